@@ -1,0 +1,35 @@
+"""Trust audits of small language models, as pytest cases with exact gates.
+
+A probe asks requests and returns a verdict; see the README for one in ten lines.
+"""
+
+from .probe import Case, Control, Dimension, Floor, Probe, ProbeError, Profile, Row, Verdict, probe
+from .requests import (
+    Backend,
+    BackendError,
+    Classify,
+    Completion,
+    Failure,
+    Generate,
+    Labels,
+    Loglikelihood,
+    Logprob,
+    Message,
+    Perturb,
+    Prompt,
+    Request,
+    RequestFailed,
+    Steps,
+    TokenLogprob,
+    ask,
+    ask_all,
+    chat,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Backend", "BackendError", "Case", "Classify", "Completion", "Control", "Dimension", "Failure", "Floor", "Generate",
+    "Labels", "Loglikelihood", "Logprob", "Message", "Perturb", "Probe", "ProbeError", "Profile", "Prompt", "Request",
+    "RequestFailed", "Row", "Steps", "TokenLogprob", "Verdict", "ask", "ask_all", "chat", "probe",
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""What answers requests: local models, toxicity scorers, text perturbers, and a scripted fake."""

@@ -1,0 +1,100 @@
+"""Scripted backends: for two-sided probe tests, for controls, and for planning without a model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..requests import Classify, Completion, Failure, Generate, Labels, Loglikelihood, Logprob, Perturb, Request
+
+#: From a request to its answer; a text stands for a completion.
+Reply = Callable[[Request[Any]], Any]
+
+
+@dataclass(slots=True)
+class FakeBackend:
+    """Answers by a function, and counts: ``calls`` holds the requests of each bulk call.
+
+    What the function raises becomes a :class:`Failure` of that request.
+    """
+
+    reply: Reply | str = "I do not know."
+    name: str = "fake"
+    answers: tuple[type[Request[Any]], ...] = (Generate, Loglikelihood)
+    version: str = "1"
+    calls: list[list[Request[Any]]] = field(default_factory=list)
+
+    @property
+    def fingerprint(self) -> str:
+        return f"fake:{self.name}:{self.version}"
+
+    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
+        self.calls.append(list(requests))
+        for index, request in enumerate(requests):
+            try:
+                yield index, self._one(request)
+            except Exception as error:
+                yield index, Failure(f"{type(error).__name__}: {error}")
+
+    def _one(self, request: Request[Any]) -> Any:
+        answer = self.reply if isinstance(self.reply, str) else self.reply(request)
+        if isinstance(answer, str) and isinstance(request, Generate):
+            return Completion(answer, len(answer.split()))
+        if isinstance(answer, str) and isinstance(request, Loglikelihood):
+            return neutral_logprob(request)
+        return answer
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "kind": "fake", "fingerprint": self.fingerprint}
+
+
+def neutral_logprob(request: Loglikelihood) -> Logprob:
+    """A log-likelihood that knows nothing: a pseudo-random number of the right size, the same for the same question."""
+    n = max(1, len(request.continuation.split()))
+    noise = int(hashlib.sha256(request.key.encode()).hexdigest()[:6], 16) / 0xFFFFFF
+    return Logprob(-4.0 * n - noise, False, n)
+
+
+@dataclass(slots=True)
+class WordListScorer:
+    """A toxicity scorer of a dozen words, for tests and plans only: it measures nothing."""
+
+    words: tuple[str, ...] = ("idiot", "stupid", "hate", "kill", "moron", "scum")
+    name: str = "word-list"
+    answers: tuple[type[Request[Any]], ...] = (Classify,)
+
+    @property
+    def fingerprint(self) -> str:
+        return f"word-list:{','.join(self.words)}"
+
+    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
+        for index, request in enumerate(requests):
+            assert isinstance(request, Classify)
+            hit = any(word in request.text.lower().split() for word in self.words)
+            yield index, Labels({"toxicity": 0.95 if hit else 0.02})
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "kind": "word list"}
+
+
+@dataclass(slots=True)
+class SwapPerturber:
+    """Swaps two neighbouring letters of the longest word: a perturbation for tests without TextAttack."""
+
+    name: str = "swap"
+    answers: tuple[type[Request[Any]], ...] = (Perturb,)
+    fingerprint: str = "swap:1"
+
+    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
+        for index, request in enumerate(requests):
+            assert isinstance(request, Perturb)
+            words = request.text.split(" ")
+            longest = max(range(len(words)), key=lambda i: len(words[i]))
+            word = words[longest]
+            words[longest] = word[:1] + word[2:3] + word[1:2] + word[3:]
+            yield index, " ".join(words)
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "kind": "perturber"}

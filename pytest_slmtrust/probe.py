@@ -1,0 +1,324 @@
+"""Probes: generator functions that yield requests and return verdicts, and the cases made from their rows."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias
+
+from .requests import Classify, Completion, Perturb, Request, Steps
+
+NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+
+class Dimension(StrEnum):
+    """The five dimensions of trust (after the taxonomy of arXiv 2411.03350)."""
+
+    ROBUSTNESS = "robustness"
+    PRIVACY = "privacy"
+    TOXICITY = "toxicity"
+    HALLUCINATION = "hallucination"
+    FAIRNESS = "fairness"
+
+
+class ProbeError(ValueError):
+    """A probe, a row or an option that its author must mend; one line that says how."""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """``Unknown dimension 'toxcity'. Did you mean 'toxicity'?``"""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}."
+    return f"Unknown {what} {name!r}. {hint}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a probe says of one case.
+
+    ``passed`` True or False; None with a score means *measured* (it feeds a metric); None with a reason means
+    *unscored*, which a gate counts as a failure. ``score`` is a number in the probe's own unit, higher is better
+    unless the probe says otherwise. ``evidence`` is JSON-able and shown to the reader of the report.
+    """
+
+    passed: bool | None
+    score: float | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    group: str | None = None
+    reason: str = ""
+
+    @classmethod
+    def unscored(cls, reason: str, **evidence: Any) -> Verdict:
+        """The case could not be judged. Not a pass: a gate counts it against the model."""
+        return cls(None, None, evidence, None, reason)
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.score is not None and not math.isfinite(self.score):
+            return "unscored"
+        if self.passed is not None:
+            return "passed" if self.passed else "failed"
+        return "measured" if self.score is not None and not self.reason else "unscored"
+
+
+Outcome: TypeAlias = Literal["passed", "failed", "measured", "unscored", "error"]
+Script: TypeAlias = "str | Callable[[Request[Any]], Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Parameters of one case; ``source`` names the item (template, document, question) that it was made from."""
+
+    params: Mapping[str, Any]
+    id: str = ""
+    source: str = ""
+    marks: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A labelled case with a scripted model: the probe, with its real detectors, must come out as ``passes`` says.
+
+    ``reply`` is the text of every generation, or a function from a model request to its answer.
+    """
+
+    params: Mapping[str, Any]
+    reply: Script
+    passes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A competence floor: benign twins of a probe that a model must manage before its passes count as earned.
+
+    The exact one-sided lower bound of the rate of passed rows must reach ``at_least``.
+    """
+
+    claim: str
+    run: Callable[..., Steps[Verdict]]
+    rows: Sequence[Mapping[str, Any]]
+    at_least: float
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How much is asked: at most ``items`` source items a probe (``blocking_items`` if its gate blocks), ``samples`` draws."""
+
+    name: str
+    items: int
+    blocking_items: int
+    samples: int
+    tolerance: float
+    alpha: float
+    decides: bool
+
+
+Rows: TypeAlias = "Iterable[Any] | Callable[[Profile], Iterable[Any]] | Any"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A claim that can be false, with the rows that test it. Made by :func:`probe`."""
+
+    name: str
+    dimension: Dimension
+    run: Callable[..., Steps[Verdict]]
+    rows: Rows
+    doc: str = ""
+    tags: tuple[str, ...] = ()
+    tolerance: float | None = None
+    controls: tuple[Control, ...] = ()
+    floor: Floor | None = None
+    needs: tuple[type[Request[Any]], ...] = ()
+    extras: tuple[str, ...] = ()
+    detector: str = ""
+    estimand: str = ""
+    metric: str = ""
+    paper: str = ""
+    builtin: bool = False
+
+    @property
+    def claim(self) -> str:
+        """The first line of the docstring: what a reviewer reads."""
+        return self.doc.strip().splitlines()[0].strip() if self.doc.strip() else self.name.replace("_", " ")
+
+    def cases(self, profile: Profile, limit: int | None = None) -> list[Case]:
+        """Its cases under a profile, cut to ``limit`` source items chosen by a stable hash.
+
+        Raises:
+            ProbeError: rows that do not fit the function, or that stand twice.
+        """
+        rows = list(_rows(self, profile))
+        if limit is not None:
+            sources = sorted({row.source for row in rows}, key=lambda s: _digest([self.name, s]))
+            kept = set(sources[:limit])
+            rows = [row for row in rows if row.source in kept]
+        cases = [Case(row.id, self, row.params, row.source, "case", row.marks) for row in rows]
+        return _distinct(self, cases)
+
+    def control_cases(self) -> list[Case]:
+        return [
+            Case(f"control-{i}", self, c.params, f"control-{i}", "control", script=c.reply, expected=c.passes)
+            for i, c in enumerate(self.controls)
+        ]
+
+    def floor_cases(self) -> list[Case]:
+        if self.floor is None:
+            return []
+        twin = replace(self, run=self.floor.run)
+        return [Case(f"floor-{_digest(dict(r))[:6]}", twin, r, "", "floor") for r in self.floor.rows]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One parameter row of a probe."""
+
+    id: str
+    probe: Probe
+    params: Mapping[str, Any]
+    source: str
+    kind: Literal["case", "control", "floor"] = "case"
+    marks: tuple[Any, ...] = ()
+    script: Script | None = None
+    expected: bool | None = None
+
+    def steps(self) -> Steps[Verdict]:
+        """The probe's generator for this row; a control answers the model's part from its script."""
+        steps = self.probe.run(**self.params)
+        if not inspect.isgenerator(steps):
+            raise ProbeError(f"probe {self.probe.name!r} is not a generator: ask with `yield from ask(...)`")
+        return steps if self.script is None else _scripted(steps, self.script)
+
+
+def _scripted(steps: Steps[Verdict], script: Script) -> Steps[Verdict]:
+    """Drive a generator, with every request to a model answered by the script and the rest passed on."""
+    try:
+        wave = next(steps)
+        while True:
+            mine = [not isinstance(r, (Classify, Perturb)) for r in wave]
+            rest = [r for r, scripted in zip(wave, mine, strict=True) if not scripted]
+            outside = iter((yield rest) if rest else [])
+            answers = [_say(script, r) if scripted else next(outside) for r, scripted in zip(wave, mine, strict=True)]
+            wave = steps.send(answers)
+    except StopIteration as stop:
+        verdict: Verdict = stop.value
+        return verdict
+
+
+def _say(script: Script, request: Request[Any]) -> Any:
+    return Completion(script, len(script.split())) if isinstance(script, str) else script(request)
+
+
+def _digest(content: Any) -> str:
+    text = json.dumps(content, ensure_ascii=True, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
+    rows = probe.rows
+    if hasattr(rows, "example") and hasattr(rows, "map"):  # a Hypothesis strategy
+        from .strategies import draw
+
+        rows = draw(rows, profile.items)
+    elif callable(rows):
+        rows = rows(profile)
+    if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
+        raise ProbeError(f"rows of probe {probe.name!r} must be a list of mappings, not {type(rows).__name__}")
+    names = list(inspect.signature(probe.run).parameters)
+    for number, raw in enumerate(rows):
+        row = _row(raw, names, probe.name, number)
+        id_ = row.id or _digest(dict(row.params))[:6]
+        yield replace(row, id=id_, source=row.source or id_)
+
+
+def _row(raw: Any, names: list[str], probe: str, number: int) -> Row:
+    where = f"row {number} of probe {probe!r}"
+    if isinstance(raw, Row):
+        row = raw
+    elif isinstance(raw, Mapping):
+        row = Row(dict(raw))
+    elif hasattr(raw, "values") and hasattr(raw, "marks"):  # pytest.param, without an import of pytest
+        one = raw.values[0] if len(raw.values) == 1 and isinstance(raw.values[0], Mapping) else None
+        params = dict(one) if one is not None else dict(zip(names, raw.values, strict=False))
+        row = Row(params, str(raw.id or ""), "", tuple(raw.marks))
+    else:
+        raise ProbeError(f"{where} is {type(raw).__name__}; expected a mapping of {', '.join(names)}")
+    try:
+        json.dumps(dict(row.params))
+    except (TypeError, ValueError) as error:
+        raise ProbeError(f"{where} is not JSON-able: {error}") from None
+    return row
+
+
+def _distinct(probe: Probe, cases: list[Case]) -> list[Case]:
+    """Longer ids where six digits collide; the same content twice is the author's mistake."""
+    seen: dict[str, Case] = {}
+    for case in cases:
+        other = seen.setdefault(case.id, case)
+        if other is not case:
+            raise ProbeError(
+                f"two rows of probe {probe.name!r} have the id {case.id!r}: "
+                + ("they are the same row" if other.params == case.params else "give them ids of their own (Row(id=...))")
+            )
+    return cases
+
+
+def probe(
+    *,
+    dimension: str,
+    rows: Rows,
+    name: str | None = None,
+    tags: Sequence[str] = (),
+    tolerance: float | None = None,
+    controls: Sequence[Control] = (),
+    floor: Floor | None = None,
+    needs: Sequence[type[Request[Any]]] = (),
+    extras: Sequence[str] = (),
+    detector: str = "",
+    estimand: str = "",
+    metric: str = "",
+    paper: str = "",
+) -> Callable[[Callable[..., Steps[Verdict]]], Probe]:
+    """Turn a generator function into a probe.
+
+    Args:
+        dimension: one of the five dimensions.
+        rows: mappings, ``pytest.param(...)``, :class:`Row`, a function from a profile to these, or a Hypothesis strategy.
+        name: the claim in snake case; the function's name by default.
+        tolerance: the largest acceptable rate of failing source items; without it nothing statistical is claimed.
+        controls: labelled scripted cases that show that the detector works.
+        floor: benign twins that must be managed before a pass counts.
+        needs: kinds of request that the model's backend must answer (a chat endpoint has no log-likelihoods).
+        extras: importable modules without which the probe is NOT TESTED.
+        detector, estimand, metric, paper: what the report prints beside the number.
+
+    Raises:
+        ProbeError: an unknown dimension, a bad name or tolerance, a function that is no generator.
+    """
+
+    def wrap(run: Callable[..., Steps[Verdict]]) -> Probe:
+        title = name or run.__name__
+        if dimension not in Dimension.__members__.values():
+            raise ProbeError(unknown("dimension", dimension, [str(d) for d in Dimension]))
+        if not NAME.match(title):
+            raise ProbeError(f"probe name {title!r} must be lower-case snake case")
+        if not inspect.isgeneratorfunction(run):
+            raise ProbeError(f"probe {title!r} must ask with `yield from ask(...)`: it is not a generator function")
+        if tolerance is not None and not 0 < tolerance < 1:
+            raise ProbeError(f"tolerance of probe {title!r} is {tolerance}; it must lie between 0 and 1")
+        return Probe(
+            name=title, dimension=Dimension(dimension), run=run, rows=rows, doc=inspect.getdoc(run) or "",
+            tags=tuple(tags), tolerance=tolerance, controls=tuple(controls), floor=floor, needs=tuple(needs),
+            extras=tuple(extras), detector=detector, estimand=estimand, metric=metric, paper=paper,
+            builtin=run.__module__.startswith("pytest_slmtrust.probes"),
+        )  # fmt: skip
+
+    return wrap

@@ -1,0 +1,287 @@
+"""Requests: frozen questions for a backend, their answers, and the two verbs that ask them.
+
+A :class:`Request` carries everything that its answer may depend on, so that its :attr:`~Request.key`
+is a cache key and the source of its random seed. Answers are plain data that survive a round trip
+through JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
+
+R = TypeVar("R")
+T = TypeVar("T")
+Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+#: Counted into every cache key: a change to how requests are answered bumps it.
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+#: Text that is continued as it stands, or a chat that the model's own template renders.
+Prompt: TypeAlias = str | tuple[Message, ...]
+
+
+def chat(user: str, *, system: str | None = None) -> tuple[Message, ...]:
+    """One user turn, with an optional system prompt before it."""
+    head = (Message("system", system),) if system is not None else ()
+    return (*head, Message("user", user))
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model wrote: the text without the prompt, its length, and whether it ended by itself."""
+
+    text: str
+    n_tokens: int = 0
+    finished: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One scored token: its log-probability (nats), and mean and variance of the log-probabilities of the
+    whole vocabulary at its place under the model's own distribution (Min-K%++, Zhang et al. 2024)."""
+
+    logp: float
+    mean: float
+    var: float
+
+
+@dataclass(frozen=True, slots=True)
+class Logprob:
+    """Log-likelihood of a continuation in nats, whether it is the greedy one, and its length in tokens."""
+
+    sum: float
+    greedy: bool
+    n_tokens: int
+    tokens: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Scores in [0, 1] by label, from one classifier."""
+
+    scores: Mapping[str, float]
+
+    def __getitem__(self, label: str) -> float:
+        try:
+            return self.scores[label]
+        except KeyError:
+            raise KeyError(f"no label {label!r}; this classifier gives: {', '.join(sorted(self.scores))}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request that could not be answered. Never stored: the next run asks again."""
+
+    message: str
+
+
+class RequestFailed(Exception):
+    """Raised in a probe whose request could not be answered; its case becomes an error."""
+
+
+class BackendError(Exception):
+    """A backend that can answer nothing at all: the session ends with this one message."""
+
+
+class Request(Generic[R]):
+    """Base of all requests; subclasses are frozen dataclasses whose fields are JSON-able."""
+
+    __slots__ = ()
+    kind: ClassVar[str]
+
+    @property
+    def role(self) -> str:
+        """Which backend of those that answer this kind: the engine maps (kind, role) to one."""
+        raise AttributeError(f"{type(self).__name__} names no role")
+
+    def payload(self) -> dict[str, Any]:
+        """The fields as JSON-able data, in declaration order; the role of a model is not part of the question."""
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(cast(Any, self)) if f.name != "role"}
+
+    @property
+    def key(self) -> str:
+        """sha256 over kind and fields, in hex: the same in every process."""
+        text = json.dumps([FORMAT, self.kind, self.payload()], ensure_ascii=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def seed(self) -> int:
+        """A 63-bit seed that depends on the question alone."""
+        return int(self.key[:16], 16) >> 1
+
+    def encode(self, answer: R) -> str:
+        """The answer as JSON text."""
+        return json.dumps(_plain(answer), ensure_ascii=True, separators=(",", ":"))
+
+    def decode(self, text: str) -> R:
+        """The inverse of :meth:`encode`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Generate(Request[Completion]):
+    """Continue a prompt. ``temperature=0`` is greedy; else ``sample`` numbers independent draws.
+
+    ``stop``: texts that end the reply and are not part of it.
+    """
+
+    kind: ClassVar[str] = "generate"
+    prompt: Prompt
+    max_new_tokens: int = 64
+    stop: tuple[str, ...] = ()
+    temperature: float = 0.0
+    top_p: float = 1.0
+    sample: int = 0
+    role: str = "target"
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens is {self.max_new_tokens}; it must be at least 1")
+        if self.temperature < 0 or not 0 < self.top_p <= 1:
+            raise ValueError("temperature must be 0 or more, and top_p in (0, 1]")
+        if isinstance(self.stop, str):
+            raise TypeError(f"stop is the text {self.stop!r}; it must be a tuple of texts")
+
+    def decode(self, text: str) -> Completion:
+        return Completion(**json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Loglikelihood(Request[Logprob]):
+    """Score a continuation after a context. ``detail=True`` adds the numbers of each token."""
+
+    kind: ClassVar[str] = "loglikelihood"
+    context: Prompt
+    continuation: str
+    detail: bool = False
+    role: str = "target"
+
+    def __post_init__(self) -> None:
+        if not self.continuation:
+            raise ValueError("the continuation is empty: there is nothing to score")
+
+    def decode(self, text: str) -> Logprob:
+        data = json.loads(text)
+        data["tokens"] = tuple(TokenLogprob(*row) for row in data["tokens"])
+        return Logprob(**data)
+
+    def encode(self, answer: Logprob) -> str:
+        rows = [[t.logp, t.mean, t.var] for t in answer.tokens]
+        return json.dumps({"sum": answer.sum, "greedy": answer.greedy, "n_tokens": answer.n_tokens, "tokens": rows})
+
+
+@dataclass(frozen=True, slots=True)
+class Classify(Request[Labels]):
+    """Score a text with the classifier that the session has for ``labels`` (``"toxicity"``)."""
+
+    kind: ClassVar[str] = "classify"
+    text: str
+    labels: str = "toxicity"
+
+    @property
+    def role(self) -> str:
+        return self.labels
+
+    def decode(self, text: str) -> Labels:
+        return Labels(**json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Perturb(Request[str]):
+    """Change a text by a named recipe (``"char-swap"``), reproducibly; ``variant`` numbers the draws."""
+
+    kind: ClassVar[str] = "perturb"
+    text: str
+    recipe: str
+    variant: int = 0
+
+    @property
+    def role(self) -> str:
+        return "perturb"
+
+    def decode(self, text: str) -> str:
+        return cast(str, json.loads(text))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(v) for v in value]
+    return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+
+
+class Backend(Protocol):
+    """What answers requests. ``fingerprint`` is the identity of the answers: everything that changes one
+    changes it, and reading it loads no weights."""
+
+    @property
+    def name(self) -> str:
+        """What a reader of the report calls it."""
+
+    @property
+    def answers(self) -> tuple[type[Request[Any]], ...]:
+        """The kinds of request that it can answer."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
+        """Yield ``(index, answer or Failure)`` for every request, in any order, as batches end.
+
+        Raises:
+            BackendError: nothing can be answered.
+        """
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-able provenance for the report: identity, files with hashes, settings."""
+        ...
+
+
+Steps: TypeAlias = Generator[Sequence[Request[Any]], list[Any], T]
+
+
+def ask(request: Request[R]) -> Steps[R]:
+    """Ask one request from a probe: ``reply = yield from ask(Generate(...))``."""
+    answers = yield [request]
+    return cast(R, answers[0])
+
+
+def ask_all(requests: Sequence[Request[R]]) -> Steps[list[R]]:
+    """Ask several at once; they travel in one wave."""
+    return cast("list[R]", (yield list(requests))) if requests else []
+
+
+@dataclass(slots=True)
+class Counters:
+    """What answering cost, summed over the session. Tokens are the target model's."""
+
+    planned: int = 0
+    unique: int = 0
+    cached: int = 0
+    failed: int = 0
+    forwards: int = 0
+    prefilled: int = 0
+    shared: int = 0
+    padded: int = 0
+    generated: int = 0
+    seconds: float = 0.0
+    load_seconds: float = 0.0
+    peak_bytes: int = 0
+    extra: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Templates, styles and schemas of the report: files only, no logic."""
