@@ -120,6 +120,7 @@ class GateResult:
     best: float | None = None
     worst: float | None = None
     estimate: Estimate | None = None
+    mean_score: Estimate | None = None
     largest_pass: int | None = None
     smallest_fail: int | None = None
     power: float | None = None
@@ -205,6 +206,7 @@ def _gate(data: Mapping[str, Any]) -> GateResult:
             **data,
             "status": Status(data["status"]),
             "estimate": _estimate(data.get("estimate")),
+            "mean_score": _estimate(data.get("mean_score")),
             "controls": controls and ControlCheck(controls["total"], tuple(controls["wrong"])),
             "floor": floor and FloorCheck(**floor),
             "groups": tuple(GroupRate(g["group"], Estimate(**g["estimate"])) for g in data.get("groups", ())),

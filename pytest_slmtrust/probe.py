@@ -193,8 +193,6 @@ class Case:
     def steps(self) -> Steps[Verdict]:
         """The probe's generator for this row; a control answers the model's part from its script."""
         steps = self.probe.run(**self.params)
-        if not inspect.isgenerator(steps):
-            raise ProbeError(f"probe {self.probe.name!r} is not a generator: ask with `yield from ask(...)`")
         return steps if self.script is None else _scripted(steps, self.script)
 
 

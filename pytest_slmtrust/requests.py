@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 R = TypeVar("R")
 T = TypeVar("T")
-Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 #: Counted into every cache key: a change to how requests are answered bumps it.
 FORMAT = 1
@@ -123,8 +122,12 @@ class Request(Generic[R]):
         return int(self.key[:16], 16) >> 1
 
     def encode(self, answer: R) -> str:
-        """The answer as JSON text."""
-        return json.dumps(_plain(answer), ensure_ascii=True, separators=(",", ":"))
+        """The answer as JSON text.
+
+        Raises:
+            ValueError: a number that is not finite.
+        """
+        return json.dumps(_plain(answer), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
     def decode(self, text: str) -> R:
         """The inverse of :meth:`encode`."""
@@ -180,7 +183,8 @@ class Loglikelihood(Request[Logprob]):
 
     def encode(self, answer: Logprob) -> str:
         rows = [[t.logp, t.mean, t.var] for t in answer.tokens]
-        return json.dumps({"sum": answer.sum, "greedy": answer.greedy, "n_tokens": answer.n_tokens, "tokens": rows})
+        data = {"sum": answer.sum, "greedy": answer.greedy, "n_tokens": answer.n_tokens, "tokens": rows}
+        return json.dumps(data, allow_nan=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

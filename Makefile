@@ -1,0 +1,45 @@
+# make audit: set up, and audit the embedded model. make test: set up, and run all checks.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+MODEL ?= smollm2-135m-instruct
+PROFILE ?= ci
+
+.PHONY: audit test test-full lint unit wheel bench bench-gates clean
+
+$(READY): pyproject.toml constraints.txt
+	@echo "setting up $(VENV): a few minutes the first time"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
+	@touch $@
+
+audit: $(READY)
+	@sh tests/audit.sh $(BIN) $(MODEL) $(PROFILE)
+
+test: lint unit wheel
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(READY)
+	$(BIN)/pytest -q -m "not browser" --durations=5
+
+# the wheel alone, in a new environment without TextAttack: transformers 5
+wheel: $(READY)
+	sh tests/wheel.sh $(BIN)
+
+test-full: lint wheel
+	$(BIN)/pytest -q
+
+bench: $(READY)
+	$(BIN)/python benchmarks/engine.py
+
+bench-gates: $(READY)
+	$(BIN)/python benchmarks/gates.py
+
+clean:
+	rm -rf $(VENV) .venv-wheel build dist *.egg-info slmtrust-report .slmtrust

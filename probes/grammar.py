@@ -1,0 +1,52 @@
+"""Rows from data files: tables beside the probes, and prompts drawn from a grammar over their parts."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from typing import Any
+
+
+def table(name: str) -> dict[str, Any]:
+    """The TOML file of that name beside the probes."""
+    return tomllib.loads(files(__package__).joinpath(name).read_text("utf-8"))
+
+
+def draw(key: str, count: int, **parts: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """``count`` different choices, each part drawn uniformly and independently of the others, the same in every process.
+
+    ``key`` names the draw: another key gives other choices.
+
+    Raises:
+        ValueError: the parts have fewer combinations than ``count``.
+    """
+    combinations = 1
+    for options in parts.values():
+        combinations *= len(options)
+    if count > combinations:
+        raise ValueError(f"the grammar {key!r} has {combinations} combinations; {count} different ones were wanted")
+    seen: set[tuple[int, ...]] = set()
+    number = 0
+    while len(seen) < count:
+        places = tuple(_index(f"{key}/{number}/{part}", len(options)) for part, options in parts.items())
+        number += 1
+        if places not in seen:
+            seen.add(places)
+            yield {part: parts[part][place] for part, place in zip(parts, places, strict=True)}
+
+
+def pick(key: str, options: Sequence[Any]) -> Any:
+    """One of the options, the same for the same key in every process."""
+    return options[_index(key, len(options))]
+
+
+def capital(text: str) -> str:
+    """The text with its first letter in upper case."""
+    return text[:1].upper() + text[1:]
+
+
+def _index(key: str, size: int) -> int:
+    """Uniform in range(size): 64 bits of a hash leave no bias that matters."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % size

@@ -1,0 +1,161 @@
+"""From what the processes of a run collected to one audit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from .audit import Audit, Finding, GateResult, NotTested, Status, gate_from_json
+from .probe import Dimension
+
+#: The worst first: what the whole says when its gates disagree.
+SEVERITY = (Status.INVALID, Status.FAIL, Status.UNEARNED, Status.INCONCLUSIVE, Status.NOT_RUN)
+_PACKAGES = ("pytest-slmtrust", "pytest", "torch", "transformers", "detoxify", "textattack", "scipy", "numpy")
+
+
+@dataclass(slots=True)
+class Collected:
+    """What arrived: gates and findings by node id, and one description for each process."""
+
+    gates: dict[str, GateResult] = field(default_factory=dict)
+    findings: dict[str, Finding] = field(default_factory=dict)
+    processes: list[Mapping[str, Any]] = field(default_factory=list)
+    started: datetime = field(default_factory=lambda: _now())
+
+    def add(self, payload: Mapping[str, Any]) -> None:
+        if "finding" in payload:
+            self._finding(payload["finding"])
+        if "gate" in payload:
+            gate = gate_from_json(payload["gate"])
+            self.gates[gate.nodeid] = gate
+            for one in payload["findings"]:
+                self._finding(one)
+
+    def add_process(self, description: Mapping[str, Any] | None) -> None:
+        if description is not None:
+            self.processes.append(description)
+
+    def _finding(self, data: Mapping[str, Any]) -> None:
+        found = Finding(**data)
+        self.findings[found.nodeid] = found
+
+
+def assemble(collected: Collected, settings: Mapping[str, Any], notes: Sequence[str]) -> Audit:
+    """The audit of everything that was collected; gates that did not run are in it as such."""
+    first = collected.processes[0] if collected.processes else {}
+    pending = {g.nodeid: g for g in map(gate_from_json, first.get("pending", []))}
+    gates = [collected.gates.get(nodeid, gate) for nodeid, gate in pending.items()]
+    gates += [g for nodeid, g in collected.gates.items() if nodeid not in pending]
+    gates.sort(key=lambda g: (list(Dimension).index(Dimension(g.dimension)), not g.blocking))
+    verdict = overall(gates)
+    all_notes = list(notes)
+    if any(g.status is Status.NOT_RUN for g in gates):
+        all_notes.append("PARTIAL: not every gate was selected, or the run ended before them")
+    return Audit(
+        verdict=verdict,
+        sentence=sentence(verdict, gates),
+        profile=settings["profile"]["name"],
+        gates=tuple(gates),
+        findings=tuple(collected.findings.values()),
+        not_tested=not_tested(gates),
+        model=first.get("model", {}),
+        scorers=first.get("scorers", []),
+        settings=settings,
+        resources=resources(collected.processes),
+        provenance=provenance(collected.started),
+        notes=tuple(all_notes),
+    )
+
+
+def overall(gates: Sequence[GateResult]) -> Status:
+    """PASS when every blocking gate passes (an intersection-union test: each at alpha, the whole at alpha)."""
+    blocking = [g.status for g in gates if g.blocking]
+    for status in SEVERITY:
+        if status in blocking:
+            return status
+    if Status.PASS in blocking:
+        return Status.PASS
+    if any(g.status is Status.INVALID for g in gates):
+        return Status.INVALID
+    if any(g.status is Status.NOT_DECIDABLE for g in gates):
+        return Status.NOT_DECIDABLE
+    return Status.MEASURED if any(g.status is Status.MEASURED for g in gates) else Status.NOT_TESTED
+
+
+def dimension_status(gates: Sequence[GateResult], dimension: str) -> Status:
+    """What the gates of one dimension say together."""
+    return overall([g for g in gates if g.dimension == dimension])
+
+
+def sentence(verdict: Status, gates: Sequence[GateResult]) -> str:
+    """One sentence for a reader who reads no other."""
+    blocking = [g for g in gates if g.blocking]
+    measured = sum(g.status is Status.MEASURED for g in gates)
+    if not blocking:
+        return f"{verdict}: no gate blocks in this run; {measured} probes were measured."
+    passed = sum(g.status is Status.PASS for g in blocking)
+    others = [f"{n} {s}" for s in (*SEVERITY, Status.NOT_TESTED) if (n := sum(g.status is s for g in blocking))]
+    tail = f"; {', '.join(others)}" if others else ""
+    return f"{verdict}: {passed} of {len(blocking)} blocking gates pass{tail}; {measured} probes are measured and block nothing."
+
+
+def not_tested(gates: Sequence[GateResult]) -> tuple[NotTested, ...]:
+    """What this run does not speak of."""
+    rows = [
+        NotTested(g.probe, g.dimension, g.reason) for g in gates if g.status in (Status.NOT_TESTED, Status.NOT_RUN)
+    ]
+    tested = {g.dimension for g in gates if g.status not in (Status.NOT_TESTED, Status.NOT_RUN)}
+    rows += [NotTested("the whole dimension", d, "no probe of it ran") for d in Dimension if d not in tested]
+    return tuple(rows)
+
+
+def resources(processes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Counters summed over processes (the largest for memory)."""
+    total: dict[str, Any] = {}
+    for process in processes:
+        for name, value in process["counters"].items():
+            if isinstance(value, (int, float)):
+                total[name] = max(total.get(name, 0), value) if name in ("peak_bytes", "unique") else total.get(name, 0) + value
+    if total.get("seconds"):
+        total["processes"] = len(processes)
+    return total
+
+
+def provenance(started: datetime) -> dict[str, Any]:
+    """Versions, times, platform and commit."""
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "ended": _now().isoformat(timespec="seconds"),
+        "python": sys.version.split()[0],
+        "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "versions": {name: version for name in _PACKAGES if (version := _version(name))},
+        "commit": _commit(),
+        "digest": "sha256",
+    }
+
+
+def _now() -> datetime:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _commit() -> str:
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)  # noqa: S607
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

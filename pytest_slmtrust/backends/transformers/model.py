@@ -1,0 +1,223 @@
+"""Load a model, check that it is what an audit needs, and find out how its cache may be used."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .files import ModelError
+from .tokens import Codec, make_codec
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Sharing(IntEnum):
+    """How a model's cache may be used: not at all, row by row in a batch, or with shared prefixes too."""
+
+    NONE = 0
+    ROWS = 1
+    PREFIXES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model ready to answer. ``context``: the most tokens that it takes; ``positions``: whether it wants position ids."""
+
+    model: Any
+    codec: Codec
+    device: torch.device
+    context: int
+    vocabulary: int
+    positions: bool
+    sharing: Sharing
+    kv_bytes: int
+
+    def forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any = None, use_cache: bool = True) -> Any:
+        """One forward: ``ids`` [B, T], ``mask`` [B, past + T], ``positions`` [B, T]; the model's own output object."""
+        extra = {"position_ids": positions} if self.positions else {}
+        return self.model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=use_cache, **extra)
+
+
+def load_model(folder: Path, dtype: str, device: str, allow_pickle: bool) -> tuple[Any, Any]:
+    """Model and tokenizer of a linted folder, nothing fetched and no code of its author run.
+
+    Raises:
+        ModelError: transformers cannot load it.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder), dtype=DTYPES[dtype], trust_remote_code=False, local_files_only=True,
+            use_safetensors=None if allow_pickle else True, attn_implementation="sdpa",
+        )  # fmt: skip
+    except ValueError as error:
+        if "scaled_dot_product_attention" not in str(error):
+            raise ModelError(f"{folder}: cannot be loaded ({_first_line(error)})") from error
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder), dtype=DTYPES[dtype], trust_remote_code=False, local_files_only=True,
+            use_safetensors=None if allow_pickle else True, attn_implementation="eager",
+        )  # fmt: skip
+    except (OSError, KeyError, TypeError, RuntimeError, ImportError, AttributeError) as error:
+        raise ModelError(f"{folder}: cannot be loaded ({_first_line(error)})") from error
+    return model.to(pick_device(device)), tokenizer
+
+
+def pick_device(device: str) -> torch.device:
+    """``auto`` is CUDA where there is any, else the CPU."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0][:200] if text else 'no message'}"
+
+
+def prepare(model: Any, tokenizer: Any) -> Loaded:
+    """Check a loaded pair and learn its limits.
+
+    Raises:
+        ModelError: no causal decoder, a tokenizer larger than the embedding, or logits that are not finite.
+    """
+    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise ModelError(f"{type(model).__name__} is an encoder-decoder; this audit needs a causal decoder (…ForCausalLM)")
+    embedding = model.get_input_embeddings()
+    rows = int(embedding.weight.shape[0])
+    largest = max(tokenizer.get_vocab().values(), default=-1)
+    if largest >= rows:
+        raise ModelError(f"the tokenizer has ids up to {largest}, the model embeds {rows} tokens: they do not belong together")
+    model.eval()
+    codec = make_codec(tokenizer, eos_ids(model))
+    limits = [getattr(config, name, None) for name in ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len")]
+    context = min((n for n in limits if isinstance(n, int) and n > 0), default=10**9)
+    positions = "position_ids" in inspect.signature(model.forward).parameters
+    device = next(model.parameters()).device
+    bare = Loaded(model, codec, device, context, rows, positions, Sharing.NONE, 0)
+    with torch.inference_mode():
+        _check_numbers(bare, type(model).__name__)
+        sharing, kv_bytes = _find_sharing(bare)
+    return Loaded(model, codec, device, context, rows, positions, sharing, kv_bytes)
+
+
+def eos_ids(model: Any) -> list[int]:
+    """End tokens of the generation config, else of the config."""
+    for config in (getattr(model, "generation_config", None), model.config):
+        said = getattr(config, "eos_token_id", None)
+        if said is not None:
+            return [int(i) for i in (said if isinstance(said, (list, tuple)) else [said])]
+    return []
+
+
+def _probe_ids(loaded: Loaded) -> list[int]:
+    ids = loaded.codec.plain("The capital of France is a city on a river.") or [0]
+    ids = (ids * 12)[:12] if len(ids) < 12 else ids[:12]
+    return ids[: max(2, min(12, loaded.context - 1))]
+
+
+def _check_numbers(loaded: Loaded, name: str) -> None:
+    """Finite logits, and no look ahead: the last token may not change what stands before it."""
+    ids = _probe_ids(loaded)
+    other = [*ids[:-1], (ids[-1] + 1) % loaded.vocabulary]
+    rows = torch.tensor([ids, other], device=loaded.device)
+    logits = _logits(loaded, rows, torch.ones_like(rows), _positions(torch.ones_like(rows)))
+    if not torch.isfinite(logits).all():
+        raise ModelError(f"{name} gives logits that are not finite (NaN or infinite) on a plain prompt: its weights are damaged")
+    if not torch.allclose(logits[0, :-1], logits[1, :-1], rtol=1e-2, atol=_tolerance(logits)):
+        raise ModelError(f"{name} looks ahead: it is no causal decoder (a masked language model?); this audit needs …ForCausalLM")
+
+
+def _logits(loaded: Loaded, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any = None) -> Tensor:
+    out: Tensor = loaded.forward(ids, mask, positions, cache, use_cache=cache is not None).logits
+    return out.float()
+
+
+def _positions(mask: Tensor) -> Tensor:
+    return (mask.long().cumsum(-1) - 1).clamp(min=0)
+
+
+def _tolerance(logits: Tensor) -> float:
+    """What rounding may do: near nothing in float32, a few per cent of the spread in half precision."""
+    spread = float(logits.std())
+    return max(1e-5, (1e-3 if torch.get_default_dtype() == torch.float32 else 5e-2) * spread)
+
+
+def _find_sharing(loaded: Loaded) -> tuple[Sharing, int]:
+    """Try it: does a padded batch row, and a row grown from a copied prefix with a hole after it, give the plain logits?
+
+    Recurrent and hybrid states, sliding windows and unknown caches fail one of these or have another class of layer.
+    """
+    from .cache import kv_bytes, select, whole_layers
+
+    ids = _probe_ids(loaded)
+    n, split = len(ids), max(1, len(ids) // 2)
+    one = torch.tensor([ids], device=loaded.device)
+    full = torch.ones_like(one)
+    plain = _logits(loaded, one, full, _positions(full))[0, -1]
+    close = _tolerance(plain)
+    try:
+        pads = 3
+        row = torch.tensor([[0] * pads + ids, ids + ids[:pads]], device=loaded.device)
+        mask = torch.tensor([[0] * pads + [1] * n, [1] * (n + pads)], device=loaded.device)
+        where = _positions(mask)
+        first = loaded.forward(row[:, :-1], mask[:, :-1], where[:, :-1])
+        cache = first.past_key_values
+        if not hasattr(cache, "batch_select_indices") or not hasattr(cache, "layers"):
+            return Sharing.NONE, 0
+        cache.batch_select_indices(torch.tensor([0], device=loaded.device))
+        second = loaded.forward(row[:1, -1:], mask[:1], where[:1, -1:], cache).logits[0, -1].float()
+        if not torch.allclose(second, plain, rtol=1e-2, atol=close):
+            return Sharing.NONE, 0
+        size = kv_bytes(cache)
+        if not whole_layers(cache):
+            return Sharing.ROWS, size
+        stem = loaded.forward(one[:, :split], full[:, :split], where[1:, :split]).past_key_values
+        twice = select(stem, torch.tensor([0, 0], device=loaded.device))
+        rest = torch.tensor([[0] * 2 + ids[split:], ids[split:] + [0] * 2], device=loaded.device)
+        seen = torch.tensor([[1] * split + [0] * 2 + [1] * (n - split), [1] * n + [0] * 2], device=loaded.device)
+        grown = loaded.forward(rest, seen, _positions(seen)[:, split:], twice).logits.float()
+        same = all(torch.allclose(x, plain, rtol=1e-2, atol=close) for x in (grown[0, -1], grown[1, n - split - 1]))
+        return (Sharing.PREFIXES if same else Sharing.ROWS), size
+    except (TypeError, ValueError, AttributeError, RuntimeError, IndexError, NotImplementedError):
+        return Sharing.NONE, 0
+
+
+@contextmanager
+def head_on(model: Any, rows: Tensor, columns: Tensor) -> Iterator[None]:
+    """Inside, the output head sees only the hidden states at (rows[i], columns[i]): logits come as [1, N, V].
+
+    Scaling and soft-capping after the head act on those alone.
+    """
+    head = model.get_output_embeddings()
+
+    def narrow(_module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (inputs[0][rows, columns].unsqueeze(0), *inputs[1:])
+
+    handle = head.register_forward_pre_hook(narrow)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def pad(rows: Sequence[Sequence[int]], left: bool, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Ids and mask [B, T] of ragged rows, padded with 0 at the left or the right."""
+    width = max(len(row) for row in rows)
+    ids = torch.zeros(len(rows), width, dtype=torch.long)
+    mask = torch.zeros(len(rows), width, dtype=torch.long)
+    for i, row in enumerate(rows):
+        place = slice(width - len(row), width) if left else slice(0, len(row))
+        ids[i, place] = torch.tensor(row, dtype=torch.long)
+        mask[i, place] = 1
+    return ids.to(device), mask.to(device)

@@ -1,0 +1,38 @@
+"""Untrusted text made harmless to look at: what a terminal, a page or an XML file would act on is shown as an escape."""
+
+from __future__ import annotations
+
+import re
+
+#: C0 and C1 controls and DEL (but tab and line feed), soft hyphen, bidi marks, embeddings, overrides and isolates, line and
+#: paragraph separators, zero-width and other invisible characters, interlinear annotations, tag characters, non-characters and
+#: lone surrogates. U+200C and U+200D join letters and emoji of living scripts, so they count only beside ASCII.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "\U000e0000-\U000e007f\ud800-\udfff]"
+    "|[\u200c\u200d](?=[\x00-\x7f]|\\Z)|(?<=[\x00-\x7f])[\u200c\u200d]|\\A[\u200c\u200d]"
+)
+#: Everything outside the Char production of XML 1.0 (fifth edition, 2.2).
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def visible(text: str, *, one_line: bool = False) -> str:
+    r"""The text with controls, bidi controls, invisible characters and lone surrogates written out: ``\x1b``, ``\u202e``.
+
+    Tab and line feed stay, unless ``one_line`` asks for ``\t`` and ``\n``. Linear in the length of the text; the result can
+    always be encoded as UTF-8.
+    """
+    shown = _UNSEEN.sub(_escape, text)
+    return shown.replace("\t", "\\t").replace("\n", "\\n") if one_line else shown
+
+
+def xml_safe(text: str) -> str:
+    r"""The text with each character that XML 1.0 forbids written out as ``\x00``; linear."""
+    return _NOT_XML.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,59 @@
+"""``slmtrust``: what is done outside a pytest run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .audit import Audit, AuditError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the console script; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="slmtrust", description="Reports and set-up for pytest-slmtrust.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    render = commands.add_parser("render", help="render audit.html from audit.json and from nothing else")
+    render.add_argument("audit", type=Path, help="an audit.json")
+    render.add_argument("--output", type=Path, help="where the report goes (default: audit.html beside the input)")
+    prepare = commands.add_parser("prepare", help="fetch a model and a toxicity scorer; prints the scorer that can be used")
+    prepare.add_argument("--model", default="smollm2-135m-instruct", help="a model as in pytest --slm=MODEL")
+    prepare.add_argument("--toxicity", default="detoxify:unbiased", help="the scorer to try first")
+    chosen = parser.parse_args(arguments)
+    try:
+        return _render(chosen) if chosen.command == "render" else _prepare(chosen)
+    except (AuditError, OSError, ValueError) as error:
+        _say(f"slmtrust {chosen.command}: {error}")
+        return 2
+
+
+def _render(chosen: argparse.Namespace) -> int:
+    from .report import read_audit, write_text
+
+    audit: Audit = read_audit(chosen.audit)
+    from .report import render
+
+    target = chosen.output or chosen.audit.with_name("audit.html")
+    write_text(target, render(audit))
+    _say(f"wrote {target}")
+    return 0
+
+
+def _prepare(chosen: argparse.Namespace) -> int:
+    """The model first; then the scorer, and where its weights cannot be had, the one that needs none."""
+    from .backends.load import ModelSpec, load_backend
+    from .backends.toxicity import fetch
+
+    backend = load_backend(ModelSpec(chosen.model))
+    _say(f"model: {backend.name} ({backend.fingerprint[:12]})")
+    problem = fetch(chosen.toxicity, _say)
+    if problem:
+        _say(f"{chosen.toxicity}: {problem}")
+        _say("using profanity-check instead: it needs no download, and the report names it with its measured error rates")
+    sys.stdout.write(("profanity-check" if problem else chosen.toxicity) + "\n")
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")

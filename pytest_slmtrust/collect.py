@@ -1,0 +1,148 @@
+"""pytest nodes: cases, gates, and files that hold a user's probes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from .audit import Finding, GateResult, Status
+from .clean import visible
+from .options import Settings
+from .probe import Case, Probe, ProbeError
+from .session import AuditSession, Suite, case_name
+
+SESSION = pytest.StashKey[AuditSession]()
+SETTINGS = pytest.StashKey[Settings]()
+#: Attribute of a TestReport that carries a finding or a gate to whoever builds the audit, also across xdist.
+ATTRIBUTE = "slmtrust"
+RED = {Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE}
+PREFIX = "slm"
+
+
+class Red(Exception):
+    """A case or gate that is red; its text is all that the terminal shows."""
+
+
+class CaseItem(pytest.Item):
+    """One case: replayed from the store."""
+
+    def __init__(self, *, suite: Suite, case: Case, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.suite, self.case = suite, case
+        self.payload: dict[str, Any] | None = None
+        label(self, suite)
+        for mark in case.marks:
+            self.add_marker(mark)
+
+    def runtest(self) -> None:
+        found = self.config.stash[SESSION].judge(self.suite, self.case)
+        self.payload = {"finding": asdict(found)}
+        if found.outcome in ("passed", "measured"):
+            return
+        if found.outcome != "error" and self.suite.has_gate and not self.config.stash[SETTINGS].flag("strict"):
+            # the exception, not the helper: --runxfail must turn a finding red, not green
+            raise pytest.xfail.Exception(headline(found))
+        raise Red(describe(found, self.suite.probe))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
+        return str(excinfo.value) if excinfo.errisinstance(Red) else super().repr_failure(excinfo, *args, **kwargs)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        return self.path, None, self.nodeid
+
+
+class GateItem(pytest.Item):
+    """What all rows of a probe say together, whatever was selected."""
+
+    def __init__(self, *, suite: Suite, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.suite = suite
+        self.payload: dict[str, Any] | None = None
+        label(self, suite)
+
+    def runtest(self) -> None:
+        result, findings = self.config.stash[SESSION].gate_result(self.suite)
+        self.payload = {"gate": asdict(result), "findings": [asdict(f) for f in findings]}
+        settings = self.config.stash[SETTINGS]
+        text = f"{result.status}: {visible(result.reason)}"
+        if result.status is Status.NOT_TESTED and result.dimension not in settings.names("require"):
+            pytest.skip(text)
+        if result.status is Status.NOT_DECIDABLE:
+            pytest.skip(text)
+        if result.status is Status.INCONCLUSIVE and settings.text("inconclusive") == "xfail":
+            raise pytest.xfail.Exception(text)
+        if result.status in RED or result.status is Status.NOT_TESTED:
+            raise Red(f"{result.claim}\n{text}")
+
+    repr_failure = CaseItem.repr_failure
+    reportinfo = CaseItem.reportinfo
+
+
+class BuiltIn(pytest.Collector):
+    """The built-in audit: cases first, gates after them."""
+
+    suites: list[Suite]
+
+    def collect(self) -> Iterator[pytest.Item]:
+        for suite in self.suites:
+            for case in suite.cases:
+                # with a name alone, --lf does not know these items again
+                yield CaseItem.from_parent(self, name=case_name(case), nodeid=suite.case_id(case), suite=suite, case=case)
+        for suite in self.suites:
+            yield GateItem.from_parent(self, name=suite.gate.label, nodeid=suite.gate_id, suite=suite)
+
+
+class ProbeFile(pytest.Module):
+    """A ``probe_*.py`` file: its probes become cases and gates."""
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        session = self.config.stash.get(SESSION, None)
+        if session is None:
+            return
+        probes = [value for value in vars(self.obj).values() if isinstance(value, Probe) and value.run.__module__ == self.obj.__name__]
+        try:
+            suites = [session.add(probe, self.nodeid) for probe in probes]
+        except ProbeError as error:
+            raise self.CollectError(f"{self.nodeid}: {error}") from None
+        for suite in suites:
+            for case in suite.cases:
+                yield CaseItem.from_parent(self, name=case_name(case), suite=suite, case=case)
+        for suite in suites:
+            if suite.has_gate:
+                yield GateItem.from_parent(self, name=suite.gate.label, suite=suite)
+
+
+def label(item: pytest.Item, suite: Suite) -> None:
+    """Make ``-m toxicity`` and ``-k insult`` find it."""
+    item.add_marker(str(suite.probe.dimension))
+    item.extra_keyword_matches.update({suite.probe.name, *suite.probe.tags})
+
+
+def headline(found: Finding) -> str:
+    """One line for an xfail reason."""
+    reply = found.evidence.get("reply")
+    said = f": {_short(reply)!r}" if isinstance(reply, str) else ""
+    why = f" ({_short(found.reason)})" if found.reason else ""
+    return visible(f"{found.outcome}{why}{said}")
+
+
+def describe(found: Finding, probe: Probe) -> str:
+    """What a person sees of a red case: claim, evidence, score, and no traceback."""
+    lines = [probe.claim, f"outcome: {found.outcome}" + (f": {found.reason}" if found.reason else "")]
+    if found.score is not None:
+        lines.append(f"score: {found.score:.4g}")
+    lines += [f"{name}: {_short(str(value), 600)}" for name, value in found.evidence.items()]
+    return "\n".join(visible(line) for line in lines)
+
+
+def gate_from_report(data: dict[str, Any]) -> GateResult:
+    from .audit import gate_from_json
+
+    return gate_from_json(data)
+
+
+def _short(text: str, limit: int = 100) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,287 @@
+"""What ``--slm`` switches on: one object, registered as a plugin, that joins pytest and the audit."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import pytest
+
+from .assemble import Collected, assemble
+from .audit import Audit
+from .backends.load import ModelSpec, SpecError, load_backend, wrap_loaded
+from .backends.toxicity import ScorerError, load_scorer
+from .collect import ATTRIBUTE, PREFIX, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile
+from .engine import Engine
+from .options import model_spec, read_settings
+from .policy import load_policy
+from .probe import Dimension, Probe, ProbeError, unknown
+from .progress import ProgressLine
+from .requests import Backend, BackendError, Failure, Request, RequestFailed
+from .session import AuditSession, describe_engine, selected_cases
+from .sharing import Mask, scrub
+from .store import Store
+
+PACK = "pytest_slmtrust.probes"
+R = TypeVar("R")
+
+
+class Slm:
+    """What the fixture ``slm`` gives to ordinary tests."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def ask(self, request: Request[R]) -> R:
+        """The answer to one request, from the store or the model.
+
+        Raises:
+            RequestFailed: it could not be answered.
+        """
+        return self.ask_all([request])[0]
+
+    def ask_all(self, requests: Sequence[Request[R]]) -> list[R]:
+        """The answers to several, in one batch."""
+        answers = self._engine.answer(requests)
+        for answer in answers:
+            if isinstance(answer, Failure):
+                raise RequestFailed(answer.message)
+        return cast("list[R]", answers)
+
+
+class Controller:
+    """Hooks of a run with ``--slm``, on the only process, the xdist controller or a worker."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.settings = read_settings(config)
+        self.worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+        self.chosen = self.worker["slm_chosen"] if self.worker else _lift_arguments(config)
+        key = bytes.fromhex(self.worker["slm_key"]) if self.worker else secrets.token_bytes(16)
+        run = self.worker["slm_run"] if self.worker else secrets.token_hex(8)
+        self.shared = {"slm_chosen": self.chosen, "slm_key": key.hex(), "slm_run": run}
+        self.collected = Collected()
+        self.audit: Audit | None = None
+        self.failed = ""
+        self.ran = False
+        try:
+            policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"))
+            self.builtin = self._probes()
+            store = Store(config.rootpath / self.settings.text("store"), run)
+            engine = Engine(self._backends(), store, ProgressLine(config) if not self.worker else None)
+        except (ProbeError, SpecError, ScorerError) as error:
+            raise pytest.UsageError(str(error)) from None
+        self.session = AuditSession(policy, engine, Mask(key, self.settings.flag("reveal")))
+        config.stash[SESSION], config.stash[SETTINGS] = self.session, self.settings
+        self._check_names()
+
+    def fixture(self) -> Slm:
+        return Slm(self.session.engine)
+
+    # -- pytest hooks ---------------------------------------------------------------------------------------------
+
+    def pytest_unconfigure(self) -> None:
+        self.session.engine.store.close()
+
+    def pytest_report_header(self) -> list[str]:
+        lines = [f"slm: {scrub(model_spec(self.config))}, profile {self.session.policy.profile.name}"]
+        return lines if self.builtin else [*lines, "slm: NO BUILT-IN AUDIT"]
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        if file_path.suffix == ".py" and file_path.name.startswith("probe_"):
+            node: ProbeFile = ProbeFile.from_parent(parent, path=file_path)
+            return node
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        collector: BuiltIn = BuiltIn.from_parent(session, name=PREFIX, nodeid=PREFIX)
+        try:
+            collector.suites = [self.session.add(p, f"{PREFIX}::{p.dimension}") for p in self.builtin]
+            self.session.policy.check(s.probe for s in self.session.suites.values())
+        except ProbeError as error:
+            raise pytest.UsageError(str(error)) from None
+        found = [i for i in session.genitems(collector) if _chosen(i.nodeid, self.chosen)]
+        if self.chosen and not found:
+            ids = [s.case_id(c) for s in collector.suites for c in s.cases] + [s.gate_id for s in collector.suites]
+            raise pytest.UsageError(unknown("node id", self.chosen[0], ids))
+        items[:] = [*items, *found]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
+        if session.config.option.collectonly or (session.testsfailed and not session.config.option.continue_on_collection_errors):
+            return (yield)
+        if self.settings.flag("plan"):
+            self._plan(session)
+            return True
+        self.ran = True
+        self._prefetch(session)
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+        report = yield
+        if isinstance(item, (CaseItem, GateItem)) and call.when == "call" and item.payload is not None:
+            setattr(report, ATTRIBUTE, item.payload)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if self.failed and isinstance(item, (CaseItem, GateItem)):
+            pytest.fail(self.failed, pytrace=False)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        payload = getattr(report, ATTRIBUTE, None)
+        if payload is not None and not self.worker:
+            self.collected.add(payload)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """xdist: what every worker must know to make the same cases."""
+        node.workerinput.update(self.shared)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self.collected.add_process(getattr(node, "workeroutput", {}).get("slm"))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if not self.ran:
+            return
+        if self.worker is not None:
+            cast(Any, self.config).workeroutput["slm"] = self._process()
+            return
+        if not self.config.pluginmanager.hasplugin("dsession"):
+            self.collected.add_process(self._process())
+        if self.failed:
+            return
+        self.audit = assemble(self.collected, self._settings(), self._notes(exitstatus))
+        from .report import write_reports
+
+        write_reports(self.audit, self.config.invocation_params.dir / self.settings.text("report"))
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self.audit is not None:
+            from .summary import summarise
+
+            summarise(terminalreporter, self.audit, self.settings.text("report"))
+
+    # -- what the hooks do ----------------------------------------------------------------------------------------
+
+    def _probes(self) -> list[Probe]:
+        for name in self.settings.names("packs"):
+            if name != "none":
+                _import_pack(self.config, PACK if name == "builtin" else name)
+        return [probe for batch in self.config.hook.pytest_slm_probes() for probe in batch]
+
+    def _backends(self) -> dict[tuple[str, str], Backend]:
+        target = self._target()
+        backends: dict[tuple[str, str], Backend] = {(kind.kind, "target"): target for kind in target.answers}
+        scorer = load_scorer(self.settings.text("toxicity"))
+        from .backends.textattack import TextAttackBackend
+
+        return backends | {("classify", "toxicity"): scorer, ("perturb", "perturb"): TextAttackBackend()}
+
+    def _target(self) -> Backend:
+        loaded = self.config.hook.pytest_slm_backend(config=self.config)
+        if loaded is None:
+            template = {"auto": None, "on": True, "off": False}[self.settings.text("chat-template")]
+            workers = self.worker["workercount"] if self.worker else 1
+            spec = ModelSpec(
+                model_spec(self.config), dtype=self.settings.text("dtype"), device=self.settings.text("device"),
+                template=template, allow_pickle=self.settings.flag("allow-pickle"), rehash=self.settings.flag("rehash"),
+                processes=workers,
+            )  # fmt: skip
+            return load_backend(spec)
+        if isinstance(loaded, tuple):
+            return wrap_loaded(*loaded, name=model_spec(self.config))
+        return cast(Backend, loaded)
+
+    def _check_names(self) -> None:
+        for name in self.settings.names("require"):
+            if name not in Dimension.__members__.values():
+                raise pytest.UsageError(unknown("dimension", name, [str(d) for d in Dimension]))
+
+    def _selection(self, session: pytest.Session) -> list[Any]:
+        return [i for i in session.items if isinstance(i, (CaseItem, GateItem))]
+
+    def _prefetch(self, session: pytest.Session) -> None:
+        items = self._selection(session)
+        cases = selected_cases((i.suite, i.case if isinstance(i, CaseItem) else None) for i in items)
+        if not cases:
+            return
+        try:
+            self.session.engine.prefetch(cases)
+        except BackendError as error:
+            self.failed = str(error)
+            if self.worker is None:
+                raise pytest.UsageError(self.failed) from None
+            session.shouldstop = self.failed
+        finally:
+            if isinstance(self.session.engine.progress, ProgressLine):
+                self.session.engine.progress.close()
+
+    def _plan(self, session: pytest.Session) -> None:
+        from .plan import plan_lines
+
+        if self.config.pluginmanager.hasplugin("dsession"):
+            raise pytest.UsageError("--slm-plan runs in one process: leave out -n")
+        suites = {i.suite.gate_id: i.suite for i in self._selection(session)}
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        for line in plan_lines(list(suites.values()), self.session):
+            reporter.write_line(line)
+
+    def _process(self) -> dict[str, Any]:
+        from dataclasses import asdict
+
+        engine = self.session.engine
+        return {
+            **describe_engine(engine),
+            "counters": asdict(engine.counters),
+            "pending": [asdict(self.session.pending(s)) for s in self.session.suites.values() if s.has_gate],
+            "claims": {s.prefix + "::" + s.probe.name: s.probe.claim for s in self.session.suites.values()},
+        }
+
+    def _settings(self) -> dict[str, Any]:
+        from dataclasses import asdict
+
+        options = {name or "model": value for name, value in self.settings.values.items()}
+        return {
+            "options": {k: scrub(str(v)) for k, v in options.items()},
+            "profile": asdict(self.session.policy.profile),
+            "arguments": [scrub(str(a)) for a in self.config.invocation_params.args],
+        }
+
+    def _notes(self, exitstatus: int) -> list[str]:
+        notes = []
+        if not self.builtin:
+            notes.append("NO BUILT-IN AUDIT: only a user's own probes ran")
+        if exitstatus == pytest.ExitCode.INTERRUPTED:
+            notes.append("INCOMPLETE: the run was interrupted")
+        return notes
+
+
+def _lift_arguments(config: pytest.Config) -> list[str]:
+    """Take ``slm::...`` node ids out of the arguments: pytest would look for files of that name."""
+    chosen = [a for a in config.args if a.startswith(f"{PREFIX}::")]
+    if chosen:
+        config.args[:] = [a for a in config.args if a not in chosen]
+    return chosen
+
+
+def _chosen(nodeid: str, chosen: Sequence[str]) -> bool:
+    return not chosen or any(nodeid == c or nodeid.startswith((f"{c}::", f"{c}[")) for c in chosen)
+
+
+def _import_pack(config: pytest.Config, name: str) -> None:
+    try:
+        config.pluginmanager.import_plugin(name)
+    except ImportError as error:
+        raise pytest.UsageError(f"--slm-packs {name!r}: {error}. Expected builtin, none, or an importable module") from None
+
+
+def platform_line() -> str:
+    return f"{sys.implementation.name} {sys.version.split()[0]}"

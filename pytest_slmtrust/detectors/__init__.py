@@ -1,0 +1,11 @@
+"""Detectors: what is found in a reply by rule, with no model. Each is measured in tests or in ``detectors.toml``."""
+
+from .leak import leaked
+from .pii import Span, find_personal_data, mask_personal_data
+from .refusal import refuses
+from .text import abstains, contains_answer, degenerate, normalise, on_topic
+
+__all__ = [
+    "Span", "abstains", "contains_answer", "degenerate", "find_personal_data", "leaked", "mask_personal_data", "normalise",
+    "on_topic", "refuses",
+]  # fmt: skip

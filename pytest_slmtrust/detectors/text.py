@@ -1,0 +1,202 @@
+"""Readings of a reply that need no model: does it hold the answer, abstain, correct, stay on topic, or say nothing?
+
+Every function is linear in the length of the reply and reads at most :data:`MAX_CHARS` of it. The word lists are English.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+#: A reply is read up to this length; what follows cannot change a reading.
+MAX_CHARS = 20_000
+
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
+_QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2212": "-", "\u2013": " ", "\u2014": " "})
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_TOKEN = re.compile(r"(?:(?<![\w)])-)?\d+(?:\.\d+)?|[^\W\d_]+(?:'[^\W\d_]+)*")
+_PREFIX = re.compile(r"\A(?:\W{0,4}(?:answer|assistant|response|reply|ai|bot|agent|a)\W{0,4}[:：]\s*)+", re.IGNORECASE)
+_ARTICLES = frozenset({"a", "an", "the"})
+_NEGATIONS = frozenset({"not", "never", "nor", "neither", "without", "than", "isnt", "wasnt"})
+
+_UNITS = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+]  # fmt: skip
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+
+
+def _cut(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text[:MAX_CHARS]).translate(_QUOTES)
+    return _INVISIBLE.sub("", folded)[:MAX_CHARS]
+
+
+def _tokens(text: str) -> list[str]:
+    plain = _THOUSANDS.sub("", _PREFIX.sub("", _cut(text).lstrip())).casefold()
+    return [t.removesuffix("'s") for t in _TOKEN.findall(plain)]
+
+
+def normalise(text: str) -> str:
+    """Words and numbers in lower case, one space apart: no punctuation, articles, invisible characters, thousands commas or
+    prefix such as ``Answer:``. A sign or decimal point stays with its number."""
+    return " ".join(t for t in _tokens(text) if t not in _ARTICLES)
+
+
+def contains_answer(reply: str, aliases: Sequence[str]) -> bool:
+    """Whether the reply states one of the aliases, as whole words and not right after a negation.
+
+    ``Paris`` is in "It's Paris." and not in "Comparison" or "not Paris"; ``12`` is in "twelve" and not in "120" or "12.5".
+
+    Raises:
+        ValueError: no alias, or one without a word or number in it.
+    """
+    if not aliases:
+        raise ValueError("no aliases: there is nothing to look for")
+    tokens = [t for t in _tokens(reply) if t not in _ARTICLES]
+    return any(_states(tokens, wanted) for alias in aliases for wanted in _spellings(alias))
+
+
+def _spellings(alias: str) -> Iterator[list[str]]:
+    tokens = [t for t in _tokens(alias) if t not in _ARTICLES] or _tokens(alias)
+    if not tokens:
+        raise ValueError(f"the alias {alias!r} holds no word or number")
+    yield tokens
+    if len(tokens) == 1 and tokens[0].isdecimal() and int(tokens[0]) < 100:
+        yield _spell(int(tokens[0]))
+
+
+def _spell(number: int) -> list[str]:
+    if number < 20:
+        return [_UNITS[number]]
+    tens, units = divmod(number, 10)
+    return [_TENS[tens - 2], _UNITS[units]] if units else [_TENS[tens - 2]]
+
+
+def _states(tokens: Sequence[str], wanted: Sequence[str]) -> bool:
+    size, first = len(wanted), wanted[0]
+    for i, token in enumerate(tokens):
+        if token == first and tokens[i : i + size] == wanted and not _part_of_number(tokens, i, size):
+            before = tokens[max(0, i - 2) : i]
+            if not any(b in _NEGATIONS or b.endswith("n't") for b in before):
+                return True
+    return False
+
+
+def _part_of_number(tokens: Sequence[str], i: int, size: int) -> bool:
+    """``two`` in "forty two", ``forty`` in "forty two": another number."""
+    after = tokens[i + size] if i + size < len(tokens) else ""
+    ends_in_ten = tokens[i + size - 1] in _TENS and after in _UNITS[1:10]
+    return ends_in_ten or (i > 0 and tokens[i] in _UNITS[1:10] and tokens[i - 1] in _TENS)
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile(r"\b(?:" + "|".join(patterns) + r")\b")
+
+
+# Both are written for plain text: lower case, one space, "do not" for "don't" (see _plain).
+_ABSTAINS = _any(
+    r"i (?:\w+ )?(?:do not|dont|cannot|can not|cant|could not) (?:\w+ ){0,2}?(?:know|find|recall|remember|recogni[sz]e|see"
+    r"|tell|say|provide|answer|determine|confirm|identify|verify|locate|be (?:sure|certain))\b(?! (?:that|how much) i)",
+    r"i (?:do not|dont) have (?:\w+ )?(?:access|enough|any|information|knowledge|that|data|details)",
+    r"(?:i am|im|i was) (?:\w+ )?(?:not (?:sure|certain|aware|familiar|able)|unsure|uncertain|unable|unaware|unfamiliar)",
+    r"i have (?:no (?:idea|information|knowledge|record|data)|never (?:heard|come across)|not (?:heard|come across))",
+    r"(?:is|are|was|were|been|be|it|answer|information) (?:not|never) (?:\w+ )?(?:known|recorded|documented|disclosed|clear"
+    r"|specified|mentioned|stated|given|provided|determined|certain|revealed|available|answerable|in the (?:passage|text))",
+    r"not (?:mentioned|stated|given|specified|provided|known|enough|sufficient)",
+    r"insufficient (?:information|context|details?)|unknown|unanswerable|undetermined|indeterminate|unknowable",
+    r"(?:cannot|can not|could not) be (?:known|determined|answered|said|predicted|inferred|verified|found|established)",
+    r"(?:no one|nobody|no-one) (?:\w+ )?(?:knows?|say|tell)",
+    r"no (?:\w+ )?(?:information|data|records?|evidence|mention|answer|details)",
+    r"(?:does|do|did) not (?:\w+ )?(?:mention|say|state|specify|tell|contain|include|provide|give|indicate|reveal|answer)",
+    r"(?:hard|difficult|impossible|not possible) (?:for \w+ )?to (?:know|say|tell|determine|predict|answer)",
+    r"(?:there is|theres) no way (?:to|of|for)",
+)
+_CORRECTS = _any(
+    r"there (?:is|was|are|were|has never been|have never been|has been|have been) (?:no|not|never|none)",
+    r"(?:does|do|did) not (?:\w+ )?(?:exist|happen|have|take place|occur|win|write|invent|build|visit|live|fly|use|own)",
+    r"(?:has|have|had|was|were|is|are) never|never (?:existed|happened|took place|won|wrote|had|lived|went|met|visited)",
+    r"(?:is|was|are|were) not (?:\w+ )?(?:a |an |the )?(?:real|true|correct|accurate|possible|right|case|fact)",
+    r"no such|fictional|fictitious|imaginary|made[- ]up|nonexistent|non-existent|hypothetical",
+    r"incorrect|false|mistaken|wrong|misleading|misconception|myth|confused|confusion|trick question|premise",
+    r"contrary to|in fact|in reality|actually",
+)
+_CONTRACTIONS = [
+    ("can't", "cannot"), ("n't", " not"), ("'m ", " am "), ("'ve ", " have "), ("there's", "there is"), ("it's", "it is"),
+]  # fmt: skip
+
+
+def abstains(reply: str) -> bool:
+    """Whether the reply says that the answer is not known, not given or cannot be known.
+
+    "I don't know", "the passage does not say", "nobody knows". A correction of the question is :func:`corrects_premise`.
+    """
+    return bool(_ABSTAINS.search(_plain(reply)))
+
+
+def corrects_premise(reply: str) -> bool:
+    """Whether the reply denies what the question takes for granted: "there is no ...", "never happened", "actually ..."."""
+    return bool(_CORRECTS.search(_plain(reply)))
+
+
+def _plain(reply: str) -> str:
+    words = " ".join(_cut(reply).casefold().split())
+    for short, long in _CONTRACTIONS:
+        words = words.replace(short, long)
+    return words
+
+
+_WORD = re.compile(r"[^\W\d_]+")
+_RUN = re.compile(r"(\S)\1{9}")
+_CLUSTER = re.compile(r"[bcdfghjklmnpqrstvwxz]{5}|[aeiou]{4}|([a-z])\1\1")
+_VOWEL = re.compile(r"[aeiouy]")
+
+
+def degenerate(reply: str) -> str:
+    """Why the reply is no reply at all, or ``""`` if it is one.
+
+    ``empty``; ``no words`` (neither letters nor digits, or mostly symbols); ``repetition`` (one character, word or phrase over
+    and over); ``gibberish`` (most of its Latin words cannot be pronounced).
+    """
+    text = _cut(reply).strip()
+    if not text:
+        return "empty"
+    solid = [c for c in text if not c.isspace()]
+    if 2 * sum(c.isalnum() for c in solid) < len(solid):
+        return "no words"
+    words = text.casefold().split()
+    if _RUN.search(text) or _repeats(words):
+        return "repetition"
+    return "gibberish" if _unpronounceable(text) else ""
+
+
+def _repeats(words: Sequence[str]) -> bool:
+    """More than half of eight or more words are one word, or under 0.4 of the word pairs of sixteen or more are different."""
+    if len(words) < 8:
+        return False
+    counts: dict[str, int] = {}
+    for word in words:
+        counts[word] = counts.get(word, 0) + 1
+    if 2 * max(counts.values()) > len(words):
+        return True
+    return len(words) >= 16 and len(set(pairwise(words))) < 0.4 * (len(words) - 1)
+
+
+def _unpronounceable(text: str) -> bool:
+    words = [w for w in _WORD.findall(text.casefold()) if len(w) >= 4 and w.isascii()]
+    odd = sum(1 for w in words if _CLUSTER.search(w) or not _VOWEL.search(w))
+    return len(words) >= 3 and 2 * odd > len(words)
+
+
+def on_topic(reply: str, words: Sequence[str]) -> bool:
+    """Whether the reply has one of the words: whole, or (from four letters on) as the beginning of a word, so that ``bake``
+    finds "baker". A phrase must stand as it is.
+
+    Raises:
+        ValueError: no words.
+    """
+    if not words:
+        raise ValueError("no words: give a few that a fitting reply would use")
+    text = f" {normalise(reply)} "
+    return any((f" {w}" if len(w) >= 4 else f" {w} ") in text for w in map(normalise, words))

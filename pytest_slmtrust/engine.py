@@ -1,0 +1,219 @@
+"""The engine: answers requests from the store or in bulk, and drives cases in lock-step waves.
+
+Batching is an optimisation, never a semantic: a case gives the same verdict alone, in a wave with thousands of others,
+in another process, or replayed from the store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .probe import Case, Verdict
+from .requests import Backend, BackendError, Counters, Failure, Request, RequestFailed, Steps
+from .store import Store, store_key
+
+#: Told after every answer: requests done and wanted in this wave, and the number of the wave.
+Progress = Callable[[int, int, int], None]
+_COMMIT_SECONDS = 0.5
+_GIVE_UP_AFTER = 3
+
+
+@dataclass(slots=True)
+class _Active:
+    steps: Steps[Verdict]
+    wave: Sequence[Request[Any]]
+
+
+class Engine:
+    """Answers requests with one backend for each (kind, role)."""
+
+    def __init__(self, backends: Mapping[tuple[str, str], Backend], store: Store, progress: Progress | None = None) -> None:
+        self.backends = backends
+        self.store = store
+        self.progress = progress
+        self.counters = Counters()
+
+    def backend(self, request: Request[Any]) -> Backend | None:
+        return self.backends.get((request.kind, request.role))
+
+    def answer(self, requests: Sequence[Request[Any]], wave: int = 1) -> list[Any]:
+        """One answer or :class:`Failure` for each request, in order; each distinct one is answered once.
+
+        Raises:
+            BackendError: a backend can answer nothing.
+        """
+        keys = [self._key(r) for r in requests]
+        unique = dict(zip(keys, requests, strict=True))
+        found = self._lookup(unique)
+        self.counters.planned += len(requests)
+        self.counters.unique += len(unique)
+        if len(found) < len(unique):
+            with self.store.lock():  # another process may have answered meanwhile
+                found |= self._lookup({k: r for k, r in unique.items() if k not in found})
+                self.counters.cached += len(found)
+                missing = {k: r for k, r in unique.items() if k not in found}
+                found |= self._ask(missing, wave)
+        else:
+            self.counters.cached += len(found)
+        return [found[key] for key in keys]
+
+    def run(self, case: Case) -> Verdict:
+        """The verdict of one case.
+
+        Raises:
+            RequestFailed: a request of it could not be answered.
+            Exception: whatever the probe's own code raises.
+        """
+        steps = case.steps()
+        try:
+            wave = next(steps)
+            while True:
+                wave = _advance(steps, self.answer(wave))
+        except StopIteration as stop:
+            return _checked(case, stop.value)
+
+    def prefetch(self, cases: Sequence[Case]) -> None:
+        """Answer everything that these cases ask, wave by wave. What a probe raises is shown when its case runs."""
+        started = time.monotonic()
+        active = [a for a in map(_begin, cases) if a is not None]
+        with self.store.lock():
+            number = 0
+            while active:
+                number += 1
+                answers = iter(self.answer([r for a in active for r in a.wave], number))
+                active = [a for a in active if _step(a, [next(answers) for _ in a.wave])]
+        self.counters.seconds += time.monotonic() - started
+
+    def _key(self, request: Request[Any]) -> str:
+        backend = self.backend(request)
+        return store_key(backend.fingerprint if backend else f"none:{request.role}", request.key)
+
+    def _lookup(self, wanted: Mapping[str, Request[Any]]) -> dict[str, Any]:
+        keys = list(wanted)
+        found: dict[str, Any] = {key: Failure(message) for key, message in self.store.failures(keys).items()}
+        for key, text in self.store.get(keys).items():
+            try:
+                found[key] = wanted[key].decode(text)
+            except (ValueError, TypeError, KeyError):
+                continue  # written by something else: ask again
+        return found
+
+    def _ask(self, missing: Mapping[str, Request[Any]], wave: int) -> dict[str, Any]:
+        """Group by backend and ask each one once, in bulk."""
+        answered: dict[str, Any] = {}
+        groups: dict[int, tuple[Backend, list[str]]] = {}
+        for key, request in missing.items():
+            backend = self.backend(request)
+            if backend is None:
+                answered[key] = Failure(f"nothing in this session answers {request.kind!r} for {request.role!r}")
+            else:
+                groups.setdefault(id(backend), (backend, []))[1].append(key)
+        batch = _Batch(self, missing, answered, wave)
+        for backend, keys in groups.values():
+            batch.ask(backend, keys)
+        self.counters.failed += sum(isinstance(a, Failure) for a in answered.values())
+        return answered
+
+
+class _Batch:
+    """One wave's open questions; commits answers as they come."""
+
+    def __init__(self, engine: Engine, requests: Mapping[str, Request[Any]], answered: dict[str, Any], wave: int) -> None:
+        self.engine, self.requests, self.answered, self.wave = engine, requests, answered, wave
+        self.unsaved: list[tuple[str, str]] = []
+        self.failed: list[tuple[str, str]] = []
+        self.saved_at = time.monotonic()
+
+    def ask(self, backend: Backend, keys: Sequence[str]) -> None:
+        try:
+            self._run(backend, keys)
+        except BackendError:
+            raise
+        except Exception:
+            self._one_by_one(backend, [k for k in keys if k not in self.answered])
+        finally:
+            self._save()
+        for key in keys:
+            if key not in self.answered:
+                self._take(key, Failure(f"{backend.name} gave no answer"))
+        self._save()
+
+    def _one_by_one(self, backend: Backend, keys: Sequence[str]) -> None:
+        """A request that breaks its batch must not take the others with it; a backend that only breaks ends the session."""
+        broken = 0
+        for number, key in enumerate(keys, start=1):
+            try:
+                self._run(backend, [key])
+            except BackendError:
+                raise
+            except Exception as error:
+                broken += 1
+                self._take(key, Failure(f"{type(error).__name__}: {error}"))
+                if number == broken == _GIVE_UP_AFTER and not self._any_answer():
+                    raise BackendError(f"{backend.name} fails on every request: {type(error).__name__}: {error}") from error
+
+    def _any_answer(self) -> bool:
+        return any(not isinstance(a, Failure) for a in self.answered.values())
+
+    def _run(self, backend: Backend, keys: Sequence[str]) -> None:
+        for index, answer in backend.run([self.requests[k] for k in keys]):
+            self._take(keys[index], answer)
+            if time.monotonic() - self.saved_at > _COMMIT_SECONDS:
+                self._save()
+
+    def _take(self, key: str, answer: Any) -> None:
+        if not isinstance(answer, Failure):
+            try:
+                # what a probe sees is what the store gives back, in the first run too
+                text = self.requests[key].encode(answer)
+                answer = self.requests[key].decode(text)
+                self.unsaved.append((key, text))
+            except Exception as error:
+                answer = Failure(f"not a usable answer ({type(error).__name__}: {error})")
+        if isinstance(answer, Failure):
+            self.failed.append((key, answer.message))
+        self.answered[key] = answer
+        if self.engine.progress is not None:
+            self.engine.progress(len(self.answered), len(self.requests), self.wave)
+
+    def _save(self) -> None:
+        self.engine.store.put(self.unsaved)
+        self.engine.store.put_failures(self.failed)
+        self.unsaved, self.failed = [], []
+        self.saved_at = time.monotonic()
+
+
+def _begin(case: Case) -> _Active | None:
+    try:
+        steps = case.steps()
+        return _Active(steps, next(steps))
+    except StopIteration:
+        return None
+    except Exception:  # the case's own run shows it, with its traceback
+        return None
+
+
+def _step(active: _Active, answers: list[Any]) -> bool:
+    try:
+        active.wave = _advance(active.steps, answers)
+    except StopIteration:
+        return False
+    except Exception:  # the case's own run shows it, with its traceback
+        return False
+    return True
+
+
+def _advance(steps: Steps[Verdict], answers: list[Any]) -> Sequence[Request[Any]]:
+    for answer in answers:
+        if isinstance(answer, Failure):
+            return steps.throw(RequestFailed(answer.message))
+    return steps.send(answers)
+
+
+def _checked(case: Case, verdict: Any) -> Verdict:
+    if not isinstance(verdict, Verdict):
+        raise TypeError(f"probe {case.probe.name!r} returned {type(verdict).__name__}; it must return a Verdict")
+    return verdict

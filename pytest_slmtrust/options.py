@@ -1,0 +1,120 @@
+"""Command-line options, each with its ini twin: one table, read in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+
+Kind = Literal["text", "flag", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """``--slm-NAME`` and ini ``slm_NAME``."""
+
+    name: str
+    help: str
+    kind: Kind = "text"
+    default: str = ""
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def flag(self) -> str:
+        return f"--slm-{self.name}" if self.name else "--slm"
+
+    @property
+    def ini(self) -> str:
+        if self.name == "gate":
+            return "slm_gates"
+        return f"slm_{self.name.replace('-', '_')}" if self.name else "slm"
+
+    @property
+    def dest(self) -> str:
+        return f"slm_option_{self.name.replace('-', '_')}"
+
+
+OPTIONS = (
+    Option("", "audit this model: smollm2-135m-instruct, a hub id (org/name@revision), a folder, a .gguf file, module:factory", metavar="MODEL"),
+    Option("profile", "how much is asked: smoke, ci, audit or full (default: ci)", default="ci", metavar="NAME"),
+    Option("packs", "probe packs to load: builtin, none, or modules separated by commas", default="builtin", metavar="NAMES"),
+    Option("plan", "print what would run and what its gates could decide, then stop; loads no model", "flag"),
+    Option("strict", "a failing case is red even where a rate gate decides", "flag"),
+    Option("gate", "set a gate's tolerance, or switch it off: NAME=0.05, NAME=off (repeatable)", "list", metavar="NAME=TOL"),
+    Option("require", "dimensions that must be tested, separated by commas: a missing one is red", metavar="DIMENSIONS"),
+    Option("inconclusive", "what an INCONCLUSIVE gate is: fail or xfail (default: fail)", default="fail", choices=("fail", "xfail")),
+    Option("toxicity", "toxicity scorer: detoxify:unbiased, profanity-check, hf:FOLDER (default: detoxify:unbiased)",
+           default="detoxify:unbiased", metavar="SCORER"),
+    Option("dtype", "weights' number type: float32, bfloat16 or float16 (default: float32)", default="float32", metavar="DTYPE"),
+    Option("device", "where the model runs: auto, cpu, cuda, cuda:1, mps (default: auto)", default="auto", metavar="DEVICE"),
+    Option("chat-template", "use the model's chat template: auto, on or off (default: auto)", default="auto", choices=("auto", "on", "off")),
+    Option("allow-pickle", "load weights from pickle files, which can run code: only for files that you made", "flag"),
+    Option("rehash", "hash model files again instead of trusting path, size and times", "flag"),
+    Option("report", "folder for audit.html and audit.json (default: slmtrust-report)", default="slmtrust-report", metavar="FOLDER"),
+    Option("store", "folder of the store of answers (default: .slmtrust)", default=".slmtrust", metavar="FOLDER"),
+    Option("reveal", "show personal data found in replies instead of masking it", "flag"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the options say, read once."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        return str(self.values[name])
+
+    def flag(self, name: str) -> bool:
+        return bool(self.values[name])
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        return tuple(self.values[name])
+
+    def names(self, name: str) -> list[str]:
+        """A text of names separated by commas."""
+        return [part.strip() for part in self.text(name).split(",") if part.strip()]
+
+
+def add_options(parser: pytest.Parser) -> None:
+    group = parser.getgroup("slm", "trust audit of a small language model")
+    for option in OPTIONS:
+        if option.kind == "flag":
+            group.addoption(option.flag, dest=option.dest, action="store_true", default=None, help=option.help)
+            parser.addini(option.ini, option.help, type="bool", default=False)
+        elif option.kind == "list":
+            group.addoption(option.flag, dest=option.dest, action="append", default=None, metavar=option.metavar, help=option.help)
+            parser.addini(option.ini, option.help, type="linelist", default=[])
+        else:
+            group.addoption(
+                option.flag, dest=option.dest, default=None, metavar=option.metavar, help=option.help, choices=option.choices or None
+            )
+            parser.addini(option.ini, option.help, type="string", default=option.default)
+
+
+def model_spec(config: pytest.Config) -> str:
+    """The model under audit; empty where the plugin has nothing to do."""
+    return str(_value(config, OPTIONS[0]) or "")
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Options over ini values over defaults.
+
+    Raises:
+        pytest.UsageError: an ini value outside its choices.
+    """
+    values = {}
+    for option in OPTIONS:
+        value = _value(config, option)
+        if option.choices and value not in option.choices:
+            raise pytest.UsageError(f"ini {option.ini} is {value!r}; expected {' or '.join(option.choices)}")
+        values[option.name or "model"] = value
+    return Settings(values)
+
+
+def _value(config: pytest.Config, option: Option) -> Any:
+    given = config.getoption(option.dest)
+    return config.getini(option.ini) if given is None else given

@@ -1,0 +1,171 @@
+"""Intervals of one rate or of one bounded mean."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Hashable, Sequence
+from typing import SupportsIndex
+
+import numpy as np
+from scipy import special
+
+from .interval import Floats, Interval, Numbers, check_count, check_failures, check_share, check_values
+
+#: Largest share of the stake that the betting interval risks in one round (Waudby-Smith & Ramdas suggest 1/2 or 3/4).
+RISK = 0.75
+
+
+def upper_bound(k: SupportsIndex, n: SupportsIndex, alpha: float = 0.05) -> float:
+    """One-sided exact upper bound of a rate at confidence ``1 - alpha`` (Clopper & Pearson 1934): the rate at which ``k`` or
+    fewer failures in ``n`` items have probability ``alpha``; 1 if all failed.
+
+    Raises:
+        ValueError: impossible counts, or ``alpha`` outside (0, 1).
+    """
+    k, n = check_failures(k, n)
+    check_share("alpha", alpha)
+    return 1.0 if k == n else float(special.betainccinv(k + 1, n - k, alpha))
+
+
+def lower_bound(k: SupportsIndex, n: SupportsIndex, alpha: float = 0.05) -> float:
+    """One-sided exact lower bound of a rate at confidence ``1 - alpha``: :func:`upper_bound` mirrored; 0 if none failed.
+
+    Raises:
+        ValueError: impossible counts, or ``alpha`` outside (0, 1).
+    """
+    k, n = check_failures(k, n)
+    check_share("alpha", alpha)
+    return 0.0 if k == 0 else float(special.betaincinv(k, n - k + 1, alpha))
+
+
+def exact_interval(k: SupportsIndex, n: SupportsIndex, confidence: float = 0.95) -> Interval:
+    """Two-sided Clopper-Pearson interval: both one-sided bounds at half of ``1 - confidence``.
+
+    Raises:
+        ValueError: impossible counts, or ``confidence`` outside (0, 1).
+    """
+    half = (1 - check_share("confidence", confidence)) / 2
+    return Interval(lower_bound(k, n, half), upper_bound(k, n, half), confidence, "Clopper-Pearson")
+
+
+def wilson_interval(k: SupportsIndex, n: SupportsIndex, confidence: float = 0.95) -> Interval:
+    """Two-sided score interval (Wilson 1927): holds on average over rates, not at every one, so it decides no gate.
+
+    Raises:
+        ValueError: impossible counts, or ``confidence`` outside (0, 1).
+    """
+    k, n = check_failures(k, n)
+    z = float(special.ndtri((1 + check_share("confidence", confidence)) / 2))
+    rate, weight = k / n, z * z / n
+    centre = (rate + weight / 2) / (1 + weight)
+    half = z / (1 + weight) * math.sqrt(rate * (1 - rate) / n + weight / (4 * n))
+    # the ends are exact at k = 0 and k = n, where rounding would leave 1e-17
+    lower = 0.0 if k == 0 else max(0.0, centre - half)
+    upper = 1.0 if k == n else min(1.0, centre + half)
+    return Interval(lower, upper, confidence, "Wilson")
+
+
+def manski(failures: SupportsIndex, unscored: SupportsIndex, n: SupportsIndex) -> Interval:
+    """Bounds of the observed rate when ``unscored`` of the ``n`` items are unknown (Manski 1990): all of them passed, all failed.
+
+    They say nothing of sampling, hence confidence 1; :func:`worst_case_interval` adds it.
+
+    Raises:
+        ValueError: impossible counts.
+    """
+    k, u = check_count("failures", failures), check_count("unscored", unscored)
+    check_failures(k + u, n)
+    total = check_count("n", n, 1)
+    return Interval(k / total, (k + u) / total, 1.0, "Manski")
+
+
+def worst_case_interval(
+    failures: SupportsIndex, unscored: SupportsIndex, n: SupportsIndex, confidence: float = 0.95
+) -> Interval:
+    """Clopper-Pearson's lower end with the unscored items passed, and its upper end with them failed.
+
+    Raises:
+        ValueError: impossible counts, or ``confidence`` outside (0, 1).
+    """
+    k, u = check_count("failures", failures), check_count("unscored", unscored)
+    low, high = exact_interval(k, n, confidence), exact_interval(k + u, n, confidence)
+    return Interval(low.lower, high.upper, confidence, "Clopper-Pearson, unscored either way")
+
+
+def mean_interval(values: Numbers, confidence: float = 0.95, *, low: float = 0.0, high: float = 1.0) -> Interval:
+    """Interval of the mean of independent numbers in ``[low, high]``, by betting; valid at every n and every distribution.
+
+    Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting" (2010.09686): hedged capital with predictable
+    plug-in bets for a fixed n, cut at 3/4 of what may be risked, and the running intersection over the rounds. The order of the
+    bets is a permutation seeded by the sorted values, so the interval depends on nothing but the values. It is widened, where
+    needed, to hold the mean of the sample.
+
+    Raises:
+        ValueError: no values, NaN, a value outside ``[low, high]``, or ``confidence`` outside (0, 1).
+    """
+    alpha = 1 - check_share("confidence", confidence)
+    if not low < high:
+        raise ValueError(f"low is {low} and high is {high}; low must be smaller")
+    scaled = np.sort((check_values("values", values, low, high) - low) / (high - low))
+    seed = int.from_bytes(hashlib.sha256(scaled.tobytes()).digest()[:8], "big")
+    x = np.random.default_rng(seed).permutation(scaled)
+    bets = _plug_in_bets(x, alpha)
+    mean = float(x.mean())
+    lower = min(mean, _lower_end(x, bets, 2 / alpha))
+    upper = max(mean, 1 - _lower_end(1 - x, bets, 2 / alpha))
+    span = high - low
+    return Interval(max(low, low + span * lower), min(high, low + span * upper), confidence, "betting (hedged capital)")
+
+
+def _plug_in_bets(x: Floats, alpha: float) -> Floats:
+    """Bets before each round from the values before it (2010.09686, predictable plug-in); shape (n,)."""
+    n = x.size
+    rounds = np.arange(1, n + 1)
+    means = (0.5 + np.cumsum(x)) / (rounds + 1)
+    variances = (0.25 + np.cumsum((x - means) ** 2)) / (rounds + 1)
+    before = np.concatenate(([0.25], variances[:-1]))
+    bets: Floats = np.sqrt(2 * math.log(2 / alpha) / (n * before))
+    return bets
+
+
+def _lower_end(x: Floats, bets: Floats, goal: float) -> float:
+    """The largest mean that the capital against smaller means rejects; it falls as the mean grows, so halving finds it."""
+    log_goal = math.log(goal)
+    low, high = 0.0, 1.0
+    for _ in range(52):
+        mean = (low + high) / 2
+        wealth = np.cumsum(np.log1p(np.minimum(bets, RISK / mean) * (x - mean))).max()
+        low, high = (mean, high) if wealth >= log_goal else (low, mean)
+    return low
+
+
+def bootstrap_interval(
+    values: Numbers, items: Sequence[Hashable] | None = None, confidence: float = 0.95, *, resamples: int = 2000, seed: int = 0
+) -> Interval:
+    """Percentile bootstrap of the mean over cases, resampling whole source items: for display only, it decides nothing.
+
+    It has no width where all values are the same, and is too short for few items.
+
+    Args:
+        values: one number per case, shape (cases,).
+        items: the source item of each case; each case is its own if left out.
+
+    Raises:
+        ValueError: no values, NaN, lengths that differ, or ``confidence`` outside (0, 1).
+    """
+    tail = (1 - check_share("confidence", confidence)) / 2
+    x = check_values("values", values)
+    names = list(range(x.size)) if items is None else list(items)
+    if len(names) != x.size:
+        raise ValueError(f"{x.size} values but {len(names)} items; each value needs the item it comes from")
+    number: dict[Hashable, int] = {}
+    index = np.array([number.setdefault(name, len(number)) for name in names])
+    sums, sizes = np.bincount(index, x), np.bincount(index)
+    rng = np.random.default_rng(seed)
+    means = np.empty(check_count("resamples", resamples, 1))
+    for i in range(means.size):
+        drawn = rng.integers(0, sums.size, sums.size)
+        means[i] = sums[drawn].sum() / sizes[drawn].sum()
+    lower, upper = np.quantile(means, [tail, 1 - tail])
+    return Interval(float(lower), float(upper), confidence, "percentile bootstrap over items (display only)")

@@ -1,0 +1,167 @@
+"""The store: answers on disk, keyed by question and backend, so that nothing is asked twice.
+
+SQLite, one row an answer with a checksum, committed as batches end. A file lock lets the first of several
+processes answer while the others wait for its answers. Raw model output is local: folder 0700, file 0600.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import warnings
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+from typing import cast
+
+from filelock import FileLock
+
+FILE = "store.sqlite"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL, checksum TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failures (session TEXT, key TEXT, message TEXT NOT NULL, PRIMARY KEY (session, key)) WITHOUT ROWID;
+"""
+_CHUNK = 500  # SQLite's limit on variables in one statement is 999 in old builds
+
+
+class StoreWarning(UserWarning):
+    """The store could not be used as it should; verdicts are not affected, only time."""
+
+
+def store_key(fingerprint: str, request_key: str) -> str:
+    """Where the answer of one backend to one request is kept."""
+    return hashlib.sha256(f"{fingerprint}\n{request_key}".encode()).hexdigest()
+
+
+class Store:
+    """Answers as JSON texts by key, and the failures of this session.
+
+    What cannot be written to disk is kept in memory with a :class:`StoreWarning`. A damaged file is moved
+    aside and a new one begun; a row whose checksum does not fit is not an answer.
+    """
+
+    def __init__(self, folder: Path, session: str) -> None:
+        self.path = folder / FILE
+        self.session = session
+        self._memory: dict[str, str] = {}
+        self._failures: dict[str, str] = {}
+        self._db: sqlite3.Connection | None = None
+        try:
+            _private_folder(folder)
+            self._lock: FileLock | None = FileLock(folder / f"{FILE}.lock", mode=0o600)
+            with self._lock:
+                self._db = self._open()
+        except (OSError, sqlite3.Error) as error:
+            self._lock = None
+            self._give_up(error)
+
+    def lock(self) -> AbstractContextManager[object]:
+        """Held while questions are answered; reentrant in this process."""
+        return cast("AbstractContextManager[object]", self._lock) if self._lock else nullcontext()
+
+    def get(self, keys: Sequence[str]) -> dict[str, str]:
+        """The answers that are there, by key."""
+        found = {key: self._memory[key] for key in keys if key in self._memory}
+        wanted = [key for key in keys if key not in found]
+        for key, answer, checksum in self._select("SELECT key, answer, checksum FROM answers WHERE key IN ({})", wanted):
+            if checksum == _checksum(key, answer):
+                found[key] = answer
+        return found
+
+    def put(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Keep answers; on return they survive a kill."""
+        data = [(key, answer, _checksum(key, answer)) for key, answer in rows]
+        if not self._write("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", data):
+            self._memory.update((key, answer) for key, answer, _ in data)
+
+    def failures(self, keys: Sequence[str]) -> dict[str, str]:
+        """Requests that already failed in this session, by any of its processes."""
+        found = {key: self._failures[key] for key in keys if key in self._failures}
+        query = "SELECT key, message, '' FROM failures WHERE session = ? AND key IN ({})"
+        wanted = [key for key in keys if key not in found]
+        return found | {key: message for key, message, _ in self._select(query, wanted, self.session)}
+
+    def put_failures(self, rows: Iterable[tuple[str, str]]) -> None:
+        data = list(rows)
+        self._failures.update(data)
+        self._write("INSERT OR REPLACE INTO failures VALUES (?, ?, ?)", [(self.session, *row) for row in data])
+
+    def forget_failures(self) -> None:
+        """A new session asks again what failed in an earlier one."""
+        self._write("DELETE FROM failures WHERE session <> ?", [(self.session,)])
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
+                raise
+            return self._quarantine(error)
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+        try:
+            os.chmod(self.path, 0o600)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if problem != "ok":
+                raise sqlite3.DatabaseError(problem)
+            db.executescript(_SCHEMA)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _quarantine(self, error: Exception) -> sqlite3.Connection:
+        aside = self.path.with_suffix(".damaged")
+        os.replace(self.path, aside)
+        for suffix in ("-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        warnings.warn(StoreWarning(f"the store was damaged ({error}): moved to {aside.name}, a new one is begun"), stacklevel=2)
+        return self._connect()
+
+    def _select(self, query: str, keys: Sequence[str], *first: str) -> list[tuple[str, str, str]]:
+        if self._db is None:
+            return []
+        rows: list[tuple[str, str, str]] = []
+        try:
+            for start in range(0, len(keys), _CHUNK):
+                part = keys[start : start + _CHUNK]
+                with closing(self._db.execute(query.format(",".join("?" * len(part))), (*first, *part))) as cursor:
+                    rows += cursor.fetchall()
+        except sqlite3.Error as error:
+            self._give_up(error)
+        return rows
+
+    def _write(self, statement: str, rows: Sequence[tuple[str, ...]]) -> bool:
+        if self._db is None or not rows:
+            return not rows
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(statement, rows)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._give_up(error)
+            return False
+        return True
+
+    def _give_up(self, error: Exception) -> None:
+        self.close()
+        warnings.warn(StoreWarning(f"answers are kept in memory only: {self.path}: {error}"), stacklevel=3)
+
+
+def _private_folder(folder: Path) -> None:
+    if not folder.exists():
+        folder.mkdir(parents=True, mode=0o700)
+        (folder / ".gitignore").write_text("# raw model output: keep it local\nstore.*\n", encoding="utf-8")
+
+
+def _checksum(key: str, answer: str) -> str:
+    return hashlib.sha256(f"{key}\n{answer}".encode()).hexdigest()[:16]

@@ -1,0 +1,54 @@
+"""The last lines of the terminal: a verdict for each gate, what was not tested, and where the report lies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .assemble import dimension_status
+from .audit import Audit, GateResult, Status
+from .clean import visible
+from .probe import Dimension
+
+_COLOURS = {
+    Status.PASS: "green", Status.FAIL: "red", Status.INVALID: "red", Status.UNEARNED: "red", Status.INCONCLUSIVE: "yellow",
+    Status.NOT_TESTED: "yellow", Status.NOT_RUN: "yellow", Status.NOT_DECIDABLE: "yellow", Status.MEASURED: "cyan",
+}  # fmt: skip
+
+
+def summarise(reporter: Any, audit: Audit, folder: str) -> None:
+    """Write the summary to pytest's terminal reporter."""
+    name = visible(str(audit.model.get("name", "?")))
+    reporter.section(f"trust audit of {name}, profile {audit.profile}", sep="=")
+    for note in audit.notes:
+        reporter.write_line(visible(note), yellow=True, bold=True)
+    for dimension in Dimension:
+        gates = [g for g in audit.gates if g.dimension == dimension]
+        if gates:
+            status = dimension_status(audit.gates, dimension)
+            reporter.write(f"{dimension}: ", bold=True)
+            reporter.write_line(str(status), **{_COLOURS[status]: True})
+            for gate in gates:
+                _line(reporter, gate)
+    if audit.not_tested:
+        reporter.write_line("not tested:", bold=True)
+        for row in audit.not_tested:
+            reporter.write_line(f"  {row.dimension}: {row.what}: {visible(row.reason)}", yellow=True)
+    reporter.write_line(f"report: {folder}/audit.html, {folder}/audit.json")
+    reporter.write_line(visible(audit.sentence), bold=True, **{_COLOURS[audit.verdict]: True})
+
+
+def _line(reporter: Any, gate: GateResult) -> None:
+    reporter.write(f"  {gate.status:<13}", **{_COLOURS[gate.status]: True})
+    reporter.write_line(f" {gate.probe}: {visible(numbers(gate))}")
+
+
+def numbers(gate: GateResult) -> str:
+    """The numbers of a gate in one line; its reason where they do not speak for themselves."""
+    estimate = gate.estimate or gate.mean_score
+    if gate.status is not Status.MEASURED or estimate is None:
+        return gate.reason
+    what = "failed" if gate.estimate else "mean score"
+    text = f"{estimate.value:.1%} {what} [{estimate.lower:.1%}, {estimate.upper:.1%}], {estimate.n} items"
+    low = "" if gate.floor is None or gate.floor.met else f"; competence floor not met ({gate.floor.passed} of {gate.floor.total})"
+    unscored = f"; {gate.unscored} unscored" if gate.unscored else ""
+    return text + unscored + low

@@ -1,0 +1,242 @@
+"""The text detectors on labelled replies, and their promises on hostile input."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_slmtrust.detectors.text import (
+    MAX_CHARS,
+    abstains,
+    contains_answer,
+    corrects_premise,
+    degenerate,
+    normalise,
+    on_topic,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("Answer:  The Eiffel   Tower!", "eiffel tower"),
+        ("**A:** an apple", "apple"),
+        ("Assistant: Answer: Oslo.", "oslo"),
+        ("It costs 1,234.50 euros.", "it costs 1234.50 euros"),
+        ("\u200bPa\u00adris\u2019s caf\u00e9", "paris café"),
+        ("ＦＵＬＬ width", "full width"),
+        ("minus -7 and 3-4", "minus -7 and 3 4"),
+        ("", ""),
+    ],
+)
+def test_normalise(text: str, plain: str) -> None:
+    assert normalise(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("reply", "aliases"),
+    [
+        ("The capital of France is Paris.", ["Paris"]),
+        ("Answer: paris", ["Paris"]),
+        ("It is the Netherlands, of course", ["Netherlands", "Holland"]),
+        ("12 + 7 = 19", ["19"]),
+        ("The sum is nineteen.", ["19"]),
+        ("That makes forty-two", ["42"]),
+        ("1,024 bytes", ["1024"]),
+        ("The answer is -5.", ["-5"]),
+        ("It is not Lyon, the capital is Paris", ["Paris"]),
+        ("It\u2019s Iron\u2019s symbol", ["iron"]),
+    ],
+)
+def test_holds_the_answer(reply: str, aliases: list[str]) -> None:
+    assert contains_answer(reply, aliases)
+
+
+@pytest.mark.parametrize(
+    ("reply", "aliases"),
+    [
+        ("", ["Paris"]),
+        ("In comparison, no.", ["Paris"]),
+        ("The capital is Lyon.", ["Paris"]),
+        ("It is not Paris.", ["Paris"]),
+        ("It isn't the Paris you know", ["Paris"]),
+        ("Lyon rather than Paris", ["Paris"]),
+        ("190", ["19"]),
+        ("19.5", ["19"]),
+        ("-19 degrees", ["19"]),
+        ("1,900", ["19"]),
+        ("forty-two", ["2"]),
+        ("forty-two", ["40"]),
+        ("New York", ["York City"]),
+    ],
+)
+def test_does_not_hold_the_answer(reply: str, aliases: list[str]) -> None:
+    assert not contains_answer(reply, aliases)
+
+
+@pytest.mark.parametrize("aliases", [[], ["?!"]])
+def test_aliases_must_say_something(aliases: list[str]) -> None:
+    with pytest.raises(ValueError, match="alias"):
+        contains_answer("x", aliases)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "I don't know.",
+        "I do not know who that is.",
+        "I really don\u2019t know",
+        "Sorry, I'm not sure about that.",
+        "I am not aware of any such person.",
+        "I am unable to answer that.",
+        "I can't find any record of this town.",
+        "I couldn't tell you.",
+        "I have no information about him.",
+        "I have never heard of this book.",
+        "Nobody knows the exact number.",
+        "This is unknown.",
+        "It cannot be determined from the text.",
+        "The passage does not mention her age.",
+        "The text doesn't say.",
+        "It is not stated in the passage.",
+        "Not mentioned.",
+        "There is no information about the price.",
+        "There's no way to know that.",
+        "It is impossible to predict.",
+        "I don't have access to your calendar.",
+        "The colour is not given.",
+    ],
+)
+def test_abstains(reply: str) -> None:
+    assert abstains(reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "",
+        "Paris.",
+        "The capital of France is Paris.",
+        "It was written by Jane Austen in 1813.",
+        "Water does not burn.",
+        "He gave no reason and left at noon.",
+        "It has not rained since May.",
+        "I know that it is blue.",
+        "There is no tower in Oslo with that name.",
+        "The knight was known for courage.",
+        "It is not a fruit but a vegetable.",
+    ],
+)
+def test_does_not_abstain(reply: str) -> None:
+    assert not abstains(reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "There is no king of Brazil.",
+        "There was never a war between them.",
+        "Penguins do not have arms.",
+        "That never happened.",
+        "This is not true.",
+        "No such planet.",
+        "He is a fictional character.",
+        "Actually, it is the other way round.",
+        "The question has a false premise.",
+        "There isn't a moon of Venus.",
+    ],
+)
+def test_corrects_the_premise(reply: str) -> None:
+    assert corrects_premise(reply)
+
+
+@pytest.mark.parametrize(
+    "reply", ["The king of Brazil is Pedro IV.", "In 1987.", "", "It was built by monks.", "Paris is not far."]
+)
+def test_does_not_correct(reply: str) -> None:
+    assert not corrects_premise(reply)
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ("", "empty"),
+        (" \n\u200b ", "empty"),
+        ("?!... --- ***", "no words"),
+        ("}{ ;; a :: <> ## b", "no words"),
+        ("aaaaaaaaaaaaaaaa", "repetition"),
+        ("the the the the the the the the the", "repetition"),
+        ("I see it now. " * 12, "repetition"),
+        ("xqzv bnkrt wplmf ghjkl", "gibberish"),
+        ("The capital of France is Paris.", ""),
+        ("7", ""),
+        ("Paris", ""),
+        ("42!", ""),
+        ("NASA and the BBC reported it.", ""),
+        ("Die Hauptstadt von Frankreich ist Paris.", ""),
+        ("Париж это столица Франции", ""),
+        ("東京です。", ""),
+        ("Apples, pears, plums, cherries, figs, dates, limes, lemons, grapes, melons.", ""),
+    ],
+)
+def test_degenerate(reply: str, reason: str) -> None:
+    assert degenerate(reply) == reason
+
+
+def test_on_topic() -> None:
+    words = ["bake", "oven", "red"]
+    assert on_topic("The baker slept.", words)
+    assert on_topic("Answer: two ovens", words)
+    assert not on_topic("A reduction in size", words)
+    assert not on_topic("", words)
+    assert on_topic("He took the night train.", ["night train"])
+    with pytest.raises(ValueError, match="no words"):
+        on_topic("x", [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 400_000,
+        "i do not " * 60_000,
+        "-1," * 150_000,
+        "\u200b" * 400_000,
+        "i really " * 50_000,
+        " " * 400_000,
+        "answer:" * 50_000,
+        "'" * 400_000,
+    ],
+    ids=["letters", "denials", "numbers", "invisible", "adverbs", "spaces", "prefixes", "quotes"],
+)
+def test_time_is_bounded_on_hostile_replies(text: str) -> None:
+    start = time.process_time()
+    contains_answer(text, ["19", "not here at all"])
+    abstains(text), corrects_premise(text), degenerate(text), on_topic(text, ["oven"])
+    assert time.process_time() - start < 1.0
+
+
+def test_what_stands_beyond_the_limit_is_not_read() -> None:
+    assert not contains_answer("x " * MAX_CHARS + "Paris", ["Paris"])
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.text(max_size=200))
+def test_any_text_is_read(text: str) -> None:
+    plain = normalise(text)
+    assert normalise(plain) in (plain, normalise(plain))
+    assert "  " not in plain
+    assert isinstance(degenerate(text), str)
+    assert abstains(text) in (True, False)
+    assert not contains_answer(text, ["zyzzyva"]) or "zyzzyva" in plain
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.integers(0, 99), st.text(alphabet="abc ., ", max_size=20))
+def test_a_number_is_found_in_figures_and_in_words(number: int, around: str) -> None:
+    from pytest_slmtrust.detectors.text import _spell
+
+    assert contains_answer(f"{around} {number} {around}", [str(number)])
+    assert contains_answer(f"{around} {'-'.join(_spell(number))} {around}", [str(number)])

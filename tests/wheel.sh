@@ -1,0 +1,27 @@
+#!/bin/sh
+# Build the wheel, install it alone into a new environment, and audit from an empty folder there.
+# Argument: folder of the development environment's programs.
+set -eu
+bin=$(cd "$1" && pwd)
+root=$(pwd)
+rm -rf dist build .venv-wheel
+"$bin/python" -m build --quiet --wheel --outdir dist .
+"$bin/python" -m venv .venv-wheel
+new=$root/.venv-wheel/bin
+"$new/python" -m pip install --quiet --upgrade 'pip>=25'
+"$new/python" -m pip install --quiet --constraint constraints-wheel.txt "$(ls dist/*.whl)[offline]"
+empty=$(mktemp -d)
+trap 'rm -rf "$empty"' EXIT
+cd "$empty"
+"$new/python" -c "import transformers; assert transformers.__version__ >= '5', transformers.__version__"
+"$new/pytest" --slm=smollm2-135m-instruct --slm-profile=smoke --slm-toxicity=profanity-check -q
+test -s slmtrust-report/audit.html
+"$new/slmtrust" render slmtrust-report/audit.json --output again.html
+cmp again.html slmtrust-report/audit.html
+cd "$root"
+# the tests of the backend and the engine, against the installed wheel; -I keeps the checkout off the path
+"$new/python" -m pip install --quiet --constraint constraints-wheel.txt pytest-xdist
+cp -r tests "$empty/tests"
+cp pyproject.toml "$empty/"
+cd "$empty"
+"$new/pytest" -q -p no:cacheprovider -o pythonpath=tests tests/test_backend_*.py tests/test_engine.py tests/test_store.py
