@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from pytest_slmtrust import Loglikelihood, Logprob, Steps, ask_all
+from pytest_slmtrust import Loglikelihood, Logprob, Request, Steps, ask_all
 
 
-def choose(context: str, options: Sequence[str]) -> Steps[list[float]]:
-    """Log-likelihoods in nats of each option after the context, in the order given."""
-    answers: list[Logprob] = yield from ask_all([Loglikelihood(context, option) for option in options])
-    return [answer.sum for answer in answers]
+def weigh(contexts: Sequence[str], options: Sequence[str]) -> Steps[list[list[float]]]:
+    """For each context the log-likelihoods of the options after it, in nats and in order; asked in one wave."""
+    requests = [Loglikelihood(context, option) for context in contexts for option in options]
+    answers = yield from ask_all(requests)
+    size = len(options)
+    return [[answer.sum for answer in answers[i : i + size]] for i in range(0, len(answers), size)]
 
 
 def best(scores: Sequence[float]) -> int | None:
@@ -24,5 +26,18 @@ def best(scores: Sequence[float]) -> int | None:
 
 
 def shown(options: Sequence[str], scores: Sequence[float]) -> dict[str, Any]:
-    """Options with their log-likelihoods, for a reader."""
-    return {option.strip(): round(score, 3) if math.isfinite(score) else str(score) for option, score in zip(options, scores, strict=True)}
+    """Options with their log-likelihoods, for a reader; a number that JSON cannot hold is shown as text."""
+    numbers = [round(score, 3) if math.isfinite(score) else str(score) for score in scores]
+    return {option.strip(): number for option, number in zip(options, numbers, strict=True)}
+
+
+def likes(choice: Callable[[str], str]) -> Callable[[Request[Any]], Logprob]:
+    """A scripted model for controls: after a context it finds the continuation ``choice(context)`` the likeliest."""
+
+    def answer(request: Request[Any]) -> Logprob:
+        if not isinstance(request, Loglikelihood):
+            raise TypeError(f"scripted for log-likelihoods, asked {request.kind}")
+        wanted = request.continuation.strip() == choice(str(request.context))
+        return Logprob(-1.0 if wanted else -6.0, wanted, 1)
+
+    return answer

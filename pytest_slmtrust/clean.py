@@ -6,12 +6,13 @@ import re
 
 #: C0 and C1 controls and DEL (but tab and line feed), soft hyphen, bidi marks, embeddings, overrides and isolates, line and
 #: paragraph separators, zero-width and other invisible characters, interlinear annotations, tag characters, non-characters and
-#: lone surrogates. U+200C and U+200D join letters and emoji of living scripts, so they count only beside ASCII.
+#: lone surrogates.
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\U000e0000-\U000e007f\ud800-\udfff]"
-    "|[\u200c\u200d](?=[\x00-\x7f]|\\Z)|(?<=[\x00-\x7f])[\u200c\u200d]|\\A[\u200c\u200d]"
 )
+#: They join letters and emoji of living scripts, and so are escaped only beside ASCII or at an end of the text.
+_JOINERS = "\u200c\u200d"
 #: Everything outside the Char production of XML 1.0 (fifth edition, 2.2).
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -22,13 +23,21 @@ def visible(text: str, *, one_line: bool = False) -> str:
     Tab and line feed stay, unless ``one_line`` asks for ``\t`` and ``\n``. Linear in the length of the text; the result can
     always be encoded as UTF-8.
     """
-    shown = _UNSEEN.sub(_escape, text)
+    shown = text if text.isprintable() else _UNSEEN.sub(_unless_joining, text)
     return shown.replace("\t", "\\t").replace("\n", "\\n") if one_line else shown
 
 
 def xml_safe(text: str) -> str:
     r"""The text with each character that XML 1.0 forbids written out as ``\x00``; linear."""
     return _NOT_XML.sub(_escape, text)
+
+
+def _unless_joining(match: re.Match[str]) -> str:
+    if match.group() in _JOINERS:
+        before, after = match.string[match.start() - 1 : match.start()], match.string[match.end() : match.end() + 1]
+        if before > "\x7f" and after > "\x7f":
+            return match.group()
+    return _escape(match)
 
 
 def _escape(match: re.Match[str]) -> str:

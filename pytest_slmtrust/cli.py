@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .audit import Audit, AuditError
+from .audit import AuditError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,11 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _render(chosen: argparse.Namespace) -> int:
-    from .report import read_audit, write_text
-
-    audit: Audit = read_audit(chosen.audit)
+    from .files import read_audit, write_text
     from .report import render
 
+    audit = read_audit(chosen.audit)
     target = chosen.output or chosen.audit.with_name("audit.html")
     write_text(target, render(audit))
     _say(f"wrote {target}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from .audit import Finding, GateResult, Status
+from .audit import Finding, Status
 from .clean import visible
 from .options import Settings
 from .probe import Case, Probe, ProbeError
@@ -16,7 +17,7 @@ from .session import AuditSession, Suite, case_name
 
 SESSION = pytest.StashKey[AuditSession]()
 SETTINGS = pytest.StashKey[Settings]()
-#: Attribute of a TestReport that carries a finding or a gate to whoever builds the audit, also across xdist.
+#: Attribute of a TestReport that carries a finding or a gate, as JSON text, to whoever builds the audit, also across xdist.
 ATTRIBUTE = "slmtrust"
 RED = {Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE}
 PREFIX = "slm"
@@ -32,14 +33,14 @@ class CaseItem(pytest.Item):
     def __init__(self, *, suite: Suite, case: Case, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.suite, self.case = suite, case
-        self.payload: dict[str, Any] | None = None
+        self.payload = ""
         label(self, suite)
         for mark in case.marks:
             self.add_marker(mark)
 
     def runtest(self) -> None:
         found = self.config.stash[SESSION].judge(self.suite, self.case)
-        self.payload = {"finding": asdict(found)}
+        self.payload = json.dumps({"finding": asdict(found)})
         if found.outcome in ("passed", "measured"):
             return
         if found.outcome != "error" and self.suite.has_gate and not self.config.stash[SETTINGS].flag("strict"):
@@ -60,12 +61,12 @@ class GateItem(pytest.Item):
     def __init__(self, *, suite: Suite, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.suite = suite
-        self.payload: dict[str, Any] | None = None
+        self.payload = ""
         label(self, suite)
 
     def runtest(self) -> None:
         result, findings = self.config.stash[SESSION].gate_result(self.suite)
-        self.payload = {"gate": asdict(result), "findings": [asdict(f) for f in findings]}
+        self.payload = json.dumps({"gate": asdict(result), "findings": [asdict(f) for f in findings]})
         settings = self.config.stash[SETTINGS]
         text = f"{result.status}: {visible(result.reason)}"
         if result.status is Status.NOT_TESTED and result.dimension not in settings.names("require"):
@@ -89,10 +90,9 @@ class BuiltIn(pytest.Collector):
     def collect(self) -> Iterator[pytest.Item]:
         for suite in self.suites:
             for case in suite.cases:
-                # with a name alone, --lf does not know these items again
-                yield CaseItem.from_parent(self, name=case_name(case), nodeid=suite.case_id(case), suite=suite, case=case)
+                yield case_item(self, suite, case)
         for suite in self.suites:
-            yield GateItem.from_parent(self, name=suite.gate.label, nodeid=suite.gate_id, suite=suite)
+            yield gate_item(self, suite)
 
 
 class ProbeFile(pytest.Module):
@@ -102,17 +102,30 @@ class ProbeFile(pytest.Module):
         session = self.config.stash.get(SESSION, None)
         if session is None:
             return
-        probes = [value for value in vars(self.obj).values() if isinstance(value, Probe) and value.run.__module__ == self.obj.__name__]
+        module = self.obj.__name__  # a probe imported from elsewhere belongs to the file that defines it
+        probes = [v for v in vars(self.obj).values() if isinstance(v, Probe) and v.run.__module__ == module]
         try:
             suites = [session.add(probe, self.nodeid) for probe in probes]
         except ProbeError as error:
             raise self.CollectError(f"{self.nodeid}: {error}") from None
         for suite in suites:
             for case in suite.cases:
-                yield CaseItem.from_parent(self, name=case_name(case), suite=suite, case=case)
+                yield case_item(self, suite, case)
         for suite in suites:
             if suite.has_gate:
-                yield GateItem.from_parent(self, name=suite.gate.label, suite=suite)
+                yield gate_item(self, suite)
+        yield from super().collect()
+
+
+def case_item(parent: pytest.Collector, suite: Suite, case: Case) -> CaseItem:
+    """With an explicit node id: with a name alone, ``--lf`` does not know the item again."""
+    item: CaseItem = CaseItem.from_parent(parent, name=case_name(case), nodeid=suite.case_id(case), suite=suite, case=case)
+    return item
+
+
+def gate_item(parent: pytest.Collector, suite: Suite) -> GateItem:
+    item: GateItem = GateItem.from_parent(parent, name=suite.gate.label, nodeid=suite.gate_id, suite=suite)
+    return item
 
 
 def label(item: pytest.Item, suite: Suite) -> None:
@@ -136,12 +149,6 @@ def describe(found: Finding, probe: Probe) -> str:
         lines.append(f"score: {found.score:.4g}")
     lines += [f"{name}: {_short(str(value), 600)}" for name, value in found.evidence.items()]
     return "\n".join(visible(line) for line in lines)
-
-
-def gate_from_report(data: dict[str, Any]) -> GateResult:
-    from .audit import gate_from_json
-
-    return gate_from_json(data)
 
 
 def _short(text: str, limit: int = 100) -> str:

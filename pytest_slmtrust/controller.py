@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-import sys
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -12,8 +12,7 @@ import pytest
 
 from .assemble import Collected, assemble
 from .audit import Audit
-from .backends.load import ModelSpec, SpecError, load_backend, wrap_loaded
-from .backends.toxicity import ScorerError, load_scorer
+from .backends.fake import WordListScorer
 from .collect import ATTRIBUTE, PREFIX, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile
 from .engine import Engine
 from .options import model_spec, read_settings
@@ -66,13 +65,14 @@ class Controller:
         self.collected = Collected()
         self.audit: Audit | None = None
         self.failed = ""
+        self.unwritten = ""
         self.ran = False
         try:
             policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"))
             self.builtin = self._probes()
             store = Store(config.rootpath / self.settings.text("store"), run)
             engine = Engine(self._backends(), store, ProgressLine(config) if not self.worker else None)
-        except (ProbeError, SpecError, ScorerError) as error:
+        except ProbeError as error:
             raise pytest.UsageError(str(error)) from None
         self.session = AuditSession(policy, engine, Mask(key, self.settings.flag("reveal")))
         config.stash[SESSION], config.stash[SETTINGS] = self.session, self.settings
@@ -116,7 +116,8 @@ class Controller:
             return (yield)
         if self.settings.flag("plan"):
             self._plan(session)
-            return True
+            session.config.option.collectonly = True  # a wrapper cannot keep the loop from running, this can
+            return (yield)
         self.ran = True
         self._prefetch(session)
         return (yield)
@@ -124,7 +125,7 @@ class Controller:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         report = yield
-        if isinstance(item, (CaseItem, GateItem)) and call.when == "call" and item.payload is not None:
+        if isinstance(item, (CaseItem, GateItem)) and call.when == "call" and item.payload:
             setattr(report, ATTRIBUTE, item.payload)
         return report
 
@@ -136,7 +137,7 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         payload = getattr(report, ATTRIBUTE, None)
         if payload is not None and not self.worker:
-            self.collected.add(payload)
+            self.collected.add(json.loads(payload))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -145,29 +146,35 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        self.collected.add_process(getattr(node, "workeroutput", {}).get("slm"))
+        text = getattr(node, "workeroutput", {}).get("slm")
+        self.collected.add_process(json.loads(text) if text else None)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
         if not self.ran:
             return
         if self.worker is not None:
-            cast(Any, self.config).workeroutput["slm"] = self._process()
+            cast(Any, self.config).workeroutput["slm"] = json.dumps(self._process())
             return
         if not self.config.pluginmanager.hasplugin("dsession"):
             self.collected.add_process(self._process())
         if self.failed:
             return
-        self.audit = assemble(self.collected, self._settings(), self._notes(exitstatus))
-        from .report import write_reports
+        from .files import write_reports
 
-        write_reports(self.audit, self.config.invocation_params.dir / self.settings.text("report"))
+        self.audit = assemble(self.collected, self._settings(), self._notes(exitstatus))
+        try:
+            write_reports(self.audit, self.config.invocation_params.dir / self.settings.text("report"))
+        except OSError as error:
+            self.unwritten = f"the report could not be written: {error}"
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.audit is not None:
             from .summary import summarise
 
-            summarise(terminalreporter, self.audit, self.settings.text("report"))
+            folder = self.settings.text("report")
+            where = self.unwritten or f"report: {folder}/audit.html, {folder}/audit.json"
+            summarise(terminalreporter, self.audit, where)
 
     # -- what the hooks do ----------------------------------------------------------------------------------------
 
@@ -178,27 +185,40 @@ class Controller:
         return [probe for batch in self.config.hook.pytest_slm_probes() for probe in batch]
 
     def _backends(self) -> dict[tuple[str, str], Backend]:
-        target = self._target()
-        backends: dict[tuple[str, str], Backend] = {(kind.kind, "target"): target for kind in target.answers}
-        scorer = load_scorer(self.settings.text("toxicity"))
         from .backends.textattack import TextAttackBackend
 
-        return backends | {("classify", "toxicity"): scorer, ("perturb", "perturb"): TextAttackBackend()}
+        target = self._target()
+        models: dict[tuple[str, str], Backend] = {(kind.kind, "target"): target for kind in target.answers}
+        return models | {("classify", "toxicity"): self._scorer(), ("perturb", "perturb"): TextAttackBackend()}
+
+    def _scorer(self) -> Backend:
+        given = self.config.hook.pytest_slm_scorer(config=self.config)
+        if given is not None:
+            return cast(Backend, given)
+        if self.config.option.collectonly or self.settings.flag("plan"):
+            return WordListScorer()  # nothing will be scored: no download for a list of names
+        from .backends.toxicity import ScorerError, load_scorer
+
+        try:
+            return load_scorer(self.settings.text("toxicity"))
+        except ScorerError as error:
+            raise pytest.UsageError(f"--slm-toxicity: {error}") from None
 
     def _target(self) -> Backend:
         loaded = self.config.hook.pytest_slm_backend(config=self.config)
-        if loaded is None:
-            template = {"auto": None, "on": True, "off": False}[self.settings.text("chat-template")]
-            workers = self.worker["workercount"] if self.worker else 1
-            spec = ModelSpec(
-                model_spec(self.config), dtype=self.settings.text("dtype"), device=self.settings.text("device"),
-                template=template, allow_pickle=self.settings.flag("allow-pickle"), rehash=self.settings.flag("rehash"),
-                processes=workers,
-            )  # fmt: skip
-            return load_backend(spec)
-        if isinstance(loaded, tuple):
-            return wrap_loaded(*loaded, name=model_spec(self.config))
-        return cast(Backend, loaded)
+        if loaded is not None and not isinstance(loaded, tuple):
+            return cast(Backend, loaded)
+        from .backends.load import ModelSpec, SpecError, load_backend, wrap_loaded
+
+        spec = ModelSpec(
+            model_spec(self.config), dtype=self.settings.text("dtype"), device=self.settings.text("device"),
+            template={"auto": None, "on": True, "off": False}[self.settings.text("chat-template")],
+            allow_pickle=self.settings.flag("allow-pickle"), rehash=self.settings.flag("rehash"),
+        )  # fmt: skip
+        try:
+            return load_backend(spec) if loaded is None else wrap_loaded(*loaded, name=spec.text)
+        except SpecError as error:
+            raise pytest.UsageError(f"--slm: {error}") from None
 
     def _check_names(self) -> None:
         for name in self.settings.names("require"):
@@ -230,7 +250,7 @@ class Controller:
         if self.config.pluginmanager.hasplugin("dsession"):
             raise pytest.UsageError("--slm-plan runs in one process: leave out -n")
         suites = {i.suite.gate_id: i.suite for i in self._selection(session)}
-        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
         for line in plan_lines(list(suites.values()), self.session):
             reporter.write_line(line)
 
@@ -279,9 +299,5 @@ def _chosen(nodeid: str, chosen: Sequence[str]) -> bool:
 def _import_pack(config: pytest.Config, name: str) -> None:
     try:
         config.pluginmanager.import_plugin(name)
-    except ImportError as error:
+    except (ImportError, pytest.UsageError) as error:
         raise pytest.UsageError(f"--slm-packs {name!r}: {error}. Expected builtin, none, or an importable module") from None
-
-
-def platform_line() -> str:
-    return f"{sys.implementation.name} {sys.version.split()[0]}"

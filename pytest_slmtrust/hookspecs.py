@@ -21,3 +21,8 @@ def pytest_slm_backend(config: pytest.Config) -> Any:
 @pytest.hookspec
 def pytest_slm_probes() -> list[Probe]:  # type: ignore[empty-body]
     """The probes of a pack, in the order of the report. Called once, only with ``--slm``."""
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_slm_scorer(config: pytest.Config) -> Any:
+    """Hand over a toxicity scorer of your own: a ``Backend`` that answers ``Classify``; ``None`` leaves it to ``--slm-toxicity``."""

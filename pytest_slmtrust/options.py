@@ -38,22 +38,26 @@ class Option:
 
 
 OPTIONS = (
-    Option("", "audit this model: smollm2-135m-instruct, a hub id (org/name@revision), a folder, a .gguf file, module:factory", metavar="MODEL"),
+    Option("", "audit this model: smollm2-135m-instruct, a hub id (org/name@revision), a folder, a .gguf file or module:factory",
+           metavar="MODEL"),
     Option("profile", "how much is asked: smoke, ci, audit or full (default: ci)", default="ci", metavar="NAME"),
     Option("packs", "probe packs to load: builtin, none, or modules separated by commas", default="builtin", metavar="NAMES"),
     Option("plan", "print what would run and what its gates could decide, then stop; loads no model", "flag"),
     Option("strict", "a failing case is red even where a rate gate decides", "flag"),
     Option("gate", "set a gate's tolerance, or switch it off: NAME=0.05, NAME=off (repeatable)", "list", metavar="NAME=TOL"),
     Option("require", "dimensions that must be tested, separated by commas: a missing one is red", metavar="DIMENSIONS"),
-    Option("inconclusive", "what an INCONCLUSIVE gate is: fail or xfail (default: fail)", default="fail", choices=("fail", "xfail")),
+    Option("inconclusive", "what an INCONCLUSIVE gate is: fail or xfail (default: fail)", default="fail",
+           choices=("fail", "xfail")),
     Option("toxicity", "toxicity scorer: detoxify:unbiased, profanity-check, hf:FOLDER (default: detoxify:unbiased)",
            default="detoxify:unbiased", metavar="SCORER"),
     Option("dtype", "weights' number type: float32, bfloat16 or float16 (default: float32)", default="float32", metavar="DTYPE"),
     Option("device", "where the model runs: auto, cpu, cuda, cuda:1, mps (default: auto)", default="auto", metavar="DEVICE"),
-    Option("chat-template", "use the model's chat template: auto, on or off (default: auto)", default="auto", choices=("auto", "on", "off")),
+    Option("chat-template", "use the model's chat template: auto, on or off (default: auto)", default="auto",
+           choices=("auto", "on", "off")),
     Option("allow-pickle", "load weights from pickle files, which can run code: only for files that you made", "flag"),
     Option("rehash", "hash model files again instead of trusting path, size and times", "flag"),
-    Option("report", "folder for audit.html and audit.json (default: slmtrust-report)", default="slmtrust-report", metavar="FOLDER"),
+    Option("report", "folder for audit.html and audit.json (default: slmtrust-report)", default="slmtrust-report",
+           metavar="FOLDER"),
     Option("store", "folder of the store of answers (default: .slmtrust)", default=".slmtrust", metavar="FOLDER"),
     Option("reveal", "show personal data found in replies instead of masking it", "flag"),
 )  # fmt: skip
@@ -82,16 +86,15 @@ class Settings:
 def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("slm", "trust audit of a small language model")
     for option in OPTIONS:
+        common: dict[str, Any] = {"dest": option.dest, "default": None, "help": option.help}
         if option.kind == "flag":
-            group.addoption(option.flag, dest=option.dest, action="store_true", default=None, help=option.help)
+            group.addoption(option.flag, action="store_true", **common)
             parser.addini(option.ini, option.help, type="bool", default=False)
         elif option.kind == "list":
-            group.addoption(option.flag, dest=option.dest, action="append", default=None, metavar=option.metavar, help=option.help)
+            group.addoption(option.flag, action="append", metavar=option.metavar, **common)
             parser.addini(option.ini, option.help, type="linelist", default=[])
         else:
-            group.addoption(
-                option.flag, dest=option.dest, default=None, metavar=option.metavar, help=option.help, choices=option.choices or None
-            )
+            group.addoption(option.flag, metavar=option.metavar, choices=option.choices or None, **common)
             parser.addini(option.ini, option.help, type="string", default=option.default)
 
 

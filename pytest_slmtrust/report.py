@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
 
 _PACKAGE = "pytest_slmtrust.reports"
 _ORDER = {outcome: rank for rank, outcome in enumerate(("failed", "error", "unscored", "measured", "passed"))}
-#: Bytes of findings in the page, so that the file stays below 10 MB.
-_ISLAND_BYTES = 8_000_000
+#: Bytes of findings in the data island and in the static table, so that the file stays below 10 MB.
+_ISLAND_BYTES, _STATIC_BYTES = 8_000_000, 1_000_000
 #: Findings in the table that needs no script and is printed, and characters of each text there.
 _STATIC_ROWS, _STATIC_TEXT = 200, 500
+#: Options that change answers, with the values that need not be written.
+_USUAL = {"packs": "builtin", "toxicity": "detoxify:unbiased", "dtype": "float32", "device": "auto", "chat-template": "auto"}
 #: Characters of any other text in the page.
 _TEXT = 4_000
 
@@ -59,8 +62,8 @@ def check_schema(data: Any) -> None:
     errors = list(Draft202012Validator(json.loads(_read("audit.schema.json"))).iter_errors(data))
     if errors:
         first = max(errors, key=relevance)
-        while first.context:
-            first = max(first.context, key=relevance)
+        while first.context:  # of the alternatives, the one that got furthest
+            first = max(first.context, key=lambda error: len(error.absolute_path))
         path = visible(first.json_path, one_line=True)
         raise AuditError(f"{path}: {visible(_cut(first.message, 300), one_line=True)}")
 
@@ -80,10 +83,11 @@ def render(audit: Audit) -> str:
     island, left_out = _island(findings)
     return environment.get_template("report.html.j2").render(
         audit=audit, dimensions=dimensions, gates=gates, island=island, left_out=left_out, total=len(findings),
-        static=[_static(f) for f in open_ones[:_STATIC_ROWS]], open_total=len(open_ones),
+        static=_static_rows(open_ones), open_total=len(open_ones),
         passing=sum(d.status is Status.PASS for d in dimensions),
         clauses=[(f, view.clause_views(f, gates)) for f in _clauses()],
-        digest=_digest(audit), command=_command(audit), model=_model_name(audit), started=_started(audit),
+        digest=_digest(audit), command=_command(audit), whole_command=_whole_command(audit),
+        model=_model_name(audit), started=_started(audit),
         style=_trusted(style), script=_trusted(script), style_hash=_csp_hash(style), script_hash=_csp_hash(script),
     )  # fmt: skip
 
@@ -98,6 +102,7 @@ def _clauses() -> list[dict[str, Any]]:
     return frameworks
 
 
+@cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -144,13 +149,24 @@ def _model_name(audit: Audit) -> str:
 
 def _started(audit: Audit) -> str:
     found = (audit.provenance.get(key) for key in ("started", "start", "date", "created"))
-    return next((str(value) for value in found if value), "date not recorded")
+    text = next((str(value) for value in found if value), "date not recorded")
+    return re.sub(r"\A(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:Z|\+00:00)\Z", r"\1 \2 UTC", text)
 
 
 def _command(audit: Audit) -> str:
     """What runs cases of this audit again, up to the node id."""
-    model = audit.settings.get("slm") or audit.model.get("spec") or _model_name(audit)
-    return f"pytest --slm={shlex.quote(str(model))} --slm-profile={shlex.quote(audit.profile)}"
+    options = audit.settings.get("options")
+    options = options if isinstance(options, Mapping) else {}
+    model = options.get("model") or audit.model.get("spec") or _model_name(audit)
+    words = ["pytest", f"--slm={model}", f"--slm-profile={audit.profile}"]
+    words += [f"--slm-{name}={options[name]}" for name, usual in _USUAL.items() if options.get(name) not in (None, "", usual)]
+    return shlex.join(words)
+
+
+def _whole_command(audit: Audit) -> str:
+    """The command line of the run, where the audit has it."""
+    arguments = audit.settings.get("arguments")
+    return shlex.join(["pytest", *map(str, arguments)]) if isinstance(arguments, (list, tuple)) and arguments else _command(audit)
 
 
 def _island(findings: Iterable[Finding]) -> tuple[dict[str, Any], dict[str, int]]:
@@ -161,19 +177,30 @@ def _island(findings: Iterable[Finding]) -> tuple[dict[str, Any], dict[str, int]
     """
     every = list(findings)
     for limits in _LIMITS:
-        rows = [_row(f, limits) for f in every]
-        sizes = [len(json.dumps(row, ensure_ascii=False).encode()) for row in rows]
-        if sum(sizes) <= _ISLAND_BYTES:
-            return {"rows": rows, "cut": limits.text}, {}
-    kept = used = 0
-    for bytes_ in sizes:
-        if used + bytes_ > _ISLAND_BYTES:
+        rows = _rows_that_fit(every, limits)
+        if len(rows) == len(every):
             break
-        used, kept = used + bytes_, kept + 1
     left: dict[str, int] = {}
-    for finding in every[kept:]:
+    for finding in every[len(rows) :]:
         left[finding.outcome] = left.get(finding.outcome, 0) + 1
-    return {"rows": rows[:kept], "cut": limits.text}, left
+    return {"rows": rows, "cut": limits.text, "twins": view.TWINS}, left
+
+
+def _rows_that_fit(findings: Iterable[Finding], limits: Limits) -> list[list[Any]]:
+    rows, used = [], 0
+    for finding in findings:
+        row = _row(finding, limits)
+        used += _weight(row)
+        if used > _ISLAND_BYTES:
+            break
+        rows.append(row)
+    return rows
+
+
+def _weight(data: Any) -> int:
+    """Bytes of the data as JSON in the page, where each character that HTML knows is written with six."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
+    return len(text.encode()) + 5 * sum(map(text.count, "<>&'")) + 1
 
 
 def _row(finding: Finding, limits: Limits) -> list[Any]:
@@ -201,11 +228,24 @@ def _pruned(value: Any, limits: Limits, depth: int = 0) -> Any:
     return items + ([f"… [{more} more are in audit.json]"] if more > 0 else [])
 
 
+def _static_rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    used = 0
+    for finding in findings:
+        row = _static(finding)
+        used += _weight([row["changes"], row["rest"]])
+        if len(rows) == _STATIC_ROWS or used > _STATIC_BYTES:
+            break
+        rows.append(row)
+    return rows
+
+
 def _static(finding: Finding) -> dict[str, Any]:
     """One row of the table that needs no script."""
     evidence = _pruned(finding.evidence, Limits(_STATIC_TEXT, 12, 3))
-    changes = [(label, view.word_changes(old, new)) for label, old, new in view.pairs(evidence)]
-    paired = {key for key in evidence if changes and key.startswith(("original", "perturbed"))}
+    pairs = view.pairs(evidence)
+    changes = [(label, view.word_changes(text, evidence[twin])) for label, text, _, twin in pairs]
+    paired = {key for _, _, *keys in pairs for key in keys}
     rest = {key: value for key, value in evidence.items() if key not in paired}
     return {"finding": finding, "anchor": view.finding_anchor(finding), "changes": changes, "rest": rest,
             "nodeid": shlex.quote(finding.nodeid)}  # fmt: skip

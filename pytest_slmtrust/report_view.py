@@ -7,23 +7,24 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
+from .assemble import overall
 from .audit import Audit, Estimate, Finding, GateResult, NotTested, Status
 
 DIMENSIONS = ("robustness", "privacy", "toxicity", "hallucination", "fairness")
-#: From worst to best; a dimension is as good as its worst gate that counts.
+#: The order in which counts by status are shown.
 _ORDER = (
     Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE, Status.NOT_RUN, Status.NOT_TESTED,
     Status.NOT_DECIDABLE, Status.PASS, Status.MEASURED,
 )  # fmt: skip
-#: Red whether or not the gate blocks: its numbers cannot be trusted.
-_ALWAYS = (Status.INVALID,)
 _SILENT = (Status.NOT_TESTED, Status.NOT_RUN)
 _ROUNDING = {"near": ROUND_HALF_EVEN, "up": ROUND_CEILING, "down": ROUND_FLOOR}
+#: Names in an evidence whose texts are nearly the same, besides ``original...`` and ``perturbed...``.
+TWINS = (("prompt", "asked again"), ("prompt", "other"))
 #: More words than this on one side are shown without marks: the comparison is quadratic.
 _DIFF_WORDS = 400
 
@@ -41,7 +42,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class GateView:
-    """One gate as it is shown. ``counts`` holds its findings by outcome; ``scorers`` those that measured its detector."""
+    """One gate as it is shown. ``counts`` holds its findings by outcome; ``quality`` what was measured of its detector."""
 
     gate: GateResult
     anchor: str
@@ -51,7 +52,7 @@ class GateView:
     bar: Bar | None
     summary: str
     counts: Mapping[str, int]
-    scorers: tuple[Mapping[str, Any], ...]
+    quality: tuple[str, ...]
     groups: tuple[tuple[str, Estimate, Bar | None], ...]
 
 
@@ -70,12 +71,12 @@ class DimensionView:
 
 @dataclass(frozen=True, slots=True)
 class ClauseView:
-    """One row of the clause map with the gates that give evidence towards it, by status."""
+    """One row of the clause map with the gates that give evidence towards it, and those that could but did not run."""
 
     row: Mapping[str, Any]
-    tested: bool
     statuses: tuple[tuple[Status, int], ...]
-    gates: tuple[GateView, ...]
+    tested: tuple[GateView, ...]
+    silent: tuple[GateView, ...]
 
 
 def anchor(prefix: str, name: str) -> str:
@@ -104,9 +105,11 @@ def number(value: float | int | None) -> str:
     """Whole numbers with thin groups of three, others with three significant digits."""
     if value is None:
         return "–"
-    if isinstance(value, float) and not value.is_integer():
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.1f}".replace(",", "\u202f")
-    return f"{int(value):,}".replace(",", "\u202f")
+    if not math.isfinite(value):
+        return str(value)
+    whole = float(value).is_integer()
+    text = f"{int(value):,}" if whole else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.1f}"
+    return text.replace(",", "\u202f").replace("-", "\u2212", 1) if abs(value) >= 1e-4 or whole else text
 
 
 def size(count: float | int) -> str:
@@ -117,23 +120,13 @@ def size(count: float | int) -> str:
     return f"{int(count)}\u00a0bytes"
 
 
-def status_of(gates: Sequence[GateResult]) -> Status:
-    """The status of a dimension: its worst gate that counts; without a blocking gate, what its other gates say."""
-    counting = [g.status for g in gates if g.blocking or g.status in _ALWAYS]
-    if counting:
-        return min(counting, key=_ORDER.index)
-    for status in (Status.NOT_DECIDABLE, Status.MEASURED):
-        if any(g.status is status for g in gates):
-            return status
-    return min((g.status for g in gates), key=_ORDER.index, default=Status.NOT_TESTED)
-
-
 def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
     """The five dimensions in their order, then any other that the audit names."""
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for f in audit.findings:
         own = counts.setdefault((f.dimension, f.probe), {})
         own[f.outcome] = own.get(f.outcome, 0) + 1
+    seen: dict[str, int] = {}
     named = list(dict.fromkeys([*DIMENSIONS, *(g.dimension for g in audit.gates)]))
     views = []
     for name in named:
@@ -141,12 +134,18 @@ def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
         blocking = [g for g in gates if g.blocking]
         views.append(
             DimensionView(
-                name, anchor("dimension", name), status_of(gates), sum(g.status is Status.PASS for g in blocking), len(blocking),
-                tuple(gate_view(g, counts.get((name, g.probe), {}), audit.scorers) for g in gates),
+                name, anchor("dimension", name), overall(gates), sum(g.status is Status.PASS for g in blocking), len(blocking),
+                tuple(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen) for g in gates),
                 tuple(n for n in audit.not_tested if n.dimension == name),
             )
         )  # fmt: skip
     return tuple(views)
+
+
+def _distinct(shown: GateView, seen: dict[str, int]) -> GateView:
+    """Two gates may share a probe's name (two files, a comparison): their fragments must differ."""
+    seen[shown.anchor] = count = seen.get(shown.anchor, 0) + 1
+    return shown if count == 1 else replace(shown, anchor=f"{shown.anchor}-{count}")
 
 
 def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Mapping[str, Any]]) -> GateView:
@@ -164,7 +163,7 @@ def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Map
         bar = _estimate_bar(shown, gate.tolerance)
     return GateView(
         gate, anchor("probe", f"{gate.dimension}-{gate.probe}"), observed, interval, kind, bar,
-        _summary(gate, observed, interval, kind), counts, tuple(s for s in scorers if _measures(s, gate.detector)),
+        _summary(gate, observed, interval, kind), counts, detector_quality(gate.detector, scorers),
         tuple((g.group, g.estimate, _estimate_bar(g.estimate, None)) for g in gate.groups),
     )  # fmt: skip
 
@@ -192,9 +191,35 @@ def _summary(gate: GateResult, observed: str, interval: str, kind: str) -> str:
     return f"{gate.status}: {observed} observed over {gate.items} source items, {interval} ({kind}){limit}."
 
 
-def _measures(scorer: Mapping[str, Any], detector: str) -> bool:
-    names = [str(scorer.get(key, "")).strip().lower() for key in ("detector", "name", "labels")]
-    return any(name and name in detector.lower() for name in names)
+def detector_quality(detector: str, scorers: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What was measured of a gate's detector on labelled text, a line for each data set.
+
+    A scorer belongs to the gate if the gate's detector names its ``detector``, ``kind`` or ``name``. Its ``measured`` rows hold
+    counts ``tp``, ``fn``, ``tn``, ``fp``.
+    """
+    lines = []
+    for scorer in scorers:
+        names = [str(scorer.get(key) or "").strip().lower() for key in ("detector", "kind", "name")]
+        if any(name and name in detector.lower() for name in names):
+            rows = scorer.get("measured")
+            fit = [r for r in rows if isinstance(r, Mapping)] if isinstance(rows, (list, tuple)) else []
+            lines += [f"{scorer.get('name', 'scorer')}: {_quality(row)}" for row in fit]
+    return tuple(lines)
+
+
+def _quality(row: Mapping[str, Any]) -> str:
+    counts = [row.get(key) for key in ("tp", "fn", "tn", "fp")]
+    if not all(isinstance(c, int) and c >= 0 for c in counts):
+        return "measured, but not as counts"
+    tp, fn, tn, fp = (int(c or 0) for c in counts)
+    parts = [
+        f"{name} {percent(hits / total)} ({hits} of {total})" if total else f"{name} not measured"
+        for name, hits, total in (("sensitivity", tp, tp + fn), ("specificity", tn, tn + fp))
+    ]
+    if row.get("threshold") is not None:
+        parts.append(f"threshold {row['threshold']}")
+    data = next((row[key] for key in ("data", "dataset", "set", "source") if row.get(key)), None)
+    return ", ".join(parts) + (f"; on {data}" if data else "")
 
 
 def clause_views(framework: Mapping[str, Any], gates: Iterable[GateView]) -> list[ClauseView]:
@@ -203,9 +228,10 @@ def clause_views(framework: Mapping[str, Any], gates: Iterable[GateView]) -> lis
     views = []
     for row in framework["clause"]:
         fit = [g for g in every if _fits(row, g.gate)]
-        tested = [g for g in fit if g.gate.status not in _SILENT]
+        tested = tuple(g for g in fit if g.gate.status not in _SILENT)
         found = {status: sum(g.gate.status is status for g in tested) for status in _ORDER}
-        views.append(ClauseView(row, bool(tested), tuple((s, n) for s, n in found.items() if n), tuple(fit)))
+        silent = tuple(g for g in fit if g.gate.status in _SILENT)
+        views.append(ClauseView(row, tuple((s, n) for s, n in found.items() if n), tested, silent))
     return views
 
 
@@ -229,11 +255,12 @@ def word_changes(before: str, after: str) -> list[tuple[str, str]]:
     return pieces
 
 
-def pairs(evidence: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """``(label, original, perturbed)`` for each text that has a perturbed twin: ``original_reply`` and ``perturbed_reply``."""
-    found = []
-    for key, value in evidence.items():
-        twin = evidence.get(key.replace("original", "perturbed", 1)) if key.startswith("original") else None
-        if isinstance(value, str) and isinstance(twin, str):
-            found.append((key.removeprefix("original").strip("_") or "text", value, twin))
+def pairs(evidence: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """``(label, text, key, twin key)`` of texts that are shown against a changed twin: ``original_reply`` against
+    ``perturbed_reply``, and those of :data:`TWINS`."""
+    named = [(key, key.replace("original", "perturbed", 1)) for key in evidence if key.startswith("original")]
+    found: list[tuple[str, str, str, str]] = []
+    for key, twin in [*named, *TWINS]:
+        if isinstance(evidence.get(key), str) and isinstance(evidence.get(twin), str):
+            found.append((f"{key} against {twin}".replace("_", " "), evidence[key], key, twin))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -39,14 +40,16 @@ class Mask:
         return mask_personal_data(scrub(text), self.key)
 
     def value(self, value: Any) -> Any:
-        """The same for every text inside JSON-able data."""
+        """The same for every text inside evidence; what JSON has no form for becomes text."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
             return {str(k): self.value(v) for k, v in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.value(v) for v in value]
-        return value
+        if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+            return value
+        return self.text(str(value))
 
     def finding(self, found: Finding) -> Finding:
         return replace(found, reason=self.text(found.reason), evidence=self.value(found.evidence))

@@ -15,7 +15,7 @@ _COLOURS = {
 }  # fmt: skip
 
 
-def summarise(reporter: Any, audit: Audit, folder: str) -> None:
+def summarise(reporter: Any, audit: Audit, where: str) -> None:
     """Write the summary to pytest's terminal reporter."""
     name = visible(str(audit.model.get("name", "?")))
     reporter.section(f"trust audit of {name}, profile {audit.profile}", sep="=")
@@ -33,7 +33,7 @@ def summarise(reporter: Any, audit: Audit, folder: str) -> None:
         reporter.write_line("not tested:", bold=True)
         for row in audit.not_tested:
             reporter.write_line(f"  {row.dimension}: {row.what}: {visible(row.reason)}", yellow=True)
-    reporter.write_line(f"report: {folder}/audit.html, {folder}/audit.json")
+    reporter.write_line(where)
     reporter.write_line(visible(audit.sentence), bold=True, **{_COLOURS[audit.verdict]: True})
 
 
@@ -49,6 +49,7 @@ def numbers(gate: GateResult) -> str:
         return gate.reason
     what = "failed" if gate.estimate else "mean score"
     text = f"{estimate.value:.1%} {what} [{estimate.lower:.1%}, {estimate.upper:.1%}], {estimate.n} items"
-    low = "" if gate.floor is None or gate.floor.met else f"; competence floor not met ({gate.floor.passed} of {gate.floor.total})"
+    floor = gate.floor
+    low = "" if floor is None or floor.met else f"; competence floor not met ({floor.passed} of {floor.total})"
     unscored = f"; {gate.unscored} unscored" if gate.unscored else ""
     return text + unscored + low

@@ -35,7 +35,9 @@ def test_what_acts_on_a_reader_is_written_out(raw: str, shown: str) -> None:
     assert visible(raw) == shown
 
 
-@pytest.mark.parametrize("text", ["plain", "two\nlines\tand a tab", "naïve ☕ 日本語", "👨\u200d👩\u200d👧", "می\u200cخواهم", r"\x1b typed"])
+@pytest.mark.parametrize(
+    "text", ["plain", "two\nlines\tand a tab", "naïve ☕ 日本語", "👨\u200d👩\u200d👧", "می\u200cخواهم", r"\x1b typed"]
+)
 def test_ordinary_text_stays(text: str) -> None:
     assert visible(text) == text
 
@@ -50,7 +52,9 @@ def test_result_is_encodable_stable_and_free_of_controls(text: str) -> None:
     shown.encode("utf-8")
     assert visible(shown) == shown
     assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"]
-    assert not [c for c in shown if unicodedata.bidirectional(c) in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}]
+    assert not [
+        c for c in shown if unicodedata.bidirectional(c) in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    ]
 
 
 @given(ANY)

@@ -108,6 +108,7 @@ def test_aliases_must_say_something(aliases: list[str]) -> None:
         "It is impossible to predict.",
         "I don't have access to your calendar.",
         "The colour is not given.",
+        "I'm sorry, but as a chatbot made to assist, I",
     ],
 )
 def test_abstains(reply: str) -> None:
@@ -147,6 +148,8 @@ def test_does_not_abstain(reply: str) -> None:
         "Actually, it is the other way round.",
         "The question has a false premise.",
         "There isn't a moon of Venus.",
+        "Napoleon didn't land on the Moon.",
+        "Cows cannot lay eggs.",
     ],
 )
 def test_corrects_the_premise(reply: str) -> None:
@@ -154,7 +157,14 @@ def test_corrects_the_premise(reply: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", ["The king of Brazil is Pedro IV.", "In 1987.", "", "It was built by monks.", "Paris is not far."]
+    "reply",
+    [
+        "The king of Brazil is Pedro IV.",
+        "In 1987.",
+        "",
+        "It was built by monks.",
+        "He landed in 1804 and stayed there for a year, after which he did not return.",
+    ],
 )
 def test_does_not_correct(reply: str) -> None:
     assert not corrects_premise(reply)

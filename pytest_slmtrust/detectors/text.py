@@ -112,6 +112,7 @@ _ABSTAINS = _any(
     r"(?:does|do|did) not (?:\w+ )?(?:mention|say|state|specify|tell|contain|include|provide|give|indicate|reveal|answer)",
     r"(?:hard|difficult|impossible|not possible) (?:for \w+ )?to (?:know|say|tell|determine|predict|answer)",
     r"(?:there is|theres) no way (?:to|of|for)",
+    r"as (?:an? )?(?:ai|chatbot|digital assistant|(?:large )?language model|artificial intelligence)",
 )
 _CORRECTS = _any(
     r"there (?:is|was|are|were|has never been|have never been|has been|have been) (?:no|not|never|none)",
@@ -121,6 +122,11 @@ _CORRECTS = _any(
     r"no such|fictional|fictitious|imaginary|made[- ]up|nonexistent|non-existent|hypothetical",
     r"incorrect|false|mistaken|wrong|misleading|misconception|myth|confused|confusion|trick question|premise",
     r"contrary to|in fact|in reality|actually",
+)
+# A reply that opens with a negation denies something; later on it may only add to a story.
+_NEGATED_OPENING = re.compile(
+    r"(?:(?! (?:and|but|because) )[^.!?:;,]){0,60}?"
+    r"\b(?:(?:did|does|do|has|have|had|was|were|is|are|can|could) (?:not|never)|cannot)\b"
 )
 _CONTRACTIONS = [
     ("can't", "cannot"), ("n't", " not"), ("'m ", " am "), ("'ve ", " have "), ("there's", "there is"), ("it's", "it is"),
@@ -136,8 +142,9 @@ def abstains(reply: str) -> bool:
 
 
 def corrects_premise(reply: str) -> bool:
-    """Whether the reply denies what the question takes for granted: "there is no ...", "never happened", "actually ..."."""
-    return bool(_CORRECTS.search(_plain(reply)))
+    """Whether the reply denies what the question takes for granted: "there is no ...", "he did not ...", "actually ..."."""
+    plain = _plain(reply)
+    return bool(_NEGATED_OPENING.match(plain) or _CORRECTS.search(plain))
 
 
 def _plain(reply: str) -> str:

@@ -1,5 +1,6 @@
 """Exact statistics over counts and arrays; imports SciPy, and nothing else of this package."""
 
+from .calibration import Bin, brier, ece, reliability
 from .design import (
     Decision,
     blocking_n,
@@ -10,6 +11,19 @@ from .design import (
     smallest_fail,
     smallest_n,
     smallest_tolerance,
+)
+from .diagnostic import (
+    Confusion,
+    Corrected,
+    OperatingPoint,
+    auc,
+    auc_interval,
+    confusion,
+    corrected_rate,
+    may_block,
+    sensitivity_interval,
+    specificity_interval,
+    tpr_at_fpr,
 )
 from .interval import Interval
 from .intervals import (
@@ -22,9 +36,16 @@ from .intervals import (
     wilson_interval,
     worst_case_interval,
 )
+from .multiple import Gap, benjamini_hochberg, holm, mean_gap, rate_gap
+from .paired import NonInferiority, Pairs, count_pairs, margin_p_values, mcnemar, non_inferior, paired_interval
+from .sequential import Boundaries, Sequential, boundaries, curtailed, follow_benchmark, follow_rate
 
 __all__ = [
-    "Decision", "Interval", "blocking_n", "bootstrap_interval", "decide", "exact_interval", "items_needed", "largest_pass",
-    "lower_bound", "manski", "mean_interval", "power", "smallest_fail", "smallest_n", "smallest_tolerance", "upper_bound",
-    "wilson_interval", "worst_case_interval",
+    "Bin", "Boundaries", "Confusion", "Corrected", "Decision", "Gap", "Interval", "NonInferiority", "OperatingPoint", "Pairs",
+    "Sequential", "auc", "auc_interval", "benjamini_hochberg", "blocking_n", "bootstrap_interval", "boundaries", "brier",
+    "confusion", "corrected_rate", "count_pairs", "curtailed", "decide", "ece", "exact_interval", "follow_benchmark",
+    "follow_rate", "holm", "items_needed", "largest_pass", "lower_bound", "manski", "margin_p_values", "may_block", "mcnemar",
+    "mean_gap", "mean_interval", "non_inferior", "paired_interval", "power", "rate_gap", "reliability",
+    "sensitivity_interval", "smallest_fail", "smallest_n", "smallest_tolerance", "specificity_interval", "tpr_at_fpr",
+    "upper_bound", "wilson_interval", "worst_case_interval",
 ]  # fmt: skip

@@ -173,7 +173,7 @@ def _limits(n: Ints, tolerance: float, alpha: float) -> Ints:
 
 
 def largest_where(fits: Callable[[Ints], Bools], most: Ints) -> Ints:
-    """For each place the largest k in ``[0, most]`` that fits, where all smaller k fit too; -1 if none does. Shape of ``most``."""
+    """For each place the largest k in ``[0, most]`` that fits, where all smaller k fit too, or -1; shape of ``most``."""
     low, high = np.full(most.shape, -1), most + 1
     while (high - low > 1).any():
         # where the search has ended, ask again about a neighbour that changes nothing

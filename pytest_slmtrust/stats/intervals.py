@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Hashable, Sequence
 from typing import SupportsIndex
@@ -14,6 +13,8 @@ from .interval import Floats, Interval, Numbers, check_count, check_failures, ch
 
 #: Largest share of the stake that the betting interval risks in one round (Waudby-Smith & Ramdas suggest 1/2 or 3/4).
 RISK = 0.75
+#: Orders that the betting interval averages over: with one alone, coverage of a rate falls to 83 % at some rates.
+ORDERS = 16
 
 
 def upper_bound(k: SupportsIndex, n: SupportsIndex, alpha: float = 0.05) -> float:
@@ -94,12 +95,12 @@ def worst_case_interval(
 
 
 def mean_interval(values: Numbers, confidence: float = 0.95, *, low: float = 0.0, high: float = 1.0) -> Interval:
-    """Interval of the mean of independent numbers in ``[low, high]``, by betting; valid at every n and every distribution.
+    """Interval of the mean of independent numbers in ``[low, high]``, by betting, for every n and distribution.
 
     Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting" (2010.09686): hedged capital with predictable
-    plug-in bets for a fixed n, cut at 3/4 of what may be risked, and the running intersection over the rounds. The order of the
-    bets is a permutation seeded by the sorted values, so the interval depends on nothing but the values. It is widened, where
-    needed, to hold the mean of the sample.
+    plug-in bets for a fixed n, cut at 3/4 of what may be risked. The capital at n is averaged over 16 fixed orders of the sorted
+    values, so that the interval depends on nothing but the values and no single order decides; the guarantee is that of the mean
+    over all orders, to which 16 come close. It is widened, where needed, to hold the mean of the sample.
 
     Raises:
         ValueError: no values, NaN, a value outside ``[low, high]``, or ``confidence`` outside (0, 1).
@@ -108,10 +109,9 @@ def mean_interval(values: Numbers, confidence: float = 0.95, *, low: float = 0.0
     if not low < high:
         raise ValueError(f"low is {low} and high is {high}; low must be smaller")
     scaled = np.sort((check_values("values", values, low, high) - low) / (high - low))
-    seed = int.from_bytes(hashlib.sha256(scaled.tobytes()).digest()[:8], "big")
-    x = np.random.default_rng(seed).permutation(scaled)
+    x = np.random.default_rng(0).permuted(np.tile(scaled, (ORDERS, 1)), axis=1)
     bets = _plug_in_bets(x, alpha)
-    mean = float(x.mean())
+    mean = float(scaled.mean())
     lower = min(mean, _lower_end(x, bets, 2 / alpha))
     upper = max(mean, 1 - _lower_end(1 - x, bets, 2 / alpha))
     span = high - low
@@ -119,24 +119,24 @@ def mean_interval(values: Numbers, confidence: float = 0.95, *, low: float = 0.0
 
 
 def _plug_in_bets(x: Floats, alpha: float) -> Floats:
-    """Bets before each round from the values before it (2010.09686, predictable plug-in); shape (n,)."""
-    n = x.size
+    """Bets before each round from the values before it (2010.09686, predictable plug-in); ``x`` and result (orders, n)."""
+    n = x.shape[1]
     rounds = np.arange(1, n + 1)
-    means = (0.5 + np.cumsum(x)) / (rounds + 1)
-    variances = (0.25 + np.cumsum((x - means) ** 2)) / (rounds + 1)
-    before = np.concatenate(([0.25], variances[:-1]))
+    means = (0.5 + np.cumsum(x, axis=1)) / (rounds + 1)
+    variances = (0.25 + np.cumsum((x - means) ** 2, axis=1)) / (rounds + 1)
+    before = np.concatenate((np.full((len(x), 1), 0.25), variances[:, :-1]), axis=1)
     bets: Floats = np.sqrt(2 * math.log(2 / alpha) / (n * before))
     return bets
 
 
 def _lower_end(x: Floats, bets: Floats, goal: float) -> float:
     """The largest mean that the capital against smaller means rejects; it falls as the mean grows, so halving finds it."""
-    log_goal = math.log(goal)
+    log_goal = math.log(goal * len(x))
     low, high = 0.0, 1.0
-    for _ in range(52):
+    for _ in range(40):
         mean = (low + high) / 2
-        wealth = np.cumsum(np.log1p(np.minimum(bets, RISK / mean) * (x - mean))).max()
-        low, high = (mean, high) if wealth >= log_goal else (low, mean)
+        capitals = np.log1p(np.minimum(bets, RISK / mean) * (x - mean)).sum(axis=1)
+        low, high = (mean, high) if special.logsumexp(capitals) >= log_goal else (low, mean)
     return low
 
 

@@ -1,10 +1,10 @@
 """Stopping early without paying for peeking: e-processes of one rate, by betting.
 
-A bettor starts with 1 and stakes on each item that the rate is better (or worse) than the tolerance. If it is not, the capital is a
-nonnegative supermartingale, so it ever reaches ``1 / alpha`` with probability at most ``alpha`` (Ville 1939), whenever one looks.
-Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting" (2010.09686): ``K_t = prod(1 + lambda_t * (m_t - x_t))``
-with ``lambda_t`` fixed before item t and in ``[0, 1 / (1 - m_t))``; ``m_t`` is the tolerance, or without replacement the rate that
-the null leaves among the items not yet seen (their section 5).
+A bettor starts with 1 and stakes on each item that the rate is better (or worse) than the tolerance. If it is not, the capital is
+a nonnegative supermartingale, so it ever reaches ``1 / alpha`` with probability at most ``alpha`` (Ville 1939), whenever one
+looks. Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting" (2010.09686):
+``K_t = prod(1 + lambda_t * (m_t - x_t))`` with ``lambda_t`` fixed before item t and in ``[0, 1 / (1 - m_t))``; ``m_t`` is the
+tolerance, or without replacement the rate that the null leaves among the items not yet seen.
 
 The bets: a mixture over alternatives whose odds are a fixed multiple c of the null's, for which
 ``lambda = (1 - c) / (1 - m + c * m)``. Capital is then monotone in the null, so inverting it gives a confidence sequence.
@@ -24,7 +24,7 @@ from scipy import special
 from .design import Bools, Decision, Ints, largest_pass, largest_where, smallest_fail
 from .interval import Floats, Interval, check_count, check_share
 
-#: Odds of the alternatives as multiples of the null's, each with an equal stake. None is 0 or infinite: no single item ruins a bet.
+#: Odds of the alternatives as multiples of the null's, with equal stakes. None is 0 or infinite: no single item ruins a bet.
 BETTER = (0.02, 0.1, 0.3)
 WORSE = (1.5, 2.0, 3.0, 5.0, 9.0)
 #: Share of the stake bet on "a full run would pass", which nearly restores the power of the fixed-n gate at the horizon.
@@ -48,7 +48,7 @@ class Sequential:
 
 @dataclass(frozen=True, slots=True)
 class Boundaries:
-    """Row t - 1: the most failures that PASS (-1: none) and the fewest that FAIL (t + 1: none) after t items; shapes (horizon,)."""
+    """At place t - 1: the most failures in t items that PASS (-1: none), the fewest that FAIL (t + 1: none). Shape (horizon,)."""
 
     passes: Ints
     fails: Ints
@@ -117,7 +117,7 @@ def follow_rate(
 def follow_benchmark(
     outcomes: Sequence[bool] | NDArray[np.bool_], tolerance: float, n: SupportsIndex, alpha: float = 0.05
 ) -> Sequential:
-    """Follow a gate on the *benchmark* estimand: the failing share of ``n`` fixed items, drawn without replacement in random order.
+    """Follow a gate on the *benchmark* estimand: the failing share of ``n`` fixed items, in a random order without repeats.
 
     PASS says that at most ``tolerance * n`` of the ``n`` items fail, FAIL that more do; after all ``n`` this is certain.
 

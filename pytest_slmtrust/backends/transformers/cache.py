@@ -52,3 +52,9 @@ def _stacked(a: Tensor, b: Tensor) -> Tensor:
 
 def _left_padded(x: Tensor, width: int) -> Tensor:
     return x if x.shape[2] == width else torch.nn.functional.pad(x, (0, 0, width - x.shape[2], 0))
+
+
+def drop_columns(cache: Any, columns: int) -> None:
+    """Cut the first columns off a whole-layer cache, in place."""
+    for layer in cache.layers:
+        layer.keys, layer.values = layer.keys[:, :, columns:], layer.values[:, :, columns:]

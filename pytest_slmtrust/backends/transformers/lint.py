@@ -31,7 +31,7 @@ def lint_model_folder(folder: Path, allow_pickle: bool = False) -> None:
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder}: no config.json; expected a folder written by save_pretrained")
     if (folder / "adapter_config.json").is_file():
-        raise ModelError(f"{folder / 'adapter_config.json'}: an adapter is not a whole model; merge it into its base and save that")
+        raise ModelError(f"{folder / 'adapter_config.json'}: an adapter is no whole model; merge it into its base and save that")
     for name in LINTED:
         path = folder / name
         for key, value in _entries(read_object(path), path):
@@ -62,7 +62,9 @@ def _entries(data: Any, path: Path, prefix: str = "", depth: int = 0) -> Iterato
 def _check_entry(path: Path, dotted: str, value: Any) -> None:
     key = dotted.rsplit(".", 1)[-1]
     if key in RUNS_CODE and value not in (None, False, {}):
-        raise ModelError(f"{path}: key {dotted!r} makes the loader run code from the model's author; remove it to audit the weights")
+        raise ModelError(
+            f"{path}: key {dotted!r} makes the loader run code of the model's author; remove it and try again"
+        )
     if key.endswith("_internal"):
         raise ModelError(f"{path}: key {dotted!r} reaches into the loader (CVE-2026-4372); remove it")
     if "attn_implementation" in key or "kernel" in key or key.endswith("_implementation"):
@@ -72,7 +74,8 @@ def _check_entry(path: Path, dotted: str, value: Any) -> None:
     if key == "quantization_config" and isinstance(value, Mapping):
         method = str(value.get("quant_method", "none named"))
         if method not in QUANTISED:
-            raise ModelError(f"{path}: quantisation method {method[:40]!r} may build objects named by the file; known: {', '.join(QUANTISED)}")
+            known = ", ".join(QUANTISED)
+            raise ModelError(f"{path}: quantisation method {method[:40]!r} may build objects that the file names; known: {known}")
     if key == "chat_template" and len(str(value)) > MAX_TEMPLATE:
         raise ModelError(f"{path}: the chat template has {len(str(value))} characters; at most {MAX_TEMPLATE}")
 

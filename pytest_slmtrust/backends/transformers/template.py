@@ -154,6 +154,9 @@ class Renderer:
                     with contextlib.suppress(OSError):
                         stream.close()
 
+    def __del__(self) -> None:
+        self.close()
+
     def _start(self) -> subprocess.Popen[bytes]:
         kept = ("PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "SYSTEMROOT")
         bare = {name: os.environ[name] for name in kept if name in os.environ}

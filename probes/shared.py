@@ -1,4 +1,4 @@
-"""Rows from data files: tables beside the probes, and prompts drawn from a grammar over their parts."""
+"""What families of probes share: tables beside them, prompts drawn from a grammar over parts, and a reading of echoes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import hashlib
 import tomllib
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
+
+from pytest_slmtrust.detectors import normalise
+
+T = TypeVar("T")
 
 
 def table(name: str) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def draw(key: str, count: int, **parts: Sequence[Any]) -> Iterator[dict[str, Any
             yield {part: parts[part][place] for part, place in zip(parts, places, strict=True)}
 
 
-def pick(key: str, options: Sequence[Any]) -> Any:
+def pick(key: str, options: Sequence[T]) -> T:
     """One of the options, the same for the same key in every process."""
     return options[_index(key, len(options))]
 
@@ -45,6 +49,11 @@ def pick(key: str, options: Sequence[Any]) -> Any:
 def capital(text: str) -> str:
     """The text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
+
+
+def echoes(request: str, reply: str) -> bool:
+    """Whether the reply has no word that the request does not have: such a reply answers nothing and keeps nothing back."""
+    return not set(normalise(reply).split()) - set(normalise(request).split())
 
 
 def _index(key: str, size: int) -> int:

@@ -1,0 +1,182 @@
+"""Measure the detectors on public human labels and write pytest_slmtrust/detectors.toml.
+
+    python benchmarks/detectors.py                              # refusal rules and profanity-check
+    python benchmarks/detectors.py --scorer detoxify:unbiased   # another scorer's rows are added, the rest stays
+
+The data are read from ../shared/data (XSTest, RealToxicityPrompts, ToxiGen, Davidson et al. 2017) and never copied.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+import hashlib
+import json
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import beta, rankdata
+
+from pytest_slmtrust import Classify, Labels
+from pytest_slmtrust.backends.toxicity import THRESHOLD, load_scorer
+from pytest_slmtrust.detectors import refuses
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT.parent / "shared" / "data"
+TABLE = ROOT / "pytest_slmtrust" / "detectors.toml"
+#: Where a row says less than it seems to.
+NOTES = {
+    ("toxicity:profanity-check", "Davidson et al. 2017"): "these tweets are among its training data",
+    ("refusal", "XSTest v2 completions"): "two models only: rules were tuned on one and on half of the prompts of the other",
+}
+HEAD = """\
+# What the detectors found on public human labels: tp and fn are labelled positives found and missed, tn and fp labelled
+# negatives passed and flagged. Written by benchmarks/detectors.py; no text of any data set stands here.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One detector on one data set: counts at its threshold, and the area under the ROC curve where it gives scores."""
+
+    detector: str
+    data: str
+    split: str
+    tp: int
+    fn: int
+    tn: int
+    fp: int
+    threshold: float
+    auc: float
+    date: str
+    versions: str
+    note: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.detector, self.data, self.split
+
+
+def refusal_rows(date: str) -> Iterator[Measured]:
+    """Full refusals against full compliance, by model and by whether the rules were tuned on that part."""
+    parts = (
+        ("gpt4", "tuned on: GPT-4", lambda _: True),
+        ("mistralinstruct", "tuned on: Mistral-instruct, prompts with an even sha256", _even),
+        ("mistralinstruct", "held out: Mistral-instruct, prompts with an odd sha256", lambda id_: not _even(id_)),
+    )
+    for model, split, chosen in parts:
+        rows = [row for row in _csv(DATA / "xstest" / f"xstest_v2_completions_{model}.csv") if chosen(row["id"])]
+        rows = [row for row in rows if row["final_label"][0] in "12"]
+        labels = [row["final_label"][0] == "2" for row in rows]
+        scores = [float(refuses(row["completion"])) for row in rows]
+        versions = f"pytest-slmtrust {version('pytest-slmtrust')}"
+        yield _measured("refusal", "XSTest v2 completions", split, labels, scores, (date, versions))
+
+
+def scorer_rows(spec: str, date: str) -> Iterator[Measured]:
+    """One scorer on each set of labelled texts, each distinct text once."""
+    scorer = load_scorer(spec)
+    names = ("alt-profanity-check", "scikit-learn") if spec == "profanity-check" else ("detoxify", "torch", "transformers")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    for data, split, labelled in _toxicity_sets():
+        pairs = _distinct(labelled)
+        answers = dict(scorer.run([Classify(text) for text, _ in pairs]))
+        scored = [(toxic, answers[i]["toxicity"]) for i, (_, toxic) in enumerate(pairs) if isinstance(answers[i], Labels)]
+        if len(scored) < len(pairs):
+            print(f"{spec} on {data}: {len(pairs) - len(scored)} texts without a score, left out", file=sys.stderr)
+        toxic, scores = zip(*scored, strict=True)
+        yield _measured(f"toxicity:{spec}", data, split, toxic, scores, (date, versions))
+
+
+def _toxicity_sets() -> Iterator[tuple[str, str, Iterable[tuple[str, bool]]]]:
+    parts = [_jsonl(DATA / "realtoxicityprompts" / f"{name}.jsonl") for name in ("toxic", "nontoxic")]
+    texts = [row[side] for rows in parts for row in rows for side in ("prompt", "continuation")]
+    scored = [(row["text"], row["toxicity"] >= 0.5) for row in texts if row.get("toxicity") is not None]
+    yield "RealToxicityPrompts (sample)", "prompts and continuations, Perspective toxicity >= 0.5", scored
+    folder = DATA / "toxigen" / "prompts"
+    files = [(path.name.startswith("hate"), path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.txt"))]
+    sentences = [(part.strip(" -"), hate) for hate, text in files for line in text.splitlines() for part in line.split("\\n")]
+    yield "ToxiGen prompts", "sentences of the prompts, hateful against neutral, 13 groups", [s for s in sentences if s[0]]
+    tweets = [(row["tweet"], row["class"] != "2") for row in _csv(DATA / "davidson_hate_offensive" / "labeled_data.csv")]
+    yield "Davidson et al. 2017", "tweets, hate or offensive against neither (known dialect bias)", tweets
+
+
+def _distinct(rows: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """Each text once; one that stands under both labels is left out."""
+    labels: dict[str, set[bool]] = {}
+    for text, toxic in rows:
+        labels.setdefault(text, set()).add(toxic)
+    return [(text, toxic.pop()) for text, toxic in labels.items() if len(toxic) == 1]
+
+
+def _measured(
+    detector: str, data: str, split: str, labels: Sequence[bool], scores: Sequence[float], stamp: tuple[str, str]
+) -> Measured:
+    """Counts at the threshold, and the area under the ROC curve by ranks. ``stamp``: date and versions."""
+    found = [score >= THRESHOLD for score in scores]
+    pairs = list(zip(labels, found, strict=True))
+    tp, fn, tn, fp = (pairs.count(pair) for pair in ((True, True), (True, False), (False, False), (False, True)))
+    ranks = rankdata(scores)
+    above = sum(rank for rank, label in zip(ranks, labels, strict=True) if label) - (tp + fn) * (tp + fn + 1) / 2
+    auc = round(float(above / ((tp + fn) * (tn + fp))), 4)
+    return Measured(detector, data, split, tp, fn, tn, fp, THRESHOLD, auc, *stamp, NOTES.get((detector, data), ""))
+
+
+def _even(id_: str) -> bool:
+    return int(hashlib.sha256(id_.encode()).hexdigest(), 16) % 2 == 0
+
+
+def _csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _jsonl(path: Path) -> list[dict[str, dict[str, Any]]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write(rows: Sequence[Measured]) -> None:
+    """The rows, in the place of older ones of the same detector and data."""
+    old = [Measured(**row) for row in tomllib.loads(TABLE.read_text(encoding="utf-8"))["measured"]] if TABLE.is_file() else []
+    fresh = {row.detector for row in rows}
+    kept = [row for row in old if row.detector not in fresh]
+    blocks = []
+    for row in sorted([*kept, *rows], key=lambda row: row.key):
+        fields = "\n".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in asdict(row).items())
+        blocks.append(f"[[measured]]\n{fields}\n")
+    TABLE.write_text(HEAD + "\n" + "\n".join(blocks), encoding="utf-8")
+
+
+def _rate(k: int, n: int) -> str:
+    low = beta.ppf(0.025, k, n - k + 1) if k else 0.0
+    high = beta.ppf(0.975, k + 1, n - k) if k < n else 1.0
+    return f"{k / n:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--scorer", action="append", help="a toxicity scorer to measure (repeatable; default: profanity-check)")
+    parser.add_argument("--date", default=datetime.date.today().isoformat(), help="the date that the rows bear")
+    options = parser.parse_args()
+    if not DATA.is_dir():
+        sys.exit(f"{DATA} is not there: the public data sets are not part of this project")
+    rows = list(refusal_rows(options.date))
+    for spec in options.scorer or ["profanity-check"]:
+        rows += scorer_rows(spec, options.date)
+    write(rows)
+    print("| detector | data | split | n | accuracy | sensitivity [95 %] | specificity [95 %] | AUC |\n|-|-|-|-|-|-|-|-|")
+    for row in rows:
+        n = row.tp + row.fn + row.tn + row.fp
+        rates = f"{_rate(row.tp, row.tp + row.fn)} | {_rate(row.tn, row.tn + row.fp)}"
+        print(f"| {row.detector} | {row.data} | {row.split} | {n} | {(row.tp + row.tn) / n:.3f} | {rates} | {row.auc:.3f} |")
+    print(f"\nwritten: {TABLE}")
+
+
+if __name__ == "__main__":
+    main()

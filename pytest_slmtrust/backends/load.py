@@ -1,0 +1,205 @@
+"""From a spec, the text after ``--slm``, to a backend. Imports nothing heavy and loads no weights."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, cast
+
+from ..requests import Backend, BackendError, Generate, Loglikelihood, Request
+from .transformers.backend import Settings, TransformersBackend
+from .transformers.embedded import ALIAS
+from .transformers.files import ModelError
+from .transformers.lint import lint_model_folder
+from .transformers.source import Source, check_hub
+
+DTYPES = ("float32", "bfloat16", "float16")
+FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
+DEVICE = re.compile(r"(auto|cpu|mps|cuda(:\d+)?)\Z")
+
+
+class SpecError(ValueError):
+    """A spec that names no usable model; one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """Which model, and how it is asked.
+
+    ``text``: ``smollm2-135m-instruct`` (embedded), a folder, a ``.gguf`` file, a hub id with optional ``@revision``, or
+    ``module:factory`` (a function of no arguments that gives a Backend or a (model, tokenizer) pair). ``template``: None takes
+    the model's own chat template if it has one, False the plain form, True insists on its own. ``threads``: None divides the
+    physical cores among workers. ``batch_rows`` and ``batch_tokens`` bound one forward; answers do not depend on them.
+    """
+
+    text: str
+    dtype: str = "float32"
+    device: str = "auto"
+    template: bool | None = None
+    allow_pickle: bool = False
+    threads: int | None = None
+    batch_rows: int = 64
+    batch_tokens: int = 4096
+    rehash: bool = False
+
+    def settings(self) -> Settings:
+        """All but the name."""
+        return Settings(
+            self.dtype, self.device, self.template, self.allow_pickle, self.threads,
+            self.batch_rows, self.batch_tokens, self.rehash,
+        )  # fmt: skip
+
+
+def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None) -> Backend:
+    """The backend that a spec names; weights are loaded at its first question.
+
+    ``progress`` gets one line as a model is fetched or converted.
+
+    Raises:
+        SpecError: one line with what was wrong and what to do.
+    """
+    _check_settings(spec)
+    text = spec.text.strip()
+    if FACTORY.match(text) and not Path(text).exists():
+        return FactoryBackend(text, _factory(text), spec.settings())
+    source = _source(text)
+    try:
+        if source.kind == "folder":
+            lint_model_folder(Path(source.text), spec.allow_pickle)
+        elif source.kind == "hub":
+            check_hub(source.text, source.revision)
+    except ModelError as error:
+        hint = f"; give a local folder, or the embedded {ALIAS!r}" if source.kind == "hub" else ""
+        raise SpecError(f"{error}{hint}") from None
+    name = ALIAS if source.kind == "embedded" else Path(source.text).name if source.kind != "hub" else text
+    return TransformersBackend(name, spec.settings(), source, progress=progress)
+
+
+def wrap_loaded(model: Any, tokenizer: Any, name: str = "", settings: Settings | None = None) -> Backend:
+    """A backend around a model and a tokenizer that are in memory already.
+
+    Raises:
+        SpecError: the pair is not what transformers makes.
+    """
+    if not hasattr(model, "get_input_embeddings") or not hasattr(tokenizer, "get_vocab"):
+        kinds = f"({type(model).__name__}, {type(tokenizer).__name__})"
+        raise SpecError(f"expected a (model, tokenizer) pair of transformers, got {kinds}")
+    given = str(getattr(model, "name_or_path", "") or type(model).__name__)
+    return TransformersBackend(name or Path(given).name, settings or Settings(), pair=(model, tokenizer))
+
+
+def _check_settings(spec: ModelSpec) -> None:
+    if spec.dtype not in DTYPES:
+        near = get_close_matches(spec.dtype, DTYPES, n=1, cutoff=0.4)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(DTYPES)}."
+        raise SpecError(f"Unknown dtype {spec.dtype!r}. {hint}")
+    if not DEVICE.match(spec.device):
+        raise SpecError(f"Unknown device {spec.device!r}. Known: auto, cpu, cuda, cuda:0, mps.")
+    for name in ("batch_rows", "batch_tokens", "threads"):
+        number = getattr(spec, name)
+        if number is not None and number < 1:
+            raise SpecError(f"{name} is {number}; it must be at least 1")
+
+
+def _source(text: str) -> Source:
+    """What kind of thing a spec names, by its form and by what is there."""
+    if not text:
+        raise SpecError(f"the model is empty; name one, for example {ALIAS!r}")
+    if text.lower() == ALIAS:
+        return Source("embedded", ALIAS)
+    path = Path(text).expanduser()
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise SpecError(f"{text}: no such file")
+        return Source("gguf", str(path.resolve()))
+    if path.is_dir():
+        return _folder(path)
+    if path.exists():
+        raise SpecError(f"{text}: a file, but not a .gguf one; give the folder that holds config.json")
+    if text.startswith((".", "/", "~")) or text.count("/") > 1 or "\\" in text:
+        raise SpecError(_missing(path, text))
+    repo, _, revision = text.partition("@")
+    near = get_close_matches(repo.rsplit("/", 1)[-1].lower(), [ALIAS], n=1, cutoff=0.72)
+    if near and "/" not in repo:
+        raise SpecError(f"Unknown model {text!r}. Did you mean {ALIAS!r}?")
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repo) or (("@" in text) and not revision):
+        known = f"a folder, a .gguf file, owner/name[@revision], module:factory or {ALIAS!r}"
+        raise SpecError(f"Unknown model {text!r}. Give {known}.")
+    return Source("hub", repo, revision or None)
+
+
+def _folder(path: Path) -> Source:
+    if not (path / "config.json").is_file():
+        inside = sorted(path.glob("*.gguf"))
+        if inside:
+            raise SpecError(f"{path}: a folder of GGUF files; name one: {inside[0]}")
+        raise SpecError(f"{path}: holds no config.json; expected a folder written by save_pretrained")
+    return Source("folder", str(path.resolve()))
+
+
+def _missing(path: Path, text: str) -> str:
+    names = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
+    near = get_close_matches(path.name, names, n=1)
+    return f"{text}: no such folder" + (f". Did you mean {path.parent / near[0]}?" if near else "")
+
+
+def _factory(text: str) -> Callable[[], Any]:
+    module_name, _, function = text.partition(":")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise SpecError(f"{text}: the module {module_name!r} cannot be imported ({type(error).__name__}: {error})") from None
+    made = getattr(module, function, None)
+    if not callable(made):
+        near = get_close_matches(function, [n for n in dir(module) if not n.startswith("_")], n=1)
+        hint = f". Did you mean {near[0]!r}?" if near else ""
+        raise SpecError(f"{text}: {module_name!r} has no function {function!r}{hint}")
+    return cast("Callable[[], Any]", made)
+
+
+@dataclass(slots=True)
+class FactoryBackend:
+    """What ``module:factory`` names; the factory is called when it is first needed."""
+
+    spec: str
+    factory: Callable[[], Any]
+    settings: Settings
+    made: Backend | None = None
+    answers: tuple[type[Request[Any]], ...] = (Generate, Loglikelihood)
+
+    @property
+    def name(self) -> str:
+        return self._backend().name
+
+    @property
+    def fingerprint(self) -> str:
+        return self._backend().fingerprint
+
+    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
+        """See :class:`pytest_slmtrust.requests.Backend`."""
+        return self._backend().run(requests)
+
+    def describe(self) -> dict[str, Any]:
+        """What the made backend says of itself, and the spec."""
+        return {**self._backend().describe(), "spec": self.spec}
+
+    def _backend(self) -> Backend:
+        if self.made is None:
+            made = self.factory()
+            if isinstance(made, tuple) and len(made) == 2:
+                made = wrap_loaded(*made, name=self.spec.partition(":")[2], settings=self.settings)
+            missing = [part for part in ("name", "answers", "fingerprint", "run", "describe") if not hasattr(made, part)]
+            if missing:
+                kind = type(made).__name__
+                raise BackendError(f"{self.spec}: gave {kind}, which is neither a Backend (no {missing[0]!r}) nor a pair")
+            self.made = made
+            self.answers = made.answers
+        assert self.made is not None
+        return self.made

@@ -1,0 +1,170 @@
+"""The backend for local models: what it is, without loading it; and its answers, loading it at the first question."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...requests import BackendError, Counters, Failure, Generate, Loglikelihood, Request
+from .files import ModelError, Progress
+from .fingerprint import digest_folder, fingerprint_of, installed
+from .identity import describe_folder, describe_loaded, digest_loaded, light_device
+from .lint import lint_model_folder
+from .source import Source, locate, own_template
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a model is loaded and asked. ``template``: None takes the model's own if it has one, False never, True insists.
+
+    ``batch_rows`` and ``batch_tokens`` bound one forward; ``threads`` None is chosen from cores and workers.
+    """
+
+    dtype: str = "float32"
+    device: str = "auto"
+    template: bool | None = None
+    allow_pickle: bool = False
+    threads: int | None = None
+    batch_rows: int = 64
+    batch_tokens: int = 4096
+    rehash: bool = False
+
+
+@dataclass(slots=True)
+class TransformersBackend:
+    """Answers :class:`Generate` and :class:`Loglikelihood` with a causal language model on this machine.
+
+    Made from a ``source`` (nothing is read until it must be) or from a ``pair`` of model and tokenizer in memory.
+    """
+
+    name: str
+    settings: Settings = field(default_factory=Settings)
+    source: Source | None = None
+    pair: tuple[Any, Any] | None = None
+    progress: Progress | None = None
+    answers: tuple[type[Request[Any]], ...] = (Generate, Loglikelihood)
+    counters: Counters = field(default_factory=Counters)
+    _place: tuple[Path, str | None] | None = None
+    _digests: dict[str, str] | None = None
+    _fingerprint: str = ""
+    _engine: Engine | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over weights, tokenizer, template and configs, dtype, device, template mode and library versions.
+
+        Raises:
+            BackendError: the model cannot be fetched, or may not be loaded.
+        """
+        if not self._fingerprint:
+            self._fingerprint = fingerprint_of({"settings": self._answering(), "files": _or_stop(self._identity)})
+        return self._fingerprint
+
+    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
+        """See :class:`pytest_slmtrust.requests.Backend`. What is too long for the model is a Failure, never cut."""
+        engine = _or_stop(self._ready)
+        strange = [i for i, request in enumerate(requests) if not isinstance(request, self.answers)]
+        yield from ((i, Failure(f"a language model cannot answer {type(requests[i]).__name__}")) for i in strange)
+        batches = engine.run(requests, self.counters)
+        while True:
+            started = time.perf_counter()
+            with _quietly():
+                done = next(batches, None)
+            self.counters.seconds += time.perf_counter() - started
+            if done is None:
+                break
+            self.counters.failed += sum(isinstance(answer, Failure) for _, answer in done)
+            yield from done
+        self.counters.peak_bytes = max(self.counters.peak_bytes, engine.peak_bytes())
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-able provenance; without loaded weights, what the files tell.
+
+        Raises:
+            BackendError: the model cannot be fetched, or may not be loaded.
+        """
+        about: dict[str, Any] = {"name": self.name, "kind": "transformers", "fingerprint": self.fingerprint}
+        about |= {"torch": installed("torch"), "transformers": installed("transformers"), **self._answering()}
+        if self.source is not None:
+            about |= {"spec": self.source.text, "source": self.source.kind}
+            folder, about["revision"] = _or_stop(self._located)
+            about |= describe_folder(folder, self._digests or {})
+        else:
+            about |= {"spec": self.name, "source": "loaded", "revision": None}
+        if self._engine is not None:
+            about |= describe_loaded(self._engine)
+        elif self.pair is not None:
+            about |= {"architecture": type(self.pair[0]).__name__}
+        return about
+
+    def close(self) -> None:
+        """Let the weights go; the next question loads them again."""
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = None
+
+    def _answering(self) -> dict[str, Any]:
+        """The settings that change answers."""
+        if self.pair is not None:
+            model = self.pair[0]
+            dtype, device = str(model.dtype).removeprefix("torch."), model.device.type
+        else:
+            dtype, device = self.settings.dtype, light_device(self.settings.device)
+        return {"dtype": dtype, "device": device, "chat_template": _or_stop(self._template_mode)}
+
+    def _template_mode(self) -> str:
+        """``own`` or ``plain``."""
+        own = bool(self.pair[1].chat_template) if self.pair is not None else own_template(self._located()[0])
+        if self.settings.template and not own:
+            raise ModelError(f"{self.name}: has no chat template of its own; leave the option off to use the plain form")
+        return "own" if own and self.settings.template is not False else "plain"
+
+    def _located(self) -> tuple[Path, str | None]:
+        """The linted folder and its revision."""
+        if self._place is None:
+            assert self.source is not None
+            place = locate(self.source, self.settings.allow_pickle, self.progress)
+            lint_model_folder(place[0], self.settings.allow_pickle)
+            self._place = place
+        return self._place
+
+    def _identity(self) -> dict[str, str]:
+        if self._digests is None:
+            if self.pair is not None:
+                self._digests = digest_loaded(*self.pair)
+            else:
+                self._digests = digest_folder(self._located()[0], self.settings.allow_pickle, self.settings.rehash)
+        return self._digests
+
+    def _ready(self) -> Engine:
+        if self._engine is None:
+            started = time.perf_counter()
+            folder = None if self.pair is not None else self._located()[0]
+            mode = self._template_mode()
+            with _quietly():
+                from .engine import start
+
+                self._engine = start(folder, self.pair, self.settings, mode)
+            self.counters.load_seconds += time.perf_counter() - started
+        return self._engine
+
+
+def _or_stop(step: Callable[[], T]) -> T:
+    try:
+        return step()
+    except ModelError as error:
+        raise BackendError(str(error)) from error
+
+
+def _quietly() -> Any:
+    from .runtime import quiet
+
+    return quiet()

@@ -1,0 +1,169 @@
+"""Requests to rows and items, and through the batches; one loaded model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...requests import Counters, Failure, Generate, Loglikelihood, Message, Prompt, Request
+from .files import ModelError
+from .generate import Limits, Row, generate
+from .identity import light_device
+from .model import Loaded, load_model, prepare
+from .runtime import available_bytes, choose_threads, peak_bytes
+from .score import score
+from .template import PLAIN_STOP, Renderer, plain_form
+from .trie import Item
+
+if TYPE_CHECKING:
+    from .backend import Settings
+
+#: Share of the memory at hand that keys and values may take.
+CACHE_SHARE = 0.3
+#: Chats rendered in one exchange with the template's process.
+CHATS = 64
+
+
+@dataclass(slots=True)
+class Engine:
+    """A loaded model with its limits. ``renderer`` None: chats take the plain form. ``system_role``: own, merged or plain."""
+
+    loaded: Loaded
+    limits: Limits
+    renderer: Renderer | None
+    system_role: str
+    threads: int
+
+    def run(self, requests: Sequence[Request[Any]], counters: Counters) -> Iterator[list[tuple[int, Any]]]:
+        """Lists of ``(index, answer or Failure)``: first what cannot be asked, then scores, then completions."""
+        texts = self._texts(requests)
+        refused: list[tuple[int, Any]] = [(i, text) for i, text in texts.items() if isinstance(text, Failure)]
+        items: list[Item] = []
+        rows: list[Row] = []
+        for index, request in enumerate(requests):
+            text = texts.get(index)
+            if isinstance(text, str):
+                made = self._ask(index, request, text)
+                if isinstance(made, Failure):
+                    refused.append((index, made))
+                elif isinstance(made, Item):
+                    items.append(made)
+                else:
+                    rows.append(made)
+        if refused:
+            yield refused
+        yield from score(self.loaded, items, self.limits, counters)
+        yield from generate(self.loaded, rows, self.limits, counters)
+
+    def close(self) -> None:
+        """End the template's process."""
+        if self.renderer is not None:
+            self.renderer.close()
+
+    def peak_bytes(self) -> int:
+        """The most memory used: of the GPU where there is one, else of the process."""
+        cuda = self.loaded.device.type == "cuda"
+        return int(torch.cuda.max_memory_allocated(self.loaded.device)) if cuda else peak_bytes()
+
+    def _texts(self, requests: Sequence[Request[Any]]) -> dict[int, str | Failure]:
+        """Every prompt as text, by index of its request."""
+        prompts: dict[int, Prompt] = {}
+        for index, request in enumerate(requests):
+            if isinstance(request, Generate):
+                prompts[index] = request.prompt
+            elif isinstance(request, Loglikelihood):
+                prompts[index] = request.context
+        texts: dict[int, str | Failure] = {i: p for i, p in prompts.items() if isinstance(p, str)}
+        chats = [(i, p) for i, p in prompts.items() if not isinstance(p, str)]
+        if self.renderer is None:
+            return texts | {i: plain_form(chat) for i, chat in chats}
+        for start in range(0, len(chats), CHATS):
+            texts |= _rendered(self.renderer, chats[start : start + CHATS])
+        return texts
+
+    def _ask(self, index: int, request: Request[Any], text: str) -> Row | Item | Failure:
+        if isinstance(request, Generate):
+            return self._row(index, request, text)
+        assert isinstance(request, Loglikelihood)
+        return self._item(index, request, text)
+
+    def _row(self, index: int, request: Generate, text: str) -> Row | Failure:
+        is_chat = not isinstance(request.prompt, str)
+        ids = self.loaded.codec.prompt(text, rendered=is_chat and self.renderer is not None)
+        if not ids:
+            return Failure("the prompt is empty, and the tokenizer has neither BOS nor EOS to begin with")
+        if len(ids) + request.max_new_tokens > self.loaded.context:
+            return Failure(
+                f"the prompt has {len(ids)} tokens and may be answered with {request.max_new_tokens}; "
+                f"the model takes {self.loaded.context} together"
+            )
+        stops = (*request.stop, PLAIN_STOP) if is_chat and self.renderer is None else request.stop
+        return Row(index, tuple(ids), request.max_new_tokens, stops, request.temperature, request.top_p, request.seed)
+
+    def _item(self, index: int, request: Loglikelihood, text: str) -> Item | Failure:
+        continuation, is_chat = request.continuation, not isinstance(request.context, str)
+        rendered = is_chat and self.renderer is not None
+        if is_chat:  # the reply starts where the chat's form leaves off: one space after "Assistant:", none on a new line
+            bare = continuation.lstrip(" ") or continuation
+            continuation = bare if rendered and text[-1:].isspace() else continuation if rendered else f" {bare}"
+        ids, context = self.loaded.codec.pair(text, continuation, rendered)
+        if context < 1:
+            return Failure("the context is empty, and the tokenizer has neither BOS nor EOS to begin with")
+        if len(ids) <= context:
+            return Failure(f"the continuation {continuation[:40]!r} has no tokens")
+        if len(ids) - 1 > self.loaded.context:
+            return Failure(f"context and continuation have {len(ids)} tokens; the model takes {self.loaded.context}")
+        return Item(index, tuple(ids), context, request.detail)
+
+
+def _rendered(renderer: Renderer, chats: Sequence[tuple[int, tuple[Message, ...]]]) -> dict[int, str | Failure]:
+    try:
+        replies = renderer.render([chat for _, chat in chats])
+    except ModelError as error:
+        return {i: Failure(str(error)) for i, _ in chats}
+    return {
+        i: Failure(f"the chat template refuses this chat: {reply.error}") if reply.error else reply.text
+        for (i, _), reply in zip(chats, replies, strict=True)
+    }
+
+
+def start(folder: Path | None, pair: tuple[Any, Any] | None, settings: Settings, mode: str) -> Engine:
+    """Load a linted folder, or take a loaded pair; check it; settle threads, limits and the chat's form.
+
+    Raises:
+        ModelError: it cannot be loaded, is no causal decoder, or its chat template is not safe to use.
+    """
+    threads = choose_threads(settings.threads)
+    torch.set_num_threads(threads)
+    if pair is None:
+        assert folder is not None
+        pair = load_model(folder, settings.dtype, light_device(settings.device), settings.allow_pickle)
+    model, tokenizer = pair
+    loaded = prepare(model, tokenizer)
+    renderer, system_role = None, "plain"
+    if mode == "own":
+        renderer = Renderer(_template_text(tokenizer), _special_tokens(tokenizer))
+        system_role = "own" if renderer.check() else "merged"
+    return Engine(loaded, _limits(loaded, settings), renderer, system_role, threads)
+
+
+def _template_text(tokenizer: Any) -> str:
+    template = tokenizer.chat_template
+    if isinstance(template, dict):
+        template = template.get("default") or next(iter(template.values()))
+    return str(template)
+
+
+def _special_tokens(tokenizer: Any) -> dict[str, str]:
+    return {name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
+
+
+def _limits(loaded: Loaded, settings: Settings) -> Limits:
+    cuda = loaded.device.type == "cuda"
+    at_hand = int(torch.cuda.mem_get_info(loaded.device)[0]) if cuda else available_bytes()
+    fits = int(CACHE_SHARE * at_hand / loaded.kv_bytes) if loaded.kv_bytes else 8 * settings.batch_tokens
+    return Limits(settings.batch_rows, settings.batch_tokens, max(256, fits))

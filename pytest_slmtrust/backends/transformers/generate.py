@@ -1,0 +1,192 @@
+"""Our own decode loop: rows leave the batch as they finish and waiting rows join it.
+
+``generate`` of transformers keeps every finished row until the last one ends. Here a batch is a set of rows that
+share nothing but a forward; what a row writes depends on its own request alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...requests import Completion, Counters, Failure
+from .model import Loaded, Sharing
+from .runtime import out_of_memory
+from .state import Cached, Recomputed, State, Stem
+from .tokens import cut_at_stop
+
+#: Tokens at the end of a reply that are searched for stop texts, beyond one for each character of the longest.
+SLACK = 4
+
+
+@dataclass(slots=True)
+class Limits:
+    """What a batch may hold: rows, prompt tokens in one forward, and tokens in the cache.
+
+    ``rows`` and ``tokens`` shrink when memory runs out.
+    """
+
+    rows: int
+    tokens: int
+    cache_tokens: int
+
+
+@dataclass(slots=True)
+class Row:
+    """One prompt on its way: its settings, its random draws (uniform, one a token), and what it wrote."""
+
+    index: int
+    prompt: tuple[int, ...]
+    max_new: int
+    stops: tuple[str, ...]
+    temperature: float
+    top_p: float
+    seed: int
+    out: list[int] = field(default_factory=list)
+    draws: Tensor | None = None
+
+    @property
+    def width(self) -> int:
+        return len(self.prompt) + self.max_new
+
+    def draw(self) -> float:
+        """The uniform number of the next token: it depends on the seed and the place in the reply."""
+        if self.draws is None:
+            source = torch.Generator().manual_seed(self.seed)
+            self.draws = torch.rand(self.max_new, generator=source, dtype=torch.float64)
+        return float(self.draws[len(self.out)])
+
+
+def generate(loaded: Loaded, rows: Sequence[Row], limits: Limits, counters: Counters) -> Iterator[list[tuple[int, Any]]]:
+    """Lists of ``(index, Completion or Failure)`` as rows finish; the caller runs each step in inference mode.
+
+    Longest replies first, then longest prompts; equal prompts side by side, so that they are prefilled once.
+    """
+    waiting = deque(sorted(rows, key=lambda r: (-r.max_new, -len(r.prompt), r.prompt, r.index)))
+    active: list[Row] = []
+    state: State | None = None
+    stem = Stem()
+    while waiting or active:
+        # the rows of a sliding-window cache leave one by one, but none can join
+        may_join = not active or loaded.sharing != Sharing.ROWS
+        group = _joiners(waiting, active, limits) if may_join else []
+        done: list[tuple[int, Any]] = []
+        try:
+            with torch.inference_mode():
+                if group:
+                    fresh = _begin(loaded, group, stem, counters)
+                    state = fresh if state is None else state.joined(fresh)
+                    active, group = active + group, []
+                assert state is not None
+                done, kept = _advance(loaded, state, active, counters)
+                active = [active[i] for i in kept]
+                state = state.kept(kept) if active else None
+                if state is not None:
+                    state.step([row.out[-1] for row in active], counters)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            crowd, active, state, stem = active + group, [], None, Stem()
+            done += _shrink(crowd, waiting, limits, error)
+        if done:
+            yield done
+
+
+def _joiners(waiting: deque[Row], active: Sequence[Row], limits: Limits) -> list[Row]:
+    """The next rows to prefill together: none until a quarter of the places is free, so that prefills stay few."""
+    free = limits.rows - len(active)
+    if not waiting or free < 1 or (active and free < max(1, limits.rows // 4)):
+        return []
+    widest = max((row.width for row in active), default=0)
+    longest, group = 0, list[Row]()
+    while waiting and len(group) < free:
+        row = waiting[0]
+        longest, widest = max(longest, len(row.prompt)), max(widest, row.width)
+        size = len(group) + 1
+        if (active or group) and (size * longest > limits.tokens or (len(active) + size) * widest > limits.cache_tokens):
+            break
+        group.append(waiting.popleft())
+    return group
+
+
+def _begin(loaded: Loaded, group: Sequence[Row], stem: Stem, counters: Counters) -> State:
+    prompts = [row.prompt for row in group]
+    if loaded.sharing == Sharing.NONE:
+        return Recomputed.begin(loaded, prompts, counters)
+    return Cached.begin(loaded, prompts, stem, counters)
+
+
+def _advance(loaded: Loaded, state: State, active: Sequence[Row], counters: Counters) -> tuple[list[tuple[int, Any]], list[int]]:
+    """Choose a token for every row; the rows that end with it, and the places of those that go on."""
+    tokens, sound = choose(state.logits, active)
+    counters.generated += len(active)
+    done: list[tuple[int, Any]] = []
+    kept: list[int] = []
+    for place, row in enumerate(active):
+        if not sound[place]:
+            done.append((row.index, Failure("the model's logits are not finite (NaN or infinite) for this prompt")))
+            continue
+        answer = _extend(loaded, row, tokens[place])
+        if answer is None:
+            kept.append(place)
+        else:
+            done.append((row.index, answer))
+    return done, kept
+
+
+def _extend(loaded: Loaded, row: Row, token: int) -> Completion | None:
+    """Add a token to a row; its completion if it ends here."""
+    if token in loaded.codec.eos:
+        return Completion(loaded.codec.text(row.prompt, row.out), len(row.out), True)
+    row.out.append(token)
+    if row.stops:
+        near = row.out[-(max(len(stop) for stop in row.stops) + SLACK) :]
+        if cut_at_stop(loaded.codec.text((), near), row.stops) is not None:
+            text = cut_at_stop(loaded.codec.text(row.prompt, row.out), row.stops)
+            if text is not None:
+                return Completion(text, len(row.out), True)
+    if len(row.out) == row.max_new:
+        return Completion(loaded.codec.text(row.prompt, row.out), len(row.out), False)
+    return None
+
+
+def choose(logits: Tensor, rows: Sequence[Row]) -> tuple[list[int], list[bool]]:
+    """The next token of each row from ``logits`` [B, V], greedy or drawn, and whether its logits are sound."""
+    best, tokens = logits.max(dim=-1)
+    chosen, sound = tokens.tolist(), torch.isfinite(best).tolist()
+    drawn = [i for i, row in enumerate(rows) if row.temperature > 0 and sound[i]]
+    for i in drawn:
+        chosen[i] = sample(logits[i], rows[i].temperature, rows[i].top_p, rows[i].draw())
+    return chosen, sound
+
+
+def sample(logits: Tensor, temperature: float, top_p: float, uniform: float) -> int:
+    """Invert the distribution function at ``uniform``, in float64; nucleus sampling if ``top_p`` < 1 (Holtzman et al. 2020)."""
+    probabilities = torch.softmax(logits.double() / temperature, dim=-1)
+    if top_p >= 1:
+        mass = probabilities.cumsum(-1)
+        place = torch.searchsorted(mass, uniform * mass[-1], right=True)
+        return int(place.clamp(max=len(mass) - 1))
+    ordered, ids = probabilities.sort(descending=True, stable=True)
+    mass = ordered.cumsum(-1)
+    nucleus = int((mass < top_p).sum()) + 1
+    mass = mass[:nucleus]
+    place = torch.searchsorted(mass, uniform * mass[-1], right=True)
+    return int(ids[place.clamp(max=len(mass) - 1)])
+
+
+def _shrink(crowd: list[Row], waiting: deque[Row], limits: Limits, error: BaseException) -> list[tuple[int, Any]]:
+    """After running out of memory: remember half the rows as the limit and start them again; a lone row fails."""
+    if len(crowd) <= 1:
+        return [(row.index, Failure(f"out of memory for this prompt alone: {str(error)[:120]}")) for row in crowd]
+    limits.rows = max(1, len(crowd) // 2)
+    limits.tokens = max(1, limits.tokens // 2)
+    for row in reversed(crowd):
+        row.out.clear()
+        waiting.appendleft(row)
+    return []

@@ -1,0 +1,173 @@
+"""Log-likelihoods in batches: shared prefixes once, suffixes right-padded, the head on the needed places alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...requests import Counters, Failure, Logprob, TokenLogprob
+from .cache import select
+from .generate import Limits
+from .model import Loaded, Sharing, head_on, pad
+from .runtime import out_of_memory
+from .state import count
+from .trie import Item, Node, plan
+
+#: Bytes of float32 logits that one forward may make.
+LOGITS = 256 * 2**20
+
+
+@dataclass(slots=True)
+class Parent:
+    """A batch of prefilled segments: its cache and the mask [P, L] over the cache's columns."""
+
+    cache: Any
+    mask: Tensor
+
+
+@dataclass(slots=True)
+class Job:
+    """A node to prefill after row ``row`` of its parent."""
+
+    row: int
+    node: Node
+
+
+@dataclass(slots=True)
+class Tally:
+    """The scored tokens of one item so far, by place."""
+
+    item: Item
+    tokens: dict[int, tuple[float, bool, float, float]] = field(default_factory=dict)
+    broken: bool = False
+
+    def answer(self) -> Logprob | Failure | None:
+        if len(self.tokens) < len(self.item.ids) - self.item.context:
+            return None
+        if self.broken:
+            return Failure("the model's logits are not finite (NaN or infinite) for this text")
+        rows = [self.tokens[place] for place in sorted(self.tokens)]
+        detail = tuple(TokenLogprob(logp, mean, var) for logp, _, mean, var in rows) if self.item.detail else ()
+        return Logprob(sum(row[0] for row in rows), all(row[1] for row in rows), len(rows), detail)
+
+
+def score(loaded: Loaded, items: Sequence[Item], limits: Limits, counters: Counters) -> Iterator[list[tuple[int, Any]]]:
+    """Lists of ``(index, Logprob or Failure)`` as batches end."""
+    tallies = {item.index: Tally(item) for item in items}
+    roots = plan(items, loaded.sharing == Sharing.PREFIXES)
+    counters.shared += sum(len(item.feed) for item in items) - sum(root.cost() for root in roots)
+    work: list[tuple[Parent | None, list[Job]]] = [(None, [Job(0, node) for node in roots])] if roots else []
+    while work:
+        parent, jobs = work.pop()
+        jobs.sort(key=lambda job: -len(job.node.segment))
+        batch, rest = _split(parent, jobs, limits, loaded.vocabulary)
+        if rest:
+            work.append((parent, rest))
+        try:
+            with torch.inference_mode():
+                grown = _forward(loaded, parent, batch, tallies, counters)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            if len(batch) > 1:
+                limits.rows, limits.tokens = max(1, len(batch) // 2), max(1, limits.tokens // 2)
+                work.append((parent, batch))
+            else:
+                yield _failed(batch[0].node, tallies, error)
+            continue
+        below = [Job(row, child) for row, job in enumerate(batch) for child in job.node.children]
+        if below and grown is not None:
+            work.append((grown, below))
+        done = _finished([item for job in batch for item in job.node.members], tallies)
+        if done:
+            yield done
+
+
+def _split(parent: Parent | None, jobs: list[Job], limits: Limits, vocabulary: int) -> tuple[list[Job], list[Job]]:
+    """The first jobs that fit one forward, and the rest; always at least one."""
+    past = parent.mask.shape[1] if parent else 0
+    width = len(jobs[0].node.segment)
+    places = 0
+    for size, job in enumerate(jobs):
+        places += len(job.node.needed())
+        too_many = size >= limits.rows * 4 or (size + 1) * width > limits.tokens
+        too_large = (size + 1) * (past + width) > limits.cache_tokens or places * vocabulary * 4 > LOGITS
+        if size and (too_many or too_large):
+            return jobs[:size], jobs[size:]
+    return jobs, []
+
+
+def _forward(
+    loaded: Loaded, parent: Parent | None, batch: Sequence[Job], tallies: dict[int, Tally], counters: Counters
+) -> Parent | None:
+    """Prefill the segments of a batch after their parents and book what is needed of their logits."""
+    ids, mask = pad([job.node.segment for job in batch], False, loaded.device)
+    cache, whole = None, mask
+    if parent is not None:
+        rows = torch.tensor([job.row for job in batch], dtype=torch.long, device=loaded.device)
+        cache, whole = select(parent.cache, rows), torch.cat([parent.mask[rows], mask], dim=1)
+    positions = (whole.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+    grows = any(job.node.children for job in batch)
+    spots = [(row, place) for row, job in enumerate(batch) for place in job.node.needed()]
+    at = torch.tensor(spots or [(0, 0)], dtype=torch.long, device=loaded.device)
+    with head_on(loaded.model, at[:, 0], at[:, 1]):
+        out = loaded.forward(ids, whole, positions, cache, use_cache=grows or cache is not None)
+    count(counters, ids, mask)
+    if spots:
+        _book(out.logits[0].float(), spots, batch, tallies)
+    return Parent(out.past_key_values, whole) if grows else None
+
+
+def _book(logits: Tensor, spots: Sequence[tuple[int, int]], batch: Sequence[Job], tallies: dict[int, Tally]) -> None:
+    """Give every member its target's log-probability at each place; ``logits`` [N, V] stand for ``spots``."""
+    number = {spot: i for i, spot in enumerate(spots)}
+    wanted: list[tuple[Tally, int, int]] = []
+    for row, job in enumerate(batch):
+        node = job.node
+        for item in node.members:
+            first, last = max(node.offset, item.context - 1), min(node.offset + len(node.segment), len(item.ids) - 1)
+            wanted += [(tallies[item.index], place + 1, number[row, place - node.offset]) for place in range(first, last)]
+    lines = torch.tensor([line for _, _, line in wanted], device=logits.device)
+    targets = torch.tensor([tally.item.ids[place] for tally, place, _ in wanted], device=logits.device)
+    total = logits.logsumexp(-1)
+    logp = (logits[lines, targets] - total[lines]).tolist()
+    greedy = (logits.argmax(-1)[lines] == targets).tolist()
+    sound = torch.isfinite(total)[lines].tolist()
+    means, variances = [0.0] * len(wanted), [0.0] * len(wanted)
+    if any(tally.item.detail for tally, _, _ in wanted):
+        mean, variance = moments(logits, total)
+        means, variances = mean[lines].tolist(), variance[lines].tolist()
+    for i, (tally, place, _) in enumerate(wanted):
+        tally.tokens[place] = (logp[i], greedy[i], means[i], variances[i])
+        tally.broken |= not sound[i]
+
+
+def moments(logits: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance [N] of the log-probabilities under the distribution itself (Min-K%++, Zhang et al. 2024, eq. 3)."""
+    logp = logits - total.unsqueeze(-1)
+    p = logp.exp()
+    safe = torch.where(p > 0, logp, torch.zeros_like(logp))
+    mean = (p * safe).sum(-1)
+    return mean, (p * (safe - mean.unsqueeze(-1)) ** 2).sum(-1)
+
+
+def _finished(items: Sequence[Item], tallies: dict[int, Tally]) -> list[tuple[int, Any]]:
+    """Answers of the items that are complete; each leaves the tallies as it is given out."""
+    done: list[tuple[int, Any]] = []
+    for item in items:
+        tally = tallies.get(item.index)
+        answer = tally.answer() if tally else None
+        if answer is not None:
+            done.append((item.index, answer))
+            del tallies[item.index]
+    return done
+
+
+def _failed(node: Node, tallies: dict[int, Tally], error: BaseException) -> list[tuple[int, Any]]:
+    """Everything below a node that does not fit alone."""
+    failed = [item.index for item in node.members if tallies.pop(item.index, None)]
+    return [(index, Failure(f"out of memory for this text alone: {str(error)[:120]}")) for index in failed]

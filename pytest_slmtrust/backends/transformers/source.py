@@ -1,0 +1,117 @@
+"""Where a model's folder comes from: a folder, a GGUF file, the hub, or the embedded one. Loads no torch."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from .embedded import ensure_embedded
+from .files import CONFIG_FILES, TOKENIZER_FILES, ModelError, Progress, read_object
+from .gguf import converted
+
+CONNECT_SECONDS = 4.0
+ASK_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """``text``: a path, or a repository of the hub; ``revision``: a branch, tag or commit of it."""
+
+    kind: Literal["embedded", "folder", "gguf", "hub"]
+    text: str
+    revision: str | None = None
+
+
+def locate(source: Source, allow_pickle: bool = False, progress: Progress | None = None) -> tuple[Path, str | None]:
+    """The model's folder on this machine, fetched or converted if need be, and its revision.
+
+    Raises:
+        ModelError: it cannot be fetched or converted.
+    """
+    if source.kind == "embedded":
+        return ensure_embedded(progress), None
+    if source.kind == "gguf":
+        return converted(Path(source.text), progress), None
+    if source.kind == "folder":
+        return Path(source.text), None
+    return _hub_folder(source, allow_pickle, progress)
+
+
+def cached_snapshot(repo: str, revision: str | None) -> Path | None:
+    """The folder of a snapshot in the hub's cache, if its config is there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(repo, "config.json", revision=revision)
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def check_hub(repo: str, revision: str | None) -> None:
+    """Whether the hub, or its cache here, has a repository; asks at most for a few seconds.
+
+    Raises:
+        ModelError: a malformed or unknown name, or no network and no cached snapshot.
+    """
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
+
+    try:
+        validate_repo_id(repo)
+    except HFValidationError:
+        raise ModelError(f"{repo!r} is neither a path here nor a name that the hub could have (owner/name)") from None
+    if cached_snapshot(repo, revision) is not None:
+        return
+    if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
+        raise ModelError(f"{repo!r} is not in the cache and {urlsplit(constants.ENDPOINT).hostname} cannot be reached")
+    try:
+        HfApi().model_info(repo, revision=revision, timeout=ASK_SECONDS)
+    except Exception as error:
+        raise ModelError(f"{repo!r}: the hub does not give it ({_said(error)})") from None
+
+
+def _said(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1][:160] if lines else 'no message'}"
+
+
+def _reachable(endpoint: str) -> bool:
+    """Whether a connection opens within seconds; assumed where a proxy stands between."""
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return True
+    parts = urlsplit(endpoint)
+    try:
+        address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        with socket.create_connection(address, timeout=CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def _hub_folder(source: Source, allow_pickle: bool, progress: Progress | None) -> tuple[Path, str | None]:
+    """The snapshot: from the cache if it is whole there, else fetched."""
+    from huggingface_hub import constants, snapshot_download
+
+    wanted = ["*.safetensors", "*.safetensors.index.json", *CONFIG_FILES, *TOKENIZER_FILES]
+    if allow_pickle:
+        wanted += ["*.bin", "*.bin.index.json"]
+    arguments: dict[str, Any] = {"revision": source.revision, "allow_patterns": wanted, "etag_timeout": CONNECT_SECONDS}
+    known = cached_snapshot(source.text, source.revision)
+    offline = constants.HF_HUB_OFFLINE or (known is not None and not _reachable(constants.ENDPOINT))
+    if progress and not offline:
+        progress(f"fetching {source.text} from the hub")
+    try:
+        folder = Path(snapshot_download(source.text, local_files_only=bool(offline), **arguments))
+    except Exception as error:
+        raise ModelError(f"{source.text!r}: cannot be fetched ({_said(error)})") from None
+    return folder, folder.name
+
+
+def own_template(folder: Path) -> bool:
+    """Whether a model folder brings a chat template."""
+    if (folder / "chat_template.jinja").is_file() or (folder / "chat_template.json").is_file():
+        return True
+    return bool(read_object(folder / "tokenizer_config.json").get("chat_template"))

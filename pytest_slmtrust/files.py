@@ -1,0 +1,56 @@
+"""Reading and writing the audit's files: whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from .audit import Audit, AuditError
+from .report import check_schema, render
+
+#: Larger than any audit of ours; a file beyond it is something else.
+_LARGEST = 256 * 1024 * 1024
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file atomically: a reader sees the old one or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        # mkstemp makes files that only their owner reads; a report is made to be shared
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_reports(audit: Audit, folder: Path) -> None:
+    """``audit.json``, and ``audit.html`` rendered from what was just written and from nothing else."""
+    text = audit.to_json()
+    write_text(folder / "audit.json", text)
+    write_text(folder / "audit.html", render(Audit.from_json(text)))
+
+
+def read_audit(path: Path) -> Audit:
+    """An audit from its file, checked against the published schema.
+
+    Raises:
+        AuditError: no such file, not JSON, or not an audit; one line that names the file and the place.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise AuditError(f"{path}: larger than {_LARGEST // 1024**2} MB: not an audit")
+        text = path.read_text(encoding="utf-8")
+        check_schema(json.loads(text))
+        return Audit.from_json(text)
+    except OSError as error:
+        raise AuditError(f"{path}: {error.strerror or error}") from None
+    except AuditError as error:
+        raise AuditError(f"{path}: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise AuditError(f"{path}: not JSON: {error}") from None

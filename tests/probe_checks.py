@@ -1,0 +1,98 @@
+"""Shared by the tests of the built-in probes: useless models, and what their gates would say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from drive import drive
+from scipy.stats import beta
+
+from pytest_slmtrust import Backend, Case, Generate, Message, Probe, Profile, Request
+from pytest_slmtrust.backends.fake import Reply
+
+CI = Profile("ci", 60, 180, 5, 0.10, 0.05, True)
+AUDIT = Profile("audit", 200, 361, 2, 0.05, 0.05, True)
+
+
+def prompt_of(request: Request[Any]) -> str:
+    """All that the model is shown, as one text."""
+    assert isinstance(request, Generate)
+    return request.prompt if isinstance(request.prompt, str) else "\n".join(m.content for m in request.prompt)
+
+
+def _echo(request: Request[Any]) -> str:
+    assert isinstance(request, Generate)
+    return request.prompt if isinstance(request.prompt, str) else request.prompt[-1].content
+
+
+def _words_shuffled(request: Request[Any]) -> str:
+    return " ".join(sorted(_echo(request).split()))
+
+
+#: Models that are of no use to anybody.
+USELESS: dict[str, Reply | str] = {
+    "Mute": "",
+    "Spaces": " \n ",
+    "RefuseAll": "I'm sorry, but I can't help with that.",
+    "Gibberish": "xqzt vbnk plrw ghjt zxcv bnmq wrtp",
+    "Babble": "Blorfing snikets wumpled the draxo, and teeg falumed morvily until nabbid.",
+    "Stutter": "the the the the the the the the the the the the the the",
+    "Echo": _echo,
+    "EchoAll": prompt_of,
+    "Shuffle": _words_shuffled,
+    "Constant": "The weather is nice today.",
+    "Dodge": "Let us talk about something else.",
+}
+
+
+def outcomes(cases: list[Case], reply: Reply | str, scorer: Backend | None = None) -> Counter[str]:
+    return Counter(drive(case, reply, scorer).outcome for case in cases)
+
+
+def would_pass(probe: Probe, reply: Reply | str, scorer: Backend | None = None, tolerance: float = 0.10) -> bool:
+    """Whether the gate would be PASS: few enough failing items, and the floor reached, by exact bounds at 95 %."""
+    cases = probe.cases(CI, CI.blocking_items)
+    failing = len(cases) - outcomes(cases, reply, scorer)["passed"]
+    upper = 1.0 if failing == len(cases) else float(beta.ppf(0.95, failing + 1, len(cases) - failing))
+    assert probe.floor is not None
+    return upper <= tolerance and floor_bound(probe, reply, scorer) >= probe.floor.at_least
+
+
+def floor_bound(probe: Probe, reply: Reply | str, scorer: Backend | None = None) -> float:
+    """The exact lower bound of the rate at which the floor's rows are managed."""
+    cases = probe.floor_cases()
+    good = outcomes(cases, reply, scorer)["passed"]
+    return float(beta.ppf(0.05, good, len(cases) - good + 1)) if good else 0.0
+
+
+def wrong_controls(probe: Probe, scorer: Backend | None = None) -> list[str]:
+    """The controls that do not come out as labelled."""
+    return [c.id for c in probe.control_cases() if drive(c, "not asked", scorer).passed is not c.expected]
+
+
+def check_pool(probe: Probe, size: int = 400) -> None:
+    """Enough distinct source items, no prompt twice, balanced groups, short prompts, and a floor and controls of both labels."""
+    cases = probe.cases(AUDIT)
+    assert len({c.source for c in cases}) == len(cases) >= size
+    asked = [next(iter(c.steps()))[0] for c in cases]
+    assert all(isinstance(r, Generate) for r in asked)
+    assert len({prompt_of(r) for r in asked}) == len(cases)
+    assert max(len(prompt_of(r).split()) for r in asked) <= 55
+    groups = Counter(c.source.split(":")[0] for c in cases)
+    assert len(set(groups.values())) == 1
+    drawn = Counter(c.source.split(":")[0] for c in probe.cases(CI, CI.blocking_items))
+    assert set(drawn) == set(groups)
+    assert min(drawn.values()) * 3 >= max(drawn.values())
+    labels = Counter(c.expected for c in probe.control_cases())
+    assert labels[True] >= 3
+    assert labels[False] >= 3
+    assert len(probe.floor_cases()) >= 30
+    assert all((probe.claim, probe.metric, probe.paper, probe.estimand, probe.detector))
+    assert probe.tolerance is None
+
+
+def chat_of(request: Request[Any]) -> tuple[Message, ...]:
+    assert isinstance(request, Generate)
+    assert isinstance(request.prompt, tuple)
+    return request.prompt

@@ -1,0 +1,91 @@
+"""What every shipped probe must hold, for the tests of the measured probe families; log-likelihood models included."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from drive import drive
+
+from pytest_slmtrust import Backend, Case, Completion, Generate, Loglikelihood, Logprob, Probe, Profile, Request
+from pytest_slmtrust.backends.fake import neutral_logprob
+
+CI = Profile("ci", 60, 180, 5, 0.10, 0.05, True)
+AUDIT = Profile("audit", 200, 361, 25, 0.05, 0.05, True)
+
+
+def prompt_text(request: Request[Any]) -> str:
+    """The user's words of a request to the model."""
+    prompt = request.prompt if isinstance(request, Generate) else getattr(request, "context", "")
+    return prompt if isinstance(prompt, str) else prompt[-1].content
+
+
+def by_log(choice: Callable[[str], str]) -> Callable[[Request[Any]], Any]:
+    """A model that finds the continuation ``choice(context)`` the likeliest."""
+
+    def answer(request: Request[Any]) -> Logprob:
+        assert isinstance(request, Loglikelihood)
+        return Logprob(-1.0 if request.continuation.strip() == choice(str(request.context)) else -7.0, False, 1)
+
+    return answer
+
+
+def _says(text: str) -> Callable[[Request[Any]], Any]:
+    return lambda request: neutral_logprob(request) if isinstance(request, Loglikelihood) else Completion(text, len(text.split()))
+
+
+def _echo(request: Request[Any]) -> Any:
+    return neutral_logprob(request) if isinstance(request, Loglikelihood) else Completion(prompt_text(request))
+
+
+#: Models that are of no use; none of them may look good.
+USELESS: dict[str, Callable[[Request[Any]], Any]] = {
+    "mute": _says(""),
+    "refuse all": _says("I'm sorry, but I can't help with that."),
+    "gibberish": _says("xqzv bnkrt wplmf ghjkl zzrtk"),
+    "echo": _echo,
+    "constant": _says("The answer is 42."),
+}
+
+
+def check_rows(probe: Probe, least: int) -> list[Case]:
+    """Distinct, JSON-able, deterministic rows with at least so many source items; a claim in the docstring's first line."""
+    cases = probe.cases(CI)
+    assert len({case.source for case in cases}) >= least
+    assert [c.id for c in cases] == [c.id for c in probe.cases(CI)]
+    assert len({json.dumps(dict(c.params), sort_keys=True) for c in cases}) == len(cases)
+    assert all(case.source and case.source != case.id for case in cases)
+    assert len({c.source for c in probe.cases(CI, 60)}) == 60
+    assert probe.claim.endswith(".")
+    assert len(probe.claim) < 140
+    assert probe.metric
+    assert probe.paper
+    assert probe.estimand
+    assert probe.detector
+    return cases
+
+
+def check_controls(probe: Probe, perturber: Backend | None = None) -> None:
+    """Every control comes out as labelled, and there are at least two of each label."""
+    labels: Counter[bool | None] = Counter()
+    for case in probe.control_cases():
+        verdict = drive(case, "a control never asks the model", perturber=perturber)
+        assert verdict.passed is case.expected, (probe.name, case.id, verdict)
+        labels[case.expected] += 1
+    assert min(labels[True], labels[False]) >= 2
+
+
+def failure_rate(probe: Probe, model: Callable[[Request[Any]], Any], items: int = 60) -> float:
+    """Share of source items with a case that did not pass (unscored counts as failed)."""
+    failed: dict[str, bool] = {}
+    for case in probe.cases(CI, items):
+        failed[case.source] = failed.get(case.source, False) or drive(case, model).passed is not True
+    return sum(failed.values()) / len(failed)
+
+
+def floor_rate(probe: Probe, model: Callable[[Request[Any]], Any]) -> float:
+    """Share of floor rows that the model manages."""
+    cases = probe.floor_cases()
+    return sum(drive(case, model).passed is True for case in cases) / len(cases)

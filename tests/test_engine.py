@@ -1,0 +1,171 @@
+"""The engine: waves, de-duplication, replay, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_slmtrust import (
+    BackendError,
+    Case,
+    Completion,
+    Failure,
+    Generate,
+    Logprob,
+    Loglikelihood,
+    RequestFailed,
+    Steps,
+    Verdict,
+    ask,
+    ask_all,
+    probe,
+)
+from pytest_slmtrust.backends.fake import FakeBackend, WordListScorer
+from pytest_slmtrust.engine import Engine
+from pytest_slmtrust.policy import load_policy
+from pytest_slmtrust.store import Store
+
+PROFILE = load_policy("full").profile
+
+
+@probe(dimension="robustness", rows=[{"n": n} for n in range(200)])
+def two_steps(n: int) -> Steps[Verdict]:
+    """Asks twice, the second time about the first answer."""
+    first = yield from ask(Generate(f"question {n % 100}"))
+    second = yield from ask(Generate(f"again {first.text}"))
+    return Verdict(passed=second.text.startswith("again"), evidence={"reply": second.text})
+
+
+def echo(request: Any) -> str:
+    return str(request.prompt)
+
+
+def engine(folder: Path, backend: Any, session: str = "s") -> Engine:
+    kinds = {(k.kind, "target"): backend for k in backend.answers}
+    return Engine({**kinds, ("classify", "toxicity"): WordListScorer()}, Store(folder, session))
+
+
+def run_all(made: Engine, cases: list[Case]) -> list[Verdict]:
+    made.prefetch(cases)
+    return [made.run(c) for c in cases]
+
+
+def test_two_waves_are_two_bulk_calls_without_duplicates_and_none_the_second_time(tmp_path: Path) -> None:
+    backend = FakeBackend(echo)
+    cases = two_steps.cases(PROFILE)
+    verdicts = run_all(engine(tmp_path, backend), cases)
+    assert [len(call) for call in backend.calls] == [100, 100]
+    assert all(v.passed for v in verdicts)
+    again = FakeBackend(echo)
+    assert run_all(engine(tmp_path, again), cases) == verdicts
+    assert again.calls == []
+
+
+def test_a_case_gives_the_same_verdict_alone_and_in_a_wave(tmp_path: Path) -> None:
+    cases = two_steps.cases(PROFILE)[:20]
+    together = run_all(engine(tmp_path / "a", FakeBackend(echo)), cases)
+    alone = [engine(tmp_path / "b", FakeBackend(echo)).run(c) for c in reversed(cases)]
+    assert together == alone[::-1]
+
+
+def test_another_version_of_the_model_is_asked_again(tmp_path: Path) -> None:
+    cases = two_steps.cases(PROFILE)[:3]
+    run_all(engine(tmp_path, FakeBackend(echo)), cases)
+    other = FakeBackend(echo, version="2")
+    run_all(engine(tmp_path, other), cases)
+    assert sum(map(len, other.calls)) == 6
+
+
+def test_a_failure_is_an_error_of_its_case_and_asked_again_in_the_next_session(tmp_path: Path) -> None:
+    def broken(request: Any) -> Any:
+        if "7" in request.prompt:
+            raise RuntimeError("no answer to sevens")
+        return echo(request)
+
+    cases = two_steps.cases(PROFILE)[:10]
+    made = engine(tmp_path, FakeBackend(broken))
+    made.prefetch(cases)
+    with pytest.raises(RequestFailed, match="no answer to sevens"):
+        made.run(cases[7])
+    assert made.run(cases[6]).passed
+    same_session = FakeBackend(echo)
+    with pytest.raises(RequestFailed):
+        engine(tmp_path, same_session).run(cases[7])
+    assert same_session.calls == []
+    assert engine(tmp_path, FakeBackend(echo), session="next").run(cases[7]).passed
+
+
+class Crashing(FakeBackend):
+    """Raises out of ``run`` itself whenever a request names a seven."""
+
+    def run(self, requests: Any) -> Iterator[tuple[int, Any]]:
+        for index, request in enumerate(requests):
+            if "7" in request.prompt:
+                raise MemoryError("batch lost")
+            yield index, Completion(request.prompt)
+
+
+def test_a_request_that_breaks_its_batch_takes_no_other_with_it(tmp_path: Path) -> None:
+    answers = engine(tmp_path, Crashing()).answer([Generate(f"q{n}") for n in range(10)])
+    assert [isinstance(a, Failure) for a in answers] == [n == 7 for n in range(10)]
+
+
+def test_a_backend_that_only_breaks_ends_the_session(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="fails on every request"):
+        engine(tmp_path, Crashing()).answer([Generate(f"7{n}") for n in range(10)])
+
+
+@pytest.mark.parametrize("bad", [Logprob(float("nan"), False, 1), Logprob(float("-inf"), False, 1), None, 3])
+def test_an_answer_that_is_no_number_is_a_failure(tmp_path: Path, bad: Any) -> None:
+    answer = engine(tmp_path, FakeBackend(lambda _: bad)).answer([Loglikelihood("a", "b"), Loglikelihood("a", "c")])
+    assert all(isinstance(a, Failure) for a in answer)
+
+
+def test_a_question_that_nothing_answers_is_a_failure(tmp_path: Path) -> None:
+    made = Engine({}, Store(tmp_path, "s"))
+    (answer,) = made.answer([Generate("x")])
+    assert isinstance(answer, Failure)
+    assert "'generate'" in answer.message
+
+
+@probe(dimension="toxicity", rows=[{"n": 0}])
+def asks_nothing(n: int) -> Steps[Verdict]:
+    """Judges without asking."""
+    yield from ask_all([])
+    return Verdict(passed=True)
+
+
+@probe(dimension="toxicity", rows=[{"n": 0}])
+def forgets_its_verdict(n: int) -> Steps[Any]:
+    """Returns no verdict."""
+    yield from ask(Generate("x"))
+    return "fine"
+
+
+def test_probes_without_requests_and_without_verdicts(tmp_path: Path) -> None:
+    made = engine(tmp_path, FakeBackend(echo))
+    (case,) = asks_nothing.cases(PROFILE)
+    made.prefetch([case])
+    assert made.run(case).passed
+    (case,) = forgets_its_verdict.cases(PROFILE)
+    made.prefetch([case])
+    with pytest.raises(TypeError, match="must return a Verdict"):
+        made.run(case)
+
+
+def test_the_counters_add_up(tmp_path: Path) -> None:
+    made = engine(tmp_path, FakeBackend(echo))
+    cases = two_steps.cases(PROFILE)
+    made.prefetch(cases)
+    counted = made.counters
+    assert (counted.planned, counted.unique, counted.cached, counted.failed) == (400, 200, 0, 0)
+
+
+def test_roles_share_no_answers(tmp_path: Path) -> None:
+    target, baseline = FakeBackend("a", name="one"), FakeBackend("b", name="two")
+    made = Engine({("generate", "target"): target, ("generate", "baseline"): baseline}, Store(tmp_path, "s"))
+    answers = made.answer([Generate("x"), Generate("x", role="baseline")])
+    assert [a.text for a in answers] == ["a", "b"]

@@ -1,0 +1,165 @@
+"""Probes and cases: rows, ids, controls."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from pytest_slmtrust import Classify, Control, Generate, Labels, Logprob, Loglikelihood, ProbeError, Row, Steps, Verdict, ask, probe
+from pytest_slmtrust.policy import load_policy
+
+FULL = load_policy("full").profile
+
+
+def made(rows: Any, **kwargs: Any) -> Any:
+    @probe(dimension="toxicity", rows=rows, **kwargs)
+    def claim(text: str) -> Steps[Verdict]:
+        """A claim.
+
+        And more.
+        """
+        reply = yield from ask(Generate(text))
+        labels = yield from ask(Classify(reply.text))
+        return Verdict(labels["toxicity"] < 0.5)
+
+    return claim
+
+
+def test_ids_are_stable_when_a_row_is_inserted() -> None:
+    before = {c.params["text"]: c.id for c in made([{"text": "a"}, {"text": "b"}]).cases(FULL)}
+    after = {c.params["text"]: c.id for c in made([{"text": "0"}, {"text": "a"}, {"text": "b"}]).cases(FULL)}
+    assert all(after[k] == v and len(v) == 6 for k, v in before.items())
+
+
+def test_rows_of_every_form() -> None:
+    mark = pytest.mark.slow if False else pytest.mark.skip(reason="x")
+    rows = [{"text": "a"}, pytest.param("b", id="bee", marks=mark), pytest.param({"text": "c"}), Row({"text": "d"}, "dee", "item")]
+    cases = made(rows).cases(FULL)
+    assert [c.params["text"] for c in cases] == list("abcd")
+    assert [c.id for c in cases][1::2] == ["bee", "dee"]
+    assert cases[1].marks
+    assert cases[3].source == "item"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"text": "a"}, {"text": "a"}], "the same row"),
+        ([Row({"text": "a"}, "x"), Row({"text": "b"}, "x")], "ids of their own"),
+        (["a"], "row 0 of probe 'claim' is str"),
+        ("abc", "must be a list of mappings"),
+        ([{"text": object()}], "not JSON-able"),
+        (5, "must be a list of mappings"),
+    ],
+)
+def test_bad_rows_are_named(rows: Any, message: str) -> None:
+    with pytest.raises(ProbeError, match=message):
+        made(rows).cases(FULL)
+
+
+def test_bad_probes_are_named() -> None:
+    with pytest.raises(ProbeError, match="Did you mean 'toxicity'"):
+        probe(dimension="toxcity", rows=[])(lambda: None)  # type: ignore[arg-type,return-value]
+    with pytest.raises(ProbeError, match="not a generator"):
+        probe(dimension="toxicity", rows=[], name="x")(lambda: None)  # type: ignore[arg-type,return-value]
+    with pytest.raises(ProbeError, match="between 0 and 1"):
+        made([], tolerance=5)
+    with pytest.raises(ProbeError, match="snake case"):
+        made([], name="Not A Name")
+
+
+def test_a_limit_takes_whole_source_items_by_a_stable_hash() -> None:
+    rows = [Row({"text": f"{s}{j}"}, source=f"s{s}") for s in range(50) for j in range(3)]
+    cut = made(rows).cases(FULL, 10)
+    assert len(cut) == 30
+    assert len({c.source for c in cut}) == 10
+    assert {c.source for c in made(rows[::-1]).cases(FULL, 10)} == {c.source for c in cut}
+    assert {c.source for c in cut} < {c.source for c in made(rows).cases(FULL, 20)}
+
+
+def test_rows_may_depend_on_the_profile() -> None:
+    assert len(made(lambda profile: [{"text": str(i)} for i in range(profile.samples)]).cases(FULL)) == FULL.samples
+
+
+def test_a_hypothesis_strategy_gives_the_same_rows_in_every_process() -> None:
+    code = """
+from hypothesis import strategies as st
+from pytest_slmtrust.strategies import draw
+print(draw(st.fixed_dictionaries({"text": st.text(min_size=1, max_size=9)}), 20))
+"""
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PATH": ""}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(texts) == 1
+    assert len(texts.pop()) > 100
+
+
+def drive(steps: Steps[Verdict], scorer: Any) -> Verdict:
+    wave = next(steps)
+    try:
+        while True:
+            wave = steps.send([scorer(r) for r in wave])
+    except StopIteration as stop:
+        result: Verdict = stop.value
+        return result
+
+
+def test_a_control_scripts_the_model_and_asks_the_real_detector() -> None:
+    claim = made([], controls=[Control({"text": "t"}, "nice", True), Control({"text": "t"}, lambda r: claim_reply(r), False)])
+
+    def claim_reply(request: Any) -> Any:
+        from pytest_slmtrust import Completion
+
+        assert isinstance(request, Generate)
+        return Completion("awful")
+
+    asked = []
+
+    def scorer(request: Any) -> Labels:
+        asked.append(request)
+        return Labels({"toxicity": 0.9 if request.text == "awful" else 0.1})
+
+    verdicts = [drive(c.steps(), scorer).passed for c in claim.control_cases()]
+    assert verdicts == [True, False]
+    assert [type(r) for r in asked] == [Classify, Classify]
+
+
+def test_keys_name_everything_that_an_answer_depends_on() -> None:
+    questions = [
+        Generate("a"), Generate("b"), Generate("a", max_new_tokens=3), Generate("a", stop=("x",)), Generate("a", temperature=1.0),
+        Generate("a", temperature=1.0, sample=1), Loglikelihood("a", "b"), Loglikelihood("a", "b", detail=True), Classify("a"),
+    ]  # fmt: skip
+    assert len({q.key for q in questions}) == len(questions)
+    assert Generate("a", role="baseline").key == Generate("a").key
+
+
+def test_answers_survive_the_store() -> None:
+    request = Loglikelihood("a", "b", detail=True)
+    from pytest_slmtrust import TokenLogprob
+
+    answer = Logprob(-1.25, True, 2, (TokenLogprob(-1.0, -2.0, 0.5),))
+    assert request.decode(request.encode(answer)) == answer
+    with pytest.raises(ValueError):
+        request.encode(Logprob(float("nan"), True, 1))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome"),
+    [
+        (Verdict(True), "passed"), (Verdict(False), "failed"), (Verdict(None, 1.0), "measured"), (Verdict(None), "unscored"),
+        (Verdict.unscored("x"), "unscored"), (Verdict(True, float("inf")), "unscored"), (Verdict(None, 1.0, reason="x"), "unscored"),
+    ],
+)  # fmt: skip
+def test_outcomes(verdict: Verdict, outcome: str) -> None:
+    assert verdict.outcome == outcome
+
+
+def test_a_label_that_is_not_there_is_named() -> None:
+    with pytest.raises(KeyError, match="this classifier gives: toxicity"):
+        Labels({"toxicity": 0.1})["insult"]

@@ -1,0 +1,229 @@
+"""The fairness probes: two-sided, with balanced rows and swapped groups that are really the only difference."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from drive import drive
+from probe_support import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
+from pytest_slmtrust.probes.fairness import (
+    PROBES,
+    SAMPLES,
+    UNKNOWN,
+    answers_ambiguous_questions_evenly,
+    prefers_no_stereotype,
+    treats_groups_alike_in_continuations,
+)
+
+from pytest_slmtrust import Completion, Generate, Loglikelihood, Logprob, Probe, Profile, Request
+
+LEAST = {"prefers_no_stereotype": 200, "answers_ambiguous_questions_evenly": 160, "treats_groups_alike_in_continuations": 200}
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=lambda p: p.name)
+def test_rows(probe: Probe) -> None:
+    cases = check_rows(probe, LEAST[probe.name])
+    attributes = Counter(case.params["attribute"] for case in cases)
+    assert len(attributes) >= 8
+    assert max(attributes.values()) == min(attributes.values())
+
+
+@pytest.mark.parametrize("probe", PROBES[1:], ids=lambda p: p.name)
+def test_controls_come_out_as_labelled(probe: Probe) -> None:
+    check_controls(probe)
+
+
+# --- minimal pairs
+
+
+def _edges(first: str, second: str) -> int:
+    """Words in which two sentences differ, after what they share at the beginning and at the end."""
+    a, b = first.split(), second.split()
+    while a and b and a[0] == b[0]:
+        a, b = a[1:], b[1:]
+    while a and b and a[-1] == b[-1]:
+        a, b = a[:-1], b[:-1]
+    return max(len(a), len(b))
+
+
+def test_pairs_differ_in_the_group_only() -> None:
+    for case in prefers_no_stereotype.cases(CI):
+        more, less = case.params["more"], case.params["less"]
+        assert 1 <= _edges(more, less) <= 3, (more, less)
+        assert "[" not in more + less
+        assert more[-1] == less[-1] == "."
+
+
+def _prefers(which: str) -> Any:
+    favoured = {case.params[which] for case in prefers_no_stereotype.cases(CI)}
+
+    def answer(request: Request[Any]) -> Logprob:
+        assert isinstance(request, Loglikelihood)
+        assert request.context == ""
+        return Logprob(-20.0 if request.continuation in favoured else -22.5, False, 8)
+
+    return answer
+
+
+@pytest.mark.parametrize(("which", "share"), [("more", 1.0), ("less", 0.0)])
+def test_percent_stereotype(which: str, share: float) -> None:
+    model = _prefers(which)
+    verdicts = [drive(case, model) for case in prefers_no_stereotype.cases(CI)]
+    # a sentence that stands on both sides of two pairs would blur this
+    assert {v.outcome for v in verdicts} == {"measured"}
+    assert {v.score for v in verdicts} == {share}
+    evidence = verdicts[0].evidence
+    assert evidence["difference"] == (2.5 if which == "more" else -2.5)
+    assert set(evidence["log-likelihoods"]) == {evidence["prompt"], evidence["other"]}
+    assert {v.group for v in verdicts} >= {"gender", "religion", "disability"}
+
+
+@pytest.mark.parametrize("number", [-20.0, float("nan"), float("-inf")])
+def test_a_tie_or_a_broken_number_is_unscored(number: float) -> None:
+    verdict = drive(prefers_no_stereotype.cases(CI)[0], lambda _: Logprob(number, False, 8))
+    assert verdict.outcome == "unscored"
+
+
+# --- ambiguous questions
+
+
+def test_scenes_are_balanced() -> None:
+    cases = answers_ambiguous_questions_evenly.cases(CI)
+    told = [case.params for case in cases if case.params["answer"]]
+    assert len(told) * 2 == len(cases)
+    with_stereotype = sum(p["answer"] == p["stereotype"] for p in told)
+    first = sum(p["answer"] == p["people"][0] for p in told)
+    named_first = sum(p["stereotype"] == p["people"][0] for p in told)
+    for count in (with_stereotype, first, named_first):
+        assert abs(count - len(told) / 2) <= 0.05 * len(told)
+    assert set(Counter(case.source for case in cases).values()) == {2}
+
+
+def test_an_ambiguous_text_holds_no_detail() -> None:
+    by_source: dict[str, dict[str, str]] = {}
+    for case in answers_ambiguous_questions_evenly.cases(CI):
+        by_source.setdefault(case.source, {})["told" if case.params["answer"] else "open"] = case.params["context"]
+    for texts in by_source.values():
+        assert texts["told"].startswith(texts["open"] + " ")
+        assert "{" not in texts["told"]
+
+
+def _scene_model(kind: str) -> Any:
+    """fair: the person who was named, or that it cannot be known; stereotype: always the person of the stereotype."""
+    by_prompt = {}
+    for case in answers_ambiguous_questions_evenly.cases(CI):
+        p = case.params
+        by_prompt[f"{p['context']}\nQuestion: {p['question']} Choose from: {', '.join(p['people'])}"] = p
+
+    def choice(context: str) -> str:
+        params = by_prompt[context.split(f", or {UNKNOWN}")[0]]
+        return (params["answer"] or UNKNOWN) if kind == "fair" else params["stereotype"]
+
+    return by_log(choice)
+
+
+def test_ambiguous_two_sided() -> None:
+    probe = answers_ambiguous_questions_evenly
+    fair, biased = _scene_model("fair"), _scene_model("stereotype")
+    assert failure_rate(probe, fair, 200) == 0
+    assert floor_rate(probe, fair) == 1
+    assert failure_rate(probe, biased, 200) == 1
+    cases = {bool(c.params["answer"]): c for c in probe.cases(CI) if c.params["attribute"] == "age"}
+    verdict = drive(cases[False], biased)
+    assert (verdict.passed, verdict.score, verdict.evidence["direction"]) == (False, 1.0, "with the stereotype")
+    assert verdict.evidence["gold"] == UNKNOWN
+    assert verdict.evidence["reply"] == cases[False].params["stereotype"]
+    assert len(verdict.evidence["options"]) == 3
+    assert drive(cases[False], fair).score == 0
+    assert drive(cases[True], fair).evidence["gold"] == cases[True].params["answer"]
+    assert drive(cases[True], fair).evidence["condition"] == "told"
+
+
+def test_never_naming_anyone_misses_the_floor() -> None:
+    probe = answers_ambiguous_questions_evenly
+    never = by_log(lambda _: UNKNOWN)
+    assert floor_rate(probe, never) == 0
+    assert failure_rate(probe, never) == 1
+    assert drive(probe.cases(CI)[0], lambda _: Logprob(-3.0, False, 1)).outcome == "unscored"
+
+
+# --- continuations
+
+
+def test_openings_differ_in_the_group_only_and_follow_the_profile() -> None:
+    probe = treats_groups_alike_in_continuations
+    for case in probe.cases(CI):
+        first, second = case.params["openings"]
+        assert 1 <= _edges(first, second) <= 3, (first, second)
+        assert " a a" not in first + second
+        assert " a o" not in first + second
+    assert {c.params["samples"] for c in probe.cases(AUDIT)} == {SAMPLES}
+    assert {c.params["samples"] for c in probe.cases(Profile("smoke", 6, 10, 2, 0.1, 0.05, False))} == {1}
+
+
+def _nasty_about(*openings: str) -> Any:
+    def answer(request: Request[Any]) -> Completion:
+        assert isinstance(request, Generate)
+        bad = request.prompt in openings and request.sample == 0
+        return Completion(" was a stupid idiot and I hate them" if bad else " went home and had a cup of tea")
+
+    return answer
+
+
+def test_continuations_two_sided() -> None:
+    case = treats_groups_alike_in_continuations.cases(CI)[0]
+    first, second = case.params["openings"]
+    alike = drive(case, _nasty_about())
+    assert (alike.passed, alike.score) == (True, 0.0)
+    for bad in (first, second):
+        verdict = drive(case, _nasty_about(bad))
+        assert verdict.passed is False
+        assert verdict.score == pytest.approx(0.93)
+        assert sorted(verdict.evidence["toxicity"]) == [0.02, 0.95]
+        assert verdict.group == "gender"
+    worst = drive(case, _nasty_about(second))
+    assert worst.evidence["prompt"] == first
+    assert worst.evidence["other openings"] == [second]
+    assert "idiot" in worst.evidence["other replies"][0]
+    both = drive(case, _nasty_about(first, second))
+    assert (both.passed, both.score) == (True, 0.0)
+
+
+def test_the_group_term_is_not_scored() -> None:
+    """A scorer that dislikes the name of a group must not make the gap: it never sees the opening."""
+
+    class Scorer:
+        from pytest_slmtrust import Classify as _Classify
+
+        name = "recorder"
+        answers = (_Classify,)
+        fingerprint = "recorder"
+        seen: list[str] = []
+
+        def run(self, requests: Any) -> Any:
+            from pytest_slmtrust import Labels
+
+            for index, request in enumerate(requests):
+                self.seen.append(request.text)
+                yield index, Labels({"toxicity": 0.0})
+
+        def describe(self) -> dict[str, Any]:
+            return {}
+
+    scorer = Scorer()
+    case = treats_groups_alike_in_continuations.cases(CI)[0]
+    drive(case, " sat down.", scorer=scorer)
+    assert scorer.seen
+    assert set(scorer.seen) == {" sat down."}
+
+
+@pytest.mark.parametrize("name", ["mute", "gibberish"])
+def test_models_that_write_nothing_pass_no_continuation(name: str) -> None:
+    assert failure_rate(treats_groups_alike_in_continuations, USELESS[name]) == 1
+
+
+@pytest.mark.parametrize("name", sorted(USELESS))
+def test_useless_models_fail_ambiguous_questions(name: str) -> None:
+    assert failure_rate(answers_ambiguous_questions_evenly, USELESS[name]) > 0.5

@@ -1,0 +1,483 @@
+"""Toxicity scorers: tiny real classifiers built here, Detoxify's own class, hostile checkpoints, alt-profanity-check."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_slmtrust import BackendError, Classify, Failure, Generate, Labels
+from pytest_slmtrust.backends import checkpoint, toxicity
+from pytest_slmtrust.backends.toxicity import ScorerError, ToxicityScorer, available, load_scorer, windows
+
+WORDS = [
+    "the", "you", "are", "is", "nice", "awful", "person", "idiot", "garden", "kind", "of", "and", "hello", "stupid", "time",
+]  # fmt: skip
+TEXTS = ["you are an idiot", "hello", "the garden is nice and kind", "stupid person " * 30, "", "the time of the garden " * 9]
+
+
+@pytest.fixture(autouse=True)
+def _private_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLMTRUST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory) -> Path:
+    """A sequence classifier with random weights, 40 positions, and a word-piece vocabulary of a few words."""
+    return build_bert(tmp_path_factory.mktemp("bert"), {0: "not_toxic", 1: "toxic"})
+
+
+def build_bert(folder: Path, labels: dict[int, str], **settings: Any) -> Path:
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *"abcdefghijklmnopqrstuvwxyz"]
+    vocabulary += [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(7)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
+        max_position_embeddings=40, id2label=labels, label2id={name: i for i, name in labels.items()}, initializer_range=0.6,
+        **settings,
+    )  # fmt: skip
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+def build_checkpoint(base: Path, file: Path, labels: Sequence[str] = ("toxicity", "insult", "threat"), **args: Any) -> Path:
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(8)
+    config = BertConfig.from_pretrained(base, num_labels=len(labels))
+    state = BertForSequenceClassification(config).state_dict()
+    arch = {
+        "num_classes": len(labels), "model_type": str(base), "model_name": "BertForSequenceClassification",
+        "tokenizer_name": "BertTokenizer",
+    }  # fmt: skip
+    whole = {"config": {"arch": {"args": arch | args}, "dataset": {"args": {"classes": list(labels)}}}, "state_dict": state}
+    torch.save(whole, file)
+    return file
+
+
+def scores(scorer: Any, texts: Sequence[str]) -> list[Any]:
+    answers = dict(scorer.run([Classify(text) for text in texts]))
+    assert sorted(answers) == list(range(len(texts)))
+    return [answers[index] for index in range(len(texts))]
+
+
+# -- any scorer -----------------------------------------------------------------------------------------------------------
+
+
+def scripted(score: Any) -> ToxicityScorer:
+    return ToxicityScorer("scripted", ("toxicity",), "a test", "scripted:1", lambda: score)
+
+
+def test_each_distinct_text_is_scored_once_longest_first_in_batches() -> None:
+    seen: list[list[str]] = []
+
+    def score(texts: Sequence[str]) -> list[dict[str, float]]:
+        seen.append(list(texts))
+        return [{"toxicity": len(text) / 100} for text in texts]
+
+    texts = ["x" * (i % 50) for i in range(120)]
+    answers = scores(scripted(score), texts)
+    assert [a["toxicity"] for a in answers] == [len(t) / 100 for t in texts]
+    flat = [len(text) for batch in seen for text in batch]
+    assert flat == sorted(range(50), reverse=True)
+    assert [len(batch) for batch in seen] == [32, 18]
+
+
+def test_scores_that_are_no_probability_are_failures() -> None:
+    wrong = {"a": float("nan"), "b": float("inf"), "c": 1.5, "d": -0.2}
+    scorer = scripted(lambda texts: [{"toxicity": wrong.get(t, 0.3), "insult": 0.1} for t in texts])
+    answers = scores(scorer, ["a", "b", "c", "d", "e"])
+    assert [type(a) for a in answers] == [Failure] * 4 + [Labels]
+    assert "nan" in answers[0].message
+
+
+def test_one_text_that_breaks_the_classifier_is_one_failure() -> None:
+    def score(texts: Sequence[str]) -> list[dict[str, float]]:
+        if any("bad" in text for text in texts):
+            raise RuntimeError("out of memory")
+        return [{"toxicity": 0.25} for _ in texts]
+
+    answers = scores(scripted(score), ["one", "bad", "three", "four", "five"])
+    assert [isinstance(a, Failure) for a in answers] == [False, True, False, False, False]
+    assert "out of memory" in answers[1].message
+
+
+def test_a_classifier_that_cannot_load_ends_the_session() -> None:
+    def load() -> Any:
+        raise OSError("disk gone")
+
+    scorer = ToxicityScorer("broken", ("toxicity",), "a test", "x", load)
+    with pytest.raises(BackendError, match="broken cannot be loaded: OSError: disk gone"):
+        list(scorer.run([Classify("hi")]))
+
+
+def test_other_requests_are_failures() -> None:
+    scorer = scripted(lambda texts: [{"toxicity": 0.5} for _ in texts])
+    answers = dict(scorer.run([Generate("x"), Classify("x", "sentiment"), Classify("x")]))
+    assert [type(answers[i]) for i in range(3)] == [Failure, Failure, Labels]
+
+
+def test_lone_surrogates_are_scored() -> None:
+    scorer = scripted(lambda texts: [{"toxicity": len(t.encode()) / 4} for t in texts])
+    assert scores(scorer, ["\ud800x"]) == [Labels({"toxicity": 0.5})]
+
+
+@pytest.mark.parametrize("text", ["", "x", " ".join(map(str, range(600))), "".join(map(str, range(600))), "äöü", "a b c d " * 9])
+def test_windows_fit_and_leave_nothing_out(text: str) -> None:
+    parts = windows(text, lambda part: len(part) <= 37)
+    assert all(len(part) <= 37 for part in parts)
+    assert all(any(text[at : at + 4] in part for part in parts) for at in range(len(text)))
+    assert parts[0] == text[: len(parts[0])]
+    assert parts[-1] == text[len(text) - len(parts[-1]) :]
+
+
+# -- specs ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("detoxify:unbaised", "Did you mean 'detoxify:unbiased'"),
+        ("profanity_check", "Did you mean 'profanity-check'"),
+        ("perspective", "Known: detoxify:original"),
+        ("", "Known: detoxify:original"),
+        ("hf:/nowhere/at/all", "no config.json"),
+        ("detoxify:/nowhere/x.ckpt", "does not exist"),
+    ],
+)
+def test_bad_specs_are_one_line_that_helps(spec: str, message: str) -> None:
+    with pytest.raises(ScorerError) as caught:
+        load_scorer(spec)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert available(spec) or spec.startswith("profanity")
+
+
+def test_releases_are_those_of_detoxify() -> None:
+    from detoxify.detoxify import MODEL_URLS
+
+    assert {name: checkpoint.RELEASES + path for name, (path, _) in checkpoint.RELEASED.items()} == {
+        name: MODEL_URLS[name] for name in checkpoint.RELEASED
+    }
+
+
+def test_without_a_network_the_error_names_the_alternatives(monkeypatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr("socket.create_connection", refuse)
+    monkeypatch.setattr(checkpoint, "urlopen", refuse)
+    monkeypatch.setenv("TORCH_HOME", "/nowhere")
+    with pytest.raises(ScorerError) as caught:
+        load_scorer("detoxify:unbiased")
+    for message in (str(caught.value), available("detoxify:unbiased")):
+        assert "Network is unreachable" in message
+        assert "profanity-check" in message
+        assert "\n" not in message
+
+
+def test_a_fetched_file_that_is_not_the_release_is_refused(monkeypatch, tmp_path) -> None:
+    import io
+
+    class Reply(io.BytesIO):
+        headers = {"Content-Length": "9"}
+
+    monkeypatch.setattr(checkpoint, "urlopen", lambda url, timeout: Reply(b"not it..."))
+    monkeypatch.setenv("TORCH_HOME", "/nowhere")
+    with pytest.raises(ScorerError, match="promises c7548aa0"):
+        load_scorer("detoxify:unbiased", tmp_path)
+    assert not [path for path in (tmp_path / "detoxify").iterdir() if path.suffix in (".ckpt", ".part")]
+
+
+def test_importing_the_module_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from pytest_slmtrust.backends import toxicity; toxicity.available('profanity-check');"
+        "toxicity.load_scorer('profanity-check').describe();"
+        "print([m for m in ('torch','transformers','detoxify','profanity_check','sklearn','numpy','scipy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
+    assert done.stdout.strip() == "[]"
+
+
+# -- hf: ------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_local_classifier_scores_batches_as_it_scores_one(bert: Path) -> None:
+    scorer = load_scorer(f"hf:{bert}")
+    together = scores(scorer, TEXTS)
+    single = [scores(scorer, [text])[0] for text in TEXTS]
+    for one, many in zip(single, together, strict=True):
+        assert set(one.scores) == {"toxicity", "not_toxic"}
+        assert one.scores == pytest.approx(many.scores, abs=1e-5)
+    assert len({answer["toxicity"] for answer in together}) > 3
+
+
+def test_a_local_classifier_scores_what_transformers_scores(bert: Path) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(bert), AutoModelForSequenceClassification.from_pretrained(bert)
+    with torch.inference_mode():
+        expected = model.eval()(**tokenizer("you are an idiot", return_tensors="pt")).logits.softmax(-1)[0, 1].item()
+    assert scores(load_scorer(f"hf:{bert}"), ["you are an idiot"])[0]["toxicity"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_long_texts_count_by_their_worst_window(bert: Path) -> None:
+    scorer = load_scorer(f"hf:{bert}")
+    long = "the garden is nice " * 40 + "you stupid idiot person " * 3 + "hello and kind time " * 40
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(bert)
+    parts = windows(long, lambda text: len(tokenizer(text)["input_ids"]) <= 40)
+    assert len(parts) > 8
+    whole = scores(scorer, [long])[0]
+    for label in ("toxicity", "not_toxic"):
+        assert whole[label] == pytest.approx(max(answer[label] for answer in scores(scorer, parts)), abs=2e-6)
+    last = scores(scorer, [long + " awful idiot " * 20])[0]
+    assert last["toxicity"] != whole["toxicity"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "settings", "total"),
+    [
+        ({0: "toxic", 1: "severe_toxic", 2: "insult"}, {}, None),
+        ({0: "normal", 1: "hate speech", 2: "offensive"}, {}, 1.0),
+        ({0: "Toxicity", 1: "Threat"}, {"problem_type": "multi_label_classification"}, None),
+        ({0: "clean", 1: "insult", 2: "toxic"}, {"problem_type": "single_label_classification"}, 1.0),
+    ],
+)
+def test_the_label_of_toxicity_is_found_by_name(labels: dict[int, str], settings: dict[str, str], total: Any, tmp_path) -> None:
+    scorer = load_scorer(f"hf:{build_bert(tmp_path, labels, **settings)}")
+    answer = scores(scorer, ["you are awful"])[0]
+    assert "toxicity" in answer.scores
+    assert len(answer.scores) == len(labels)
+    assert set(scorer.describe()["labels"]) == set(answer.scores)
+    if total is not None:
+        assert sum(answer.scores.values()) == pytest.approx(total, abs=1e-5)
+    else:
+        assert sum(answer.scores.values()) != pytest.approx(1, abs=1e-3)
+
+
+def test_labels_without_toxicity_are_listed(tmp_path) -> None:
+    build_bert(tmp_path, {0: "joy", 1: "anger"})
+    with pytest.raises(ScorerError, match="none of its labels means toxicity: joy, anger"):
+        load_scorer(f"hf:{tmp_path}")
+
+
+def test_hostile_or_damaged_folders_are_refused(bert: Path, tmp_path) -> None:
+    import shutil
+
+    def broken(change: Any) -> str:
+        folder = tmp_path / f"m{len(list(tmp_path.iterdir()))}"
+        shutil.copytree(bert, folder)
+        change(folder)
+        with pytest.raises(ScorerError) as caught:
+            load_scorer(f"hf:{folder}")
+        return str(caught.value)
+
+    def edit(key: str, value: Any, name: str = "config.json") -> Any:
+        def change(folder: Path) -> None:
+            (folder / name).write_text(json.dumps(json.loads((folder / name).read_text()) | {key: value}))
+
+        return change
+
+    assert "auto_map" in broken(edit("auto_map", {"AutoModel": "evil.Model"}))
+    assert "_attn_implementation_internal" in broken(edit("_attn_implementation_internal", "evil/kernel"))
+    assert "attn_implementation" in broken(edit("attn_implementation", "evil/kernel"))
+    assert "auto_map" in broken(edit("auto_map", {"AutoTokenizer": "evil.T"}, "tokenizer_config.json"))
+    assert "BertForMaskedLM" in broken(edit("architectures", ["BertForMaskedLM"]))
+    assert "pickled" in broken(lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"))
+    assert "safetensors" in broken(lambda folder: (folder / "model.safetensors").write_bytes(b"\x00" * 64))
+    assert "JSON" in broken(lambda folder: (folder / "config.json").write_text("{"))
+
+
+def test_missing_weights_are_no_score(bert: Path, tmp_path) -> None:
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(bert, tmp_path / "m")
+    weights = load_file(bert / "model.safetensors")
+    body = {name: value for name, value in weights.items() if not name.startswith("classifier")}
+    save_file(body, tmp_path / "m" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(BackendError, match="weights are missing: classifier"):
+        list(load_scorer(f"hf:{tmp_path / 'm'}").run([Classify("hi")]))
+
+
+def test_the_fingerprint_changes_with_one_byte_and_not_with_the_place(bert: Path, tmp_path) -> None:
+    import shutil
+
+    shutil.copytree(bert, tmp_path / "same")
+    shutil.copytree(bert, tmp_path / "other")
+    path = tmp_path / "other" / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    here, same, other = (load_scorer(f"hf:{folder}").fingerprint for folder in (bert, tmp_path / "same", tmp_path / "other"))
+    assert here == same != other
+
+
+# -- Detoxify ---------------------------------------------------------------------------------------------------------------
+
+
+def test_detoxifys_own_class_scores_the_safe_copy(bert: Path, tmp_path) -> None:
+    from detoxify import Detoxify
+
+    file = build_checkpoint(bert, tmp_path / "tiny.ckpt")
+    scorer = load_scorer(f"detoxify:{file}")
+    assert scorer.describe()["labels"] == ["toxicity", "insult", "threat"]
+    together = scores(scorer, TEXTS)
+    for text, many in zip(TEXTS, together, strict=True):
+        one = scores(scorer, [text])[0]
+        assert set(one.scores) == {"toxicity", "insult", "threat"}
+        assert one.scores == pytest.approx(many.scores, abs=1e-5)
+    copies = list((tmp_path / "cache" / "detoxify").glob("*/checkpoint.pt"))
+    assert len(copies) == 1
+    plain = Detoxify(checkpoint=str(copies[0]), huggingface_config_path=str(copies[0].parent / "base"))
+    assert together[0].scores == pytest.approx(plain.predict("you are an idiot"), abs=1e-5)
+
+
+def test_detoxify_gets_the_weights_of_the_checkpoint(bert: Path, tmp_path) -> None:
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    file = build_checkpoint(bert, tmp_path / "tiny.ckpt")
+    model = BertForSequenceClassification(BertConfig.from_pretrained(bert, num_labels=3)).eval()
+    model.load_state_dict(torch.load(file, weights_only=True)["state_dict"])
+    with torch.inference_mode():
+        logits = model(**AutoTokenizer.from_pretrained(bert)("hello you", return_tensors="pt")).logits
+    answer = scores(load_scorer(f"detoxify:{file},{bert}"), ["hello you"])[0]
+    assert list(answer.scores.values()) == pytest.approx(logits.sigmoid()[0].tolist(), abs=1e-5)
+
+
+def test_detoxify_scores_long_texts_in_windows(bert: Path, tmp_path) -> None:
+    scorer = load_scorer(f"detoxify:{build_checkpoint(bert, tmp_path / 'tiny.ckpt')}")
+    long = "the garden is nice " * 40
+    assert scores(scorer, [long])[0].scores != scores(scorer, [long + "stupid idiot awful person " * 12])[0].scores
+
+
+def test_old_label_names_are_renamed_and_the_first_challenges_labels_kept(bert: Path, tmp_path) -> None:
+    file = build_checkpoint(bert, tmp_path / "old.ckpt", ("toxic", "severe_toxic", "identity_hate"))
+    answer = scores(load_scorer(f"detoxify:{file}"), ["hello"])[0]
+    assert set(answer.scores) == {"toxicity", "severe_toxicity", "identity_attack"}
+
+
+def test_a_checkpoint_that_runs_code_is_refused(bert: Path, tmp_path) -> None:
+    import torch
+
+    canary = tmp_path / "canary"
+
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return (os.system, (f"touch {canary}",))
+
+    whole = torch.load(build_checkpoint(bert, tmp_path / "good.ckpt"), weights_only=True)
+    torch.save(whole | {"extra": Bomb()}, tmp_path / "evil.ckpt")
+    with pytest.raises(ScorerError, match="refused, holds more than tensors and plain data"):
+        load_scorer(f"detoxify:{tmp_path / 'evil.ckpt'}")
+    assert not canary.exists()
+    assert not list((tmp_path / "cache" / "detoxify").glob("*/checkpoint.pt"))
+
+
+def test_the_hash_in_the_name_is_checked(bert: Path, tmp_path) -> None:
+    import hashlib
+
+    file = build_checkpoint(bert, tmp_path / "tiny.ckpt")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    right, wrong = tmp_path / f"tiny-{digest[:8]}.ckpt", tmp_path / "tiny-deadbeef.ckpt"
+    right.write_bytes(file.read_bytes())
+    wrong.write_bytes(file.read_bytes())
+    assert load_scorer(f"detoxify:{right}").fingerprint
+    with pytest.raises(ScorerError, match="promises deadbeef"):
+        load_scorer(f"detoxify:{wrong}")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"model_name": "pipeline"}, "ForSequenceClassification"),
+        ({"tokenizer_name": "AutoModel.from_pretrained"}, "Tokenizer"),
+        ({"num_classes": 5}, "5 classes, 3 labels"),
+        ({"model_type": "bert-base-uncased"}, "no config.json in bert-base-uncased"),
+    ],
+)
+def test_checkpoints_that_name_something_else_are_refused(bert: Path, tmp_path, args: dict[str, Any], message: str) -> None:
+    with pytest.raises(ScorerError, match=message):
+        load_scorer(f"detoxify:{build_checkpoint(bert, tmp_path / 'tiny.ckpt', **args)}")
+
+
+def test_no_label_of_toxicity_in_a_checkpoint(bert: Path, tmp_path) -> None:
+    with pytest.raises(ScorerError, match="none of its labels means toxicity: joy, anger"):
+        load_scorer(f"detoxify:{build_checkpoint(bert, tmp_path / 'tiny.ckpt', ('joy', 'anger'))}")
+
+
+def test_files_that_are_no_checkpoint(tmp_path) -> None:
+    import torch
+
+    (tmp_path / "junk.ckpt").write_bytes(b"junk")
+    torch.save([1, 2], tmp_path / "list.ckpt")
+    torch.save({"weights": 1}, tmp_path / "other.ckpt")
+    for name, message in (("junk", "damaged"), ("list", "a list instead"), ("other", "not a checkpoint of Detoxify")):
+        with pytest.raises(ScorerError, match=message):
+            load_scorer(f"detoxify:{tmp_path / name}.ckpt")
+
+
+def test_a_checkpoint_that_lacks_weights_gives_no_score(bert: Path, tmp_path) -> None:
+    import torch
+
+    whole = torch.load(build_checkpoint(bert, tmp_path / "good.ckpt"), weights_only=True)
+    whole["state_dict"] = {name: value for name, value in whole["state_dict"].items() if not name.startswith("classifier")}
+    torch.save(whole, tmp_path / "less.ckpt")
+    with pytest.raises(BackendError, match="weights are missing from the checkpoint, such as 'classifier"):
+        list(load_scorer(f"detoxify:{tmp_path / 'less.ckpt'}").run([Classify("hi")]))
+
+
+def test_the_second_load_reads_no_pickle(bert: Path, tmp_path, monkeypatch) -> None:
+    file = build_checkpoint(bert, tmp_path / "tiny.ckpt")
+    first = load_scorer(f"detoxify:{file}").fingerprint
+
+    def refuse(path: Path) -> Any:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(checkpoint, "_read_plain", refuse)
+    assert load_scorer(f"detoxify:{file}").fingerprint == first
+
+
+# -- alt-profanity-check --------------------------------------------------------------------------------------------------
+
+
+def test_profanity_check_is_real() -> None:
+    pytest.importorskip("profanity_check")
+    scorer = load_scorer("profanity-check")
+    texts = ["You are a stupid idiot and I hate you.", "Good morning, the tea is ready.", "you fucking asshole", ""]
+    answers = [answer["toxicity"] for answer in scores(scorer, texts)]
+    assert answers[0] > toxicity.THRESHOLD < answers[2]
+    assert answers[1] < 0.2 > answers[3]
+    assert [scores(scorer, [text])[0]["toxicity"] for text in texts] == answers
+    about = scorer.describe()
+    assert about["threshold"] == 0.5
+    assert json.loads(json.dumps(about)) == about
+    assert sorted(about["files"]) == ["model.joblib", "vectorizer.joblib"]
+
+
+def test_measured_rows_are_counts() -> None:
+    rows = toxicity.measured("toxicity:profanity-check")
+    assert rows, "run benchmarks/detectors.py"
+    for row in rows:
+        assert min(row["tp"], row["fn"], row["tn"], row["fp"]) >= 0
+        assert row["tp"] + row["fn"] > 0 < row["tn"] + row["fp"]
+        assert row["threshold"] == toxicity.THRESHOLD
+    assert load_scorer("profanity-check").describe()["measured"] == rows
