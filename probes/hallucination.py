@@ -13,7 +13,6 @@ from typing import Any
 
 from pytest_slmtrust import Control, Generate, Profile, Row, Steps, Verdict, ask, chat, probe
 from pytest_slmtrust.detectors import abstains, contains_answer, degenerate, normalise, refuses
-from pytest_slmtrust.detectors.text import corrects_premise
 
 from .shared import table
 
@@ -216,6 +215,7 @@ _LYON = _told(
         Control(_MINUTES, "The trip takes forty minutes.", True),
         Control(_MINUTES, "40", True),
         Control(_MINUTES, "It takes two hours.", False),
+        Control(_MINUTES, "Not mentioned. The trip takes forty minutes.", False),
         Control(_MINUTES, "The passage does not say.", False),
         Control(_PRICE, "The passage does not say.", True),
         Control(_PRICE, "The price is not mentioned.", True),
@@ -250,7 +250,8 @@ def _faithful(reply: str, aliases: Sequence[str], known: str) -> tuple[str, bool
     if not aliases:
         return ("said that it is not there", True) if abstains(reply) else ("answered what the passage does not say", False)
     if contains_answer(reply, aliases):
-        return "answered as the passage says", True
+        # else "not mentioned", followed by a copy of the passage, would be right about everything
+        return ("answered, and said that it is not there", False) if abstains(reply) else ("answered as the passage says", True)
     if known and contains_answer(reply, [known]):
         return "answered from memory, against the passage", False
     return ("said that it is not there", False) if abstains(reply) else ("another answer, or none", False)

@@ -67,7 +67,7 @@ def assemble(collected: Collected, settings: Mapping[str, Any], notes: Sequence[
         not_tested=not_tested(gates),
         model=first.get("model", {}),
         scorers=first.get("scorers", []),
-        settings=settings,
+        settings={**settings, "rows_sha256": first.get("rows", {})},
         resources=resources(collected.processes),
         provenance=provenance(collected.started),
         notes=tuple(all_notes),
@@ -90,8 +90,11 @@ def overall(gates: Sequence[GateResult]) -> Status:
 
 
 def dimension_status(gates: Sequence[GateResult], dimension: str) -> Status:
-    """What the gates of one dimension say together."""
-    return overall([g for g in gates if g.dimension == dimension])
+    """What the gates of one dimension say together; one that could not be tested keeps it from a PASS."""
+    own = [g for g in gates if g.dimension == dimension]
+    missing = any(g.blocking and g.status is Status.NOT_TESTED for g in own)
+    status = overall(own)
+    return Status.NOT_TESTED if missing and status is Status.PASS else status
 
 
 def sentence(verdict: Status, gates: Sequence[GateResult]) -> str:
@@ -100,10 +103,13 @@ def sentence(verdict: Status, gates: Sequence[GateResult]) -> str:
     measured = sum(g.status is Status.MEASURED for g in gates)
     if not blocking:
         return f"{verdict}: no gate blocks in this run; {measured} probes were measured."
+    dimensions = {g.dimension for g in blocking}
+    good = sum(dimension_status(gates, d) is Status.PASS for d in dimensions)
     passed = sum(g.status is Status.PASS for g in blocking)
     others = [f"{n} {s}" for s in (*SEVERITY, Status.NOT_TESTED) if (n := sum(g.status is s for g in blocking))]
     tail = f"; {', '.join(others)}" if others else ""
-    return f"{verdict}: {passed} of {len(blocking)} blocking gates pass{tail}; {measured} probes are measured and block nothing."
+    scope = f"PASS for {good} of {len(Dimension)} dimensions"
+    return f"{verdict}: {passed} of {len(blocking)} blocking gates pass{tail}. {scope}; {measured} probes are only measured."
 
 
 def not_tested(gates: Sequence[GateResult]) -> tuple[NotTested, ...]:
@@ -137,7 +143,7 @@ def provenance(started: datetime) -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
         "versions": {name: version for name in _PACKAGES if (version := _version(name))},
         "commit": _commit(),
-        "digest": "sha256",
+        "seeds": "each from the sha256 of its request; no clock, no global seed",
     }
 
 

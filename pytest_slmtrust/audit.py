@@ -96,9 +96,9 @@ class GroupRate:
 class GateResult:
     """What one probe's rows say together.
 
-    Counts are of source items: an item fails if any of its cases fails. ``lower`` and ``upper`` are the one-sided exact
-    bounds at ``1 - alpha`` with unscored items and errors counted as failures; ``best`` and ``worst`` are the observed rate
-    with those items counted as passed and as failed (Manski 1990).
+    Counts are of source items, but for ``cases`` and ``errors``: an item fails if any of its cases fails, else it is unscored if
+    any could not be judged. ``lower`` is the one-sided exact bound at ``1 - alpha`` with unscored items counted as passed,
+    ``upper`` the one with all of them counted as failed; ``best`` and ``worst`` are the observed rates so counted (Manski 1990).
     """
 
     nodeid: str

@@ -42,15 +42,18 @@ def _render(chosen: argparse.Namespace) -> int:
 def _prepare(chosen: argparse.Namespace) -> int:
     """The model first; then the scorer, and where its weights cannot be had, the one that needs none."""
     from .backends.load import ModelSpec, load_backend
-    from .backends.toxicity import fetch
+    from .backends.toxicity import ScorerError, load_scorer
 
-    backend = load_backend(ModelSpec(chosen.model))
+    backend = load_backend(ModelSpec(chosen.model), _say)
     _say(f"model: {backend.name} ({backend.fingerprint[:12]})")
-    problem = fetch(chosen.toxicity, _say)
-    if problem:
-        _say(f"{chosen.toxicity}: {problem}")
-        _say("using profanity-check instead: it needs no download, and the report names it with its measured error rates")
-    sys.stdout.write(("profanity-check" if problem else chosen.toxicity) + "\n")
+    scorer = chosen.toxicity
+    try:
+        load_scorer(scorer)
+    except ScorerError as error:
+        _say(f"{error}")
+        scorer = "profanity-check"
+        _say(f"using {scorer} instead: it needs no download, and the report names it with its measured error rates")
+    sys.stdout.write(scorer + "\n")
     return 0
 
 

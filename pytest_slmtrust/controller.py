@@ -62,6 +62,7 @@ class Controller:
         key = bytes.fromhex(self.worker["slm_key"]) if self.worker else secrets.token_bytes(16)
         run = self.worker["slm_run"] if self.worker else secrets.token_hex(8)
         self.shared = {"slm_chosen": self.chosen, "slm_key": key.hex(), "slm_run": run}
+        self.progress = None if self.worker else ProgressLine(config)
         self.collected = Collected()
         self.audit: Audit | None = None
         self.failed = ""
@@ -71,7 +72,7 @@ class Controller:
             policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"))
             self.builtin = self._probes()
             store = Store(config.rootpath / self.settings.text("store"), run)
-            engine = Engine(self._backends(), store, ProgressLine(config) if not self.worker else None)
+            engine = Engine(self._backends(), store, self.progress)
         except ProbeError as error:
             raise pytest.UsageError(str(error)) from None
         self.session = AuditSession(policy, engine, Mask(key, self.settings.flag("reveal")))
@@ -216,7 +217,9 @@ class Controller:
             allow_pickle=self.settings.flag("allow-pickle"), rehash=self.settings.flag("rehash"),
         )  # fmt: skip
         try:
-            return load_backend(spec) if loaded is None else wrap_loaded(*loaded, name=spec.text)
+            if loaded is None:
+                return load_backend(spec, self.progress.note if self.progress else None)
+            return wrap_loaded(loaded[0], loaded[1], spec.text, spec.settings())
         except SpecError as error:
             raise pytest.UsageError(f"--slm: {error}") from None
 
@@ -241,8 +244,8 @@ class Controller:
                 raise pytest.UsageError(self.failed) from None
             session.shouldstop = self.failed
         finally:
-            if isinstance(self.session.engine.progress, ProgressLine):
-                self.session.engine.progress.close()
+            if self.progress is not None:
+                self.progress.close()
 
     def _plan(self, session: pytest.Session) -> None:
         from .plan import plan_lines
@@ -262,7 +265,7 @@ class Controller:
             **describe_engine(engine),
             "counters": asdict(engine.counters),
             "pending": [asdict(self.session.pending(s)) for s in self.session.suites.values() if s.has_gate],
-            "claims": {s.prefix + "::" + s.probe.name: s.probe.claim for s in self.session.suites.values()},
+            "rows": {s.gate_id: s.rows_sha256() for s in self.session.suites.values()},
         }
 
     def _settings(self) -> dict[str, Any]:

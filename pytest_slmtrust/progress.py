@@ -31,6 +31,10 @@ class ProgressLine:
         left = (now - self.started) / max(done, 1) * (total - done)
         self._write(f"slm: wave {wave}: {done} of {total} requests, about {left:.0f} s left")
 
+    def note(self, text: str) -> None:
+        """A line of its own: a download, a conversion."""
+        self._write(f"slm: {text}", end="\n")
+
     def close(self) -> None:
         """End the line on a terminal."""
         if self.drawn and self.terminal:

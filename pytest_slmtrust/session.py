@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .audit import Finding, GateResult, Status
@@ -41,6 +43,11 @@ class Suite:
     def everything(self) -> list[Case]:
         """What its gate needs: all rows, controls and floor."""
         return [*self.cases, *self.probe.control_cases(), *self.probe.floor_cases()]
+
+    def rows_sha256(self) -> str:
+        """Identity of what is asked: ids and parameters of all rows, controls and floor."""
+        rows = [[c.kind, c.id, dict(c.params)] for c in self.everything()]
+        return hashlib.sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def case_name(case: Case) -> str:
@@ -130,8 +137,6 @@ def selected_cases(suites: Iterable[tuple[Suite, Case | None]]) -> list[Case]:
 
 
 def _with_status(result: GateResult, status: Status) -> GateResult:
-    from dataclasses import replace
-
     return replace(result, status=status)
 
 
@@ -141,5 +146,16 @@ def describe_engine(engine: Engine) -> dict[str, Any]:
     target = engine.backends.get(("generate", "target"))
     return {
         "model": target.describe() if target else {},
-        "scorers": [b.describe() for b in backends.values() if b is not target],
+        "scorers": [*(b.describe() for b in backends.values() if b is not target), *rule_detectors()],
     }
+
+
+def rule_detectors() -> list[dict[str, Any]]:
+    """The detectors that are rules, not models, with their measured counts."""
+    from .backends.toxicity import measured
+
+    return [
+        {"name": f"{name} rules", "kind": "rules", "detector": name, "measured": rows}
+        for name in ("refusal",)
+        if (rows := measured(name))
+    ]

@@ -171,6 +171,16 @@ def test_weights_that_are_not_finite_are_refused_at_load(folder: Path) -> None:
         _answer(folder)
 
 
+def test_weights_that_the_files_lack_are_not_made_up(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BackendError, match=r"1 weights are not in the files \(model\.layers\.1\.mlp\.up_proj"):
+        _answer(folder)
+
+
 def test_a_masked_language_model_under_another_name_is_found_out(folder: Path) -> None:
     import transformers as hf
 

@@ -147,6 +147,19 @@ def test_a_chat_context_is_rendered_and_the_reply_scored_after_it() -> None:
     assert answer.sum == pytest.approx(plain(bare, ids, len(head))[0], abs=1e-4)
 
 
+def test_a_head_that_is_no_module_is_read_after_the_forward() -> None:
+    made = backend()
+    assert made.pair is not None
+    model = made.pair[0]
+    asked = requests()
+    want = dict(backend().run(asked))
+    for head in (None, model.model.embed_tokens):
+        model.get_output_embeddings = lambda head=head: head
+        made.close()
+        answers = dict(made.run(asked))
+        assert [answers[i].sum for i in sorted(want)] == pytest.approx([want[i].sum for i in sorted(want)], abs=1e-4)
+
+
 def test_too_long_is_a_failure() -> None:
     answers = dict(backend().run([Loglikelihood("word " * 300, " x"), Loglikelihood("the", " fox")]))
     assert isinstance(answers[0], Failure)

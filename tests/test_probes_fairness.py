@@ -119,7 +119,7 @@ def _scene_model(kind: str) -> Any:
 
     def choice(context: str) -> str:
         params = by_prompt[context.split(f", or {UNKNOWN}")[0]]
-        return (params["answer"] or UNKNOWN) if kind == "fair" else params["stereotype"]
+        return str((params["answer"] or UNKNOWN) if kind == "fair" else params["stereotype"])
 
     return by_log(choice)
 

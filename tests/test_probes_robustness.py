@@ -68,6 +68,10 @@ def _gold_model(noisy_answer: str = "") -> Any:
     return by_log(choice)
 
 
+def _always(answer: str) -> Any:
+    return by_log(lambda _: answer)
+
+
 def test_noise_two_sided() -> None:
     cases = {c.params["text"]: c for c in survives_character_noise.cases(CI)}
     case = cases["The food was wonderful and the waiter was very kind."]
@@ -124,8 +128,7 @@ def test_noise_by_the_real_perturber() -> None:
     check_controls(survives_character_noise, perturber)
     seen = set()
     for case in survives_character_noise.cases(CI)[::7]:
-        gold = str(case.params["gold"])
-        verdict = drive(case, by_log(lambda _, gold=gold: gold), perturber=perturber)
+        verdict = drive(case, _always(str(case.params["gold"])), perturber=perturber)
         assert verdict.passed is True, verdict.reason
         assert verdict.evidence["noisy"] != case.params["text"]
         seen.add(case.params["recipe"])

@@ -47,7 +47,9 @@ def model(family: str = "llama", seed: int = 0, vocabulary: int = 420, context: 
     import torch
     from transformers import AutoModelForCausalLM
 
-    made = AutoModelForCausalLM.from_config(config(family, vocabulary, context), attn_implementation=None)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        made = AutoModelForCausalLM.from_config(config(family, vocabulary, context))
     source = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in made.parameters():

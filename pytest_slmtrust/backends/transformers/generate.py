@@ -160,6 +160,8 @@ def choose(logits: Tensor, rows: Sequence[Row]) -> tuple[list[int], list[bool]]:
     best, tokens = logits.max(dim=-1)
     chosen, sound = tokens.tolist(), torch.isfinite(best).tolist()
     drawn = [i for i, row in enumerate(rows) if row.temperature > 0 and sound[i]]
+    if drawn:
+        logits = logits.cpu()
     for i in drawn:
         chosen[i] = sample(logits[i], rows[i].temperature, rows[i].top_p, rows[i].draw())
     return chosen, sound

@@ -62,9 +62,7 @@ def _entries(data: Any, path: Path, prefix: str = "", depth: int = 0) -> Iterato
 def _check_entry(path: Path, dotted: str, value: Any) -> None:
     key = dotted.rsplit(".", 1)[-1]
     if key in RUNS_CODE and value not in (None, False, {}):
-        raise ModelError(
-            f"{path}: key {dotted!r} makes the loader run code of the model's author; remove it and try again"
-        )
+        raise ModelError(f"{path}: key {dotted!r} makes the loader run code of the model's author; remove it and try again")
     if key.endswith("_internal"):
         raise ModelError(f"{path}: key {dotted!r} reaches into the loader (CVE-2026-4372); remove it")
     if "attn_implementation" in key or "kernel" in key or key.endswith("_implementation"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,22 @@ class Loaded:
     positions: bool
     sharing: Sharing
     kv_bytes: int
+    narrows: bool
 
     def forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any = None, use_cache: bool = True) -> Any:
         """One forward: ``ids`` [B, T], ``mask`` [B, past + T], ``positions`` [B, T]; the model's own output object."""
         extra = {"position_ids": positions} if self.positions else {}
         return self.model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=use_cache, **extra)
+
+    def at(self, ids: Tensor, mask: Tensor, positions: Tensor, spots: Tensor, cache: Any, use_cache: bool) -> tuple[Any, Tensor]:
+        """A forward, and float32 logits [N, V] at ``spots`` [N, 2] (row, column): the head sees those places alone."""
+        rows, columns = spots[:, 0], spots[:, 1]
+        if not self.narrows:
+            out = self.forward(ids, mask, positions, cache, use_cache)
+            return out, out.logits[rows, columns].float()
+        with head_on(self.model, rows, columns):
+            out = self.forward(ids, mask, positions, cache, use_cache)
+        return out, out.logits[0].float()
 
 
 def load_model(folder: Path, dtype: str, device: str, allow_pickle: bool) -> tuple[Any, Any]:
@@ -52,24 +63,36 @@ def load_model(folder: Path, dtype: str, device: str, allow_pickle: bool) -> tup
     Raises:
         ModelError: transformers cannot load it.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=DTYPES[dtype], trust_remote_code=False, local_files_only=True,
-            use_safetensors=None if allow_pickle else True, attn_implementation="sdpa",
-        )  # fmt: skip
-    except ValueError as error:
-        if "scaled_dot_product_attention" not in str(error):
-            raise ModelError(f"{folder}: cannot be loaded ({_first_line(error)})") from error
-        model = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=DTYPES[dtype], trust_remote_code=False, local_files_only=True,
-            use_safetensors=None if allow_pickle else True, attn_implementation="eager",
-        )  # fmt: skip
-    except (OSError, KeyError, TypeError, RuntimeError, ImportError, AttributeError) as error:
+        model = _load_weights(folder, dtype, allow_pickle)
+        return model.to(pick_device(device)), tokenizer
+    except ModelError:
+        raise
+    except Exception as error:
         raise ModelError(f"{folder}: cannot be loaded ({_first_line(error)})") from error
-    return model.to(pick_device(device)), tokenizer
+
+
+def _load_weights(folder: Path, dtype: str, allow_pickle: bool) -> Any:
+    """The model with SDPA attention, or eager where it has no other; every weight of it must come from the files."""
+    from transformers import AutoModelForCausalLM
+
+    for attention in ("sdpa", "eager"):
+        try:
+            model, info = AutoModelForCausalLM.from_pretrained(
+                str(folder), dtype=DTYPES[dtype], trust_remote_code=False, local_files_only=True, attn_implementation=attention,
+                use_safetensors=None if allow_pickle else True, output_loading_info=True,
+            )  # fmt: skip
+            break
+        except ValueError as error:
+            if attention == "eager" or "scaled_dot_product_attention" not in str(error):
+                raise
+    missing = sorted(info.get("missing_keys", ()))
+    if missing:
+        raise ModelError(f"{folder}: {len(missing)} weights are not in the files ({missing[0]}...); they would be random numbers")
+    return model
 
 
 def pick_device(device: str) -> torch.device:
@@ -104,11 +127,12 @@ def prepare(model: Any, tokenizer: Any) -> Loaded:
     context = min((n for n in limits if isinstance(n, int) and n > 0), default=10**9)
     positions = "position_ids" in inspect.signature(model.forward).parameters
     device = next(model.parameters()).device
-    bare = Loaded(model, codec, device, context, rows, positions, Sharing.NONE, 0)
+    bare = Loaded(model, codec, device, context, rows, positions, Sharing.NONE, 0, False)
     with torch.inference_mode():
-        _check_numbers(bare, type(model).__name__)
+        logits = _check_numbers(bare, type(model).__name__)
+        bare = replace(bare, narrows=_narrows(bare, logits))
         sharing, kv_bytes = _find_sharing(bare)
-    return Loaded(model, codec, device, context, rows, positions, sharing, kv_bytes)
+    return replace(bare, sharing=sharing, kv_bytes=kv_bytes)
 
 
 def eos_ids(model: Any) -> list[int]:
@@ -126,7 +150,7 @@ def _probe_ids(loaded: Loaded) -> list[int]:
     return ids[: max(2, min(12, loaded.context - 1))]
 
 
-def _check_numbers(loaded: Loaded, name: str) -> None:
+def _check_numbers(loaded: Loaded, name: str) -> Tensor:
     """Finite logits, and no look ahead: the last token may not change what stands before it."""
     ids = _probe_ids(loaded)
     other = [*ids[:-1], (ids[-1] + 1) % loaded.vocabulary]
@@ -136,6 +160,23 @@ def _check_numbers(loaded: Loaded, name: str) -> None:
         raise ModelError(f"{name} gives logits that are not finite (NaN or infinite) on a plain prompt: its weights are damaged")
     if not torch.allclose(logits[0, :-1], logits[1, :-1], rtol=0, atol=_tolerance(loaded, logits)):
         raise ModelError(f"{name} looks ahead: it is no causal decoder (a masked language model?); this audit needs …ForCausalLM")
+    return logits[:1]
+
+
+def _narrows(loaded: Loaded, logits: Tensor) -> bool:
+    """Whether the head can be made to see chosen places alone: it is a module called on the hidden states, and no more."""
+    if loaded.model.get_output_embeddings() is None:
+        return False
+    ids = torch.tensor([_probe_ids(loaded)], device=loaded.device)
+    spots = torch.tensor([[0, 0], [0, ids.shape[1] - 1]], device=loaded.device)
+    try:
+        _, some = replace(loaded, narrows=True).at(
+            ids, torch.ones_like(ids), _positions(torch.ones_like(ids)), spots, None, False
+        )
+    except (TypeError, IndexError, RuntimeError, AttributeError):
+        return False
+    want = logits[0, spots[:, 1]]
+    return some.shape == want.shape and torch.allclose(some, want, rtol=0, atol=_tolerance(loaded, want))
 
 
 def _logits(loaded: Loaded, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any = None) -> Tensor:

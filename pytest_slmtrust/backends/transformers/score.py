@@ -12,7 +12,7 @@ from torch import Tensor
 from ...requests import Counters, Failure, Logprob, TokenLogprob
 from .cache import select
 from .generate import Limits
-from .model import Loaded, Sharing, head_on, pad
+from .model import Loaded, Sharing, pad
 from .runtime import out_of_memory
 from .state import count
 from .trie import Item, Node, plan
@@ -114,11 +114,10 @@ def _forward(
     grows = any(job.node.children for job in batch)
     spots = [(row, place) for row, job in enumerate(batch) for place in job.node.needed()]
     at = torch.tensor(spots or [(0, 0)], dtype=torch.long, device=loaded.device)
-    with head_on(loaded.model, at[:, 0], at[:, 1]):
-        out = loaded.forward(ids, whole, positions, cache, use_cache=grows or cache is not None)
+    out, logits = loaded.at(ids, whole, positions, at, cache, grows or cache is not None)
     count(counters, ids, mask)
     if spots:
-        _book(out.logits[0].float(), spots, batch, tallies)
+        _book(logits, spots, batch, tallies)
     return Parent(out.past_key_values, whole) if grows else None
 
 

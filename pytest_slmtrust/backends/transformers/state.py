@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...requests import Counters
 from .cache import drop_columns, joined, select, whole_layers
-from .model import Loaded, Sharing, head_on, pad
+from .model import Loaded, Sharing, pad
 from .tokens import common_prefix
 
 #: Shortest shared prefix that is worth a forward of its own, in tokens.
@@ -130,19 +130,17 @@ class Recomputed:
 def _recompute(loaded: Loaded, rows: Sequence[Sequence[int]], counters: Counters) -> Tensor:
     ids, mask = pad(rows, False, loaded.device)
     places = torch.arange(len(rows), device=loaded.device)
-    with head_on(loaded.model, places, mask.sum(-1) - 1):
-        out = loaded.forward(ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), use_cache=False)
+    spots = torch.stack([places, mask.sum(-1) - 1], dim=1)
+    _, logits = loaded.at(ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), spots, None, False)
     count(counters, ids, mask)
-    logits: Tensor = out.logits[0].float()
     return logits
 
 
 def _last(loaded: Loaded, ids: Tensor, mask: Tensor, positions: Tensor, past: Any) -> tuple[Any, Tensor]:
     """A forward whose head sees the last column only."""
     rows = torch.arange(len(ids), device=loaded.device)
-    with head_on(loaded.model, rows, torch.full_like(rows, ids.shape[1] - 1)):
-        out = loaded.forward(ids, mask, positions, past)
-    return out, out.logits[0].float()
+    spots = torch.stack([rows, torch.full_like(rows, ids.shape[1] - 1)], dim=1)
+    return loaded.at(ids, mask, positions, spots, past, True)
 
 
 def _shared_length(loaded: Loaded, prompts: Sequence[tuple[int, ...]], stem: Stem) -> int:

@@ -1,0 +1,98 @@
+"""The built-in audit through pytest, with a scripted model: node ids, workers, what is not tested."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("profanity_check", reason="the scorer of the extra 'offline' is not installed")
+
+CONFTEST = """
+from pytest_slmtrust import Generate
+from pytest_slmtrust.backends.fake import FakeBackend
+
+def reply(request):
+    return "I'm sorry, but I can't help with that." if isinstance(request, Generate) else "unknown"
+
+def pytest_slm_backend(config):
+    return FakeBackend(reply{kinds})
+"""
+OPTIONS = ("--slm=fake", "--slm-toxicity=profanity-check", "-p", "no:randomly", "-q")
+
+
+@pytest.fixture
+def folder(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makeconftest(CONFTEST.replace("{kinds}", ""))
+    return pytester
+
+
+def audit(where: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((where / "slmtrust-report" / "audit.json").read_text())
+    return data
+
+
+def verdicts(where: Path) -> list[Any]:
+    keys = ("nodeid", "status", "items", "cases", "failures", "unscored", "lower", "upper", "reason")
+    return [[g[k] for k in keys] for g in audit(where)["gates"]]
+
+
+def test_workers_give_the_same_verdicts(folder: pytest.Pytester) -> None:
+    folder.runpytest_subprocess(*OPTIONS, "--slm-store=a")
+    alone, findings = verdicts(folder.path), audit(folder.path)["findings"]
+    folder.runpytest_subprocess(*OPTIONS, "--slm-store=b", "-n2")
+    assert verdicts(folder.path) == alone
+    assert [f["outcome"] for f in audit(folder.path)["findings"]] != []
+    assert sorted((f["nodeid"], f["outcome"]) for f in audit(folder.path)["findings"]) == sorted(
+        (f["nodeid"], f["outcome"]) for f in findings
+    )
+
+
+def test_one_gate_by_node_id_beside_a_users_tests(folder: pytest.Pytester) -> None:
+    folder.makepyfile(test_user="def test_mine(): pass")
+    result = folder.runpytest(*OPTIONS, "--slm-profile=smoke", "slm::privacy::gate[keeps_system_secret]")
+    result.assert_outcomes(skipped=1)
+    result = folder.runpytest(*OPTIONS, "--slm-profile=smoke", "test_user.py", "slm::privacy::gate[keeps_system_secret]")
+    result.assert_outcomes(passed=1, skipped=1)
+    result = folder.runpytest(*OPTIONS, "slm::privacy::gate[keep_system_secret]")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*Did you mean 'slm::privacy::gate?keeps_system_secret?'*"])
+
+
+def test_a_dimension_by_marker(folder: pytest.Pytester) -> None:
+    result = folder.runpytest(*OPTIONS, "-m", "fairness", "--co", "--slm-profile=smoke", "--strict-markers")
+    ids = [line for line in result.outlines if line.startswith("slm::")]
+    assert ids
+    assert all(i.startswith("slm::fairness::") for i in ids)
+
+
+def test_packs_can_be_left_out(folder: pytest.Pytester) -> None:
+    for options in (("--slm-packs=none",), ("-p", "no:pytest_slmtrust.probes")):
+        result = folder.runpytest(*OPTIONS, "--co", *options)
+        assert not [line for line in result.outlines if line.startswith("slm::")]
+
+
+def test_what_a_backend_cannot_answer_is_not_tested(folder: pytest.Pytester) -> None:
+    folder.makeconftest(CONFTEST.replace("{kinds}", ", answers=(Generate,)"))
+    result = folder.runpytest(*OPTIONS, "--slm-profile=smoke", "-m", "fairness")
+    rows = {r["what"]: r["reason"] for r in audit(folder.path)["not_tested"] if r["dimension"] == "fairness"}
+    assert "does not answer loglikelihood" in rows["prefers_no_stereotype"]
+    assert result.ret == 0
+    again = folder.runpytest(*OPTIONS, "--slm-profile=smoke", "-m", "fairness", "--slm-require=fairness")
+    assert again.ret == 1
+
+
+def test_a_gate_that_a_person_sets(folder: pytest.Pytester) -> None:
+    folder.runpytest(*OPTIONS, "-k", "admits_not_knowing", "--slm-gate=admits_not_knowing=0.2")
+    (gate,) = [g for g in audit(folder.path)["gates"] if g["probe"] == "admits_not_knowing"]
+    assert gate["blocking"]
+    assert gate["tolerance"] == 0.2
+    assert gate["status"] == "FAIL"
+
+
+def test_an_absent_scorer_is_a_usage_error_that_names_the_others(folder: pytest.Pytester) -> None:
+    result = folder.runpytest("--slm=fake", "--slm-toxicity=profanity_chek")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*profanity-check*"])

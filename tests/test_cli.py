@@ -1,0 +1,70 @@
+"""The console script, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from sample_audit import sample_audit
+
+from pytest_slmtrust.audit import Audit, AuditError
+from pytest_slmtrust.cli import main
+from pytest_slmtrust.files import read_audit, write_reports, write_text
+
+
+def test_render_makes_the_same_report_from_the_json_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_reports(sample_audit(), tmp_path)
+    assert main(["render", str(tmp_path / "audit.json"), "--output", str(tmp_path / "again.html")]) == 0
+    assert (tmp_path / "again.html").read_bytes() == (tmp_path / "audit.html").read_bytes()
+    assert "wrote" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not JSON"), ("[]", "$"), ('{"format": 99}', "$"), ("null", "$"), ("[" * 100_000, "not JSON"), ("\x00", "not JSON"),
+    ],
+)  # fmt: skip
+def test_a_bad_audit_is_one_line_that_names_the_file(
+    content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "audit.json").write_text(content)
+    assert main(["render", str(tmp_path / "audit.json")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "audit.json" in said
+    assert message in said
+    assert not (tmp_path / "audit.html").exists()
+
+
+def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", str(tmp_path / "no.json")]) == 2
+    assert "No such file" in capsys.readouterr().err
+
+
+def test_a_changed_field_is_found(tmp_path: Path) -> None:
+    data = json.loads(sample_audit().to_json())
+    data["gates"][0]["failures"] = "many"
+    (tmp_path / "audit.json").write_text(json.dumps(data))
+    with pytest.raises(AuditError, match="failures"):
+        read_audit(tmp_path / "audit.json")
+
+
+def test_a_fault_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "audit.json"
+    write_text(target, "old")
+
+    def fail(*_: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="no space"):
+        write_text(target, "new")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_audit_survives_its_json() -> None:
+    audit = sample_audit()
+    assert Audit.from_json(audit.to_json()).to_json() == audit.to_json()
