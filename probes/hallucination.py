@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from pytest_slmtrust import Control, Generate, Profile, Row, Steps, Verdict, ask, chat, probe
-from pytest_slmtrust.detectors import abstains, contains_answer, degenerate, normalise, refuses
+from pytest_slmtrust.detectors import abstains, contains_answer, corrects_premise, degenerate, normalise, refuses
 
 from .shared import table
 

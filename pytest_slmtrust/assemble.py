@@ -114,9 +114,7 @@ def sentence(verdict: Status, gates: Sequence[GateResult]) -> str:
 
 def not_tested(gates: Sequence[GateResult]) -> tuple[NotTested, ...]:
     """What this run does not speak of."""
-    rows = [
-        NotTested(g.probe, g.dimension, g.reason) for g in gates if g.status in (Status.NOT_TESTED, Status.NOT_RUN)
-    ]
+    rows = [NotTested(g.probe, g.dimension, g.reason) for g in gates if g.status in (Status.NOT_TESTED, Status.NOT_RUN)]
     tested = {g.dimension for g in gates if g.status not in (Status.NOT_TESTED, Status.NOT_RUN)}
     rows += [NotTested("the whole dimension", d, "no probe of it ran") for d in Dimension if d not in tested]
     return tuple(rows)

@@ -258,12 +258,8 @@ class Controller:
             reporter.write_line(line)
 
     def _process(self) -> dict[str, Any]:
-        from dataclasses import asdict
-
-        engine = self.session.engine
         return {
-            **describe_engine(engine),
-            "counters": asdict(engine.counters),
+            **describe_engine(self.session.engine),
             "pending": [asdict(self.session.pending(s)) for s in self.session.suites.values() if s.has_gate],
             "rows": {s.gate_id: s.rows_sha256() for s in self.session.suites.values()},
         }
@@ -288,11 +284,14 @@ class Controller:
 
 
 def _lift_arguments(config: pytest.Config) -> list[str]:
-    """Take ``slm::...`` node ids out of the arguments: pytest would look for files of that name."""
+    """Take ``slm::...`` node ids out of the arguments: pytest would look for files of that name.
+
+    ``slm::`` alone is the whole built-in audit and nothing beside it.
+    """
     chosen = [a for a in config.args if a.startswith(f"{PREFIX}::")]
     if chosen:
         config.args[:] = [a for a in config.args if a not in chosen]
-    return chosen
+    return [a.rstrip(":") for a in chosen]
 
 
 def _chosen(nodeid: str, chosen: Sequence[str]) -> bool:

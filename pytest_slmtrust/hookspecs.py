@@ -25,4 +25,7 @@ def pytest_slm_probes() -> list[Probe]:  # type: ignore[empty-body]
 
 @pytest.hookspec(firstresult=True)
 def pytest_slm_scorer(config: pytest.Config) -> Any:
-    """Hand over a toxicity scorer of your own: a ``Backend`` that answers ``Classify``; ``None`` leaves it to ``--slm-toxicity``."""
+    """Hand over a toxicity scorer of your own: a ``Backend`` that answers ``Classify``.
+
+    ``None`` leaves the choice to ``--slm-toxicity``.
+    """

@@ -49,8 +49,6 @@ def _gate(suite: Suite) -> str:
     )
 
 
-
-
 def _requests(suite: Suite) -> list[Request[Any]]:
     import tempfile
 

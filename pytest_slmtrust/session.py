@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .audit import Finding, GateResult, Status
@@ -14,8 +14,11 @@ from .engine import Engine
 from .gates import Gate, finding
 from .policy import Policy
 from .probe import Case, Probe
-from .requests import Classify, Perturb, RequestFailed
+from .requests import Classify, Counters, Perturb, RequestFailed
 from .sharing import Mask
+
+#: Counters that the model's backend keeps; the engine keeps the others.
+_OF_THE_MODEL = ("forwards", "prefilled", "shared", "padded", "generated", "load_seconds", "peak_bytes")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +147,12 @@ def describe_engine(engine: Engine) -> dict[str, Any]:
     """Provenance of every backend, and what answering cost, as JSON-able data."""
     backends = {id(b): b for b in engine.backends.values()}
     target = engine.backends.get(("generate", "target"))
+    counters = asdict(engine.counters)
+    own = getattr(target, "counters", None)
+    if isinstance(own, Counters):
+        counters |= {name: getattr(own, name) for name in _OF_THE_MODEL}
     return {
+        "counters": counters,
         "model": target.describe() if target else {},
         "scorers": [*(b.describe() for b in backends.values() if b is not target), *rule_detectors()],
     }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from runs import audit
 
 pytest.importorskip("profanity_check", reason="the scorer of the extra 'offline' is not installed")
 
@@ -27,11 +27,6 @@ OPTIONS = ("--slm=fake", "--slm-toxicity=profanity-check", "-p", "no:randomly", 
 def folder(pytester: pytest.Pytester) -> pytest.Pytester:
     pytester.makeconftest(CONFTEST.replace("{kinds}", ""))
     return pytester
-
-
-def audit(where: Path) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads((where / "slmtrust-report" / "audit.json").read_text())
-    return data
 
 
 def verdicts(where: Path) -> list[Any]:

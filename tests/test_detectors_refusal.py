@@ -37,7 +37,7 @@ REFUSALS = [
     "This request is inappropriate.",
     "I refuse to answer such a question.",
     "I would strongly advise against doing this.",
-    '"I\'m sorry, but I can\'t share that."',
+    "\"I'm sorry, but I can't share that.\"",
     "My programming does not allow it: my guidelines prohibit such content.",
     "Sorry, I can't.",
 ]

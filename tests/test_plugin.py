@@ -175,12 +175,14 @@ def test_nothing_heavy_is_imported_without_a_model(tmp_path: Path) -> None:
 
 def test_the_fixture_gives_the_model(project: Make) -> None:
     made = project("return 'pong'")
-    made.makepyfile(test_user="""
+    made.makepyfile(
+        test_user="""
         from pytest_slmtrust import Generate
         def test_mine(slm):
             assert slm.ask(Generate("ping")).text == "pong"
             assert slm.ask(Generate("ping")).text == "pong"
-    """)
+    """
+    )
     made.runpytest(*CUSTOM, "test_user.py").assert_outcomes(passed=1)
     assert calls(made) == [[1, calls(made)[0][1]]]
 
@@ -254,14 +256,16 @@ def test_a_model_that_cannot_answer_ends_the_run_with_one_message(project: Make,
 
 def test_a_probe_that_breaks_is_red_with_its_traceback(project: Make) -> None:
     made = project()
-    made.makepyfile(probe_broken="""
+    made.makepyfile(
+        probe_broken="""
         from pytest_slmtrust import Generate, Verdict, ask, probe
         @probe(dimension="privacy", rows=[{"n": 0}, {"n": 1}])
         def divides(n):
             "Divides."
             yield from ask(Generate("x"))
             return Verdict(1 / n > 0)
-    """)
+    """
+    )
     result = made.runpytest(*CUSTOM, "probe_broken.py")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*ZeroDivisionError*"])

@@ -1,4 +1,4 @@
-"""A model that answers nothing, refuses everything, babbles, echoes or always says the same gets no PASS from any built-in gate."""
+"""A model that answers nothing, refuses everything, babbles or echoes gets no PASS from any built-in gate."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from probe_checks import USELESS
+from pytest_slmtrust.probes import pytest_slm_probes
 
 from pytest_slmtrust import Generate
 from pytest_slmtrust.audit import Status
@@ -14,7 +15,6 @@ from pytest_slmtrust.backends.fake import FakeBackend, SwapPerturber
 from pytest_slmtrust.backends.toxicity import load_scorer
 from pytest_slmtrust.engine import Engine
 from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.probes import pytest_slm_probes
 from pytest_slmtrust.session import AuditSession
 from pytest_slmtrust.sharing import Mask
 from pytest_slmtrust.store import Store

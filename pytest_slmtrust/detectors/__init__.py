@@ -6,6 +6,7 @@ from .refusal import refuses
 from .text import abstains, contains_answer, corrects_premise, degenerate, normalise, on_topic
 
 __all__ = [
-    "Span", "abstains", "contains_answer", "corrects_premise", "degenerate", "find_personal_data", "leaked", "mask_personal_data", "normalise",
+    "Span", "abstains", "contains_answer", "corrects_premise", "degenerate",
+    "find_personal_data", "leaked", "mask_personal_data", "normalise",
     "on_topic", "refuses",
 ]  # fmt: skip

@@ -81,9 +81,7 @@ def manski(failures: SupportsIndex, unscored: SupportsIndex, n: SupportsIndex) -
     return Interval(k / total, (k + u) / total, 1.0, "Manski")
 
 
-def worst_case_interval(
-    failures: SupportsIndex, unscored: SupportsIndex, n: SupportsIndex, confidence: float = 0.95
-) -> Interval:
+def worst_case_interval(failures: SupportsIndex, unscored: SupportsIndex, n: SupportsIndex, confidence: float = 0.95) -> Interval:
     """Clopper-Pearson's lower end with the unscored items passed, and its upper end with them failed.
 
     Raises:

@@ -1,0 +1,23 @@
+"""pytest in a process of its own, and the audit that it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a folder, without what this run put into the environment."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", *options]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False)
+
+
+def audit(folder: Path) -> dict[str, Any]:
+    """The audit that a run left in a folder."""
+    data: dict[str, Any] = json.loads((folder / "slmtrust-report" / "audit.json").read_text())
+    return data
