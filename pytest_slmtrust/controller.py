@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Generator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -265,8 +266,6 @@ class Controller:
         }
 
     def _settings(self) -> dict[str, Any]:
-        from dataclasses import asdict
-
         options = {name or "model": value for name, value in self.settings.values.items()}
         return {
             "options": {k: scrub(str(v)) for k, v in options.items()},
