@@ -34,7 +34,10 @@ def test_equal_data_is_seen_to_be_equal_and_no_more() -> None:
     assert Mask(b"another key").text("jane@corp.org") != one
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {"a": [float("nan"), ("x", {1, 2})]}, b"raw", 1, None, True])
+VALUES = [float("nan"), float("inf"), object(), {"a": [float("nan"), ("x", {1, 2})]}, b"raw", 1, None, True]
+
+
+@pytest.mark.parametrize("value", VALUES)
 def test_evidence_of_any_kind_has_a_json_form(value: Any) -> None:
     found = Mask(b"k").finding(Finding("n", "p", "privacy", "c", "s", "failed", evidence={"value": value}))
     json.dumps(dict(found.evidence), allow_nan=False)
