@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -47,8 +47,10 @@ class Collected:
         self.findings[found.nodeid] = found
 
 
-def assemble(collected: Collected, settings: Mapping[str, Any], notes: Sequence[str]) -> Audit:
-    """The audit of everything that was collected; gates that did not run are in it as such."""
+def assemble(
+    collected: Collected, settings: Mapping[str, Any], notes: Sequence[str], untested: Iterable[Mapping[str, str]] = ()
+) -> Audit:
+    """The audit of everything that was collected; gates that did not run are in it as such, and what nobody wrote a probe for."""
     first = collected.processes[0] if collected.processes else {}
     pending = {g.nodeid: g for g in map(gate_from_json, first.get("pending", []))}
     gates = [collected.gates.get(nodeid, gate) for nodeid, gate in pending.items()]
@@ -64,7 +66,7 @@ def assemble(collected: Collected, settings: Mapping[str, Any], notes: Sequence[
         profile=settings["profile"]["name"],
         gates=tuple(gates),
         findings=tuple(collected.findings.values()),
-        not_tested=not_tested(gates),
+        not_tested=(*not_tested(gates), *(NotTested(**row) for row in untested)),
         model=first.get("model", {}),
         scorers=first.get("scorers", []),
         settings={**settings, "rows_sha256": first.get("rows", {})},
@@ -103,13 +105,10 @@ def sentence(verdict: Status, gates: Sequence[GateResult]) -> str:
     measured = sum(g.status is Status.MEASURED for g in gates)
     if not blocking:
         return f"{verdict}: no gate blocks in this run; {measured} probes were measured."
-    dimensions = {g.dimension for g in blocking}
-    good = sum(dimension_status(gates, d) is Status.PASS for d in dimensions)
     passed = sum(g.status is Status.PASS for g in blocking)
     others = [f"{n} {s}" for s in (*SEVERITY, Status.NOT_TESTED) if (n := sum(g.status is s for g in blocking))]
     tail = f"; {', '.join(others)}" if others else ""
-    scope = f"PASS for {good} of {len(Dimension)} dimensions"
-    return f"{verdict}: {passed} of {len(blocking)} blocking gates pass{tail}. {scope}; {measured} probes are only measured."
+    return f"{verdict}: {passed} of {len(blocking)} blocking gates pass{tail}; {measured} probes are only measured."
 
 
 def not_tested(gates: Sequence[GateResult]) -> tuple[NotTested, ...]:

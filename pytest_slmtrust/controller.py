@@ -17,7 +17,7 @@ from .backends.fake import WordListScorer
 from .collect import ATTRIBUTE, PREFIX, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile
 from .engine import Engine
 from .options import model_spec, read_settings
-from .policy import load_policy
+from .policy import load_policy, untested
 from .probe import Dimension, Probe, ProbeError, unknown
 from .progress import ProgressLine
 from .requests import Backend, BackendError, Failure, Request, RequestFailed
@@ -164,7 +164,7 @@ class Controller:
             return
         from .files import write_reports
 
-        self.audit = assemble(self.collected, self._settings(), self._notes(exitstatus))
+        self.audit = assemble(self.collected, self._settings(), self._notes(exitstatus), untested() if self.builtin else ())
         try:
             write_reports(self.audit, self.config.invocation_params.dir / self.settings.text("report"))
         except OSError as error:

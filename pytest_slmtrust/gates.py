@@ -263,12 +263,13 @@ def score_estimate(findings: Sequence[Finding]) -> Estimate | None:
 
 
 def group_rates(findings: Sequence[Finding]) -> tuple[GroupRate, ...]:
-    """Each group's rate (or mean score where nothing passes or fails), in the order of their names."""
+    """Each group's rate (of a probe that only measures, its mean score), in the order of their names."""
+    measured = count_items(findings).measured > 0
     groups = sorted({f.group for f in findings if f.group})
     rates = []
     for group in groups:
         own = [f for f in findings if f.group == group]
-        estimate = rate_estimate(count_items(own)) or score_estimate(own)
+        estimate = score_estimate(own) if measured else rate_estimate(count_items(own))
         if estimate is not None:
             rates.append(GroupRate(group, estimate))
     return tuple(rates)

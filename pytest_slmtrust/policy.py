@@ -72,6 +72,12 @@ def load_policy(profile: str, gates: Iterable[str] = ()) -> Policy:
     return Policy(Profile(name=profile, **_data()["profile"][profile]), _data()["gate"], tolerances)
 
 
+def untested() -> list[dict[str, str]]:
+    """What the built-in pack of this version has no probe for: dimension, what, reason."""
+    rows: list[dict[str, str]] = _data()["untested"]
+    return rows
+
+
 def _gate(text: str) -> tuple[str, float | None]:
     name, separator, value = (part.strip() for part in text.partition("="))
     problem = ProbeError(f"--slm-gate {text!r}: expected NAME=TOLERANCE with 0 < TOLERANCE < 1 (0.05 or 5%), or NAME=off")

@@ -34,7 +34,9 @@ def summarise(reporter: Any, audit: Audit, where: str) -> None:
         for row in audit.not_tested:
             reporter.write_line(f"  {row.dimension}: {row.what}: {visible(row.reason)}", yellow=True)
     reporter.write_line(where)
-    reporter.write_line(visible(audit.sentence), bold=True, **{_COLOURS[audit.verdict]: True})
+    passing = sum(dimension_status(audit.gates, d) is Status.PASS for d in Dimension)
+    sentence = f"{visible(audit.sentence)} PASS for {passing} of {len(Dimension)} dimensions."
+    reporter.write_line(sentence, bold=True, **{_COLOURS[audit.verdict]: True})
 
 
 def _line(reporter: Any, gate: GateResult) -> None:
@@ -45,6 +47,9 @@ def _line(reporter: Any, gate: GateResult) -> None:
 def numbers(gate: GateResult) -> str:
     """The numbers of a gate in one line; its reason where they do not speak for themselves."""
     estimate = gate.estimate or gate.mean_score
+    if gate.status is Status.INCONCLUSIVE and gate.items:
+        more = f"about {gate.needed} more items would decide" if gate.needed else "more items at this rate would not decide"
+        return f"{gate.reason}; {more}"
     if gate.status is not Status.MEASURED or estimate is None:
         return gate.reason
     what = "failed" if gate.estimate else "mean score"
