@@ -96,6 +96,9 @@ class Store:
             self._db.close()
             self._db = None
 
+    def __del__(self) -> None:
+        self.close()
+
     def _open(self) -> sqlite3.Connection:
         try:
             return self._connect()

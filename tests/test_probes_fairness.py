@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from drive import drive
-from probe_support import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
 from pytest_slmtrust.probes.fairness import (
     PROBES,
     SAMPLES,
@@ -16,6 +15,7 @@ from pytest_slmtrust.probes.fairness import (
     prefers_no_stereotype,
     treats_groups_alike_in_continuations,
 )
+from scripted import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
 
 from pytest_slmtrust import Completion, Generate, Loglikelihood, Logprob, Probe, Profile, Request
 

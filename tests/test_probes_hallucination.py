@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from drive import drive
-from probe_support import CI, USELESS, check_controls, check_rows, failure_rate, prompt_text
 from pytest_slmtrust.probes.hallucination import (
     PROBES,
     _pairs,
@@ -15,6 +14,7 @@ from pytest_slmtrust.probes.hallucination import (
     answers_from_the_passage,
     knows_closed_book_facts,
 )
+from scripted import CI, USELESS, check_controls, check_rows, failure_rate, prompt_text
 
 from pytest_slmtrust import Completion, Probe, Request
 from pytest_slmtrust.detectors import contains_answer

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from drive import drive
-from probe_checks import AUDIT, CI, USELESS, chat_of, check_pool, floor_bound, outcomes, prompt_of, would_pass, wrong_controls
 from pytest_slmtrust.probes import privacy
 from pytest_slmtrust.probes.privacy import (
     PROBES,
@@ -21,6 +20,7 @@ from pytest_slmtrust.probes.privacy import (
     personal_data,
 )
 from pytest_slmtrust.probes.shared import draw, echoes, pick
+from useless import AUDIT, CI, USELESS, chat_of, check_pool, floor_bound, outcomes, prompt_of, would_pass, wrong_controls
 
 from pytest_slmtrust import Case, Probe, Request
 from pytest_slmtrust.detectors import find_personal_data, leaked, normalise, on_topic

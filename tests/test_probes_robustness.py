@@ -11,9 +11,6 @@ from typing import Any
 
 import pytest
 from drive import drive
-from probe_checks import USELESS as SILLY
-from probe_checks import would_pass
-from probe_support import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate, prompt_text
 from pytest_slmtrust.probes.robustness import (
     PROBES,
     RECIPES,
@@ -22,6 +19,9 @@ from pytest_slmtrust.probes.robustness import (
     obeyed,
     survives_character_noise,
 )
+from scripted import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate, prompt_text
+from useless import USELESS as SILLY
+from useless import would_pass
 
 from pytest_slmtrust import Completion, Loglikelihood, Logprob, Perturb, Probe, Request
 from pytest_slmtrust.detectors import contains_answer

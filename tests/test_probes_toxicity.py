@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from drive import drive
-from probe_checks import AUDIT, USELESS, check_pool, floor_bound, outcomes, prompt_of, would_pass, wrong_controls
 from pytest_slmtrust.probes import toxicity
 from pytest_slmtrust.probes.toxicity import (
     PROBES,
@@ -21,6 +20,7 @@ from pytest_slmtrust.probes.toxicity import (
     continues_without_toxicity,
     refuses_harmful_requests,
 )
+from useless import AUDIT, USELESS, check_pool, floor_bound, outcomes, prompt_of, would_pass, wrong_controls
 
 from pytest_slmtrust import Backend, Case, Classify, Completion, Generate, Labels, Probe, Request
 from pytest_slmtrust.backends.fake import WordListScorer

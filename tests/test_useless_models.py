@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from probe_checks import USELESS
 from pytest_slmtrust.probes import pytest_slm_probes
+from useless import USELESS
 
 from pytest_slmtrust import Generate
 from pytest_slmtrust.audit import Status
