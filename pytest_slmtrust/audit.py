@@ -162,8 +162,12 @@ class Audit:
     format: int = FORMAT
 
     def to_json(self) -> str:
-        """Canonical JSON text: sorted keys, ASCII, no NaN."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
+        """Canonical JSON text: sorted keys, ASCII; what has no JSON form becomes text.
+
+        Raises:
+            ValueError: a number that is not finite.
+        """
+        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False, default=str) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Audit:

@@ -31,8 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _render(chosen: argparse.Namespace) -> int:
     from .files import read_audit, write_text
     from .report import render
+    from .verify import problems
 
     audit = read_audit(chosen.audit)
+    wrong = problems(audit)
+    if wrong:
+        raise AuditError(f"{chosen.audit}: does not follow from its own findings: {wrong[0]}" + _more(len(wrong) - 1))
     target = chosen.output or chosen.audit.with_name("audit.html")
     write_text(target, render(audit))
     _say(f"wrote {target}")
@@ -55,6 +59,10 @@ def _prepare(chosen: argparse.Namespace) -> int:
         _say(f"using {scorer} instead: it needs no download, and the report names it with its measured error rates")
     sys.stdout.write(scorer + "\n")
     return 0
+
+
+def _more(count: int) -> str:
+    return f" (and {count} more)" if count else ""
 
 
 def _say(text: str) -> None:

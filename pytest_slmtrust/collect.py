@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,7 +55,8 @@ class CaseItem(pytest.Item):
         if excinfo.errisinstance((Red, pytest.xfail.Exception)):
             # pytest would parse our source anew for every finding: 0.2 s each
             return self.text or str(excinfo.value)
-        return super().repr_failure(excinfo, *args, **kwargs)
+        # a traceback may quote a reply
+        return self.config.stash[SESSION].mask.text(visible(str(super().repr_failure(excinfo, *args, **kwargs))))
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
         return self.path, None, self.nodeid
@@ -106,8 +109,8 @@ class ProbeFile(pytest.Module):
         session = self.config.stash.get(SESSION, None)
         if session is None:
             return
-        module = self.obj.__name__  # a probe imported from elsewhere belongs to the file that defines it
-        probes = [v for v in vars(self.obj).values() if isinstance(v, Probe) and v.run.__module__ == module]
+        found = {id(v): v for v in vars(self.obj).values() if isinstance(v, Probe) and not self._belongs_elsewhere(v)}
+        probes = list(found.values())
         try:
             suites = [session.add(probe, self.nodeid) for probe in probes]
         except ProbeError as error:
@@ -119,6 +122,11 @@ class ProbeFile(pytest.Module):
             if suite.has_gate:
                 yield gate_item(self, suite)
         yield from super().collect()
+
+    def _belongs_elsewhere(self, probe: Probe) -> bool:
+        """Imported from another probe file, which collects it itself; what a helper module made belongs here."""
+        home = sys.modules.get(probe.run.__module__)
+        return home is not self.obj and Path(getattr(home, "__file__", None) or "").name.startswith("probe_")
 
 
 def case_item(parent: pytest.Collector, suite: Suite, case: Case) -> CaseItem:
@@ -143,7 +151,7 @@ def headline(found: Finding) -> str:
     reply = found.evidence.get("reply")
     said = f": {_short(reply)!r}" if isinstance(reply, str) else ""
     why = f" ({_short(found.reason)})" if found.reason else ""
-    return visible(f"{found.outcome}{why}{said}")
+    return visible(f"{found.outcome}{why}{said}", one_line=True)
 
 
 def describe(found: Finding, probe: Probe) -> str:
@@ -152,7 +160,7 @@ def describe(found: Finding, probe: Probe) -> str:
     if found.score is not None:
         lines.append(f"score: {found.score:.4g}")
     lines += [f"{name}: {_short(str(value), 600)}" for name, value in found.evidence.items()]
-    return "\n".join(visible(line) for line in lines)
+    return "\n".join(visible(line, one_line=True) for line in lines)  # a reply begins no line: CI reads commands there
 
 
 def _short(text: str, limit: int = 100) -> str:

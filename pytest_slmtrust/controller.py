@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Generator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
 
-from .assemble import Collected, assemble
-from .audit import Audit
+from .assemble import Collected, assemble, dimension_status
+from .audit import Audit, Status
 from .backends.fake import WordListScorer
 from .collect import ATTRIBUTE, PREFIX, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile
 from .engine import Engine
@@ -27,6 +27,7 @@ from .store import Store
 
 PACK = "pytest_slmtrust.probes"
 R = TypeVar("R")
+_NOT_THERE = (Status.NOT_TESTED, Status.NOT_RUN)
 
 
 class Slm:
@@ -59,7 +60,8 @@ class Controller:
         self.config = config
         self.settings = read_settings(config)
         self.worker: dict[str, Any] | None = getattr(config, "workerinput", None)
-        self.chosen = self.worker["slm_chosen"] if self.worker else _lift_arguments(config)
+        lifted = _lift_arguments(config)  # xdist hands workers the raw arguments again
+        self.chosen = self.worker["slm_chosen"] if self.worker else lifted
         key = bytes.fromhex(self.worker["slm_key"]) if self.worker else secrets.token_bytes(16)
         run = self.worker["slm_run"] if self.worker else secrets.token_hex(8)
         self.shared = {"slm_chosen": self.chosen, "slm_key": key.hex(), "slm_run": run}
@@ -73,8 +75,10 @@ class Controller:
             policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"))
             self.builtin = self._probes()
             store = Store(config.rootpath / self.settings.text("store"), run)
+            if not self.worker:
+                store.forget_failures()
             engine = Engine(self._backends(), store, self.progress)
-        except ProbeError as error:
+        except (ProbeError, BackendError) as error:
             raise pytest.UsageError(str(error)) from None
         self.session = AuditSession(policy, engine, Mask(key, self.settings.flag("reveal")))
         config.stash[SESSION], config.stash[SETTINGS] = self.session, self.settings
@@ -101,16 +105,19 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         collector: BuiltIn = BuiltIn.from_parent(session, name=PREFIX, nodeid=PREFIX)
+        collector.suites = []
         try:
-            collector.suites = [self.session.add(p, f"{PREFIX}::{p.dimension}") for p in self.builtin]
-            self.session.policy.check(s.probe for s in self.session.suites.values())
+            collector.suites += [self.session.add(p, f"{PREFIX}::{p.dimension}") for p in self.builtin]
+            if not session.testsfailed:  # a file that could not be read may hold the probe that a gate names
+                self.session.policy.check(s.probe for s in self.session.suites.values())
+            every = list(session.genitems(collector))
+            _check_chosen(self.chosen, [i.nodeid for i in every])
         except ProbeError as error:
-            raise pytest.UsageError(str(error)) from None
-        found = [i for i in session.genitems(collector) if _chosen(i.nodeid, self.chosen)]
-        if self.chosen and not found:
-            ids = [s.case_id(c) for s in collector.suites for c in s.cases] + [s.gate_id for s in collector.suites]
-            raise pytest.UsageError(unknown("node id", self.chosen[0], ids))
-        items[:] = [*items, *found]
+            if self.worker is None:
+                raise pytest.UsageError(str(error)) from None
+            self.failed = str(error)  # a worker that raises here is a crash to xdist
+            return
+        items[:] = [*items, *(i for i in every if _chosen(i.nodeid, self.chosen))]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
@@ -121,7 +128,10 @@ class Controller:
             session.config.option.collectonly = True  # a wrapper cannot keep the loop from running, this can
             return (yield)
         self.ran = True
-        self._prefetch(session)
+        if self.failed:
+            session.shouldstop = self.failed
+        else:
+            self._prefetch(session)
         return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -152,23 +162,27 @@ class Controller:
         self.collected.add_process(json.loads(text) if text else None)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        if not self.ran:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if not self.ran or self.failed:
             return
         if self.worker is not None:
             cast(Any, self.config).workeroutput["slm"] = json.dumps(self._process())
             return
         if not self.config.pluginmanager.hasplugin("dsession"):
             self.collected.add_process(self._process())
-        if self.failed:
-            return
         from .files import write_reports
 
-        self.audit = assemble(self.collected, self._settings(), self._notes(exitstatus), untested() if self.builtin else ())
+        notes = self._notes(exitstatus)
+        self.audit = assemble(self.collected, self._settings(), notes, untested() if self.builtin else ())
+        missing = [d for d in self.settings.names("require") if dimension_status(self.audit.gates, d) in _NOT_THERE]
+        if missing:
+            self.audit = replace(self.audit, notes=(*self.audit.notes, f"REQUIRED AND NOT TESTED: {', '.join(missing)}"))
         try:
             write_reports(self.audit, self.config.invocation_params.dir / self.settings.text("report"))
-        except OSError as error:
+        except (OSError, ValueError, TypeError) as error:
             self.unwritten = f"the report could not be written: {error}"
+        if (missing or self.unwritten) and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.audit is not None:
@@ -253,6 +267,8 @@ class Controller:
 
         if self.config.pluginmanager.hasplugin("dsession"):
             raise pytest.UsageError("--slm-plan runs in one process: leave out -n")
+        if self.config.pluginmanager.get_plugin("terminalreporter") is None:
+            raise pytest.UsageError("--slm-plan prints to pytest's terminal: leave out -p no:terminal")
         suites = {i.suite.gate_id: i.suite for i in self._selection(session)}
         reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
         for line in plan_lines(list(suites.values()), self.session):
@@ -291,6 +307,12 @@ def _lift_arguments(config: pytest.Config) -> list[str]:
     if chosen:
         config.args[:] = [a for a in config.args if a not in chosen]
     return [a.rstrip(":") for a in chosen]
+
+
+def _check_chosen(chosen: Sequence[str], nodeids: Sequence[str]) -> None:
+    for one in chosen:
+        if not any(_chosen(nodeid, [one]) for nodeid in nodeids):
+            raise ProbeError(unknown("node id", one, nodeids))
 
 
 def _chosen(nodeid: str, chosen: Sequence[str]) -> bool:

@@ -35,6 +35,7 @@ class Engine:
         self.store = store
         self.progress = progress
         self.counters = Counters()
+        self.alive: set[str] = set()  # fingerprints of backends that have answered something, now or in an earlier run
 
     def backend(self, request: Request[Any]) -> Backend | None:
         return self.backends.get((request.kind, request.role))
@@ -69,9 +70,9 @@ class Engine:
         """
         steps = case.steps()
         try:
-            wave = next(steps)
+            wave = _wave(next(steps))
             while True:
-                wave = _advance(steps, self._recall(wave))
+                wave = _wave(_advance(steps, self._recall(wave)))
         except StopIteration as stop:
             return _checked(case, stop.value)
 
@@ -105,6 +106,9 @@ class Engine:
                 found[key] = wanted[key].decode(text)
             except (ValueError, TypeError, KeyError):
                 continue  # written by something else: ask again
+            backend = self.backend(wanted[key])
+            if backend is not None:
+                self.alive.add(backend.fingerprint)
         return found
 
     def _ask(self, missing: Mapping[str, Request[Any]], wave: int) -> dict[str, Any]:
@@ -158,15 +162,14 @@ class _Batch:
             except Exception as error:
                 broken += 1
                 self._take(key, Failure(f"{type(error).__name__}: {error}"))
-                if number == broken == _GIVE_UP_AFTER and not self._any_answer():
+                if number == broken == _GIVE_UP_AFTER and backend.fingerprint not in self.engine.alive:
                     raise BackendError(f"{backend.name} fails on every request: {type(error).__name__}: {error}") from error
-
-    def _any_answer(self) -> bool:
-        return any(not isinstance(a, Failure) for a in self.answered.values())
 
     def _run(self, backend: Backend, keys: Sequence[str]) -> None:
         for index, answer in backend.run([self.requests[k] for k in keys]):
             self._take(keys[index], answer)
+            if not isinstance(answer, Failure):
+                self.engine.alive.add(backend.fingerprint)
             if time.monotonic() - self.saved_at > _COMMIT_SECONDS:
                 self._save()
 
@@ -180,6 +183,8 @@ class _Batch:
             except Exception as error:
                 answer = Failure(f"not a usable answer ({type(error).__name__}: {error})")
         if isinstance(answer, Failure):
+            # a lone surrogate has no place in SQLite
+            answer = Failure(answer.message.encode("utf-8", "backslashreplace").decode())
             self.failed.append((key, answer.message))
         self.answered[key] = answer
         if self.engine.progress is not None:
@@ -195,7 +200,7 @@ class _Batch:
 def _begin(case: Case) -> _Active | None:
     try:
         steps = case.steps()
-        return _Active(steps, next(steps))
+        return _Active(steps, _wave(next(steps)))
     except StopIteration:
         return None
     except Exception:  # the case's own run shows it, with its traceback
@@ -204,7 +209,7 @@ def _begin(case: Case) -> _Active | None:
 
 def _step(active: _Active, answers: list[Any]) -> bool:
     try:
-        active.wave = _advance(active.steps, answers)
+        active.wave = _wave(_advance(active.steps, answers))
     except StopIteration:
         return False
     except Exception:  # the case's own run shows it, with its traceback
@@ -217,6 +222,15 @@ def _advance(steps: Steps[Verdict], answers: list[Any]) -> Sequence[Request[Any]
         if isinstance(answer, Failure):
             return steps.throw(RequestFailed(answer.message))
     return steps.send(answers)
+
+
+def _wave(asked: Any) -> Sequence[Request[Any]]:
+    """What a probe yielded, if it is a list of requests that can be asked."""
+    if not isinstance(asked, (list, tuple)) or not all(isinstance(r, Request) for r in asked):
+        raise TypeError("a probe asks with `yield from ask(request)` or `yield from ask_all(requests)`")
+    for request in asked:
+        _ = request.key  # a field that has no JSON form fails here, in its own case
+    return asked
 
 
 def _checked(case: Case, verdict: Any) -> Verdict:

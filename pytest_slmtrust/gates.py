@@ -7,6 +7,7 @@ Between the two nothing is decided, and that is red as well.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,16 +22,22 @@ _LOOSEST = 0.5
 
 
 def finding(case: Case, nodeid: str, verdict: Verdict | None, error: str = "") -> Finding:
-    """The record of one case: its verdict, or the error that kept it from one."""
+    """The record of one case: its verdict, or the error that kept it from one.
+
+    Raises:
+        TypeError: a verdict that is neither True, False nor None.
+    """
     probe, why = case.probe, error or "no verdict"
     blank = Finding(nodeid, probe.name, str(probe.dimension), case.id, case.source, "error", reason=why)
     if verdict is None:
         return blank
-    score, reason = verdict.score, verdict.reason
+    if verdict.passed is not None and verdict.passed not in (True, False):
+        raise TypeError(f"probe {probe.name!r}: Verdict.passed is {verdict.passed!r}; it must be True, False or None")
+    score, reason = None if verdict.score is None else float(verdict.score), str(verdict.reason)
     if verdict.outcome == "unscored":
         score, reason = None, reason or "the score is not a finite number"
-    evidence = dict(verdict.evidence)
-    return replace(blank, outcome=verdict.outcome, score=score, group=verdict.group, reason=reason, evidence=evidence)
+    group = None if verdict.group is None else str(verdict.group)
+    return replace(blank, outcome=verdict.outcome, score=score, group=group, reason=reason, evidence=dict(verdict.evidence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,7 @@ class Gate:
         self, nodeid: str, findings: Sequence[Finding], controls: Sequence[tuple[Case, Finding]], floor: Sequence[Finding]
     ) -> GateResult:
         """What the findings of **all** rows of the probe say."""
-        items = count_items(findings)
+        items = count_items(findings, self.tolerance is not None)
         controls_check, floor_check = check_controls(controls), check_floor(self.probe, floor, self.profile.alpha)
         status, reason = self._status(items, controls_check, floor_check)
         return GateResult(
@@ -137,10 +144,11 @@ class Gate:
     def _numbers(self, items: Items, findings: Sequence[Finding]) -> dict[str, Any]:
         from .stats import lower_bound, upper_bound
 
+        decides = self.tolerance is not None
         errors = sum(f.outcome == "error" for f in findings)
         numbers: dict[str, Any] = {
             "items": items.total, "cases": len(findings), "failures": items.failed, "unscored": items.unscored, "errors": errors,
-            "estimate": rate_estimate(items), "mean_score": score_estimate(findings), "groups": group_rates(findings),
+            "estimate": rate_estimate(items), "mean_score": score_estimate(findings), "groups": group_rates(findings, decides),
         }  # fmt: skip
         if items.total and not items.measured:
             numbers |= {
@@ -177,18 +185,34 @@ class Gate:
         alpha = self.profile.alpha
         upper, lower = upper_bound(items.worst, items.total, alpha), lower_bound(items.failed, items.total, alpha)
         counts = f"{items.failed} of {items.total} items failed" + (f", {items.unscored} unscored" if items.unscored else "")
+        sure, tolerated = f"{1 - alpha:.0%} sure", f"{self.tolerance:.1%} is tolerated"
         if upper <= self.tolerance:
-            return Status.PASS, f"{counts}; at most {upper:.1%} fail, {1 - alpha:.0%} sure; {self.tolerance:.1%} is tolerated"
+            return Status.PASS, f"{counts}; at most {round_up(upper)} fail, {sure}; {tolerated}"
         if lower > self.tolerance:
-            return Status.FAIL, f"{counts}; at least {lower:.1%} fail, {1 - alpha:.0%} sure; {self.tolerance:.1%} is tolerated"
-        return Status.INCONCLUSIVE, f"{counts}; between {lower:.1%} and {upper:.1%} fail; {self.tolerance:.1%} is tolerated"
+            return Status.FAIL, f"{counts}; at least {round_down(lower)} fail, {sure}; {tolerated}"
+        either = f"at least {round_down(lower)} and at most {round_up(upper)} fail, each {sure}"
+        return Status.INCONCLUSIVE, f"{counts}; {either}; {tolerated}"
 
     def _needed(self, status: Status, items: Items) -> int | None:
         if status is not Status.INCONCLUSIVE or not items.total or self.tolerance is None:
             return None
         from .stats import items_needed
 
-        return items_needed(items.worst, items.total, self.tolerance, self.profile.alpha)
+        if items.worst <= self.tolerance * items.total:  # on the way to a PASS, which counts what was not judged as failing
+            return items_needed(items.worst, items.total, self.tolerance, self.profile.alpha)
+        if items.failed > self.tolerance * items.total:  # on the way to a FAIL, which counts it as passing
+            return items_needed(items.failed, items.total, self.tolerance, self.profile.alpha)
+        return None  # it hangs on the items that were not judged
+
+
+def round_up(share: float) -> str:
+    """A share as a percentage that is not smaller than it: for upper bounds."""
+    return f"{math.ceil(share * 1000 - 1e-9) / 10:.1f}%"
+
+
+def round_down(share: float) -> str:
+    """A share as a percentage that is not larger than it: for lower bounds."""
+    return f"{math.floor(share * 1000 + 1e-9) / 10:.1f}%"
 
 
 def _by_source(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
@@ -198,15 +222,15 @@ def _by_source(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     return items
 
 
-def count_items(findings: Iterable[Finding]) -> Items:
-    """Source items by their worst case."""
+def count_items(findings: Iterable[Finding], decides: bool = False) -> Items:
+    """Source items by their worst case. Where a rate gate ``decides``, one that was only measured was not judged."""
     failed = unscored = measured = total = 0
     for cases in _by_source(findings).values():
         outcomes = {c.outcome for c in cases}
         total += 1
         if "failed" in outcomes:
             failed += 1
-        elif outcomes & {"unscored", "error"}:
+        elif outcomes & {"unscored", "error"} or (decides and "measured" in outcomes):
             unscored += 1
         elif "measured" in outcomes:
             measured += 1
@@ -262,14 +286,14 @@ def score_estimate(findings: Sequence[Finding]) -> Estimate | None:
     return Estimate(sum(means) / len(means), interval.lower, interval.upper, len(means), method)
 
 
-def group_rates(findings: Sequence[Finding]) -> tuple[GroupRate, ...]:
+def group_rates(findings: Sequence[Finding], decides: bool = False) -> tuple[GroupRate, ...]:
     """Each group's rate (of a probe that only measures, its mean score), in the order of their names."""
-    measured = count_items(findings).measured > 0
+    measured = count_items(findings, decides).measured > 0
     groups = sorted({f.group for f in findings if f.group})
     rates = []
     for group in groups:
         own = [f for f in findings if f.group == group]
-        estimate = score_estimate(own) if measured else rate_estimate(count_items(own))
+        estimate = score_estimate(own) if measured else rate_estimate(count_items(own, decides))
         if estimate is not None:
             rates.append(GroupRate(group, estimate))
     return tuple(rates)

@@ -7,15 +7,19 @@ import inspect
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
+from .clean import visible
 from .requests import Classify, Completion, Perturb, Request, Steps
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+#: Examples that a Hypothesis strategy gives at most: it may be without end.
+_MOST_DRAWN = 1000
 
 
 class Dimension(StrEnum):
@@ -162,6 +166,8 @@ class Probe:
             kept = set(sources[:limit])
             rows = [row for row in rows if row.source in kept]
         cases = [Case(row.id, self, row.params, row.source, "case", row.marks) for row in rows]
+        if not cases and not self.builtin:
+            raise ProbeError(f"probe {self.name!r} has no rows: nothing would be tested")
         return _distinct(self, cases)
 
     def control_cases(self) -> list[Case]:
@@ -174,7 +180,7 @@ class Probe:
         if self.floor is None:
             return []
         twin = replace(self, run=self.floor.run)
-        return [Case(f"floor-{_digest(dict(r))[:6]}", twin, r, "", "floor") for r in self.floor.rows]
+        return [Case(f"floor-{_digest(dict(r))[:12]}", twin, r, "", "floor") for r in self.floor.rows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,15 +231,18 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
     if hasattr(rows, "example") and hasattr(rows, "map"):  # a Hypothesis strategy
         from .strategies import draw
 
-        rows = draw(rows, profile.items)
+        wanted = profile.items if probe.tolerance is None else profile.blocking_items
+        rows = draw(rows, min(wanted, _MOST_DRAWN))
     elif callable(rows):
         rows = rows(profile)
     if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
         raise ProbeError(f"rows of probe {probe.name!r} must be a list of mappings, not {type(rows).__name__}")
     names = list(inspect.signature(probe.run).parameters)
-    for number, raw in enumerate(rows):
-        row = _row(raw, names, probe.name, number)
-        id_ = row.id or _digest(dict(row.params))[:6]
+    made = [_row(raw, names, probe.name, number) for number, raw in enumerate(rows)]
+    digests = [_digest(dict(row.params)) for row in made]
+    short = Counter(digest[:6] for digest in set(digests))
+    for row, digest in zip(made, digests, strict=True):
+        id_ = row.id or digest[: 6 if short[digest[:6]] == 1 else 12]
         yield replace(row, id=id_, source=row.source or id_)
 
 
@@ -253,7 +262,10 @@ def _row(raw: Any, names: list[str], probe: str, number: int) -> Row:
         json.dumps(dict(row.params))
     except (TypeError, ValueError) as error:
         raise ProbeError(f"{where} is not JSON-able: {error}") from None
-    return row
+    if "::" in str(row.id):
+        raise ProbeError(f"{where} has the id {row.id!r}; '::' separates the parts of a node id")
+    # an id is printed and sorted everywhere: text, and nothing that a terminal obeys
+    return replace(row, id=visible(str(row.id), one_line=True), source=str(row.source))
 
 
 def _distinct(probe: Probe, cases: list[Case]) -> list[Case]:
@@ -312,8 +324,9 @@ def probe(
             raise ProbeError(f"probe {title!r} must ask with `yield from ask(...)`: it is not a generator function")
         if tolerance is not None and not 0 < tolerance < 1:
             raise ProbeError(f"tolerance of probe {title!r} is {tolerance}; it must lie between 0 and 1")
+        kept = tuple(rows) if isinstance(rows, Iterator) else rows  # rows are read more than once
         return Probe(
-            name=title, dimension=Dimension(dimension), run=run, rows=rows, doc=inspect.getdoc(run) or "",
+            name=title, dimension=Dimension(dimension), run=run, rows=kept, doc=inspect.getdoc(run) or "",
             tags=tuple(tags), tolerance=tolerance, controls=tuple(controls), floor=floor, needs=tuple(needs),
             extras=tuple(extras), detector=detector, estimand=estimand, metric=metric, paper=paper,
             builtin=run.__module__.startswith("pytest_slmtrust.probes"),

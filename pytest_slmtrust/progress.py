@@ -12,7 +12,7 @@ _REDRAW = 0.5
 
 
 class ProgressLine:
-    """Called after every answer; writes past pytest's capture, and nothing with ``-q``."""
+    """Called after every answer; writes past pytest's capture, to standard error."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config

@@ -86,6 +86,7 @@ def render(audit: Audit) -> str:
         static=_static_rows(open_ones), open_total=len(open_ones),
         passing=sum(d.status is Status.PASS for d in dimensions),
         clauses=[(f, view.clause_views(f, gates)) for f in _clauses()],
+        cards=view.resource_cards(audit.resources),
         digest=_digest(audit), command=_command(audit), whole_command=_whole_command(audit),
         model=_model_name(audit), started=_started(audit),
         style=_trusted(style), script=_trusted(script), style_hash=_csp_hash(style), script_hash=_csp_hash(script),
@@ -111,7 +112,8 @@ def _environment() -> Environment:
         lstrip_blocks=True, finalize=_shown, keep_trailing_newline=True,
     )  # fmt: skip
     made.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False, "separators": (",", ":")}
-    made.filters |= {"percent": view.percent, "number": view.number, "size": view.size, "method": view.method}
+    made.filters |= {"percent": view.percent, "number": view.number, "size": view.size, "method": view.method,
+                     "breakable": _breakable}  # fmt: skip
     made.tests["text"] = lambda value: isinstance(value, str)
     return made
 
@@ -119,6 +121,13 @@ def _environment() -> Environment:
 def _shown(value: Any) -> Any:
     """Every text that a template prints: cut, and without characters that act on the reader."""
     return visible(_cut(value, _TEXT)) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def _breakable(text: str) -> Any:
+    """A name as the page prints any text, which may also be broken after an underscore."""
+    from markupsafe import Markup, escape
+
+    return Markup("_<wbr>").join(escape(part) for part in str(_shown(text)).split("_"))
 
 
 def _cut(text: str, limit: int) -> str:

@@ -22,6 +22,8 @@ _ORDER = (
     Status.NOT_DECIDABLE, Status.PASS, Status.MEASURED,
 )  # fmt: skip
 _SILENT = (Status.NOT_TESTED, Status.NOT_RUN)
+#: From here on numbers are written with a power of ten: nobody reads the digits, and a float may not hold them.
+_HUGE = 10**15
 _ROUNDING = {"near": ROUND_HALF_EVEN, "up": ROUND_CEILING, "down": ROUND_FLOOR}
 #: Names in an evidence whose texts are nearly the same, besides ``original...`` and ``perturbed...``.
 TWINS = (("prompt", "asked again"), ("prompt", "other"))
@@ -93,20 +95,29 @@ def finding_anchor(finding: Finding) -> str:
 
 def percent(value: float | None, rounding: str = "near") -> str:
     """A fraction as text: one decimal from 1 %, two below; upper bounds go ``up``, lower bounds ``down``."""
-    if value is None or not math.isfinite(value):
+    if value is None or not _finite(value):
         return "–"
+    if abs(value) >= _HUGE:
+        return f"{number(value)} × 100\u00a0%"
     exact = Decimal(repr(value)) * 100
     places = Decimal("0.01") if abs(exact) < 1 else Decimal("0.1")
     rounded = exact.quantize(places, _ROUNDING[rounding])
     return f"{rounded.normalize():f}\u00a0%" if rounded in (0, 100) else f"{rounded}\u00a0%"
 
 
+def _finite(value: float | int) -> bool:
+    """``math.isfinite`` that takes whole numbers of any size."""
+    return isinstance(value, int) or math.isfinite(value)
+
+
 def number(value: float | int | None) -> str:
     """Whole numbers with thin groups of three, others with three significant digits."""
     if value is None:
         return "–"
-    if not math.isfinite(value):
+    if not _finite(value):
         return str(value)
+    if abs(value) >= _HUGE:
+        return f"{Decimal(value):.2e}".replace("-", "\u2212", 1)
     whole = float(value).is_integer()
     text = f"{int(value):,}" if whole else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.1f}"
     return text.replace(",", "\u202f").replace("-", "\u2212", 1) if abs(value) >= 1e-4 or whole else text
@@ -114,6 +125,8 @@ def number(value: float | int | None) -> str:
 
 def size(count: float | int) -> str:
     """Bytes for people."""
+    if not _finite(count) or abs(count) >= _HUGE:
+        return f"{number(count)}\u00a0bytes"
     for unit, scale in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if count >= scale:
             return f"{count / scale:.1f}\u00a0{unit}"
@@ -192,22 +205,43 @@ def _summary(gate: GateResult, observed: str, interval: str, kind: str) -> str:
 
 
 def detector_quality(detector: str, scorers: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What was measured of a gate's detector on labelled text, a line for each data set.
+    """What was measured of a gate's detector on labelled text, a line for each data set: held-out rows first, tuned-on last.
 
-    A scorer belongs to the gate if the gate's detector names its ``detector``, ``kind`` or ``name``. Its ``measured`` rows hold
-    counts ``tp``, ``fn``, ``tn``, ``fp``.
+    ``measured`` rows of a scorer hold counts ``tp``, ``fn``, ``tn``, ``fp``, and say in ``split`` and ``note`` what they were
+    counted on.
     """
     lines = []
     for scorer in scorers:
-        names = [str(scorer.get(key) or "").strip().lower() for key in ("detector", "kind", "name")]
-        if any(name and name in detector.lower() for name in names):
+        if _judges(scorer, detector):
             rows = scorer.get("measured")
             fit = [r for r in rows if isinstance(r, Mapping)] if isinstance(rows, (list, tuple)) else []
-            lines += [f"{scorer.get('name', 'scorer')}: {_quality(row)}" for row in fit]
+            lines += [_quality(str(scorer.get("name") or "scorer"), row) for row in sorted(fit, key=_held_out_first)]
     return tuple(lines)
 
 
-def _quality(row: Mapping[str, Any]) -> str:
+def _judges(scorer: Mapping[str, Any], detector: str) -> bool:
+    """Whether a gate with this detector is judged by the scorer: error rates of another detector would say nothing of it.
+
+    It is, if both speak of the toxicity scorer, or if ``NAME rules`` begins a part of the gate's detector, where NAME is the
+    scorer's ``detector``: "rules for abstention and refusal" are not the "refusal rules".
+    """
+    if scorer.get("kind") == "toxicity scorer" and "toxicity scorer" in detector:
+        return True
+    name = scorer.get("detector")
+    return isinstance(name, str) and bool(name) and re.search(rf"(?:\A|; ){re.escape(name)} rules\b", detector) is not None
+
+
+def _held_out_first(row: Mapping[str, Any]) -> int:
+    split = str(row.get("split") or "").lower()
+    return 0 if split.startswith("held out") else 2 if split.startswith("tuned on") else 1
+
+
+def _quality(name: str, row: Mapping[str, Any]) -> str:
+    split, note = row.get("split"), row.get("note")
+    return f"{name}{f' ({split})' if split else ''}: {_rates(row)}{f'; {note}' if note else ''}"
+
+
+def _rates(row: Mapping[str, Any]) -> str:
     counts = [row.get(key) for key in ("tp", "fn", "tn", "fp")]
     if not all(isinstance(c, int) and c >= 0 for c in counts):
         return "measured, but not as counts"
@@ -220,6 +254,30 @@ def _quality(row: Mapping[str, Any]) -> str:
         parts.append(f"threshold {row['threshold']}")
     data = next((row[key] for key in ("data", "dataset", "set", "source") if row.get(key)), None)
     return ", ".join(parts) + (f"; on {data}" if data else "")
+
+
+def resource_cards(counters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """``(figure, what it is)`` of what the run took. A replay has no speed: its answers came from the store."""
+    known = {key: value for key, value in counters.items() if isinstance(value, (int, float)) and _finite(value)}
+    seconds = known.get("seconds", 0)
+    cards = []
+    cached = known.get("cached", 0)
+    if known.get("forwards") == 0 and cached > 0 and cached + known.get("failed", 0) >= known.get("unique", 0):
+        cards.append(("answered from the store", "no forward in this run"))
+    elif seconds > 0:
+        cards.append((f"{number(round(seconds))}\u00a0s", "answering"))
+        named = (("generated", "tokens written a second of answering"), ("prefilled", "tokens read a second of answering"))
+        cards += [(_per_second(known[key], seconds), label) for key, label in named if known.get(key)]
+    if known.get("load_seconds", 0) > 0:
+        cards.append((f"{number(known['load_seconds'])}\u00a0s", "loading the model"))
+    if known.get("peak_bytes", 0) > 0:
+        cards.append((size(known["peak_bytes"]), "peak memory"))
+    return cards
+
+
+def _per_second(count: float | int, seconds: float | int) -> str:
+    rate = Decimal(count) / Decimal(seconds)
+    return number(int(rate)) if rate >= _HUGE else f"{rate:.1f}"
 
 
 def clause_views(framework: Mapping[str, Any], gates: Iterable[GateView]) -> list[ClauseView]:

@@ -13,8 +13,8 @@ from .audit import Finding, GateResult, Status
 from .engine import Engine
 from .gates import Gate, finding
 from .policy import Policy
-from .probe import Case, Probe
-from .requests import Classify, Counters, Perturb, RequestFailed
+from .probe import Case, Probe, ProbeError
+from .requests import Backend, BackendError, Classify, Counters, Perturb, RequestFailed
 from .sharing import Mask
 
 #: Counters that the model's backend keeps; the engine keeps the others.
@@ -65,7 +65,7 @@ class AuditSession:
         self.engine = engine
         self.mask = mask
         self.suites: dict[str, Suite] = {}
-        self._findings: dict[str, Finding] = {}
+        self._findings: dict[tuple[str, str], Finding] = {}
 
     def add(self, probe: Probe, prefix: str) -> Suite:
         """Make a probe's cases and gate.
@@ -73,9 +73,12 @@ class AuditSession:
         Raises:
             ProbeError: rows or a tolerance that cannot be.
         """
+        if any(s.prefix == prefix and s.probe.name == probe.name for s in self.suites.values()):
+            raise ProbeError(f"two probes of {prefix} are named {probe.name!r}: give one of them another name (name=...)")
         missing = self._missing(probe)
-        cases = () if missing else tuple(probe.cases(self.policy.profile, self.policy.limit(probe)))
-        suite = Suite(probe, cases, Gate.plan(probe, self.policy, cases), prefix, missing)
+        rows = tuple(probe.cases(self.policy.profile, self.policy.limit(probe)))
+        # planned with all rows, so that a gate that cannot be tested keeps its name
+        suite = Suite(probe, () if missing else rows, Gate.plan(probe, self.policy, rows), prefix, missing)
         self.suites[suite.gate_id] = suite
         return suite
 
@@ -86,13 +89,14 @@ class AuditSession:
             Exception: what the probe's own code raises; a request that failed is a finding with outcome ``error``.
         """
         nodeid = suite.case_id(case)
-        if nodeid not in self._findings:
+        key = (case.kind, nodeid)  # a user may give a row the id of a control
+        if key not in self._findings:
             try:
                 found = finding(case, nodeid, self.engine.run(case))
             except RequestFailed as error:
                 found = finding(case, nodeid, None, str(error))
-            self._findings[nodeid] = self.mask.finding(found)
-        return self._findings[nodeid]
+            self._findings[key] = self.mask.finding(found)
+        return self._findings[key]
 
     def gate_result(self, suite: Suite) -> tuple[GateResult, list[Finding]]:
         """What the gate says over all rows of its probe, and the findings it rests on."""
@@ -112,7 +116,7 @@ class AuditSession:
         try:
             return self.judge(suite, case)
         except Exception as error:  # a probe that breaks is a case without a verdict, never a pass
-            return finding(case, suite.case_id(case), None, f"{type(error).__name__}: {error}")
+            return self.mask.finding(finding(case, suite.case_id(case), None, f"{type(error).__name__}: {error}"))
 
     def _missing(self, probe: Probe) -> str:
         absent = [name for name in probe.extras if importlib.util.find_spec(name) is None]
@@ -153,9 +157,17 @@ def describe_engine(engine: Engine) -> dict[str, Any]:
         counters |= {name: getattr(own, name) for name in _OF_THE_MODEL}
     return {
         "counters": counters,
-        "model": target.describe() if target else {},
-        "scorers": [*(b.describe() for b in backends.values() if b is not target), *rule_detectors()],
+        "model": _described(target) if target else {},
+        "scorers": [*(_described(b) for b in backends.values() if b is not target), *rule_detectors()],
     }
+
+
+def _described(backend: Backend) -> dict[str, Any]:
+    """What a backend says of itself; of one that could not be made, why."""
+    try:
+        return backend.describe()
+    except BackendError as error:
+        return {"error": str(error)}
 
 
 def rule_detectors() -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ class Mask:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {str(k): self.value(v) for k, v in value.items()}
+            return {self.text(str(k)): self.value(v) for k, v in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.value(v) for v in value]
         if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
@@ -52,4 +52,5 @@ class Mask:
         return self.text(str(value))
 
     def finding(self, found: Finding) -> Finding:
-        return replace(found, reason=self.text(found.reason), evidence=self.value(found.evidence))
+        group = None if found.group is None else self.text(found.group)
+        return replace(found, group=group, reason=self.text(found.reason), evidence=self.value(found.evidence))

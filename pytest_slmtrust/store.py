@@ -127,7 +127,7 @@ class Store:
         os.replace(self.path, aside)
         for suffix in ("-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-        warnings.warn(StoreWarning(f"the store was damaged ({error}): moved to {aside.name}, a new one is begun"), stacklevel=2)
+        _warn(f"the store was damaged ({error}): moved to {aside.name}, a new one is begun")
         return self._connect()
 
     def _select(self, query: str, keys: Sequence[str], *first: str) -> list[tuple[str, str, str]]:
@@ -157,7 +157,14 @@ class Store:
 
     def _give_up(self, error: Exception) -> None:
         self.close()
-        warnings.warn(StoreWarning(f"answers are kept in memory only: {self.path}: {error}"), stacklevel=3)
+        _warn(f"answers are kept in memory only: {self.path}: {error}")
+
+
+def _warn(text: str) -> None:
+    """A warning that stays one under ``-W error``: the store costs time, never a verdict."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", StoreWarning)
+        warnings.warn(StoreWarning(text), stacklevel=4)
 
 
 def _private_folder(folder: Path) -> None:

@@ -48,8 +48,9 @@ def numbers(gate: GateResult) -> str:
     """The numbers of a gate in one line; its reason where they do not speak for themselves."""
     estimate = gate.estimate or gate.mean_score
     if gate.status is Status.INCONCLUSIVE and gate.items:
-        more = f"about {gate.needed} more items would decide" if gate.needed else "more items at this rate would not decide"
-        return f"{gate.reason}; {more}"
+        if gate.needed:
+            return f"{gate.reason}; about {gate.needed} more items would decide, if they go on like these"
+        return f"{gate.reason}; what could not be judged decides" if gate.unscored else gate.reason
     if gate.status is not Status.MEASURED or estimate is None:
         return gate.reason
     what = "failed" if gate.estimate else "mean score"

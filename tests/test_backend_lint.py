@@ -16,6 +16,7 @@ from pytest_slmtrust import BackendError, Generate
 from pytest_slmtrust.backends.load import ModelSpec, SpecError, load_backend
 from pytest_slmtrust.backends.transformers.files import ModelError
 from pytest_slmtrust.backends.transformers.lint import lint_model_folder
+from pytest_slmtrust.backends.transformers.template import Renderer
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,15 @@ EDITS: dict[str, tuple[str, dict[str, Any], str]] = {
         "text_config.x.experts",
     ),
     "a quantiser that builds objects": ("config.json", {"quantization_config": {"quant_method": "torchao"}}, "torchao"),
+    "another config": ("config.json", {"configuration_files": ["../config.4.0.0.json"]}, "configuration_files"),
+    "other weights": ("config.json", {"text_config": {"transformers_weights": "../x.safetensors"}}, "transformers_weights"),
+    "another tokenizer": ("tokenizer_config.json", {"fast_tokenizer_files": ["tokenizer.4.0.0.json"]}, "fast_tokenizer_files"),
+    "a tokenizer elsewhere": ("tokenizer_config.json", {"tokenizer_file": "../tokenizer.json"}, "tokenizer_file"),
+    "a vocabulary elsewhere": ("tokenizer_config.json", {"vocab_file": "../vocab.json"}, "vocab_file"),
+    "merges elsewhere": ("tokenizer_config.json", {"merges_file": "/etc/passwd"}, "merges_file"),
+    "layers without end": ("config.json", {"num_hidden_layers": 10**9}, "num_hidden_layers"),
+    "more layers than a float counts": ("config.json", {"num_hidden_layers": 10**400}, "num_hidden_layers"),
+    "layers deeper down": ("config.json", {"text_config": {"n_layer": 3000}}, "text_config.n_layer"),
     "an encoder-decoder": ("config.json", {"is_encoder_decoder": True, "architectures": ["T5ForConditionalGeneration"]}, "T5For"),
     "a masked language model": ("config.json", {"architectures": ["BertForMaskedLM"]}, "BertForMaskedLM has no causal"),
     "no architecture that is a name": ("config.json", {"architectures": [{"a": 1}]}, "architectures"),
@@ -114,8 +124,13 @@ def _header(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + n :])
 
 
+def _first(header: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(e for name, e in header.items() if name != "__metadata__")
+    return found
+
+
 def _overlap(header: dict[str, Any]) -> None:
-    next(e for name, e in header.items() if name != "__metadata__")["data_offsets"][0] += 4
+    _first(header)["data_offsets"][0] += 4
 
 
 HEADERS: dict[str, Callable[[Path], object]] = {
@@ -126,6 +141,12 @@ HEADERS: dict[str, Callable[[Path], object]] = {
     "empty": lambda p: p.write_bytes(b""),
     "overlapping": lambda p: _header(p, _overlap),
     "no tensors": lambda p: _header(p, dict.clear),
+    "three offsets": lambda p: _header(p, lambda h: _first(h).update(data_offsets=[0, 1, 2])),
+    "an offset of null": lambda p: _header(p, lambda h: _first(h).update(data_offsets=[0, None])),
+    "no type": lambda p: _header(p, lambda h: _first(h).pop("dtype")),
+    "an absurd shape": lambda p: _header(p, lambda h: _first(h).update(shape=[10**4000] * 2)),
+    "too many elements": lambda p: _header(p, lambda h: _first(h).update(shape=[2**40, 2**20])),
+    "a shape that is none": lambda p: _header(p, lambda h: _first(h).update(shape=7)),
     "a list": lambda p: p.write_bytes((2).to_bytes(8, "little") + b"[]"),
 }
 
@@ -142,6 +163,42 @@ def test_a_config_that_is_no_json_object_is_refused(text: str, folder: Path) -> 
     (folder / "generation_config.json").write_text(text)
     with pytest.raises(ModelError, match=r"generation_config\.json"):
         lint_model_folder(folder)
+
+
+def test_names_of_files_that_are_null_are_fine(folder: Path) -> None:
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"tokenizer_file": None, "vocab_file": None}), "utf-8")
+    lint_model_folder(folder)
+
+
+def test_layers_are_bounded_where_the_tensors_cannot_be_counted(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    tiny.edit(folder / "config.json", num_hidden_layers=1000)
+    lint_model_folder(folder, allow_pickle=True)
+    tiny.edit(folder / "config.json", num_hidden_layers=1001)
+    with pytest.raises(ModelError, match="num_hidden_layers"):
+        lint_model_folder(folder, allow_pickle=True)
+
+
+@pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
+def test_an_end_token_that_is_no_number_is_one_line(file: str, folder: Path) -> None:
+    if file == "config.json":
+        (folder / "generation_config.json").unlink()
+    tiny.edit(folder / file, eos_token_id="abc")
+    with pytest.raises(BackendError, match="abc") as caught:
+        _answer(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_templates_process_imports_nothing_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "resource.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')\nraise ImportError")
+    monkeypatch.chdir(tmp_path)
+    renderer = Renderer(tiny.TEMPLATE)
+    try:
+        assert renderer.check()
+    finally:
+        renderer.close()
+    assert not (tmp_path / "canary").exists()
 
 
 def test_an_adapter_is_no_whole_model(folder: Path) -> None:
@@ -217,8 +274,6 @@ def test_a_hostile_chat_template_is_an_error_before_any_use(template: str, says:
 
 
 def test_a_template_that_never_ends_is_stopped() -> None:
-    from pytest_slmtrust.backends.transformers.template import Renderer
-
     loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
     renderer = Renderer(loops, seconds=0.5)
     with pytest.raises(ModelError, match="longer than"):

@@ -46,6 +46,8 @@ def test_paths_that_are_not_there(tmp_path: Path) -> None:
     assert refused("a/b/c") == "a/b/c: no such folder"
     assert refused("weights.gguf") == "weights.gguf: no such file"
     assert "empty" in refused(" ")
+    for text in ("~nosuchuser/x", "a" * 300, "a:" + "b" * 300):
+        assert "not a usable path" in refused(text)
 
 
 def test_folders_that_hold_no_model(tmp_path: Path) -> None:
@@ -95,6 +97,12 @@ def scripted():
     return FakeBackend("yes")
 def wrong():
     return 7
+def broken():
+    raise RuntimeError("two\\nlines")
+def leaves():
+    raise SystemExit(3)
+def a_class():
+    return FakeBackend
 number = 3
 """
 
@@ -110,6 +118,10 @@ def test_a_factory_gives_a_backend_or_a_pair(tmp_path: Path, monkeypatch: pytest
     assert dict(pair.run([Generate("a", max_new_tokens=3)]))[0].n_tokens == 3
     with pytest.raises(BackendError, match="neither a Backend"):
         _ = load_backend(ModelSpec("factory_of_tests:wrong")).name
+    for name, says in {"broken": "two lines", "leaves": "SystemExit", "a_class": "gave the class FakeBackend"}.items():
+        with pytest.raises(BackendError, match=says) as caught:
+            load_backend(ModelSpec(f"factory_of_tests:{name}")).describe()
+        assert "\n" not in str(caught.value)
     assert refused("factory_of_tests:scriptd").endswith("Did you mean 'scripted'?")
     assert "has no function 'number'" in refused("factory_of_tests:number")
     assert "cannot be imported" in refused("no_module_of_this_name:make")

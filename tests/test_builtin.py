@@ -91,3 +91,14 @@ def test_an_absent_scorer_is_a_usage_error_that_names_the_others(folder: pytest.
     result = folder.runpytest("--slm=fake", "--slm-toxicity=profanity_chek")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*profanity-check*"])
+
+
+def test_node_ids_work_under_workers(folder: pytest.Pytester) -> None:
+    result = folder.runpytest_subprocess(*OPTIONS, "--slm-profile=smoke", "-n2", "slm::fairness::measure[prefers_no_stereotype]")
+    result.assert_outcomes(passed=1)
+
+
+def test_one_wrong_node_id_among_right_ones_is_refused(folder: pytest.Pytester) -> None:
+    result = folder.runpytest(*OPTIONS, "slm::fairness", "slm::toxicity::nope")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*Unknown node id 'slm::toxicity::nope'*"])

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sample_audit import sample_audit
 
 from pytest_slmtrust.audit import Audit, AuditError
 from pytest_slmtrust.cli import main
-from pytest_slmtrust.files import read_audit, write_reports, write_text
+from pytest_slmtrust.files import read_audit, write_text
 
 
-def test_render_makes_the_same_report_from_the_json_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_reports(sample_audit(), tmp_path)
+@pytest.fixture
+def written(project: Callable[..., pytest.Pytester]) -> Path:
+    """The folder of a report that a run wrote."""
+    made = project("return 'you idiot' if ' 3\\n' in request.prompt else 'fine'", 60, ", tolerance=0.1")
+    made.runpytest("--slm=fake", "--slm-packs=none", "-p", "no:randomly")
+    return made.path / "slmtrust-report"
+
+
+def test_render_makes_the_same_report_from_the_json_alone(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path = written
     assert main(["render", str(tmp_path / "audit.json"), "--output", str(tmp_path / "again.html")]) == 0
     assert (tmp_path / "again.html").read_bytes() == (tmp_path / "audit.html").read_bytes()
     assert "wrote" in capsys.readouterr().err
@@ -24,6 +34,7 @@ def test_render_makes_the_same_report_from_the_json_alone(tmp_path: Path, capsys
     ("content", "message"),
     [
         ("{", "not JSON"), ("[]", "$"), ('{"format": 99}', "$"), ("null", "$"), ("[" * 100_000, "not JSON"), ("\x00", "not JSON"),
+        ("[" * 99 + "]" * 99, "nested"), ("1" * 400, "18 digits"),
     ],
 )  # fmt: skip
 def test_a_bad_audit_is_one_line_that_names_the_file(
@@ -49,6 +60,37 @@ def test_a_changed_field_is_found(tmp_path: Path) -> None:
     (tmp_path / "audit.json").write_text(json.dumps(data))
     with pytest.raises(AuditError, match="failures"):
         read_audit(tmp_path / "audit.json")
+
+
+def nudge(data: dict[str, Any]) -> None:
+    data["gates"][0]["upper"] += 0.001
+
+
+CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "verdict": (lambda d: d.update(verdict="FAIL", sentence="FAIL: changed"), "the verdict is FAIL; the gates say PASS"),
+    "status": (lambda d: d["gates"][0].update(status="FAIL"), "the status is FAIL"),
+    "bound": (nudge, "the bounds are"),
+    "count": (lambda d: d["gates"][0].update(failures=0), "by the findings"),
+    "finding": (lambda d: d["findings"][0].update(outcome="failed"), "by the findings"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_audit_that_does_not_follow_from_its_findings_is_refused(
+    change: str, written: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alter, message = CHANGES[change]
+    data = json.loads((written / "audit.json").read_text())
+    alter(data)
+    (written / "audit.json").write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+    assert main(["render", str(written / "audit.json")]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_audit_that_was_reformatted_is_refused(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (written / "audit.json").write_text(json.dumps(json.loads((written / "audit.json").read_text())))
+    assert main(["render", str(written / "audit.json")]) == 2
+    assert "changed or reformatted" in capsys.readouterr().err
 
 
 def test_a_fault_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,8 @@ def test_an_encoder_decoder_is_refused_by_name(tmp_path: Path) -> None:
         ("./nothing", "nothing"),
         ("nothing.gguf", "nothing.gguf"),
         ("no.module:make", "no.module"),
+        ("json:loads", "json:loads"),
+        ("~nosuchuser/x", "nosuchuser"),
         ("a b c", "a b c"),
     ],
 )

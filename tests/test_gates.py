@@ -10,8 +10,9 @@ import pytest
 from pytest_slmtrust import Case, Control, Floor, Generate, Probe, ProbeError, Steps, Verdict, ask, probe
 from pytest_slmtrust.assemble import overall
 from pytest_slmtrust.audit import Finding, GateResult, Status
-from pytest_slmtrust.gates import Gate, count_items, finding
+from pytest_slmtrust.gates import Gate, count_items, finding, round_down, round_up
 from pytest_slmtrust.policy import Policy, load_policy
+from pytest_slmtrust.stats import items_needed
 
 
 def make(n: int = 200, per_item: int = 1, **kwargs: Any) -> Probe:
@@ -195,3 +196,27 @@ def test_the_audit_passes_only_if_every_blocking_gate_does() -> None:
     assert overall([measured]) == Status.MEASURED
     assert overall([]) == Status.NOT_TESTED
     assert overall([result(Status.FAIL), result(Status.INVALID)]) == Status.INVALID
+
+
+def test_what_was_only_measured_passes_no_rate_gate() -> None:
+    result = gate(60).check("id", findings(["measured"] * 60), [], [])
+    assert result.status == Status.INCONCLUSIVE
+    assert (result.unscored, result.worst) == (60, 1.0)
+
+
+def test_printed_bounds_are_on_the_safe_side() -> None:
+    assert (round_up(0.050128), round_down(0.050128)) == ("5.1%", "5.0%")
+    assert (round_up(0.05), round_down(0.05)) == ("5.0%", "5.0%")
+
+
+def test_more_items_are_asked_for_in_the_direction_that_decides() -> None:
+    assert check(22, 3, 180).needed == items_needed(22, 180, 0.1)
+    assert check(14, 2, 180).needed == items_needed(16, 180, 0.1)
+    assert check(3, 100, 180).needed is None
+
+
+@pytest.mark.parametrize("passed", ["no", (1,), float("nan"), 2])
+def test_a_verdict_is_true_false_or_none(passed: Any) -> None:
+    case = make(1).cases(load_policy("full").profile)[0]
+    with pytest.raises(TypeError, match="must be True, False or None"):
+        finding(case, "id", Verdict(passed))

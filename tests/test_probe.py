@@ -177,3 +177,29 @@ def test_outcomes(verdict: Verdict, outcome: str) -> None:
 def test_a_label_that_is_not_there_is_named() -> None:
     with pytest.raises(KeyError, match="this classifier gives: toxicity"):
         Labels({"toxicity": 0.1})["insult"]
+
+
+def test_ids_grow_where_six_digits_collide() -> None:
+    cases = made([{"text": str(i)} for i in range(9000)]).cases(FULL)
+    assert len({c.id for c in cases}) == 9000
+    assert {len(c.id) for c in cases} == {6, 12}
+
+
+def test_ids_are_text_without_separators() -> None:
+    (case,) = made([Row({"text": "a"}, 7)]).cases(FULL)  # type: ignore[arg-type]
+    assert case.id == "7"
+    (case,) = made([Row({"text": "a"}, "\x1b]0;x")]).cases(FULL)
+    assert case.id.isprintable()
+    with pytest.raises(ProbeError, match="separates the parts"):
+        made([Row({"text": "a"}, "a::b")]).cases(FULL)
+
+
+def test_an_endless_strategy_ends() -> None:
+    from hypothesis import strategies as st
+
+    assert 500 < len(made(st.fixed_dictionaries({"text": st.text()})).cases(FULL)) <= 1000
+
+
+def test_rows_from_a_generator_are_kept() -> None:
+    claim = made({"text": str(i)} for i in range(3))
+    assert len(claim.cases(FULL)) == len(claim.cases(FULL)) == 3

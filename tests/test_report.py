@@ -18,7 +18,7 @@ import pytest
 from sample_audit import finding, gates, rate_gate, sample_audit
 
 from pytest_slmtrust import report, report_view
-from pytest_slmtrust.audit import Audit, AuditError, Estimate, Finding, Status
+from pytest_slmtrust.audit import Audit, AuditError, Estimate, Finding, GroupRate, Status
 from pytest_slmtrust.report import check_schema, render
 
 REPORTS = Path(report.__file__).parent.parent / "reports"
@@ -266,6 +266,18 @@ def test_provenance_tells_how_to_recompute(root: Element, audit: Audit) -> None:
     assert "pytest --slm=smollm2-135m-instruct --slm-profile=audit --slm-toxicity=profanity-check" in text(by_id(root, "static"))
     assert "transformers4.57.6" in said
     assert "120.7" in text(by_id(root, "resources"))
+    assert "sha256sum of the audit.json that this page was rendered from" in said
+    assert "the upper bound the failed and the unscored ones" in said
+    assert "betting or bootstrap intervals" in said
+
+
+def test_group_rates_are_per_cents_in_the_picture_and_in_its_words() -> None:
+    rate = Estimate(1 / 27, 0.000937, 0.1897, 27, "Clopper-Pearson, two-sided")
+    gate = replace(gates()[0], estimate=rate, groups=(GroupRate("false end", rate),))
+    page = render(replace(sample_audit(0), gates=(gate,)))
+    assert "3.7\u00a0%, 0.09\u00a0% – 19.0\u00a0% (Clopper-Pearson, two-sided, 95\u00a0%)</desc>" in page
+    mean = replace(gate, estimate=None)
+    assert "0.037, 0.000937 – 0.19 (" in render(replace(sample_audit(0), gates=(mean,)))
 
 
 def test_same_audit_same_bytes_in_any_process(page: str, audit: Audit, tmp_path: Path) -> None:
@@ -406,7 +418,7 @@ def test_detector_quality_is_counted_from_the_rows_that_belong_to_it() -> None:
     row = {"tp": 8, "fn": 2, "tn": 0, "fp": 0, "threshold": 0.5, "data": "a set"}
     scorers: list[dict[str, Any]] = [
         {"name": "s", "kind": "toxicity scorer", "measured": [row, {"tp": "many"}, 3]},
-        {"name": "other", "measured": [row]},
+        {"name": "other", "kind": "scorer", "measured": [row]},
         {},
     ]
     assert report_view.detector_quality("toxicity scorer of the session, toxic from 0.5 on", scorers) == (
@@ -414,6 +426,101 @@ def test_detector_quality_is_counted_from_the_rows_that_belong_to_it() -> None:
         "s: measured, but not as counts",
     )
     assert report_view.detector_quality("", scorers) == ()
+
+
+REFUSAL = {
+    "name": "refusal rules", "kind": "rules", "detector": "refusal",
+    "measured": [
+        {"tp": 9, "fn": 1, "tn": 9, "fp": 1, "split": "tuned on: A", "note": "two models only"},
+        {"tp": 7, "fn": 3, "tn": 8, "fp": 2, "split": "rated texts"},
+        {"tp": 5, "fn": 5, "tn": 6, "fp": 4, "split": "held out: B", "data": "a set", "note": "two models only"},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("detector", "judged"),
+    [
+        ("refusal rules over the opening of the reply, or a pointer to help", True),
+        ("words of the matter; refusal rules over the opening", True),
+        ("rules for abstention, refusal and correction of a premise; degenerate replies are unscored", False),
+        ("exact match of the answer in the passage, and rules for abstention", False),
+        ("no refusal rules at all", False),
+        ("refusal rulesets", False),
+        ("toxicity scorer of the session", False),
+    ],
+)
+def test_a_gate_has_the_error_rates_of_its_own_detector_only(detector: str, judged: bool) -> None:
+    assert bool(report_view.detector_quality(detector, [REFUSAL])) is judged
+
+
+def test_detector_quality_says_what_it_was_counted_on_and_held_out_comes_first(root: Element) -> None:
+    lines = report_view.detector_quality("refusal rules", [REFUSAL])
+    assert [line.split(":")[0] for line in lines] == [
+        "refusal rules (held out", "refusal rules (rated texts)", "refusal rules (tuned on",
+    ]  # fmt: skip
+    assert lines[0] == (
+        "refusal rules (held out: B): sensitivity 50.0\u00a0% (5 of 10), specificity 60.0\u00a0% (6 of 10)"
+        "; on a set; two models only"
+    )
+    assert lines[2].endswith("; two models only")
+    said = text(by_id(root, "probe-toxicity-refuses_harmful_requests"))
+    assert 0 < said.index("refusal rules (held out: the other half)") < said.index("refusal rules (tuned on: one half)")
+
+
+def test_a_replay_shows_no_speed_and_no_zero() -> None:
+    zero = dict.fromkeys(("forwards", "failed", "generated", "prefilled", "peak_bytes", "load_seconds"), 0)
+    replay = zero | {"planned": 9, "unique": 8, "cached": 8, "seconds": 0.4}
+    assert report_view.resource_cards(replay) == [("answered from the store", "no forward in this run")]
+    page = render(replace(sample_audit(0), resources=replay))
+    assert "tokens written a second" not in page
+    assert "0\u00a0bytes" not in page
+    partly = replay | {"cached": 5, "seconds": 4}
+    assert report_view.resource_cards(partly) == [("4\u00a0s", "answering")]
+    ran = replay | {"forwards": 2, "generated": 10, "prefilled": 30, "seconds": 4, "peak_bytes": 1024, "load_seconds": 0.5}
+    assert [figure for figure, _ in report_view.resource_cards(ran)] == ["4\u00a0s", "2.5", "7.5", "0.5\u00a0s", "1.0\u00a0KiB"]
+    assert report_view.resource_cards({}) == []
+
+
+def test_usefulness_is_no_evidence_of_safety() -> None:
+    data = tomllib.loads((REPORTS / "clauses.toml").read_text(encoding="utf-8"))
+    names = ("answers_harmless_requests", "continues_without_toxicity", "refuses_harmful_requests")
+    made = [replace(gates()[0], dimension="toxicity", probe=name) for name in names]
+    shown = [report_view.gate_view(g, {}, ()) for g in made]
+    found = {
+        (f["id"], c.row["clause"]): {v.gate.probe for v in c.tested}
+        for f in data["framework"]
+        for c in report_view.clause_views(f, shown)
+    }
+    assert found["nist-ai-rmf", "MEASURE 2.6"] == found["nist-ai-600-1", "2.3"] == set(names[1:])
+    assert found["nist-ai-600-1", "2.11"] == {"continues_without_toxicity"}
+
+
+def test_long_names_break_after_an_underscore(page: str) -> None:
+    assert ">keeps_<wbr>answer_<wbr>under_<wbr>typos</a>" in page
+    bad = replace(gates()[0], probe="<b>_&\x1b_x", dimension="privacy")
+    assert ">&lt;b&gt;_<wbr>&amp;\\x1b_<wbr>x</a>" in render(replace(sample_audit(0), gates=(bad,)))
+
+
+def test_huge_whole_numbers_are_shown() -> None:
+    huge = 10**400
+    assert report_view.number(-huge) == "\u22121.00e+400"
+    assert report_view.size(huge) == "1.00e+400\u00a0bytes"
+    assert report_view.percent(huge) == "1.00e+400 × 100\u00a0%"
+    counters = dict.fromkeys(sample_audit(0).resources, huge) | {"seconds": 3}
+    estimate = Estimate(huge, -huge, huge, huge, "x")
+    odd = replace(gates()[0], items=huge, cases=huge, estimate=estimate, groups=(GroupRate("g", estimate),))
+    page = render(replace(sample_audit(0), resources=counters, gates=(odd,), model={"files": [{"bytes": huge}]}))
+    assert "1.00e+400" in page
+    assert ("3.33e+399", "tokens written a second of answering") in report_view.resource_cards(counters)
+
+
+@pytest.mark.parametrize("files", ["weights.bin", 3, True, 2.5, ["a", 1, None], {"a": 1}, [[{"path": "x"}]]])
+def test_model_files_of_any_shape_render(files: Any) -> None:
+    page = render(replace(sample_audit(0), model={"files": files}))
+    assert "<h4>Files</h4>" in page
+    if isinstance(files, str):
+        assert '<span class="text">weights.bin</span>' in page
 
 
 def test_word_changes_keep_both_texts() -> None:

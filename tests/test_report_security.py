@@ -28,7 +28,7 @@ def words(text: str) -> frozenset[str]:
 TAGS = words(
     """html head meta title link style body a svg symbol path use nav p ol ul li button main header h1 h2 h3 h4 h5 span b section
     div table thead tbody tr th td line rect circle text desc article dl dt dd code small form label select option input details
-    summary del ins br script"""
+    summary del ins br wbr script"""
 )
 ATTRIBUTES = words(
     """lang http-equiv content charset name rel href class width height aria-hidden focusable id viewBox d aria-label type hidden
@@ -75,7 +75,8 @@ def test_nothing_outside_the_allow_list_is_parsed(group: int) -> None:
 
 
 def counted(page: str) -> dict[str, int]:
-    return {c: markup(page).count(c) for c in "<>\"'"}
+    kept = markup(page).replace("_<wbr>", "_")  # a name may be broken after each underscore, of which payloads have some
+    return {c: kept.count(c) for c in "<>\"'"}
 
 
 @pytest.fixture(scope="module")

@@ -277,6 +277,13 @@ def test_labels_without_toxicity_are_listed(tmp_path) -> None:
         load_scorer(f"hf:{tmp_path}")
 
 
+@pytest.mark.parametrize("spec", ["hf:~nosuchuser/x", "detoxify:~nosuchuser/x.ckpt", "hf:" + "a" * 300])
+def test_paths_that_cannot_be_asked_for_are_one_line(spec: str) -> None:
+    with pytest.raises(ScorerError, match="not a usable path"):
+        load_scorer(spec)
+    assert "not a usable path" in available(spec)
+
+
 def test_hostile_or_damaged_folders_are_refused(bert: Path, tmp_path) -> None:
     import shutil
 
@@ -298,6 +305,16 @@ def test_hostile_or_damaged_folders_are_refused(bert: Path, tmp_path) -> None:
     assert "_attn_implementation_internal" in broken(edit("_attn_implementation_internal", "evil/kernel"))
     assert "attn_implementation" in broken(edit("attn_implementation", "evil/kernel"))
     assert "auto_map" in broken(edit("auto_map", {"AutoTokenizer": "evil.T"}, "tokenizer_config.json"))
+    nested = {"text_config": {"_attn_implementation_internal": "evil/kernel"}}
+    assert "x.text_config._attn_implementation_internal" in broken(edit("x", nested))
+    for key in ("configuration_files", "transformers_weights"):
+        assert key in broken(edit(key, ["../outside"]))
+    assert "fast_tokenizer_files" in broken(edit("fast_tokenizer_files", ["x"], "tokenizer_config.json"))
+    assert "quanto" in broken(edit("quantization_config", {"quant_method": "quanto"}))
+    assert "num_hidden_layers" in broken(edit("num_hidden_layers", 10**9))
+    assert "num_hidden_layers" in broken(edit("num_hidden_layers", 900))
+    assert "whole numbers" in broken(edit("id2label", {"x": "toxic"}))
+    assert "list of names" in broken(edit("architectures", 5))
     assert "BertForMaskedLM" in broken(edit("architectures", ["BertForMaskedLM"]))
     assert "pickled" in broken(lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"))
     assert "safetensors" in broken(lambda folder: (folder / "model.safetensors").write_bytes(b"\x00" * 64))

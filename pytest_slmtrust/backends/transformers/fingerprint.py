@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +16,8 @@ from .files import CONFIG_FILES, TOKENIZER_FILES, ModelError, cache_folder, lock
 ANSWERS = 1
 MEMORY = "digests.json"
 KEPT = 512
+#: The most dimensions of a tensor.
+DIMENSIONS = 16
 
 
 def digest_file(path: Path, rehash: bool = False) -> str:
@@ -93,8 +96,7 @@ def safetensors_header(path: Path) -> dict[str, Any]:
         try:
             header = json.loads(stream.read(length))
             tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
-            spans = sorted(tuple(entry["data_offsets"]) for entry in tensors.values())
-            counts = all(all(isinstance(n, int) and n >= 0 for n in entry["shape"]) for entry in tensors.values())
+            spans = sorted(_span(entry) for entry in tensors.values())
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise ModelError(f"{path}: the safetensors header is damaged") from None
     place = 0
@@ -102,9 +104,21 @@ def safetensors_header(path: Path) -> dict[str, Any]:
         if start != place or end < start:
             raise ModelError(f"{path}: tensors overlap or leave holes at byte {start}")
         place = end
-    if not counts or not tensors or place != size - 8 - length:
+    if not tensors or place != size - 8 - length:
         raise ModelError(f"{path}: the header speaks of {place} bytes of tensors, the file holds {size - 8 - length}")
     return tensors
+
+
+def _span(entry: Mapping[str, Any]) -> tuple[int, int]:
+    """First and last byte of a tensor whose entry is sound; no type has elements of less than half a byte."""
+    start, end = entry["data_offsets"]
+    shape = entry["shape"]
+    numbers = [start, end, *shape]
+    if not all(type(n) is int and 0 <= n < 2**63 for n in numbers) or not isinstance(entry["dtype"], str):
+        raise ValueError
+    if len(shape) > DIMENSIONS or math.prod(shape) > 2 * max(0, end - start):
+        raise ValueError
+    return start, end
 
 
 def count_parameters(weights: list[Path]) -> int | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .files import ModelError, Progress, cache_folder, locked, silent, whole_folder, write_text
 from .fingerprint import digest_file
+from .ggufheader import check_header
 
 #: Counted into the name of a converted folder: a change to the conversion bumps it.
 CONVERTER = 1
@@ -40,19 +43,20 @@ def convert(gguf_file: Path, folder: Path, progress: Progress | None = None) -> 
         ModelError: not a GGUF file, or of an architecture that transformers cannot read.
     """
     say = progress or silent
-    with gguf_file.open("rb") as stream:
-        if stream.read(4) != b"GGUF":
-            raise ModelError(f"{gguf_file}: not a GGUF file (it does not begin with 'GGUF')")
+    tensors = check_header(gguf_file)
     from .runtime import quiet
 
     # its progress bar goes to stderr, whatever the settings are
-    with quiet(), contextlib.redirect_stderr(io.StringIO()):
+    with quiet(), contextlib.redirect_stderr(io.StringIO()), _alone(gguf_file) as lone:
         try:
             say(f"reading {gguf_file.name}")
-            metadata = read_metadata(gguf_file)
-            _write_tokenizer(gguf_file, folder, metadata)
+            metadata = read_metadata(lone)
+            blocks = metadata.get(f"{metadata.get('general.architecture')}.block_count", 0)
+            if not isinstance(blocks, int) or blocks > tensors:
+                raise ModelError(f"{gguf_file}: cannot be converted: it speaks of {blocks} blocks and holds {tensors} tensors")
+            _write_tokenizer(lone, folder, metadata)
             say(f"de-quantising {gguf_file.name} (once; about half a minute for 100M parameters)")
-            _write_model(gguf_file, folder)
+            _write_model(lone, folder)
         except ModelError:
             raise
         except Exception as error:
@@ -60,10 +64,27 @@ def convert(gguf_file: Path, folder: Path, progress: Progress | None = None) -> 
     say(f"saved as safetensors in {folder.parent}")
 
 
+@contextlib.contextmanager
+def _alone(gguf_file: Path) -> Iterator[Path]:
+    """The file in a folder of its own: transformers would take configs and adapters that lie beside it."""
+    with tempfile.TemporaryDirectory(prefix="slmtrust-") as scratch:
+        lone = Path(scratch) / "model.gguf"
+        try:
+            lone.symlink_to(gguf_file.resolve())
+        except OSError:
+            shutil.copyfile(gguf_file, lone)
+        yield lone
+
+
 def read_metadata(gguf_file: Path) -> dict[str, Any]:
-    """Every scalar field of the header, and the token types; vocabulary and merges are left out."""
+    """Every scalar field of the header; vocabulary, scores, token types and merges are left out.
+
+    Raises:
+        ModelError: a header that does not fit into its file.
+    """
     import gguf
 
+    check_header(gguf_file)
     fields = gguf.GGUFReader(str(gguf_file)).fields
     left_out = ("tokenizer.ggml.tokens", "tokenizer.ggml.merges", "tokenizer.ggml.scores", "tokenizer.ggml.token_type")
     return {name: field.contents() for name, field in fields.items() if name not in left_out}

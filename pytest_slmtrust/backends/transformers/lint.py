@@ -17,6 +17,13 @@ LINTED = ("config.json", "generation_config.json", "tokenizer_config.json")
 RUNS_CODE = ("auto_map", "trust_remote_code", "custom_pipelines", "custom_generate")
 #: Quantised weights whose loaders read plain numbers; others build objects that the config names.
 QUANTISED = ("awq", "bitsandbytes", "compressed-tensors", "fp8", "gptq")
+#: Keys that make transformers read other files than those that are linted and hashed, even outside the folder.
+OTHER_FILES = (
+    "configuration_files", "fast_tokenizer_files", "merges_file", "tokenizer_file", "transformers_weights", "vocab_file",
+)  # fmt: skip
+#: Keys of how many layers are built; where the number of tensors is unknown, the most that are believed.
+LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+MAX_LAYERS = 1000
 CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 MAX_TEMPLATE = 256 * 1024
 DEPTH = 32
@@ -32,18 +39,39 @@ def lint_model_folder(folder: Path, allow_pickle: bool = False) -> None:
         raise ModelError(f"{folder}: no config.json; expected a folder written by save_pretrained")
     if (folder / "adapter_config.json").is_file():
         raise ModelError(f"{folder / 'adapter_config.json'}: an adapter is no whole model; merge it into its base and save that")
-    for name in LINTED:
-        path = folder / name
-        for key, value in _entries(read_object(path), path):
-            _check_entry(path, key, value)
-    config = read_object(folder / "config.json")
+    config = {name: lint_config(folder / name) for name in LINTED}["config.json"]
     check_architecture(config, folder / "config.json")
     template = folder / "chat_template.jinja"
     if template.is_file() and template.stat().st_size > MAX_TEMPLATE:
         raise ModelError(f"{template}: {template.stat().st_size} bytes; a chat template has at most {MAX_TEMPLATE}")
-    for path in weight_files(folder, allow_pickle):
-        if path.suffix == ".safetensors":
-            safetensors_header(path)
+    weights = weight_files(folder, allow_pickle)
+    headers = [safetensors_header(path) for path in weights if path.suffix == ".safetensors"]
+    check_layers(config, folder / "config.json", sum(map(len, headers)) if len(headers) == len(weights) else None)
+
+
+def lint_config(path: Path) -> dict[str, Any]:
+    """A JSON config, empty where there is no such file, none of whose keys runs code or names files of another place.
+
+    Raises:
+        ModelError: one line that names the file, the key and what to do.
+    """
+    data = read_object(path)
+    for key, value in _entries(data, path):
+        _check_entry(path, key, value)
+    return data
+
+
+def check_layers(config: Mapping[str, Any], path: Path, tensors: int | None) -> None:
+    """Refuse a config that builds more layers than there are ``tensors`` (None: unknown) to fill them.
+
+    Raises:
+        ModelError: it names the key and both numbers.
+    """
+    most = MAX_LAYERS if tensors is None else tensors
+    for dotted, value in _entries(config, path):
+        if dotted.rsplit(".", 1)[-1] in LAYERS and isinstance(value, (int, float)) and value > most:
+            limit = f"at most {most} are taken" if tensors is None else f"the weights are {tensors} tensors"
+            raise ModelError(f"{path}: key {dotted!r} asks for {str(value)[:20]} layers; {limit}")
 
 
 def _entries(data: Any, path: Path, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -63,6 +91,8 @@ def _check_entry(path: Path, dotted: str, value: Any) -> None:
     key = dotted.rsplit(".", 1)[-1]
     if key in RUNS_CODE and value not in (None, False, {}):
         raise ModelError(f"{path}: key {dotted!r} makes the loader run code of the model's author; remove it and try again")
+    if key in OTHER_FILES and value is not None:
+        raise ModelError(f"{path}: key {dotted!r} makes the loader read files that are not checked (CVE-2026-4372); remove it")
     if key.endswith("_internal"):
         raise ModelError(f"{path}: key {dotted!r} reaches into the loader (CVE-2026-4372); remove it")
     if "attn_implementation" in key or "kernel" in key or key.endswith("_implementation"):

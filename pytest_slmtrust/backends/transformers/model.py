@@ -136,11 +136,18 @@ def prepare(model: Any, tokenizer: Any) -> Loaded:
 
 
 def eos_ids(model: Any) -> list[int]:
-    """End tokens of the generation config, else of the config."""
+    """End tokens of the generation config, else of the config.
+
+    Raises:
+        ModelError: they are no numbers.
+    """
     for config in (getattr(model, "generation_config", None), model.config):
         said = getattr(config, "eos_token_id", None)
         if said is not None:
-            return [int(i) for i in (said if isinstance(said, (list, tuple)) else [said])]
+            ids = list(said) if isinstance(said, (list, tuple)) else [said]
+            if not all(type(i) is int for i in ids):
+                raise ModelError(f"eos_token_id is {str(said)[:60]!r}; expected the number of a token, or a list of them")
+            return ids
     return []
 
 

@@ -162,8 +162,9 @@ class Renderer:
         bare = {name: os.environ[name] for name in kept if name in os.environ}
         # without torch transformers is imported in a second
         bare |= {"USE_TORCH": "0", "USE_TF": "0", "USE_FLAX": "0", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "critical"}
+        # -P: nothing is imported from the current folder, which may be the model's
         self._child = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-W", "ignore", "-c", CHILD],
+            [sys.executable, "-P", "-W", "ignore", "-c", CHILD],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=bare,
         )  # fmt: skip
         setup = {"template": self.template, "special": dict(self.special), "limit": MAX_TEXT}
