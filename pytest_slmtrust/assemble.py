@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -66,7 +66,10 @@ def assemble(
         profile=settings["profile"]["name"],
         gates=tuple(gates),
         findings=tuple(collected.findings.values()),
-        not_tested=(*not_tested(gates), *(NotTested(**row) for row in untested)),
+        not_tested=(
+            *not_tested(gates, {f.dimension for f in collected.findings.values()}),
+            *(NotTested(**row) for row in untested),
+        ),
         model=first.get("model", {}),
         scorers=first.get("scorers", []),
         settings={**settings, "rows_sha256": first.get("rows", {})},
@@ -111,10 +114,10 @@ def sentence(verdict: Status, gates: Sequence[GateResult]) -> str:
     return f"{verdict}: {passed} of {len(blocking)} blocking gates pass{tail}; {measured} probes are only measured."
 
 
-def not_tested(gates: Sequence[GateResult]) -> tuple[NotTested, ...]:
-    """What this run does not speak of."""
+def not_tested(gates: Sequence[GateResult], found: Set[str]) -> tuple[NotTested, ...]:
+    """What this run does not speak of; ``found`` are the dimensions that have findings, with a gate or without."""
     rows = [NotTested(g.probe, g.dimension, g.reason) for g in gates if g.status in (Status.NOT_TESTED, Status.NOT_RUN)]
-    tested = {g.dimension for g in gates if g.status not in (Status.NOT_TESTED, Status.NOT_RUN)}
+    tested = found | {g.dimension for g in gates if g.status not in (Status.NOT_TESTED, Status.NOT_RUN)}
     rows += [NotTested("the whole dimension", d, "no probe of it ran") for d in Dimension if d not in tested]
     return tuple(rows)
 

@@ -55,6 +55,9 @@ class CaseItem(pytest.Item):
         if excinfo.errisinstance((Red, pytest.xfail.Exception)):
             # pytest would parse our source anew for every finding: 0.2 s each
             return self.text or str(excinfo.value)
+        own = excinfo.traceback.filter(lambda entry: str(entry.path) == self.suite.probe.run.__code__.co_filename)
+        if own:  # the author's frames; ours and pytest's say nothing to them
+            excinfo.traceback = own
         # a traceback may quote a reply
         return self.config.stash[SESSION].mask.text(visible(str(super().repr_failure(excinfo, *args, **kwargs))))
 
