@@ -185,7 +185,7 @@ def test_an_end_token_that_is_no_number_is_one_line(file: str, folder: Path) -> 
     if file == "config.json":
         (folder / "generation_config.json").unlink()
     tiny.edit(folder / file, eos_token_id="abc")
-    with pytest.raises(BackendError, match="abc|eos_token_id") as caught:  # transformers 5 names the field
+    with pytest.raises(BackendError, match=r"abc|eos_token_id") as caught:  # transformers 5 names the field
         _answer(folder)
     assert "\n" not in str(caught.value)
 
