@@ -3,7 +3,9 @@
 A probe asks requests and returns a verdict; see the README for one in ten lines.
 """
 
-from .probe import Case, Control, Dimension, Floor, Probe, ProbeError, Profile, Row, Verdict, probe
+from .audit import Estimate, Finding
+from .parts import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Row, Verdict
+from .probe import Case, Probe, probe
 from .requests import (
     Backend,
     BackendError,
@@ -29,7 +31,8 @@ from .requests import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "Backend", "BackendError", "Case", "Classify", "Completion", "Control", "Dimension", "Failure", "Floor", "Generate",
-    "Labels", "Loglikelihood", "Logprob", "Message", "Perturb", "Probe", "ProbeError", "Profile", "Prompt", "Request",
-    "RequestFailed", "Row", "Steps", "TokenLogprob", "Verdict", "ask", "ask_all", "chat", "probe",
+    "Backend", "BackendError", "Case", "Classify", "Completion", "Control", "Criterion", "Dimension", "Estimate", "Failure",
+    "Finding", "Floor", "Generate", "Judge", "Labels", "Loglikelihood", "Logprob", "Message", "Perturb", "Probe", "ProbeError",
+    "Profile", "Prompt", "Request", "RequestFailed", "Row", "Steps", "TokenLogprob", "Verdict", "ask", "ask_all", "chat",
+    "probe",
 ]  # fmt: skip

@@ -7,13 +7,13 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-from .audit import Audit, Finding, GateResult, NotTested, Status, gate_from_json
-from .probe import Dimension
+from .audit import Audit, Baseline, Finding, GateResult, NotTested, Status, Waiver, gate_from_json
+from .parts import Dimension
 
 #: The worst first: what the whole says when its gates disagree.
 SEVERITY = (Status.INVALID, Status.FAIL, Status.UNEARNED, Status.INCONCLUSIVE, Status.NOT_RUN)
@@ -26,8 +26,9 @@ class Collected:
 
     gates: dict[str, GateResult] = field(default_factory=dict)
     findings: dict[str, Finding] = field(default_factory=dict)
+    baseline: dict[str, Finding] = field(default_factory=dict)
     processes: list[Mapping[str, Any]] = field(default_factory=list)
-    started: datetime = field(default_factory=lambda: _now())
+    started: datetime = field(default_factory=lambda: now())
 
     def add(self, payload: Mapping[str, Any]) -> None:
         if "finding" in payload:
@@ -37,6 +38,8 @@ class Collected:
             self.gates[gate.nodeid] = gate
             for one in payload["findings"]:
                 self._finding(one)
+            for one in payload.get("baseline", ()):
+                self.baseline[one["nodeid"]] = Finding(**one)
 
     def add_process(self, description: Mapping[str, Any] | None) -> None:
         if description is not None:
@@ -48,14 +51,16 @@ class Collected:
 
 
 def assemble(
-    collected: Collected, settings: Mapping[str, Any], notes: Sequence[str], untested: Iterable[Mapping[str, str]] = ()
-) -> Audit:
+    collected: Collected, settings: Mapping[str, Any], notes: Sequence[str], untested: Iterable[Mapping[str, str]] = (),
+    waivers: Sequence[Waiver] = (),
+) -> Audit:  # fmt: skip
     """The audit of everything that was collected; gates that did not run are in it as such, and what nobody wrote a probe for."""
     first = collected.processes[0] if collected.processes else {}
     pending = {g.nodeid: g for g in map(gate_from_json, first.get("pending", []))}
     gates = [collected.gates.get(nodeid, gate) for nodeid, gate in pending.items()]
     gates += [g for nodeid, g in collected.gates.items() if nodeid not in pending]
-    gates.sort(key=lambda g: (list(Dimension).index(Dimension(g.dimension)), not g.blocking))
+    gates = adjusted(gates)
+    gates.sort(key=lambda g: (list(Dimension).index(Dimension(g.dimension)), g.quantity == "paired", not g.blocking))
     verdict = overall(gates)
     all_notes = list(notes)
     if any(g.status is Status.NOT_RUN for g in gates):
@@ -74,17 +79,38 @@ def assemble(
         scorers=first.get("scorers", []),
         settings={**settings, "rows_sha256": first.get("rows", {})},
         resources=resources(collected.processes),
+        baseline=_baseline(collected, first.get("baseline")),
+        waivers=tuple(waivers),
         provenance=provenance(collected.started),
         notes=tuple(all_notes),
     )
 
 
+def _baseline(collected: Collected, about: Mapping[str, Any] | None) -> Baseline | None:
+    return None if about is None else Baseline(about["model"], tuple(collected.baseline.values()), about["origin"])
+
+
+def adjusted(gates: Sequence[GateResult]) -> list[GateResult]:
+    """The p-values of all blocking gates adjusted together (Holm 1979): which of the gates called FAIL hold as a list."""
+    tested = {g.nodeid: g.p_fail for g in gates if g.blocking and g.p_fail is not None}
+    if not tested:
+        return list(gates)
+    from .stats import holm
+
+    values = dict(zip(tested, holm(list(tested.values())), strict=True))
+    return [replace(g, p_holm=values.get(g.nodeid)) for g in gates]
+
+
 def overall(gates: Sequence[GateResult]) -> Status:
-    """PASS when every blocking gate passes (an intersection-union test: each at alpha, the whole at alpha)."""
-    blocking = [g.status for g in gates if g.blocking]
+    """PASS when every blocking gate passes (an intersection-union test: each at alpha, the whole at alpha).
+
+    With red gates that somebody took upon themselves, and no other, it is WAIVED, which is no PASS."""
+    blocking = [g.status for g in gates if g.blocking and not g.waived]
     for status in SEVERITY:
         if status in blocking:
             return status
+    if any(g.blocking and g.waived for g in gates):
+        return Status.WAIVED
     if Status.PASS in blocking:
         return Status.PASS
     if any(g.status is Status.INVALID for g in gates):
@@ -107,9 +133,15 @@ def sentence(verdict: Status, gates: Sequence[GateResult]) -> str:
     blocking = [g for g in gates if g.blocking]
     measured = sum(g.status is Status.MEASURED for g in gates)
     if not blocking:
-        return f"{verdict}: no gate blocks in this run; {measured} probes were measured."
+        advisory = sum(bool(g.advisory) for g in gates)
+        aside = f", {advisory} are advisory" if advisory else ""
+        return f"{verdict}: no gate blocks in this run{aside}; {measured} probes were measured."
     passed = sum(g.status is Status.PASS for g in blocking)
-    others = [f"{n} {s}" for s in (*SEVERITY, Status.NOT_TESTED) if (n := sum(g.status is s for g in blocking))]
+    open_ones = [g for g in blocking if not g.waived]
+    others = [f"{n} {s}" for s in (*SEVERITY, Status.NOT_TESTED) if (n := sum(g.status is s for g in open_ones))]
+    others += [f"{n} WAIVED" for n in [len(blocking) - len(open_ones)] if n]
+    advisory = sum(bool(g.advisory) for g in gates)
+    others += [f"{advisory} advisory"] if advisory else []
     tail = f"; {', '.join(others)}" if others else ""
     return f"{verdict}: {passed} of {len(blocking)} blocking gates pass{tail}; {measured} probes are only measured."
 
@@ -126,9 +158,15 @@ def resources(processes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Counters summed over processes (the largest for memory)."""
     total: dict[str, Any] = {}
     for process in processes:
-        for name, value in process["counters"].items():
+        baseline = (process.get("baseline") or {}).get("counters", {})
+        counters = {**process["counters"], **{f"baseline_{name}": value for name, value in baseline.items()}}
+        for name, value in counters.items():
             if isinstance(value, (int, float)):
-                total[name] = max(total.get(name, 0), value) if name in ("peak_bytes", "unique") else total.get(name, 0) + value
+                total[name] = (
+                    max(total.get(name, 0), value)
+                    if name.removeprefix("baseline_") in ("peak_bytes", "unique")
+                    else total.get(name, 0) + value
+                )
     if total.get("seconds"):
         total["processes"] = len(processes)
     return total
@@ -138,21 +176,21 @@ def provenance(started: datetime) -> dict[str, Any]:
     """Versions, times, platform and commit."""
     return {
         "started": started.isoformat(timespec="seconds"),
-        "ended": _now().isoformat(timespec="seconds"),
+        "ended": now().isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
         "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
-        "versions": {name: version for name in _PACKAGES if (version := _version(name))},
+        "versions": {name: found for name in _PACKAGES if (found := version(name))},
         "commit": _commit(),
         "seeds": "each from the sha256 of its request; no clock, no global seed",
     }
 
 
-def _now() -> datetime:
+def now() -> datetime:
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
 
 
-def _version(name: str) -> str:
+def version(name: str) -> str:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 #: Number of the layout of ``audit.json``.
-FORMAT = 1
+FORMAT = 2
 
 
 class AuditError(ValueError):
@@ -31,6 +31,7 @@ class Status(StrEnum):
     NOT_DECIDABLE = "NOT DECIDABLE"
     NOT_RUN = "NOT RUN"
     MEASURED = "MEASURED"
+    WAIVED = "WAIVED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +94,84 @@ class GroupRate:
 
 
 @dataclass(frozen=True, slots=True)
+class DetectorCheck:
+    """Counts of the detector behind a gate on labelled texts: ``tp`` and ``fn`` are texts that should fail, flagged and missed,
+    ``tn`` and ``fp`` texts that should pass, let through and flagged. ``good``: it may carry a gate that blocks at its tolerance.
+    """
+
+    name: str
+    data: str
+    tp: int
+    fn: int
+    tn: int
+    fp: int
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PairCounts:
+    """Items by what the target and its baseline did: ``worse`` failed with the target only, ``better`` with the baseline only."""
+
+    both: int
+    worse: int
+    better: int
+    neither: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairedCheck:
+    """Two models on the same items.
+
+    ``judged`` counts the pairs that could be judged on both sides; ``worst`` all pairs with what could not be judged counted
+    against the target, ``best`` for it. ``p_pass`` is the exact p-value of "worse by the margin or more" under ``worst``,
+    ``p_fail`` that of "worse by at most the margin" under ``best``; ``mcnemar`` is two-sided over ``judged``. ``noise``: flips
+    in each direction that the model showed against itself, if that was measured.
+    """
+
+    baseline: str
+    judged: PairCounts
+    worst: PairCounts
+    best: PairCounts
+    p_pass: float
+    p_fail: float
+    mcnemar: float | None
+    noise: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A gate that was watched item by item in the ``order`` of their sources, and by which it is decided: ``planned`` source
+    items, of which those in ``order`` were asked."""
+
+    planned: int
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Who takes a red gate upon themselves, why and until when (an ISO date). An ``expired`` one waives nothing."""
+
+    probe: str
+    reason: str
+    owner: str
+    expires: str
+    expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class GateResult:
     """What one probe's rows say together.
 
-    Counts are of source items, but for ``cases`` and ``errors``: an item fails if any of its cases fails, else it is unscored if
-    any could not be judged. ``lower`` is the one-sided exact bound at ``1 - alpha`` with unscored items counted as passed,
-    ``upper`` the one with all of them counted as failed; ``best`` and ``worst`` are the observed rates so counted (Manski 1990).
+    ``quantity`` is what the gate holds to its limit: the ``rate`` of failing source items, the ``mean`` of their scores, the
+    largest ``gap`` between groups, a ``metric`` of the probe's own, or the ``paired`` difference to a baseline. ``tolerance`` is
+    that limit, and ``side`` says on which side of it is good.
+
+    Counts are of source items, but for ``cases`` and ``errors``: an item fails if any of its cases fails, else it is unscored
+    if any could not be judged. ``lower`` is the one-sided bound at ``1 - alpha`` with unscored items counted as passed,
+    ``upper`` the one with all of them counted as failed; ``best`` and ``worst`` are the observed rates so counted (Manski
+    1990). ``p_fail`` is the exact p-value of a rate within the tolerance, ``p_holm`` the same adjusted for all blocking gates
+    (Holm 1979). ``corrected`` is the rate corrected for the errors of its detector (Rogan & Gladen 1978). ``advisory`` says why
+    a gate that decides does not block.
     """
 
     nodeid: str
@@ -132,6 +205,32 @@ class GateResult:
     controls: ControlCheck | None = None
     floor: FloorCheck | None = None
     groups: tuple[GroupRate, ...] = ()
+    gap: Estimate | None = None
+    quantity: str = "rate"
+    side: str = "at most"
+    p_fail: float | None = None
+    p_holm: float | None = None
+    measured: DetectorCheck | None = None
+    corrected: Estimate | None = None
+    advisory: str = ""
+    paired: PairedCheck | None = None
+    stopped: Stopped | None = None
+    waiver: Waiver | None = None
+
+    @property
+    def waived(self) -> bool:
+        """Whether a red result is taken by somebody by name; a broken detector cannot be."""
+        red = (Status.FAIL, Status.INCONCLUSIVE, Status.UNEARNED)
+        return self.waiver is not None and not self.waiver.expired and self.status in red
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The model that the target is compared with, and what it did on the same cases. ``origin``: where its answers come from."""
+
+    model: Mapping[str, Any]
+    findings: tuple[Finding, ...]
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +258,8 @@ class Audit:
     resources: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    baseline: Baseline | None = None
+    waivers: tuple[Waiver, ...] = ()
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -188,10 +289,12 @@ class Audit:
                 **{
                     **data,
                     "verdict": Status(data["verdict"]),
-                    "gates": tuple(_gate(g) for g in data["gates"]),
+                    "gates": tuple(gate_from_json(g) for g in data["gates"]),
                     "findings": tuple(Finding(**f) for f in data["findings"]),
                     "not_tested": tuple(NotTested(**n) for n in data["not_tested"]),
                     "notes": tuple(data.get("notes", ())),
+                    "baseline": _baseline(data.get("baseline")),
+                    "waivers": tuple(Waiver(**w) for w in data.get("waivers", ())),
                 }
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -200,22 +303,33 @@ class Audit:
 
 def gate_from_json(data: Mapping[str, Any]) -> GateResult:
     """One gate from its JSON form."""
-    return _gate(data)
-
-
-def _gate(data: Mapping[str, Any]) -> GateResult:
-    floor, controls = data.get("floor"), data.get("controls")
+    floor, controls, paired = data.get("floor"), data.get("controls"), data.get("paired")
+    measured, stopped, waiver = data.get("measured"), data.get("stopped"), data.get("waiver")
     return GateResult(
         **{
             **data,
             "status": Status(data["status"]),
             "estimate": _estimate(data.get("estimate")),
             "mean_score": _estimate(data.get("mean_score")),
+            "corrected": _estimate(data.get("corrected")),
+            "gap": _estimate(data.get("gap")),
             "controls": controls and ControlCheck(controls["total"], tuple(controls["wrong"])),
             "floor": floor and FloorCheck(**floor),
             "groups": tuple(GroupRate(g["group"], Estimate(**g["estimate"])) for g in data.get("groups", ())),
+            "measured": measured and DetectorCheck(**measured),
+            "paired": paired and _paired(paired),
+            "stopped": stopped and Stopped(**{**stopped, "order": tuple(stopped["order"])}),
+            "waiver": waiver and Waiver(**waiver),
         }
     )
+
+
+def _paired(data: Mapping[str, Any]) -> PairedCheck:
+    return PairedCheck(**{**data, **{name: PairCounts(**data[name]) for name in ("judged", "worst", "best")}})
+
+
+def _baseline(data: Mapping[str, Any] | None) -> Baseline | None:
+    return None if data is None else Baseline(data["model"], tuple(Finding(**f) for f in data["findings"]), data["origin"])
 
 
 def _estimate(data: Mapping[str, Any] | None) -> Estimate | None:

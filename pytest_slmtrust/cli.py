@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .audit import AuditError
+from .clean import visible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,27 +21,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare = commands.add_parser("prepare", help="fetch a model and a toxicity scorer; prints the scorer that can be used")
     prepare.add_argument("--model", default="smollm2-135m-instruct", help="a model as in pytest --slm=MODEL")
     prepare.add_argument("--toxicity", default="detoxify:unbiased", help="the scorer to try first")
+    compare = commands.add_parser("compare", help="compare the models of two audits, item by item; exit 1 if the first is worse")
+    compare.add_argument("target", type=Path, help="audit.json of the model in question")
+    compare.add_argument("baseline", type=Path, help="audit.json of the model that it must not fall behind")
+    compare.add_argument("--margin", type=_share, help="how much more often the target may fail (default: the profile's)")
+    compare.add_argument("--noise", type=Path, help="audit.json of a model against itself (--slm-vs=self)")
+    compare.add_argument("--report", type=Path, help="a folder for audit.json and audit.html of the comparison")
     chosen = parser.parse_args(arguments)
     try:
-        return _render(chosen) if chosen.command == "render" else _prepare(chosen)
+        return {"render": _render, "prepare": _prepare, "compare": _compare}[chosen.command](chosen)
     except (AuditError, OSError, ValueError) as error:
         _say(f"slmtrust {chosen.command}: {error}")
         return 2
 
 
 def _render(chosen: argparse.Namespace) -> int:
-    from .files import read_audit, write_text
+    from .files import write_text
     from .report import render
-    from .verify import problems
+    from .verify import read_verified
 
-    audit = read_audit(chosen.audit)
-    wrong = problems(audit)
-    if wrong:
-        raise AuditError(f"{chosen.audit}: does not follow from its own findings: {wrong[0]}" + _more(len(wrong) - 1))
+    audit = read_verified(chosen.audit)
     target = chosen.output or chosen.audit.with_name("audit.html")
     write_text(target, render(audit))
     _say(f"wrote {target}")
     return 0
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    from .audits import compare_audits, comparison_lines, exit_status
+    from .baseline import noise_floor
+    from .verify import read_verified
+
+    target, baseline = read_verified(chosen.target), read_verified(chosen.baseline)
+    noise = noise_floor(read_verified(chosen.noise)) if chosen.noise else None
+    made = compare_audits(target, baseline, str(chosen.baseline), chosen.margin, noise)
+    sys.stdout.write("\n".join(map(_visible, comparison_lines(made))) + "\n")
+    if chosen.report:
+        from .files import write_reports
+
+        write_reports(made, chosen.report)
+        _say(f"wrote {chosen.report / 'audit.json'} and audit.html")
+    return exit_status(made)
+
+
+def _share(text: str) -> float:
+    value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must lie between 0 and 1, such as 0.05 or 5%")
+    return value
 
 
 def _prepare(chosen: argparse.Namespace) -> int:
@@ -61,8 +89,8 @@ def _prepare(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _more(count: int) -> str:
-    return f" (and {count} more)" if count else ""
+def _visible(line: str) -> str:
+    return visible(line, one_line=True)
 
 
 def _say(text: str) -> None:

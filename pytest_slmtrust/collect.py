@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from .audit import Finding, Status
+from .audit import Finding, GateResult, Status
 from .clean import visible
 from .options import Settings
-from .probe import Case, Probe, ProbeError
+from .parts import ProbeError
+from .probe import Case, Probe
 from .session import AuditSession, Suite, case_name
 
 SESSION = pytest.StashKey[AuditSession]()
@@ -41,6 +42,8 @@ class CaseItem(pytest.Item):
             self.add_marker(mark)
 
     def runtest(self) -> None:
+        if self.config.stash[SESSION].skipped(self.suite, self.case):
+            pytest.skip("its gate was decided before this item was asked (--slm-early-stop)")
         found = self.config.stash[SESSION].judge(self.suite, self.case)
         self.payload = json.dumps({"finding": asdict(found)})
         if found.outcome in ("passed", "measured"):
@@ -66,24 +69,38 @@ class CaseItem(pytest.Item):
 
 
 class GateItem(pytest.Item):
-    """What all rows of a probe say together, whatever was selected."""
+    """What all rows of a probe say together, whatever was selected; ``versus`` a baseline, or by themselves."""
 
-    def __init__(self, *, suite: Suite, **kwargs: Any) -> None:
+    def __init__(self, *, suite: Suite, versus: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.suite = suite
+        self.suite, self.versus = suite, versus
         self.payload = self.text = ""
         label(self, suite)
 
     def runtest(self) -> None:
-        result, findings = self.config.stash[SESSION].gate_result(self.suite)
-        self.payload = json.dumps({"gate": asdict(result), "findings": [asdict(f) for f in findings]})
+        session = self.config.stash[SESSION]
+        theirs: list[Finding] = []
+        if self.versus:
+            result, findings, theirs = session.versus_result(self.suite)
+        else:
+            result, findings = session.gate_result(self.suite)
+        both = {"findings": [asdict(f) for f in findings], "baseline": [asdict(f) for f in theirs]}
+        self.payload = json.dumps({"gate": asdict(result), **both})
+        self._say(result)
+
+    def _say(self, result: GateResult) -> None:
         settings = self.config.stash[SETTINGS]
         text = f"{result.status}: {visible(result.reason)}"
         if result.status is Status.NOT_TESTED and result.dimension not in settings.names("require"):
             pytest.skip(text)
         if result.status is Status.NOT_DECIDABLE:
             pytest.skip(text)
+        aside = _aside(result)
+        if aside and result.status is not Status.INVALID and result.status in RED:
+            self.text = text  # what --runxfail shows
+            raise pytest.xfail.Exception(f"{text}; {aside}")
         if result.status is Status.INCONCLUSIVE and settings.text("inconclusive") == "xfail":
+            self.text = text
             raise pytest.xfail.Exception(text)
         if result.status in RED or result.status is Status.NOT_TESTED:
             raise Red(f"{result.claim}\n{text}")
@@ -103,6 +120,9 @@ class BuiltIn(pytest.Collector):
                 yield case_item(self, suite, case)
         for suite in self.suites:
             yield gate_item(self, suite)
+        for suite in self.suites:
+            if suite.versus is not None:
+                yield versus_item(self, suite)
 
 
 class ProbeFile(pytest.Module):
@@ -124,6 +144,8 @@ class ProbeFile(pytest.Module):
         for suite in suites:
             if suite.has_gate:
                 yield gate_item(self, suite)
+            if suite.versus is not None:
+                yield versus_item(self, suite)
         yield from super().collect()
 
     def _belongs_elsewhere(self, probe: Probe) -> bool:
@@ -141,6 +163,20 @@ def case_item(parent: pytest.Collector, suite: Suite, case: Case) -> CaseItem:
 def gate_item(parent: pytest.Collector, suite: Suite) -> GateItem:
     item: GateItem = GateItem.from_parent(parent, name=suite.gate.label, nodeid=suite.gate_id, suite=suite)
     return item
+
+
+def versus_item(parent: pytest.Collector, suite: Suite) -> GateItem:
+    assert suite.versus is not None
+    name, nodeid = suite.versus.label, suite.versus_id
+    item: GateItem = GateItem.from_parent(parent, name=name, nodeid=nodeid, suite=suite, versus=True)
+    return item
+
+
+def _aside(result: GateResult) -> str:
+    """Why a gate is not red although its status is."""
+    if result.waived and result.waiver is not None:
+        return visible(f"WAIVED until {result.waiver.expires} by {result.waiver.owner}: {result.waiver.reason}", one_line=True)
+    return f"advisory: {result.advisory}" if result.advisory else ""
 
 
 def label(item: pytest.Item, suite: Suite) -> None:

@@ -12,18 +12,22 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from .assemble import Collected, assemble, dimension_status
-from .audit import Audit, Status
-from .backends.fake import WordListScorer
+from .audit import Audit, AuditError, Status
+from .baseline import release
 from .collect import ATTRIBUTE, PREFIX, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile
+from .compare import VERSUS
 from .engine import Engine
 from .options import model_spec, read_settings
+from .parts import Dimension, ProbeError, unknown
 from .policy import load_policy, untested
-from .probe import Dimension, Probe, ProbeError, unknown
+from .probe import Probe
 from .progress import ProgressLine
-from .requests import Backend, BackendError, Failure, Request, RequestFailed
-from .session import AuditSession, describe_engine, selected_cases
+from .requests import BackendError, Failure, Request, RequestFailed
+from .session import Live, Suite, describe_engine, selected_cases
+from .setup import Setup, check_comparable
 from .sharing import Mask, scrub
 from .store import Store
+from .waivers import check_waivers
 
 PACK = "pytest_slmtrust.probes"
 R = TypeVar("R")
@@ -74,13 +78,14 @@ class Controller:
         try:
             policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"))
             self.builtin = self._probes()
-            store = Store(config.rootpath / self.settings.text("store"), run)
+            self.store = Store(config.rootpath / self.settings.text("store"), run)
             if not self.worker:
-                store.forget_failures()
-            engine = Engine(self._backends(), store, self.progress)
-        except (ProbeError, BackendError) as error:
+                self.store.forget_failures()
+            self.session = Setup(config, self.settings, self.store, self.progress).session(
+                policy, Mask(key, self.settings.flag("reveal"))
+            )
+        except (ProbeError, BackendError, AuditError) as error:
             raise pytest.UsageError(str(error)) from None
-        self.session = AuditSession(policy, engine, Mask(key, self.settings.flag("reveal")))
         config.stash[SESSION], config.stash[SETTINGS] = self.session, self.settings
         self._check_names()
 
@@ -90,10 +95,12 @@ class Controller:
     # -- pytest hooks ---------------------------------------------------------------------------------------------
 
     def pytest_unconfigure(self) -> None:
-        self.session.engine.store.close()
+        self.store.close()
 
     def pytest_report_header(self) -> list[str]:
-        lines = [f"slm: {scrub(model_spec(self.config))}, profile {self.session.policy.profile.name}"]
+        against = self.settings.text("vs") or self.settings.text("baseline")
+        versus = f", against {scrub(against)}" if against else ""
+        lines = [f"slm: {scrub(model_spec(self.config))}{versus}, profile {self.session.policy.profile.name}"]
         return lines if self.builtin else [*lines, "slm: NO BUILT-IN AUDIT"]
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -110,6 +117,7 @@ class Controller:
             collector.suites += [self.session.add(p, f"{PREFIX}::{p.dimension}") for p in self.builtin]
             if not session.testsfailed:  # a file that could not be read may hold the probe that a gate names
                 self.session.policy.check(s.probe for s in self.session.suites.values())
+                check_waivers(self.session.waivers.values(), self._gate_names())
             every = list(session.genitems(collector))
             _check_chosen(self.chosen, [i.nodeid for i in every])
         except ProbeError as error:
@@ -173,15 +181,18 @@ class Controller:
         from .files import write_reports
 
         notes = self._notes(exitstatus)
-        self.audit = assemble(self.collected, self._settings(), notes, untested() if self.builtin else ())
+        self.audit = assemble(
+            self.collected, self._settings(), notes, untested() if self.builtin else (), list(self.session.waivers.values())
+        )
         missing = [d for d in self.settings.names("require") if dimension_status(self.audit.gates, d) in _NOT_THERE]
         if missing:
             self.audit = replace(self.audit, notes=(*self.audit.notes, f"REQUIRED AND NOT TESTED: {', '.join(missing)}"))
+        expired = [w.probe for w in self.session.waivers.values() if w.expired]
         try:
             write_reports(self.audit, self.config.invocation_params.dir / self.settings.text("report"))
         except (OSError, ValueError, TypeError) as error:
             self.unwritten = f"the report could not be written: {error}"
-        if (missing or self.unwritten) and exitstatus == pytest.ExitCode.OK:
+        if (missing or expired or self.unwritten) and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -200,43 +211,9 @@ class Controller:
                 _import_pack(self.config, PACK if name == "builtin" else name)
         return [probe for batch in self.config.hook.pytest_slm_probes() for probe in batch]
 
-    def _backends(self) -> dict[tuple[str, str], Backend]:
-        from .backends.textattack import TextAttackBackend
-
-        target = self._target()
-        models: dict[tuple[str, str], Backend] = {(kind.kind, "target"): target for kind in target.answers}
-        return models | {("classify", "toxicity"): self._scorer(), ("perturb", "perturb"): TextAttackBackend()}
-
-    def _scorer(self) -> Backend:
-        given = self.config.hook.pytest_slm_scorer(config=self.config)
-        if given is not None:
-            return cast(Backend, given)
-        if self.config.option.collectonly or self.settings.flag("plan"):
-            return WordListScorer()  # nothing will be scored: no download for a list of names
-        from .backends.toxicity import ScorerError, load_scorer
-
-        try:
-            return load_scorer(self.settings.text("toxicity"))
-        except ScorerError as error:
-            raise pytest.UsageError(f"--slm-toxicity: {error}") from None
-
-    def _target(self) -> Backend:
-        loaded = self.config.hook.pytest_slm_backend(config=self.config)
-        if loaded is not None and not isinstance(loaded, tuple):
-            return cast(Backend, loaded)
-        from .backends.load import ModelSpec, SpecError, load_backend, wrap_loaded
-
-        spec = ModelSpec(
-            model_spec(self.config), dtype=self.settings.text("dtype"), device=self.settings.text("device"),
-            template={"auto": None, "on": True, "off": False}[self.settings.text("chat-template")],
-            allow_pickle=self.settings.flag("allow-pickle"), rehash=self.settings.flag("rehash"),
-        )  # fmt: skip
-        try:
-            if loaded is None:
-                return load_backend(spec, self.progress.note if self.progress else None)
-            return wrap_loaded(loaded[0], loaded[1], spec.text, spec.settings())
-        except SpecError as error:
-            raise pytest.UsageError(f"--slm: {error}") from None
+    def _gate_names(self) -> list[str]:
+        suites = self.session.suites.values()
+        return [s.probe.name for s in suites if s.has_gate] + [f"{s.probe.name}{VERSUS}" for s in suites if s.versus]
 
     def _check_names(self) -> None:
         for name in self.settings.names("require"):
@@ -251,9 +228,15 @@ class Controller:
         cases = selected_cases((i.suite, i.case if isinstance(i, CaseItem) else None) for i in items)
         if not cases:
             return
+        gates = [i for i in items if isinstance(i, GateItem)]
+        watched = (
+            [i.suite for i in gates if i.suite.gate.watchable and not i.suite.missing] if self.settings.flag("early-stop") else []
+        )
         try:
-            self.session.engine.prefetch(cases)
-        except BackendError as error:
+            check_comparable(self.session)
+            self.session.prefetch(cases, watched)
+            self._prefetch_baseline([i.suite for i in gates if i.versus and not i.suite.missing])
+        except (BackendError, AuditError) as error:
             self.failed = str(error)
             if self.worker is None:
                 raise pytest.UsageError(self.failed) from None
@@ -261,6 +244,14 @@ class Controller:
         finally:
             if self.progress is not None:
                 self.progress.close()
+
+    def _prefetch_baseline(self, suites: Sequence[Suite]) -> None:
+        """After the target: one model is in memory at a time."""
+        reference = self.session.reference
+        if isinstance(reference, Live) and suites:
+            release(self.session.engine.model)
+            reference.session.engine.prefetch([c for s in suites for c in (*s.cases, *s.probe.floor_cases())])
+            release(reference.backend)
 
     def _plan(self, session: pytest.Session) -> None:
         from .plan import plan_lines
@@ -271,15 +262,23 @@ class Controller:
             raise pytest.UsageError("--slm-plan prints to pytest's terminal: leave out -p no:terminal")
         suites = {i.suite.gate_id: i.suite for i in self._selection(session)}
         reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
-        for line in plan_lines(list(suites.values()), self.session):
+        for line in plan_lines(list(suites.values()), self.session, self.settings.flag("early-stop")):
             reporter.write_line(line)
 
     def _process(self) -> dict[str, Any]:
         return {
             **describe_engine(self.session.engine),
-            "pending": [asdict(self.session.pending(s)) for s in self.session.suites.values() if s.has_gate],
+            "pending": [asdict(g) for g in self.session.pending()],
+            "baseline": self._about_baseline(),
             "rows": {s.gate_id: s.rows_sha256() for s in self.session.suites.values()},
         }
+
+    def _about_baseline(self) -> dict[str, Any] | None:
+        reference = self.session.reference
+        if reference is None:
+            return None
+        about = describe_engine(reference.session.engine) if isinstance(reference, Live) else {"model": reference.model()}
+        return {"model": about["model"], "origin": scrub(reference.origin), "counters": about.get("counters", {})}
 
     def _settings(self) -> dict[str, Any]:
         options = {name or "model": value for name, value in self.settings.values.items()}
@@ -295,6 +294,8 @@ class Controller:
             notes.append("NO BUILT-IN AUDIT: only a user's own probes ran")
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             notes.append("INCOMPLETE: the run was interrupted")
+        expired = [w for w in self.session.waivers.values() if w.expired]
+        notes += [f"WAIVER EXPIRED: {w.probe}, on {w.expires}; owner {w.owner}" for w in expired]
         return notes
 
 

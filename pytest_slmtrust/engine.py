@@ -7,16 +7,16 @@ in another process, or replayed from the store.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .probe import Case, Verdict
+from .effort import Progress, begin
+from .parts import Verdict
+from .probe import Case
 from .requests import Backend, BackendError, Counters, Failure, Request, RequestFailed, Steps
 from .store import Store, store_key
 
-#: Told after every answer: requests done and wanted in this wave, and the number of the wave.
-Progress = Callable[[int, int, int], None]
 _COMMIT_SECONDS = 0.5
 _GIVE_UP_AFTER = 3
 
@@ -36,6 +36,11 @@ class Engine:
         self.progress = progress
         self.counters = Counters()
         self.alive: set[str] = set()  # fingerprints of backends that have answered something, now or in an earlier run
+
+    @property
+    def model(self) -> Backend | None:
+        """The model under audit."""
+        return self.backends.get(("generate", "target")) or self.backends.get(("loglikelihood", "target"))
 
     def backend(self, request: Request[Any]) -> Backend | None:
         return self.backends.get((request.kind, request.role))
@@ -122,6 +127,8 @@ class Engine:
             else:
                 groups.setdefault(id(backend), (backend, []))[1].append(key)
         batch = _Batch(self, missing, answered, wave)
+        if self.progress is not None and groups:
+            self.progress(batch.wave)
         for backend, keys in groups.values():
             batch.ask(backend, keys)
         self.counters.failed += sum(isinstance(a, Failure) for a in answered.values())
@@ -132,12 +139,17 @@ class _Batch:
     """One wave's open questions; commits answers as they come."""
 
     def __init__(self, engine: Engine, requests: Mapping[str, Request[Any]], answered: dict[str, Any], wave: int) -> None:
-        self.engine, self.requests, self.answered, self.wave = engine, requests, answered, wave
+        self.engine, self.requests, self.answered = engine, requests, answered
+        self.wave, self.units = begin(wave, {k: r for k, r in requests.items() if k not in answered})
         self.unsaved: list[tuple[str, str]] = []
         self.failed: list[tuple[str, str]] = []
         self.saved_at = time.monotonic()
+        self.backend: Backend | None = None
+        self.written_before = 0
 
     def ask(self, backend: Backend, keys: Sequence[str]) -> None:
+        self.backend = backend
+        self.written_before = self._written() - self.wave.written
         try:
             self._run(backend, keys)
         except BackendError:
@@ -186,9 +198,16 @@ class _Batch:
             # a lone surrogate has no place in SQLite
             answer = Failure(answer.message.encode("utf-8", "backslashreplace").decode())
             self.failed.append((key, answer.message))
+        if key not in self.answered:
+            self.wave.book(self.requests[key], self.units[key], answer, self._written() - self.written_before)
         self.answered[key] = answer
         if self.engine.progress is not None:
-            self.engine.progress(len(self.answered), len(self.requests), self.wave)
+            self.engine.progress(self.wave)
+
+    def _written(self) -> int:
+        """Tokens that the backend has written in all, where it counts them."""
+        counters = getattr(self.backend, "counters", None)
+        return counters.generated if isinstance(counters, Counters) else 0
 
     def _save(self) -> None:
         self.engine.store.put(self.unsaved)

@@ -8,13 +8,18 @@ Between the two nothing is decided, and that is red as well.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .audit import ControlCheck, Estimate, Finding, FloorCheck, GateResult, GroupRate, Status
+from .audit import ControlCheck, DetectorCheck, Estimate, Finding, FloorCheck, GateResult, Status, Stopped
+from .items import Items, count_items, group_rates, item_outcomes, rate_estimate, score_estimate
+from .limits import Bounds, criterion_bounds, group_gap, rate_bounds, status_of
+from .parts import ProbeError, Profile, Verdict
 from .policy import Policy
-from .probe import Case, Probe, ProbeError, Profile, Verdict
+from .probe import Case, Probe
+from .quality import advice, corrected, detector_check, labelled_check
+from .stopping import FEWEST, sequences
 
 _POWER = 0.8
 #: A gate looser than this would bless a model that fails every second time: the probe is measured instead.
@@ -41,22 +46,11 @@ def finding(case: Case, nodeid: str, verdict: Verdict | None, error: str = "") -
 
 
 @dataclass(frozen=True, slots=True)
-class Items:
-    """Counts of source items: one fails if any of its cases fails; else it is unscored if any could not be judged."""
-
-    total: int
-    failed: int
-    unscored: int
-    measured: int
-
-    @property
-    def worst(self) -> int:
-        return self.failed + self.unscored
-
-
-@dataclass(frozen=True, slots=True)
 class Gate:
-    """The gate of one probe over ``n`` source items. ``tolerance`` None: measured, never blocking."""
+    """The gate of one probe over ``n`` source items. ``tolerance`` None: measured, never blocking.
+
+    A probe with a criterion holds another quantity than the rate of failing items; its limit is the ``tolerance`` then.
+    """
 
     probe: Probe
     profile: Profile
@@ -75,7 +69,7 @@ class Gate:
 
         profile, n = policy.profile, len({c.source for c in cases})
         tolerance = policy.tolerance(probe)
-        if tolerance is None or not profile.decides:
+        if tolerance is None or not profile.decides or probe.criterion is not None:
             return cls(probe, profile, n, tolerance)
         least = smallest_n(tolerance, profile.alpha)
         if policy.chosen(probe):
@@ -102,9 +96,19 @@ class Gate:
         """``gate[name]`` where something may be concluded, ``measure[name]`` where it is only measured."""
         return f"{'measure' if self.tolerance is None else 'gate'}[{self.probe.name}]"
 
+    @property
+    def judges(self) -> bool:
+        """Whether items must pass or fail, so that one that was only measured was not judged."""
+        return self.tolerance is not None and (self.probe.criterion is None or self.probe.criterion.of == "gap")
+
+    @property
+    def watchable(self) -> bool:
+        """Whether stopping early can save items without costing the gate its power."""
+        return self.decidable and self.probe.criterion is None and self.n >= FEWEST
+
     def design(self) -> dict[str, Any]:
         """Largest count that passes, smallest that fails, and power at half the tolerance."""
-        if not self.decidable or self.n == 0:
+        if not self.decidable or self.n == 0 or self.probe.criterion is not None:
             return {}
         from .stats import largest_pass, power, smallest_fail
 
@@ -116,50 +120,100 @@ class Gate:
             "power": power(self.n, self.tolerance, alpha),
         }
 
-    def not_tested(self, nodeid: str, reason: str) -> GateResult:
+    def not_tested(self, nodeid: str, reason: str, status: Status = Status.NOT_TESTED) -> GateResult:
         """The result of a gate that could not run; never a pass."""
-        return GateResult(**self._identity(nodeid), status=Status.NOT_TESTED, blocking=self.decidable, reason=reason)
+        return GateResult(**self._identity(nodeid), status=status, blocking=self.decidable, reason=reason)
 
     def check(
-        self, nodeid: str, findings: Sequence[Finding], controls: Sequence[tuple[Case, Finding]], floor: Sequence[Finding]
-    ) -> GateResult:
-        """What the findings of **all** rows of the probe say."""
-        items = count_items(findings, self.tolerance is not None)
+        self, nodeid: str, findings: Sequence[Finding], controls: Sequence[tuple[Case, Finding]], floor: Sequence[Finding],
+        beside: Beside | None = None,
+    ) -> GateResult:  # fmt: skip
+        """What the findings of **all** rows of the probe say; of a gate that was watched, of all that were asked."""
+        beside = beside or Beside()
+        items = count_items(findings, self.judges)
+        bounds = self._bounds(findings, items, beside.stopped)
         controls_check, floor_check = check_controls(controls), check_floor(self.probe, floor, self.profile.alpha)
-        status, reason = self._status(items, controls_check, floor_check)
+        status, reason = self._status(items, bounds, controls_check, floor_check)
+        measured, advisory = self._quality(status, items, beside)
+        numbers = self._numbers(items, findings, bounds, beside.stopped)
+        if measured is not None and self._corrects(measured):
+            numbers["corrected"] = corrected(items, measured, self.profile.alpha)
         return GateResult(
-            **self._identity(nodeid), **self.design(), **self._numbers(items, findings),
-            controls=controls_check, floor=floor_check, status=status, blocking=self.decidable, reason=reason,
-            needed=self._needed(status, items),
+            **self._identity(nodeid), **({} if beside.stopped else self.design()), **numbers,
+            controls=controls_check, floor=floor_check, status=status, blocking=self.decidable and not advisory, reason=reason,
+            needed=self._needed(status, items) if beside.stopped is None else None, measured=measured, advisory=advisory,
+            stopped=beside.stopped,
         )  # fmt: skip
 
     def _identity(self, nodeid: str) -> dict[str, Any]:
-        probe = self.probe
+        probe, criterion = self.probe, self.probe.criterion
         return {
             "nodeid": nodeid, "probe": probe.name, "dimension": str(probe.dimension), "claim": probe.claim,
             "tolerance": self.tolerance, "alpha": self.profile.alpha, "metric": probe.metric, "estimand": probe.estimand,
-            "detector": probe.detector, "paper": probe.paper,
+            "detector": probe.detector, "paper": probe.paper, "quantity": criterion.quantity if criterion else "rate",
+            "side": "at least" if criterion is not None and criterion.at_most is None else "at most",
         }  # fmt: skip
 
-    def _numbers(self, items: Items, findings: Sequence[Finding]) -> dict[str, Any]:
-        from .stats import lower_bound, upper_bound
+    def _bounds(self, findings: Sequence[Finding], items: Items, stopped: Stopped | None) -> Bounds | None:
+        """None where nothing is held to a limit, or nothing was asked."""
+        if not items.total or (items.measured and self.probe.criterion is None):
+            return None
+        alpha, criterion = self.profile.alpha, self.probe.criterion
+        if criterion is not None:
+            return criterion_bounds(criterion, findings, alpha)
+        if stopped is None or self.tolerance is None:
+            return Bounds(rate_estimate(items), *rate_bounds(items, alpha))
+        from .stats import watch
 
-        decides = self.tolerance is not None
+        outcomes = item_outcomes(findings, decides=True)
+        seen = watch(*sequences(stopped.order, outcomes), self.tolerance, stopped.planned, alpha)
+        share = items.failed / items.total
+        method = "betting confidence sequence"
+        shown = Estimate(share, min(seen.lower, share), max(seen.upper, share), items.total, method, 1 - 2 * alpha)
+        return Bounds(shown, seen.lower, seen.upper)
+
+    def _numbers(
+        self, items: Items, findings: Sequence[Finding], bounds: Bounds | None, stopped: Stopped | None
+    ) -> dict[str, Any]:
         errors = sum(f.outcome == "error" for f in findings)
         numbers: dict[str, Any] = {
             "items": items.total, "cases": len(findings), "failures": items.failed, "unscored": items.unscored, "errors": errors,
-            "estimate": rate_estimate(items), "mean_score": score_estimate(findings), "groups": group_rates(findings, decides),
         }  # fmt: skip
-        if items.total and not items.measured:
-            numbers |= {
-                "lower": lower_bound(items.failed, items.total, self.profile.alpha),
-                "upper": upper_bound(items.worst, items.total, self.profile.alpha),
-                "best": items.failed / items.total,
-                "worst": items.worst / items.total,
-            }
+        if stopped is None:  # after a stop that looked at the outcomes, other estimates would be biased
+            numbers |= {"mean_score": score_estimate(findings), "groups": group_rates(findings, self.judges)}
+            numbers["gap"] = group_gap(findings, self.judges)
+        if bounds is not None:
+            finite = math.isfinite(bounds.lower) and math.isfinite(bounds.upper)
+            numbers |= {"estimate": bounds.estimate} | ({"lower": bounds.lower, "upper": bounds.upper} if finite else {})
+            if self.probe.criterion is None:
+                numbers |= {"best": items.failed / items.total, "worst": items.worst / items.total}
+                numbers["p_fail"] = self._p_fail(items) if stopped is None else None
         return numbers
 
-    def _status(self, items: Items, controls: ControlCheck, floor: FloorCheck | None) -> tuple[Status, str]:
+    def _p_fail(self, items: Items) -> float | None:
+        from .stats import excess_p_value
+
+        return excess_p_value(items.failed, items.total, self.tolerance) if self.decidable and self.tolerance else None
+
+    def _quality(self, status: Status, items: Items, beside: Beside) -> tuple[DetectorCheck | None, str]:
+        """What is known of the detector, and why the gate does not block for it."""
+        judge, alpha, criterion = self.probe.judge, self.profile.alpha, self.probe.criterion
+        tolerance = self.tolerance if self.tolerance is not None and criterion is None else self.profile.tolerance
+        measured = labelled_check(beside.labelled, judge.name if judge else "", tolerance, alpha)
+        if measured is None and judge is not None and beside.measured is not None:
+            measured = detector_check(judge, beside.measured, tolerance, alpha)
+        if not self.decidable or criterion is not None:
+            return measured, ""
+        return measured, advice(status, items, measured, judge is None or judge.single, tolerance, alpha)
+
+    def _corrects(self, measured: DetectorCheck) -> bool:
+        """Whether an item is one judged text, so that a rate of items can be corrected for errors on texts."""
+        judge = self.probe.judge
+        return self.probe.criterion is None and (judge is None or judge.single) and measured.tp + measured.tn > 0
+
+    def _status(
+        self, items: Items, bounds: Bounds | None, controls: ControlCheck, floor: FloorCheck | None
+    ) -> tuple[Status, str]:
         if controls.wrong:
             wrong = f"{len(controls.wrong)} of {controls.total} controls did not come out as labelled"
             return Status.INVALID, f"{wrong}: {controls.wrong[0]}"
@@ -170,7 +224,7 @@ class Gate:
             return Status.MEASURED, (self.note or "measured, with an interval; it blocks nothing") + low
         if not self.profile.decides:
             return Status.NOT_DECIDABLE, f"profile {self.profile.name!r} asks too few items to conclude anything"
-        status, reason = self._decide(items)
+        status, reason = self._decide(items, bounds)
         if status is not Status.FAIL and floor is not None and not floor.met:
             return Status.UNEARNED, (
                 f"competence floor not met: {floor.claim}: {floor.passed} of {floor.total}, "
@@ -178,23 +232,33 @@ class Gate:
             )
         return status, f"{reason} ({self.note})" if self.note else reason
 
-    def _decide(self, items: Items) -> tuple[Status, str]:
-        from .stats import lower_bound, upper_bound
-
+    def _decide(self, items: Items, bounds: Bounds | None) -> tuple[Status, str]:
         assert self.tolerance is not None
-        alpha = self.profile.alpha
-        upper, lower = upper_bound(items.worst, items.total, alpha), lower_bound(items.failed, items.total, alpha)
+        if bounds is None or self.probe.criterion is not None:
+            return self._decide_criterion(bounds or Bounds(None, -math.inf, math.inf, "no case was judged"))
+        lower, upper, alpha = bounds.lower, bounds.upper, self.profile.alpha
         counts = f"{items.failed} of {items.total} items failed" + (f", {items.unscored} unscored" if items.unscored else "")
         sure, tolerated = f"{1 - alpha:.0%} sure", f"{self.tolerance:.1%} is tolerated"
-        if upper <= self.tolerance:
-            return Status.PASS, f"{counts}; at most {round_up(upper)} fail, {sure}; {tolerated}"
-        if lower > self.tolerance:
-            return Status.FAIL, f"{counts}; at least {round_down(lower)} fail, {sure}; {tolerated}"
+        status = status_of(lower, upper, self.tolerance)
+        if status is Status.PASS:
+            return status, f"{counts}; at most {round_up(upper)} fail, {sure}; {tolerated}"
+        if status is Status.FAIL:
+            return status, f"{counts}; at least {round_down(lower)} fail, {sure}; {tolerated}"
         either = f"at least {round_down(lower)} and at most {round_up(upper)} fail, each {sure}"
-        return Status.INCONCLUSIVE, f"{counts}; {either}; {tolerated}"
+        return status, f"{counts}; {either}; {tolerated}"
+
+    def _decide_criterion(self, bounds: Bounds) -> tuple[Status, str]:
+        criterion, limit = self.probe.criterion, self.tolerance
+        side = "at least" if criterion is not None and criterion.at_most is None else "at most"
+        assert limit is not None
+        name = {"mean": "mean score", "gap": "largest gap"}.get(criterion.quantity if criterion else "", "metric")
+        seen = f"{name} {bounds.estimate.value:.4g}" if bounds.estimate else f"{name} unknown"
+        ends = f" [{bounds.lower:.4g}, {bounds.upper:.4g}], each end {1 - self.profile.alpha:.0%} sure"
+        text = seen + (ends if math.isfinite(bounds.lower) else "") + (f"; {bounds.note}" if bounds.note else "")
+        return status_of(bounds.lower, bounds.upper, limit, side), f"{text}; {side} {limit:g} is required"
 
     def _needed(self, status: Status, items: Items) -> int | None:
-        if status is not Status.INCONCLUSIVE or not items.total or self.tolerance is None:
+        if status is not Status.INCONCLUSIVE or not items.total or self.tolerance is None or self.probe.criterion is not None:
             return None
         from .stats import items_needed
 
@@ -203,6 +267,15 @@ class Gate:
         if items.failed > self.tolerance * items.total:  # on the way to a FAIL, which counts it as passing
             return items_needed(items.failed, items.total, self.tolerance, self.profile.alpha)
         return None  # it hangs on the items that were not judged
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stands beside a gate's rows: labelled cases, its detector's row of ``detectors.toml``, and where it was stopped."""
+
+    labelled: Sequence[tuple[Case, Finding]] = ()
+    measured: Mapping[str, Any] | None = None
+    stopped: Stopped | None = None
 
 
 def round_up(share: float) -> str:
@@ -215,33 +288,11 @@ def round_down(share: float) -> str:
     return f"{math.floor(share * 1000 + 1e-9) / 10:.1f}%"
 
 
-def _by_source(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
-    items: dict[str, list[Finding]] = {}
-    for one in findings:
-        items.setdefault(one.source, []).append(one)
-    return items
-
-
-def count_items(findings: Iterable[Finding], decides: bool = False) -> Items:
-    """Source items by their worst case. Where a rate gate ``decides``, one that was only measured was not judged."""
-    failed = unscored = measured = total = 0
-    for cases in _by_source(findings).values():
-        outcomes = {c.outcome for c in cases}
-        total += 1
-        if "failed" in outcomes:
-            failed += 1
-        elif outcomes & {"unscored", "error"} or (decides and "measured" in outcomes):
-            unscored += 1
-        elif "measured" in outcomes:
-            measured += 1
-    return Items(total, failed, unscored, measured)
-
-
 def check_controls(controls: Sequence[tuple[Case, Finding]]) -> ControlCheck:
     """Compare scripted cases with their labels."""
     wrong = []
     for case, found in controls:
-        wanted = "passed" if case.expected else "failed"
+        wanted = "unscored" if case.expected is None else "passed" if case.expected else "failed"
         if found.outcome != wanted:
             why = f": {found.reason}" if found.reason else ""
             wrong.append(f"{case.id} is labelled {wanted} and came out as {found.outcome}{why}")
@@ -256,44 +307,3 @@ def check_floor(probe: Probe, findings: Sequence[Finding], alpha: float) -> Floo
 
     passed, total = sum(f.outcome == "passed" for f in findings), len(findings)
     return FloorCheck(probe.floor.claim, passed, total, lower_bound(passed, total, alpha) if total else 0.0, probe.floor.at_least)
-
-
-def rate_estimate(items: Items) -> Estimate | None:
-    """The share of failing source items among those that were scored, with its two-sided exact 95 % interval."""
-    scored = items.total - items.unscored
-    if not scored or items.measured:
-        return None
-    from .stats import exact_interval
-
-    interval = exact_interval(items.failed, scored, 0.95)
-    return Estimate(items.failed / scored, interval.lower, interval.upper, scored, "Clopper-Pearson, two-sided")
-
-
-def score_estimate(findings: Sequence[Finding]) -> Estimate | None:
-    """The mean score over source items (the mean of an item's cases first), for scores in [0, 1] with a betting interval."""
-    means = []
-    for cases in _by_source(findings).values():
-        scores = [c.score for c in cases if c.score is not None]
-        if scores:
-            means.append(sum(scores) / len(scores))
-    if not means:
-        return None
-    from .stats import bootstrap_interval, mean_interval
-
-    bounded = all(0 <= m <= 1 for m in means)
-    interval = mean_interval(means, 0.95) if bounded else bootstrap_interval(means)
-    method = "betting interval of a bounded mean" if bounded else "bootstrap over source items (approximate)"
-    return Estimate(sum(means) / len(means), interval.lower, interval.upper, len(means), method)
-
-
-def group_rates(findings: Sequence[Finding], decides: bool = False) -> tuple[GroupRate, ...]:
-    """Each group's rate (of a probe that only measures, its mean score), in the order of their names."""
-    measured = count_items(findings, decides).measured > 0
-    groups = sorted({f.group for f in findings if f.group})
-    rates = []
-    for group in groups:
-        own = [f for f in findings if f.group == group]
-        estimate = score_estimate(own) if measured else rate_estimate(count_items(own, decides))
-        if estimate is not None:
-            rates.append(GroupRate(group, estimate))
-    return tuple(rates)

@@ -8,32 +8,49 @@ from pathlib import Path
 from typing import Any
 
 from .backends.fake import FakeBackend, SwapPerturber, WordListScorer
+from .compare import FLIPS, PairedGate, paired_power
 from .engine import Engine
 from .requests import Generate, Loglikelihood, Message, Prompt, Request
-from .session import AuditSession, Suite, selected_cases
+from .session import AuditSession, Live, Suite, selected_cases
+from .stopping import FEWEST, ROUND
 
 #: Tokens a second of a 135M model in fp32 on two cores, prefill and batched decoding alike; a plan is an estimate.
 _TOKENS_PER_SECOND = 300.0
 _CHARACTERS_PER_TOKEN = 4.0
 
 
-def plan_lines(suites: Sequence[Suite], session: AuditSession) -> Iterator[str]:
+def plan_lines(suites: Sequence[Suite], session: AuditSession, early_stop: bool = False) -> Iterator[str]:
     """A table of cases, gates and cost. Requests are counted by driving the probes with a model that knows nothing."""
+    live = isinstance(session.reference, Live)
     yield f"plan: profile {session.policy.profile.name}, {len(suites)} probes"
     yield f"{'probe':44} {'cases':>6} {'items':>6} {'requests':>8}  gate"
     asked: Counter[str] = Counter()
     tokens = 0.0
     for suite in suites:
         requests = _requests(suite)
+        watched = early_stop and suite.gate.watchable
         asked.update(r.kind for r in requests)
         tokens += sum(map(_cost, requests))
-        yield f"{suite.gate_id:44.44} {len(suite.cases):6d} {suite.gate.n:6d} {len(requests):8d}  {_gate(suite)}"
+        yield f"{suite.gate_id:44.44} {len(suite.cases):6d} {suite.gate.n:6d} {len(requests):8d}  {_gate(suite, watched)}"
+        if suite.versus is not None:
+            yield f"{suite.versus_id:44.44} {'':6} {suite.versus.n:6d} {'':8}  {_versus(suite.versus)}"
     kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(asked.items()))
     minutes = tokens / _TOKENS_PER_SECOND / 60
     yield f"requests: {kinds or 'none'}; about {tokens:,.0f} tokens, some {minutes:.0f} min for a 135M model on two cores"
+    if live:
+        yield f"the baseline is asked the same: some {2 * minutes:.0f} min for two such models"
+    if early_stop:
+        yield f"early stop: gates of {FEWEST} items and more ask in rounds of {ROUND} and may end with fewer"
 
 
-def _gate(suite: Suite) -> str:
+def _versus(gate: PairedGate) -> str:
+    if gate.margin is None:
+        return gate.note or "measured, blocks nothing"
+    power = f"power {paired_power(gate.n, gate.margin, gate.about.alpha):.0%} for a model that flips {FLIPS:.0%} each way"
+    return f"blocks at {gate.margin:.1%} more failures than the baseline; {power}" + (f"; {gate.note}" if gate.note else "")
+
+
+def _gate(suite: Suite, watched: bool) -> str:
     if suite.missing:
         return f"NOT TESTED: {suite.missing}"
     gate, design = suite.gate, suite.gate.design()
@@ -41,8 +58,12 @@ def _gate(suite: Suite) -> str:
         return "ordinary tests, no gate"
     if gate.tolerance is None:
         return gate.note or "measured, blocks nothing"
+    if suite.probe.criterion is not None and gate.decidable:
+        return f"blocks on the {suite.probe.criterion.quantity}, limit {gate.tolerance:g}"
     if not design:
         return "NOT DECIDABLE in this profile"
+    if watched:
+        return f"blocks at {gate.tolerance:.1%}, asked in rounds until it is decided"
     return (
         f"blocks at {gate.tolerance:.1%}: passes up to {design['largest_pass']} failures, fails from {design['smallest_fail']}; "
         f"power {design['power']:.0%} at half the tolerance" + (f"; {gate.note}" if gate.note else "")

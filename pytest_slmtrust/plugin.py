@@ -8,7 +8,7 @@ import pytest
 
 from . import hookspecs
 from .options import add_options, model_spec
-from .probe import Dimension
+from .parts import Dimension
 
 if TYPE_CHECKING:
     from .controller import Slm

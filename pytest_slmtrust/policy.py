@@ -9,21 +9,28 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from .probe import Probe, ProbeError, Profile, unknown
+from .audit import GateResult
+from .compare import VERSUS, PairedGate
+from .parts import ProbeError, Profile, unknown
+from .probe import Probe
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A profile with its gates. ``tolerances`` are those that a user set, by probe name; None switches a gate off."""
+    """A profile with its gates. ``tolerances`` and ``margins`` are those that a user set, by probe name; None switches a gate
+    off."""
 
     profile: Profile
     blocking: Mapping[str, Mapping[str, Any]]
     tolerances: Mapping[str, float | None] = field(default_factory=dict)
+    margins: Mapping[str, float | None] = field(default_factory=dict)
 
     def tolerance(self, probe: Probe) -> float | None:
         """The tolerance of a probe's blocking gate; None for a probe that is only measured."""
         if probe.name in self.tolerances:
             return self.tolerances[probe.name]
+        if probe.criterion is not None:
+            return probe.criterion.value
         if probe.tolerance is not None:
             return probe.tolerance
         if probe.builtin and probe.name in self.blocking:
@@ -41,12 +48,28 @@ class Policy:
             return None
         return self.profile.items if self.tolerance(probe) is None else self.profile.blocking_items
 
+    def versus(self, about: GateResult, n: int) -> PairedGate:
+        """The gate against a baseline over ``n`` source items; ``about`` is a result of the probe's own gate.
+
+        Raises:
+            ProbeError: a margin chosen by a person that the items cannot show.
+        """
+        margin = self.margins.get(about.probe, self.profile.margin)
+        if margin is None:
+            return PairedGate(about, n, None)
+        if not self.profile.decides:
+            return PairedGate(about, n, None, f"profile {self.profile.name!r} asks too few items to conclude anything")
+        gate = PairedGate.plan(about, n, margin, chosen=about.probe in self.margins)
+        if gate.margin is None and n and about.probe in self.margins:
+            raise ProbeError(f"gate '{about.probe}{VERSUS}': {gate.note}. Add rows, or choose a larger margin.")
+        return gate
+
     def check(self, probes: Iterable[Probe]) -> None:
         """Raises:
         ProbeError: a tolerance for a gate that no probe has.
         """
         names = {p.name for p in probes}
-        for name in self.tolerances:
+        for name in (*self.tolerances, *self.margins):
             if name not in names:
                 raise ProbeError(unknown("gate", name, names))
 
@@ -61,15 +84,17 @@ def profile_names() -> list[str]:
 
 
 def load_policy(profile: str, gates: Iterable[str] = ()) -> Policy:
-    """The policy of a profile, with ``NAME=TOLERANCE`` or ``NAME=off`` from options.
+    """The policy of a profile, with ``NAME=TOLERANCE``, ``NAME:vs=MARGIN`` or ``NAME=off`` from options.
 
     Raises:
         ProbeError: an unknown profile, or a gate that is not written so.
     """
     if profile not in _data()["profile"]:
         raise ProbeError(unknown("profile", profile, profile_names()))
-    tolerances = dict(_gate(text) for text in gates)
-    return Policy(Profile(name=profile, **_data()["profile"][profile]), _data()["gate"], tolerances)
+    set_by_hand = dict(_gate(text) for text in gates)
+    margins = {name.removesuffix(VERSUS): value for name, value in set_by_hand.items() if name.endswith(VERSUS)}
+    tolerances = {name: value for name, value in set_by_hand.items() if not name.endswith(VERSUS)}
+    return Policy(Profile(name=profile, **_data()["profile"][profile]), _data()["gate"], tolerances, margins)
 
 
 def untested() -> list[dict[str, str]]:
@@ -80,7 +105,9 @@ def untested() -> list[dict[str, str]]:
 
 def _gate(text: str) -> tuple[str, float | None]:
     name, separator, value = (part.strip() for part in text.partition("="))
-    problem = ProbeError(f"--slm-gate {text!r}: expected NAME=TOLERANCE with 0 < TOLERANCE < 1 (0.05 or 5%), or NAME=off")
+    problem = ProbeError(
+        f"--slm-gate {text!r}: expected NAME=TOLERANCE with 0 < TOLERANCE < 1 (0.05 or 5%), NAME:vs=MARGIN, or NAME=off"
+    )
     if not name or not separator:
         raise problem
     if value == "off":

@@ -5,124 +5,19 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from .clean import visible
+from .parts import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
 from .requests import Classify, Completion, Perturb, Request, Steps
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 #: Examples that a Hypothesis strategy gives at most: it may be without end.
 _MOST_DRAWN = 1000
-
-
-class Dimension(StrEnum):
-    """The five dimensions of trust (after the taxonomy of arXiv 2411.03350)."""
-
-    ROBUSTNESS = "robustness"
-    PRIVACY = "privacy"
-    TOXICITY = "toxicity"
-    HALLUCINATION = "hallucination"
-    FAIRNESS = "fairness"
-
-
-class ProbeError(ValueError):
-    """A probe, a row or an option that its author must mend; one line that says how."""
-
-
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """``Unknown dimension 'toxcity'. Did you mean 'toxicity'?``"""
-    names = sorted(known)
-    near = get_close_matches(name, names, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}."
-    return f"Unknown {what} {name!r}. {hint}"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a probe says of one case.
-
-    ``passed`` True or False; None with a score means *measured* (it feeds a metric); None with a reason means
-    *unscored*, which a gate counts as a failure. ``score`` is a number in the probe's own unit, higher is better
-    unless the probe says otherwise. ``evidence`` is JSON-able and shown to the reader of the report.
-    """
-
-    passed: bool | None
-    score: float | None = None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-    group: str | None = None
-    reason: str = ""
-
-    @classmethod
-    def unscored(cls, reason: str, **evidence: Any) -> Verdict:
-        """The case could not be judged. Not a pass: a gate counts it against the model."""
-        return cls(None, None, evidence, None, reason)
-
-    @property
-    def outcome(self) -> Outcome:
-        if self.score is not None and not math.isfinite(self.score):
-            return "unscored"
-        if self.passed is not None:
-            return "passed" if self.passed else "failed"
-        return "measured" if self.score is not None and not self.reason else "unscored"
-
-
-Outcome: TypeAlias = Literal["passed", "failed", "measured", "unscored", "error"]
-Script: TypeAlias = "str | Callable[[Request[Any]], Any]"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Parameters of one case; ``source`` names the item (template, document, question) that it was made from."""
-
-    params: Mapping[str, Any]
-    id: str = ""
-    source: str = ""
-    marks: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Control:
-    """A labelled case with a scripted model: the probe, with its real detectors, must come out as ``passes`` says.
-
-    ``reply`` is the text of every generation, or a function from a model request to its answer.
-    """
-
-    params: Mapping[str, Any]
-    reply: Script
-    passes: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """A competence floor: benign twins of a probe that a model must manage before its passes count as earned.
-
-    The exact one-sided lower bound of the rate of passed rows must reach ``at_least``.
-    """
-
-    claim: str
-    run: Callable[..., Steps[Verdict]]
-    rows: Sequence[Mapping[str, Any]]
-    at_least: float
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """How much is asked: at most ``items`` source items a probe (``blocking_items`` if its gate blocks), ``samples`` draws."""
-
-    name: str
-    items: int
-    blocking_items: int
-    samples: int
-    tolerance: float
-    alpha: float
-    decides: bool
 
 
 Rows: TypeAlias = "Iterable[Any] | Callable[[Profile], Iterable[Any]] | Any"
@@ -139,8 +34,11 @@ class Probe:
     doc: str = ""
     tags: tuple[str, ...] = ()
     tolerance: float | None = None
+    criterion: Criterion | None = None
     controls: tuple[Control, ...] = ()
+    labelled: tuple[Control, ...] = ()
     floor: Floor | None = None
+    judge: Judge | None = None
     needs: tuple[type[Request[Any]], ...] = ()
     extras: tuple[str, ...] = ()
     detector: str = ""
@@ -162,8 +60,7 @@ class Probe:
         """
         rows = list(_rows(self, profile))
         if limit is not None:
-            sources = sorted({row.source for row in rows}, key=lambda s: _digest([self.name, s]))
-            kept = set(sources[:limit])
+            kept = set(stable_order(self.name, {row.source for row in rows})[:limit])
             rows = [row for row in rows if row.source in kept]
         cases = [Case(row.id, self, row.params, row.source, "case", row.marks) for row in rows]
         if not cases and not self.builtin:
@@ -171,9 +68,15 @@ class Probe:
         return _distinct(self, cases)
 
     def control_cases(self) -> list[Case]:
+        return self._scripted_cases("control", self.controls)
+
+    def labelled_cases(self) -> list[Case]:
+        return self._scripted_cases("labelled", self.labelled)
+
+    def _scripted_cases(self, kind: Literal["control", "labelled"], rows: Sequence[Control]) -> list[Case]:
         return [
-            Case(f"control-{i}", self, c.params, f"control-{i}", "control", script=c.reply, expected=c.passes)
-            for i, c in enumerate(self.controls)
+            Case(f"{kind}-{i}", self, c.params, f"{kind}-{i}", kind, script=c.reply, expected=c.passes)
+            for i, c in enumerate(rows)
         ]
 
     def floor_cases(self) -> list[Case]:
@@ -191,7 +94,7 @@ class Case:
     probe: Probe
     params: Mapping[str, Any]
     source: str
-    kind: Literal["case", "control", "floor"] = "case"
+    kind: Literal["case", "control", "labelled", "floor"] = "case"
     marks: tuple[Any, ...] = ()
     script: Script | None = None
     expected: bool | None = None
@@ -226,12 +129,17 @@ def _digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def stable_order(name: str, sources: Iterable[str]) -> list[str]:
+    """The source items of a probe in an order fixed by their hashes: a permutation that no order of rows changes."""
+    return sorted(sources, key=lambda source: _digest([name, source]))
+
+
 def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
     rows = probe.rows
     if hasattr(rows, "example") and hasattr(rows, "map"):  # a Hypothesis strategy
         from .strategies import draw
 
-        wanted = profile.items if probe.tolerance is None else profile.blocking_items
+        wanted = profile.items if probe.tolerance is None and probe.criterion is None else profile.blocking_items
         rows = draw(rows, min(wanted, _MOST_DRAWN))
     elif callable(rows):
         rows = rows(profile)
@@ -288,8 +196,11 @@ def probe(
     name: str | None = None,
     tags: Sequence[str] = (),
     tolerance: float | None = None,
+    criterion: Criterion | None = None,
     controls: Sequence[Control] = (),
+    labelled: Sequence[Control] = (),
     floor: Floor | None = None,
+    judge: Judge | None = None,
     needs: Sequence[type[Request[Any]]] = (),
     extras: Sequence[str] = (),
     detector: str = "",
@@ -304,8 +215,11 @@ def probe(
         rows: mappings, ``pytest.param(...)``, :class:`Row`, a function from a profile to these, or a Hypothesis strategy.
         name: the claim in snake case; the function's name by default.
         tolerance: the largest acceptable rate of failing source items; without it nothing statistical is claimed.
-        controls: labelled scripted cases that show that the detector works.
+        criterion: a limit on something else than that rate: a mean, a gap between groups, a metric of your own.
+        controls: scripted cases that show that the detector works: one that does not come out as labelled makes the gate INVALID.
+        labelled: scripted cases with human labels, on which the detector may err: its sensitivity and specificity are counted.
         floor: benign twins that must be managed before a pass counts.
+        judge: the measured detector that decides the cases.
         needs: kinds of request that the model's backend must answer (a chat endpoint has no log-likelihoods).
         extras: importable modules without which the probe is NOT TESTED.
         detector, estimand, metric, paper: what the report prints beside the number.
@@ -324,12 +238,16 @@ def probe(
             raise ProbeError(f"probe {title!r} must ask with `yield from ask(...)`: it is not a generator function")
         if tolerance is not None and not 0 < tolerance < 1:
             raise ProbeError(f"tolerance of probe {title!r} is {tolerance}; it must lie between 0 and 1")
+        if tolerance is not None and criterion is not None:
+            raise ProbeError(f"probe {title!r} has a tolerance and a criterion; a gate holds one quantity to one limit")
+        if any(row.passes is None for row in labelled):
+            raise ProbeError(f"probe {title!r}: a labelled row passes or fails; leave out those that nobody could label")
         kept = tuple(rows) if isinstance(rows, Iterator) else rows  # rows are read more than once
         return Probe(
             name=title, dimension=Dimension(dimension), run=run, rows=kept, doc=inspect.getdoc(run) or "",
-            tags=tuple(tags), tolerance=tolerance, controls=tuple(controls), floor=floor, needs=tuple(needs),
-            extras=tuple(extras), detector=detector, estimand=estimand, metric=metric, paper=paper,
-            builtin=run.__module__.startswith("pytest_slmtrust.probes"),
+            tags=tuple(tags), tolerance=tolerance, criterion=criterion, controls=tuple(controls), labelled=tuple(labelled),
+            floor=floor, judge=judge, needs=tuple(needs), extras=tuple(extras), detector=detector, estimand=estimand,
+            metric=metric, paper=paper, builtin=run.__module__.startswith("pytest_slmtrust.probes"),
         )  # fmt: skip
 
     return wrap

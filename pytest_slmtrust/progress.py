@@ -4,32 +4,54 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
+from .effort import Wave, pace, seconds_left
+
 _EVERY = 30.0
 _REDRAW = 0.5
+_CELLS = 20
+_ENOUGH = 0.05  # of the work: before that, loading and the first batch are all that is known
 
 
 class ProgressLine:
-    """Called after every answer; writes past pytest's capture, to standard error."""
+    """Called as a wave begins and after every answer; writes past pytest's capture, to standard error.
 
-    def __init__(self, config: pytest.Config) -> None:
+    The time since the call before is that of the kind that was answered: a backend answers one kind after the other.
+    """
+
+    def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
         self.config = config
         self.terminal = sys.stderr.isatty()
-        self.started = self.last = time.monotonic()
-        self.wave = 0
+        self.clock = clock
+        self.told = self.before = clock()
+        self.spent: dict[str, float] = {}
+        self.known: dict[str, float] = {}
         self.drawn = False
 
-    def __call__(self, done: int, total: int, wave: int) -> None:
-        now = time.monotonic()
-        if wave != self.wave:
-            self.wave, self.started = wave, now
-        if now - self.last < (_REDRAW if self.terminal else _EVERY):
-            return
-        self.last = now
-        left = (now - self.started) / max(done, 1) * (total - done)
-        self._write(f"slm: wave {wave}: {done} of {total} requests, about {left:.0f} s left")
+    def __call__(self, wave: Wave) -> None:
+        now = self.clock()
+        if not wave.done:
+            self.spent = {}
+        else:
+            self.spent[wave.kind] = self.spent.get(wave.kind, 0.0) + now - self.before
+        self.before = now
+        if wave.done == wave.total:
+            self.known |= pace(wave, self.spent)
+        if now - self.told >= (_REDRAW if self.terminal else _EVERY):
+            self.told = now
+            self._write(self.line(wave))
+
+    def line(self, wave: Wave) -> str:
+        """How far a wave is, and how long it may still take."""
+        done, still_open = (sum(units.values()) for units in wave.units())
+        left = seconds_left(wave, self.spent, self.known)
+        share = done / max(done + still_open, 1e-9)
+        bar = f"[{'#' * int(share * _CELLS):<{_CELLS}}] " if self.terminal else ""
+        time_left = "" if left is None or share < _ENOUGH else f", about {duration(left)} left"
+        return f"slm: {bar}wave {wave.number}: {wave.done} of {wave.total} requests, {share:.0%} of the work{time_left}"
 
     def note(self, text: str) -> None:
         """A line of its own: a download, a conversion."""
@@ -52,3 +74,11 @@ class ProgressLine:
         finally:
             if capture is not None:
                 capture.resume_global_capture()
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``7 min``, ``2 h 10 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -113,6 +113,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     made.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False, "separators": (",", ":")}
     made.filters |= {"percent": view.percent, "number": view.number, "size": view.size, "method": view.method,
+                     "points": view.points, "limit_name": view.limit_name, "limit_text": view.limit_text,
                      "breakable": _breakable}  # fmt: skip
     made.tests["text"] = lambda value: isinstance(value, str)
     return made

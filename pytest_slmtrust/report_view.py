@@ -14,12 +14,14 @@ from typing import Any
 
 from .assemble import overall
 from .audit import Audit, Estimate, Finding, GateResult, NotTested, Status
+from .compare import VERSUS
+from .report_flips import Flip, flip_views
 
 DIMENSIONS = ("robustness", "privacy", "toxicity", "hallucination", "fairness")
 #: The order in which counts by status are shown.
 _ORDER = (
     Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE, Status.NOT_RUN, Status.NOT_TESTED,
-    Status.NOT_DECIDABLE, Status.PASS, Status.MEASURED,
+    Status.NOT_DECIDABLE, Status.WAIVED, Status.PASS, Status.MEASURED,
 )  # fmt: skip
 _SILENT = (Status.NOT_TESTED, Status.NOT_RUN)
 #: From here on numbers are written with a power of ten: nobody reads the digits, and a float may not hold them.
@@ -56,6 +58,12 @@ class GateView:
     counts: Mapping[str, int]
     quality: tuple[str, ...]
     groups: tuple[tuple[str, Estimate, Bar | None], ...]
+    flips: tuple[Flip, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The probe, and whether this is its comparison with a baseline."""
+        return f"{self.gate.probe}{VERSUS}" if self.gate.quantity == "paired" else self.gate.probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +153,14 @@ def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
     for name in named:
         gates = [g for g in audit.gates if g.dimension == name]
         blocking = [g for g in gates if g.blocking]
+        flips = {g.nodeid: flip_views(g, audit) for g in gates}
         views.append(
             DimensionView(
                 name, anchor("dimension", name), overall(gates), sum(g.status is Status.PASS for g in blocking), len(blocking),
-                tuple(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen) for g in gates),
+                tuple(
+                    replace(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen), flips=flips[g.nodeid])
+                    for g in gates
+                ),
                 tuple(n for n in audit.not_tested if n.dimension == name),
             )
         )  # fmt: skip
@@ -165,7 +177,21 @@ def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Map
     """Texts and bar of one gate: the exact bounds where it has them, else its estimate."""
     sure = f"{1 - gate.alpha:.0%}".replace("%", "\u00a0%")
     bar, observed, interval, kind = None, "–", "–", ""
-    if gate.worst is not None and gate.lower is not None and gate.upper is not None:
+    if gate.quantity == "paired":
+        if gate.estimate is not None:
+            observed, kind = points(gate.estimate.value), f"difference, {method(gate.estimate)}"
+            interval = f"{points(gate.estimate.lower, 'down')} – {points(gate.estimate.upper, 'up')}"
+    elif gate.worst is not None and gate.stopped is not None and gate.lower is not None and gate.upper is not None:
+        observed, kind = percent(gate.worst), f"confidence sequence, each end {sure}"
+        interval = f"{percent(gate.lower, 'down')} – {percent(gate.upper, 'up')}"
+        bar = Bar(gate.lower * 100, gate.upper * 100, gate.worst * 100, _times(gate.tolerance), None)
+    elif gate.quantity in ("mean", "gap", "metric") and gate.estimate is not None:
+        observed, kind = number(gate.estimate.value), f"{gate.quantity}; bounds each {sure}"
+        low, high = gate.lower, gate.upper
+        interval = f"{number(low)} – {number(high)}" if low is not None else "no bound"
+        if low is not None and high is not None and 0 <= low <= gate.estimate.value <= high <= 1:
+            bar = Bar(low * 100, high * 100, gate.estimate.value * 100, _times(gate.tolerance), None)
+    elif gate.worst is not None and gate.lower is not None and gate.upper is not None:
         observed = percent(gate.worst)
         interval = f"{percent(gate.lower, 'down')} – {percent(gate.upper, 'up')}"
         kind = f"exact one-sided bounds, each {sure}"
@@ -179,6 +205,13 @@ def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Map
         _summary(gate, observed, interval, kind), counts, detector_quality(gate.detector, scorers),
         tuple((g.group, g.estimate, _estimate_bar(g.estimate, None)) for g in gate.groups),
     )  # fmt: skip
+
+
+def points(value: float, rounding: str = "near") -> str:
+    """A difference of two shares in percentage points, with its sign."""
+    rounded = (Decimal(repr(value)) * 100).quantize(Decimal("0.1"), _ROUNDING[rounding])
+    sign = "+" if rounded > 0 else "\u2212" if rounded < 0 else "±"
+    return f"{sign}{abs(rounded)}\u00a0points"
 
 
 def method(estimate: Estimate) -> str:
@@ -200,8 +233,19 @@ def _estimate_bar(estimate: Estimate, tolerance: float | None) -> Bar | None:
 def _summary(gate: GateResult, observed: str, interval: str, kind: str) -> str:
     if gate.status in _SILENT or observed == "–":
         return f"{gate.status}: {gate.reason}"
-    limit = f"; tolerance {percent(gate.tolerance)}" if gate.tolerance is not None else "; no tolerance"
+    limit = f"; {limit_name(gate)} {limit_text(gate)}" if gate.tolerance is not None else "; no tolerance"
     return f"{gate.status}: {observed} observed over {gate.items} source items, {interval} ({kind}){limit}."
+
+
+def limit_name(gate: GateResult) -> str:
+    """What the report calls the number that a gate is held to."""
+    return {"rate": "tolerance", "paired": "margin"}.get(gate.quantity, gate.side)
+
+
+def limit_text(gate: GateResult) -> str:
+    if gate.tolerance is None:
+        return "–"
+    return number(gate.tolerance) if gate.quantity in ("mean", "metric") else percent(gate.tolerance)
 
 
 def detector_quality(detector: str, scorers: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from .audit import Finding, GateResult, Status
+from .audit import Finding, FloorCheck, GateResult, Status, Stopped, Waiver
+from .baseline import Reference
+from .compare import VERSUS, Context, PairedGate
 from .engine import Engine
-from .gates import Gate, finding
+from .gates import Beside, Gate, check_controls, check_floor, finding
+from .items import item_outcomes
+from .parts import ProbeError
 from .policy import Policy
-from .probe import Case, Probe, ProbeError
+from .probe import Case, Probe
 from .requests import Backend, BackendError, Classify, Counters, Perturb, RequestFailed
 from .sharing import Mask
+from .stopping import Watch
 
 #: Counters that the model's backend keeps; the engine keeps the others.
 _OF_THE_MODEL = ("forwards", "prefilled", "shared", "padded", "generated", "load_seconds", "peak_bytes")
@@ -30,6 +35,7 @@ class Suite:
     gate: Gate
     prefix: str
     missing: str = ""
+    versus: PairedGate | None = None
 
     @property
     def has_gate(self) -> bool:
@@ -40,17 +46,34 @@ class Suite:
     def gate_id(self) -> str:
         return f"{self.prefix}::{self.gate.label}"
 
+    @property
+    def versus_id(self) -> str:
+        """The node id of the comparison with a baseline; there is none without one."""
+        return f"{self.prefix}::{self.versus.label}" if self.versus else ""
+
     def case_id(self, case: Case) -> str:
         return f"{self.prefix}::{case_name(case)}"
 
     def everything(self) -> list[Case]:
-        """What its gate needs: all rows, controls and floor."""
-        return [*self.cases, *self.probe.control_cases(), *self.probe.floor_cases()]
+        """What its gate needs: all rows, controls, labelled cases and floor."""
+        return [*self.cases, *self.beside()]
+
+    def beside(self) -> list[Case]:
+        """What is asked beside the rows."""
+        return [*self.probe.control_cases(), *self.probe.labelled_cases(), *self.probe.floor_cases()]
 
     def rows_sha256(self) -> str:
-        """Identity of what is asked: ids and parameters of all rows, controls and floor."""
-        rows = [[c.kind, c.id, dict(c.params)] for c in self.everything()]
+        """Identity of what is asked: ids, parameters and first questions of all rows, controls, labelled cases and floor."""
+        rows = [[c.kind, c.id, dict(c.params), first_questions(c)] for c in self.everything()]
         return hashlib.sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def first_questions(case: Case) -> list[str]:
+    """The keys of what a case asks first: prompt, settings and seed of each request."""
+    try:
+        return [request.key for request in next(case.steps())]
+    except Exception:  # a probe that breaks, or asks nothing: its own run says so
+        return []
 
 
 def case_name(case: Case) -> str:
@@ -58,17 +81,27 @@ def case_name(case: Case) -> str:
 
 
 class AuditSession:
-    """Suites, engine and findings. A case is judged once; gates and items look the finding up."""
+    """Suites, engine and findings. A case is judged once; gates and items look the finding up.
 
-    def __init__(self, policy: Policy, engine: Engine, mask: Mask) -> None:
+    ``reference`` is the baseline that the target is compared with; ``noise`` holds its flips against itself by probe.
+    """
+
+    def __init__(
+        self, policy: Policy, engine: Engine, mask: Mask, *, reference: Reference | None = None,
+        noise: Mapping[str, int] | None = None, waivers: Sequence[Waiver] = (),
+    ) -> None:  # fmt: skip
         self.policy = policy
         self.engine = engine
         self.mask = mask
+        self.reference = reference
+        self.noise = noise
+        self.waivers = {w.probe: w for w in waivers}
         self.suites: dict[str, Suite] = {}
+        self.stopped: dict[str, Stopped] = {}
         self._findings: dict[tuple[str, str], Finding] = {}
 
     def add(self, probe: Probe, prefix: str) -> Suite:
-        """Make a probe's cases and gate.
+        """Make a probe's cases and gates.
 
         Raises:
             ProbeError: rows or a tolerance that cannot be.
@@ -78,7 +111,9 @@ class AuditSession:
         missing = self._missing(probe)
         rows = tuple(probe.cases(self.policy.profile, self.policy.limit(probe)))
         # planned with all rows, so that a gate that cannot be tested keeps its name
-        suite = Suite(probe, () if missing else rows, Gate.plan(probe, self.policy, rows), prefix, missing)
+        gate = Gate.plan(probe, self.policy, rows)
+        versus = self.policy.versus(gate.not_tested("", ""), gate.n) if self.reference is not None else None
+        suite = Suite(probe, () if missing else rows, gate, prefix, missing, versus)
         self.suites[suite.gate_id] = suite
         return suite
 
@@ -98,19 +133,90 @@ class AuditSession:
             self._findings[key] = self.mask.finding(found)
         return self._findings[key]
 
+    def prefetch(self, cases: Sequence[Case], watched: Sequence[Suite] = ()) -> None:
+        """Answer what these cases ask. Gates that are ``watched`` ask theirs in rounds, together, and end as they are decided."""
+        watches = {s.gate_id: (s, _watch(s)) for s in watched}
+        in_rounds = {id(c) for s, _ in watches.values() for c in s.cases}
+        self.engine.prefetch([c for c in cases if id(c) not in in_rounds])
+        number = 0
+        while watches:
+            self.engine.prefetch([c for _, w in watches.values() for c in w.round(number)])
+            number += 1
+            for gate_id, (suite, watch) in list(watches.items()):
+                asked = [c for r in range(number) for c in watch.round(r)]
+                stopped = watch.stopped(item_outcomes([self._safely(suite, c) for c in asked], decides=True))
+                if stopped is not None:
+                    self.stopped[gate_id] = stopped
+                    del watches[gate_id]
+
+    def skipped(self, suite: Suite, case: Case) -> bool:
+        """Whether a case was not asked because its gate had ended."""
+        stopped = self.stopped.get(suite.gate_id)
+        return stopped is not None and case.kind == "case" and case.source not in stopped.order
+
+    def rows(self, suite: Suite) -> list[Finding]:
+        """The findings of all rows that are asked; a probe that breaks is a case without a verdict."""
+        return [self._safely(suite, c) for c in suite.cases if not self.skipped(suite, c)]
+
+    def floor(self, suite: Suite) -> FloorCheck | None:
+        found = [self._safely(suite, c) for c in suite.probe.floor_cases()]
+        return check_floor(suite.probe, found, self.policy.profile.alpha)
+
     def gate_result(self, suite: Suite) -> tuple[GateResult, list[Finding]]:
         """What the gate says over all rows of its probe, and the findings it rests on."""
         if suite.missing:
             return suite.gate.not_tested(suite.gate_id, suite.missing), []
-        rows = [self._safely(suite, c) for c in suite.cases]
-        controls = [(c, self._safely(suite, c)) for c in suite.probe.control_cases()]
+        rows = self.rows(suite)
         floor = [self._safely(suite, c) for c in suite.probe.floor_cases()]
-        return suite.gate.check(suite.gate_id, rows, controls, floor), rows
+        labelled = [(c, self._safely(suite, c)) for c in suite.probe.labelled_cases()]
+        beside = Beside(labelled, self._measured(suite.probe), self.stopped.get(suite.gate_id))
+        result = suite.gate.check(suite.gate_id, rows, self._controls(suite), floor, beside)
+        return replace(result, waiver=self.waivers.get(suite.probe.name)), rows
 
-    def pending(self, suite: Suite) -> GateResult:
-        """The result of a gate that was not selected, or that the run did not reach."""
-        result = suite.gate.not_tested(suite.gate_id, suite.missing or "its gate did not run")
-        return result if suite.missing else _with_status(result, Status.NOT_RUN)
+    def versus_result(self, suite: Suite) -> tuple[GateResult, list[Finding], list[Finding]]:
+        """What the comparison with the baseline says, and the findings of both models that it rests on."""
+        versus, reference = suite.versus, self.reference
+        assert versus is not None
+        assert reference is not None
+        if suite.missing:
+            return versus.not_tested(suite.versus_id, suite.missing), [], []
+        theirs = reference.rows(suite.gate_id)
+        if theirs is None:
+            return versus.not_tested(suite.versus_id, f"{reference.origin} has no such cases"), [], []
+        rows = self.rows(suite)
+        noise = self.noise.get(suite.probe.name) if self.noise is not None else None
+        context = Context(
+            reference.name, check_controls(self._controls(suite)), self.floor(suite), reference.floor(suite.gate_id), noise
+        )
+        result = versus.check(suite.versus_id, rows, theirs, context)
+        waiver = self.waivers.get(f"{suite.probe.name}{VERSUS}")
+        return replace(result, waiver=waiver), rows, [self.mask.finding(f) for f in theirs]
+
+    def pending(self) -> list[GateResult]:
+        """The results of gates that were not selected, or that the run did not reach."""
+        found = []
+        for suite in self.suites.values():
+            status = Status.NOT_TESTED if suite.missing else Status.NOT_RUN
+            reason = suite.missing or "its gate did not run"
+            if suite.has_gate:
+                found.append(suite.gate.not_tested(suite.gate_id, reason, status))
+            if suite.versus is not None:
+                found.append(suite.versus.not_tested(suite.versus_id, reason, status))
+        return found
+
+    def _controls(self, suite: Suite) -> list[tuple[Case, Finding]]:
+        return [(c, self._safely(suite, c)) for c in suite.probe.control_cases()]
+
+    def _measured(self, probe: Probe) -> Mapping[str, Any] | None:
+        """The row of labelled data that speaks for a probe's detector, if there is one."""
+        if probe.judge is None:
+            return None
+        if probe.judge.name == "toxicity":
+            scorer = self.engine.backends.get(("classify", "toxicity"))
+            rows = _described(scorer).get("measured", []) if scorer else []
+        else:
+            rows = [row for d in rule_detectors() if d["detector"] == probe.judge.name for row in d["measured"]]
+        return next((row for row in rows if row.get("primary")), None)
 
     def _safely(self, suite: Suite, case: Case) -> Finding:
         try:
@@ -122,9 +228,37 @@ class AuditSession:
         absent = [name for name in probe.extras if importlib.util.find_spec(name) is None]
         if absent:
             return f"{', '.join(absent)} is not installed: pip install 'pytest-slmtrust[all]'"
-        target = self.engine.backends.get(("generate", "target")) or self.engine.backends.get(("loglikelihood", "target"))
+        target = self.engine.model
         lacking = [k.kind for k in probe.needs if k not in (Classify, Perturb) and (target is None or k not in target.answers)]
         return f"{target.name if target else 'no model'} does not answer {', '.join(lacking)}" if lacking else ""
+
+
+@dataclass(frozen=True)
+class Live:
+    """A baseline that is answered in this run, by a session of its own over the same suites."""
+
+    session: AuditSession
+    backend: Backend
+    suites: Mapping[str, Suite]
+    origin: str
+
+    @property
+    def name(self) -> str:
+        return self.backend.name
+
+    def model(self) -> Mapping[str, Any]:
+        return _described(self.backend)
+
+    def rows(self, gate_id: str) -> list[Finding] | None:
+        return self.session.rows(self.suites[gate_id])
+
+    def floor(self, gate_id: str) -> FloorCheck | None:
+        return self.session.floor(self.suites[gate_id])
+
+
+def _watch(suite: Suite) -> Watch:
+    assert suite.gate.tolerance is not None
+    return Watch.over(suite.probe.name, suite.gate.tolerance, suite.gate.profile.alpha, suite.cases)
 
 
 def selected_cases(suites: Iterable[tuple[Suite, Case | None]]) -> list[Case]:
@@ -143,14 +277,10 @@ def selected_cases(suites: Iterable[tuple[Suite, Case | None]]) -> list[Case]:
     return list(chosen.values())
 
 
-def _with_status(result: GateResult, status: Status) -> GateResult:
-    return replace(result, status=status)
-
-
 def describe_engine(engine: Engine) -> dict[str, Any]:
     """Provenance of every backend, and what answering cost, as JSON-able data."""
     backends = {id(b): b for b in engine.backends.values()}
-    target = engine.backends.get(("generate", "target"))
+    target = engine.model
     counters = asdict(engine.counters)
     own = getattr(target, "counters", None)
     if isinstance(own, Counters):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from .assemble import dimension_status
-from .audit import Audit, GateResult, Status
+from .audit import Audit, Estimate, GateResult, Status
 from .clean import visible
-from .probe import Dimension
+from .compare import VERSUS
+from .parts import Dimension
 
 _COLOURS = {
     Status.PASS: "green", Status.FAIL: "red", Status.INVALID: "red", Status.UNEARNED: "red", Status.INCONCLUSIVE: "yellow",
     Status.NOT_TESTED: "yellow", Status.NOT_RUN: "yellow", Status.NOT_DECIDABLE: "yellow", Status.MEASURED: "cyan",
+    Status.WAIVED: "yellow",
 }  # fmt: skip
 
 
@@ -29,6 +31,8 @@ def summarise(reporter: Any, audit: Audit, where: str) -> None:
             reporter.write_line(str(status), **{_COLOURS[status]: True})
             for gate in gates:
                 _line(reporter, gate)
+    if audit.baseline is not None:
+        reporter.write_line(f"baseline: {visible(str(audit.baseline.model.get('name', '?')))} ({visible(audit.baseline.origin)})")
     if audit.not_tested:
         reporter.write_line("not tested:", bold=True)
         for row in audit.not_tested:
@@ -41,12 +45,36 @@ def summarise(reporter: Any, audit: Audit, where: str) -> None:
 
 def _line(reporter: Any, gate: GateResult) -> None:
     reporter.write(f"  {gate.status:<13}", **{_COLOURS[gate.status]: True})
-    reporter.write_line(f" {gate.probe}: {visible(numbers(gate))}")
+    name = f"{gate.probe}{VERSUS}" if gate.quantity == "paired" else gate.probe
+    reporter.write_line(f" {name}: {visible(numbers(gate))}")
+    for note in asides(gate):
+        reporter.write_line(f"{'':16}{visible(note)}")
+
+
+def asides(gate: GateResult) -> list[str]:
+    """What a reader of a gate's numbers must know beside them."""
+    notes = []
+    if gate.waiver is not None:
+        until = f"expired on {gate.waiver.expires}" if gate.waiver.expired else f"until {gate.waiver.expires}"
+        if gate.waived or gate.waiver.expired:
+            notes.append(f"WAIVED {until}, owner {gate.waiver.owner}: {gate.waiver.reason}")
+    if gate.advisory:
+        notes.append(f"advisory: {gate.advisory}")
+    if gate.corrected is not None and gate.measured is not None:
+        c = gate.corrected
+        notes.append(f"corrected for its detector's errors: {c.value:.1%} [{c.lower:.1%}, {c.upper:.1%}]")
+    if gate.status is Status.FAIL and gate.p_holm is not None and gate.p_holm > gate.alpha:
+        notes.append(f"FAIL by itself; among all blocking gates it may be chance (Holm p = {gate.p_holm:.2g})")
+    if gate.stopped is not None:
+        notes.append(f"asked {gate.items} of {gate.stopped.planned} items (early stop); bounds hold whenever one looks")
+    return notes
 
 
 def numbers(gate: GateResult) -> str:
     """The numbers of a gate in one line; its reason where they do not speak for themselves."""
     estimate = gate.estimate or gate.mean_score
+    if gate.quantity == "paired":
+        return gate.reason + (f"; {difference_text(estimate)}" if estimate is not None else "")
     if gate.status is Status.INCONCLUSIVE and gate.items:
         if gate.needed:
             return f"{gate.reason}; about {gate.needed} more items would decide, if they go on like these"
@@ -59,3 +87,9 @@ def numbers(gate: GateResult) -> str:
     low = "" if floor is None or floor.met else f"; competence floor not met ({floor.passed} of {floor.total})"
     unscored = f"; {gate.unscored} unscored" if gate.unscored else ""
     return text + unscored + low
+
+
+def difference_text(estimate: Estimate) -> str:
+    """A paired difference in points, with its interval."""
+    low, high = estimate.lower * 100, estimate.upper * 100
+    return f"difference {estimate.value * 100:+.1f} points [{low:+.1f}, {high:+.1f}]"

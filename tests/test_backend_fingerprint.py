@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 import tiny
+import torch
+from torch.testing._internal.two_tensor import TwoTensor
 
 from pytest_slmtrust.backends.load import ModelSpec, load_backend, wrap_loaded
 from pytest_slmtrust.backends.transformers import fingerprint as module
+from pytest_slmtrust.backends.transformers.files import ModelError
 from pytest_slmtrust.backends.transformers.fingerprint import digest_file
+from pytest_slmtrust.backends.transformers.identity import digest_weights
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +112,81 @@ def test_a_damaged_memory_of_digests_costs_one_hashing(tmp_path: Path) -> None:
     for text in ("{", "[]", '{"a": 3}', ""):
         (tmp_path / "cache" / "digests.json").write_text(text)
         assert digest_file(path) == first
+
+
+# --- models in memory ---------------------------------------------------------------------------------------------------
+
+
+def _in_memory(change: Callable[[Any], object] = lambda _: None) -> str:
+    model = tiny.model()
+    change(model)
+    return digest_weights(model)
+
+
+class _WithState(torch.nn.Module):
+    def __init__(self, state: object) -> None:
+        super().__init__()
+        self.state = state
+
+    def get_extra_state(self) -> object:
+        return self.state
+
+    def set_extra_state(self, state: object) -> None:
+        self.state = state
+
+
+def _add(model: Any, name: str, part: Any) -> None:
+    model.add_module(name, part)
+
+
+def _wrap(model: Any, first: float, second: float) -> None:
+    weight = TwoTensor(torch.full((2, 2), first), torch.full((2, 2), second))
+    _add(model, "wrapped", torch.nn.ParameterList([torch.nn.Parameter(weight, requires_grad=False)]))
+
+
+def _quantise(model: Any, nudge: float, channels: bool = False) -> None:
+    """Dynamic int8 by torch itself, after a change that only the packed weights show."""
+    from torch.ao.quantization import default_dynamic_qconfig, per_channel_dynamic_qconfig, quantize_dynamic
+
+    with torch.no_grad():
+        model.model.layers[0].mlp.up_proj.weight[0, 0] += nudge
+    rule = per_channel_dynamic_qconfig if channels else default_dynamic_qconfig
+    quantize_dynamic(model.model, {torch.nn.Linear: rule}, inplace=True)
+
+
+IN_MEMORY: dict[str, tuple[Callable[[Any], object], Callable[[Any], object]]] = {
+    "a weight": (lambda m: None, lambda m: m.lm_head.weight.data[0, 0].add_(1e-6)),
+    "the class of a part": (lambda m: _add(m, "x", torch.nn.ReLU()), lambda m: _add(m, "x", torch.nn.GELU())),
+    "a buffer that is not saved": (
+        lambda m: m.register_buffer("x", torch.zeros(1), persistent=False),
+        lambda m: m.register_buffer("x", torch.ones(1), persistent=False),
+    ),
+    "extra state": (
+        lambda m: _add(m, "x", _WithState({"scale": 0.5, "raw": b"1", "of": [None, torch.ones(1)]})),
+        lambda m: _add(m, "x", _WithState({"scale": 0.5, "raw": b"1", "of": [None, torch.zeros(1)]})),
+    ),
+    "a tensor inside a wrapper": (lambda m: _wrap(m, 1, 2), lambda m: _wrap(m, 1, 3)),
+    "packed int8 weights": (lambda m: _quantise(m, 0), lambda m: _quantise(m, 0.1)),
+    "int8 by tensor or by channel": (lambda m: _quantise(m, 0), lambda m: _quantise(m, 0, True)),
+    "packed int8 weights by channel": (lambda m: _quantise(m, 0, True), lambda m: _quantise(m, 0.1, True)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated", "ignore:torch.quantize_per")
+@pytest.mark.parametrize("what", IN_MEMORY)
+def test_what_a_model_in_memory_holds_is_counted(what: str) -> None:
+    one, other = IN_MEMORY[what]
+    assert _in_memory(one) == _in_memory(one)
+    assert _in_memory(one) != _in_memory(other)
+
+
+def test_a_tied_head_is_not_a_free_one() -> None:
+    def tie(model: Any) -> None:
+        model.lm_head.weight = model.model.embed_tokens.weight
+
+    assert _in_memory(tie) == _in_memory(tie) != _in_memory()
+
+
+def test_state_without_bytes_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"x\._extra_state is a builtins\.object, .* expected tensors or plain data"):
+        _in_memory(lambda m: _add(m, "x", _WithState(object())))

@@ -66,11 +66,17 @@ def nudge(data: dict[str, Any]) -> None:
     data["gates"][0]["upper"] += 0.001
 
 
+def unblock(data: dict[str, Any]) -> None:
+    data["gates"][0].update(blocking=False, advisory="not today")
+    data.update(verdict="MEASURED", sentence="MEASURED: changed")
+
+
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "verdict": (lambda d: d.update(verdict="FAIL", sentence="FAIL: changed"), "the verdict is FAIL; the gates say PASS"),
     "status": (lambda d: d["gates"][0].update(status="FAIL"), "the status is FAIL"),
-    "bound": (nudge, "the bounds are"),
+    "bound": (nudge, "the upper bound is"),
     "count": (lambda d: d["gates"][0].update(failures=0), "by the findings"),
+    "blocking": (unblock, "does not follow from the errors of its detector"),
     "finding": (lambda d: d["findings"][0].update(outcome="failed"), "by the findings"),
 }
 

@@ -109,8 +109,9 @@ def test_notes_are_banners(root: Element) -> None:
 def test_every_status_is_a_word_with_a_shape(root: Element) -> None:
     badges = [e for e in root.iter() if "badge" in e.get("class", "").split()]
     words = {text(b): within(b, "use")[0].get("href") for b in badges}
-    assert {s.value for s in Status} <= set(words)
-    assert len({words[s.value] for s in Status}) == len(Status)
+    shown = [s.value for s in Status if s is not Status.WAIVED]  # no verdict of this page
+    assert set(shown) <= set(words)
+    assert len({words[s] for s in shown}) == len(shown)
 
 
 def test_gate_table_prints_the_numbers_of_each_gate(root: Element, audit: Audit) -> None:
@@ -335,14 +336,14 @@ def test_schema_names_every_field_of_our_types(audit: Audit) -> None:
     ("path", "value", "where"),
     [
         (("gates", 3, "failures"), -1, "$.gates[3].failures"),
-        (("gates", 0, "tolerance"), 1.5, "$.gates[0].tolerance"),
+        (("gates", 0, "tolerance"), "5 %", "$.gates[0].tolerance"),
         (("gates", 1, "status"), "GREAT", "$.gates[1].status"),
         (("gates", 2, "estimate", "value"), "0.1", "$.gates[2].estimate.value"),
         (("gates", 0, "extra"), 1, "$.gates[0]"),
         (("findings", 5, "outcome"), "fine", "$.findings[5].outcome"),
         (("findings", 5, "dimension"), "taste", "$.findings[5].dimension"),
         (("model",), [], "$.model"),
-        (("format",), 2, "$.format"),
+        (("format",), 1, "$.format"),
         (("verdict",), None, "$.verdict"),
         (("surprise",), 1, "$"),
         (("notes", 0), "\x1b[2J", None),

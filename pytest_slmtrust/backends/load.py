@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from ..requests import Backend, BackendError, Generate, Loglikelihood, Request
+from ..requests import Backend, BackendError, Counters, Generate, Loglikelihood, Request
 from .transformers.backend import Settings, TransformersBackend
 from .transformers.embedded import ALIAS
 from .transformers.files import ModelError
@@ -201,6 +201,18 @@ class FactoryBackend:
     def describe(self) -> dict[str, Any]:
         """What the made backend says of itself, and the spec."""
         return {**self._backend().describe(), "spec": self.spec}
+
+    @property
+    def counters(self) -> Counters:
+        """Those of the made backend; empty ones before it is made, or if it has none."""
+        found = getattr(self.made, "counters", None)
+        return found if isinstance(found, Counters) else Counters()
+
+    def close(self) -> None:
+        """Let go what the made backend can."""
+        close = getattr(self.made, "close", None)
+        if callable(close):
+            close()
 
     def _backend(self) -> Backend:
         if self.made is None:

@@ -5,6 +5,7 @@ from .design import (
     Decision,
     blocking_n,
     decide,
+    excess_p_value,
     items_needed,
     largest_pass,
     power,
@@ -37,15 +38,24 @@ from .intervals import (
     worst_case_interval,
 )
 from .multiple import Gap, benjamini_hochberg, holm, mean_gap, rate_gap
-from .paired import NonInferiority, Pairs, count_pairs, margin_p_values, mcnemar, non_inferior, paired_interval
-from .sequential import Boundaries, Sequential, boundaries, curtailed, follow_benchmark, follow_rate
+from .paired import (
+    NonInferiority,
+    Pairs,
+    count_pairs,
+    margin_p_values,
+    mcnemar,
+    non_inferior,
+    non_inferiority_power,
+    paired_interval,
+)
+from .sequential import Boundaries, Sequential, Watched, boundaries, curtailed, follow_benchmark, follow_rate, watch
 
 __all__ = [
     "Bin", "Boundaries", "Confusion", "Corrected", "Decision", "Gap", "Interval", "NonInferiority", "OperatingPoint", "Pairs",
-    "Sequential", "auc", "auc_interval", "benjamini_hochberg", "blocking_n", "bootstrap_interval", "boundaries", "brier",
-    "confusion", "corrected_rate", "count_pairs", "curtailed", "decide", "ece", "exact_interval", "follow_benchmark",
-    "follow_rate", "holm", "items_needed", "largest_pass", "lower_bound", "manski", "margin_p_values", "may_block", "mcnemar",
-    "mean_gap", "mean_interval", "non_inferior", "paired_interval", "power", "rate_gap", "reliability",
-    "sensitivity_interval", "smallest_fail", "smallest_n", "smallest_tolerance", "specificity_interval", "tpr_at_fpr",
-    "upper_bound", "wilson_interval", "worst_case_interval",
+    "Sequential", "Watched", "auc", "auc_interval", "benjamini_hochberg", "blocking_n", "bootstrap_interval", "boundaries",
+    "brier", "confusion", "corrected_rate", "count_pairs", "curtailed", "decide", "ece", "exact_interval", "excess_p_value",
+    "follow_benchmark", "follow_rate", "holm", "items_needed", "largest_pass", "lower_bound", "manski", "margin_p_values",
+    "may_block", "mcnemar", "mean_gap", "mean_interval", "non_inferior", "non_inferiority_power", "paired_interval", "power",
+    "rate_gap", "reliability", "sensitivity_interval", "smallest_fail", "smallest_n", "smallest_tolerance",
+    "specificity_interval", "tpr_at_fpr", "upper_bound", "watch", "wilson_interval", "worst_case_interval",
 ]  # fmt: skip

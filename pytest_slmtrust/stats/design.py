@@ -42,6 +42,17 @@ def decide(k: SupportsIndex, n: SupportsIndex, tolerance: float, alpha: float = 
     return "FAIL" if k > 0 and special.bdtrc(k - 1, n, tolerance) < alpha else "INCONCLUSIVE"
 
 
+def excess_p_value(k: SupportsIndex, n: SupportsIndex, tolerance: float) -> float:
+    """Exact p-value of "the rate is within the tolerance" after ``k`` failures in ``n`` items: the chance of so many or more.
+
+    Raises:
+        ValueError: impossible counts, or ``tolerance`` outside (0, 1).
+    """
+    k, n = check_failures(k, n)
+    check_share("tolerance", tolerance)
+    return float(special.bdtrc(k - 1, n, tolerance)) if k > 0 else 1.0
+
+
 def smallest_n(tolerance: float, alpha: float = 0.05) -> int:
     """The fewest items at which a gate can PASS, with no failure: the smallest n with ``(1 - tolerance)**n <= alpha``.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, SupportsIndex
 
 import numpy as np
@@ -17,6 +18,8 @@ from .intervals import wilson_interval
 
 #: Rates of the flips for the better at which the exact test takes its worst case, denser near 0.
 NUISANCE = 256
+#: With more items the exact test costs minutes and differs little from its limit, which is taken instead.
+LARGEST_EXACT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +151,49 @@ def non_inferior(pairs: Pairs, margin: float, alpha: float = 0.05) -> NonInferio
     """
     if not check_share("alpha", alpha) < 0.5:
         raise ValueError(f"alpha is {alpha}; it must be below 0.5")
-    low, high = margin_p_values(pairs.n, margin)
-    p_pass, p_fail = float(low[pairs.worse, pairs.better]), float(high[pairs.worse, pairs.better])
+    p_pass, p_fail, test = _p_values(pairs, margin)
     decision: Decision = "PASS" if p_pass <= alpha else "FAIL" if p_fail <= alpha else "INCONCLUSIVE"
     ends = paired_interval(pairs, 1 - 2 * alpha)
     return NonInferiority(
         decision, pairs.difference, ends.lower, ends.upper, p_pass, p_fail, margin, alpha,
-        f"exact unconditional test, score order; bounds: {ends.method}",
+        f"{test}; bounds: {ends.method}",
     )  # fmt: skip
+
+
+def _p_values(pairs: Pairs, margin: float) -> tuple[float, float, str]:
+    if pairs.n <= LARGEST_EXACT:
+        low, high = margin_p_values(pairs.n, margin)
+        return (
+            float(low[pairs.worse, pairs.better]),
+            float(high[pairs.worse, pairs.better]),
+            "exact unconditional test, score order",
+        )
+    score = float(_score(np.array([pairs.worse]), np.array([pairs.better]), pairs.n, margin)[0])
+    return float(special.ndtr(score)), float(special.ndtr(-score)), "Tango's score test (asymptotic)"
+
+
+def non_inferiority_power(n: SupportsIndex, margin: float, alpha: float = 0.05, flips: float = 0.03) -> float:
+    """Probability that a target that flips ``flips`` of the items in each direction, and so is no worse, PASSes.
+
+    Exact up to 500 items, above that by the normal approximation of the score test.
+
+    Raises:
+        ValueError: no items, ``margin`` outside [0, 1), ``alpha`` outside (0, 0.5), or ``flips`` outside [0, 0.5].
+    """
+    total = check_count("n", n, 1)
+    if not check_share("alpha", alpha) < 0.5:
+        raise ValueError(f"alpha is {alpha}; it must be below 0.5")
+    if not 0 <= flips <= 0.5:
+        raise ValueError(f"flips is {flips}; it must lie in [0, 0.5]")
+    if total > LARGEST_EXACT:
+        spread = math.sqrt(2 * flips / total) or math.inf
+        return float(special.ndtr(margin / spread + special.ndtri(alpha))) if flips else 1.0
+    low, _ = margin_p_values(total, margin)
+    b, c = np.indices((total + 1, total + 1))
+    rest = np.maximum(total - b - c, 0)
+    ways = special.gammaln(total + 1) - special.gammaln(b + 1) - special.gammaln(c + 1) - special.gammaln(rest + 1)
+    logs = ways + special.xlogy(b, flips) + special.xlogy(c, flips) + special.xlogy(rest, 1 - 2 * flips)
+    return float(np.exp(logs)[(b + c <= total) & (low <= alpha)].sum())
 
 
 def margin_p_values(n: SupportsIndex, margin: float) -> tuple[Floats, Floats]:
@@ -173,6 +211,11 @@ def margin_p_values(n: SupportsIndex, margin: float) -> tuple[Floats, Floats]:
     total = check_count("n", n, 1)
     if not 0 <= margin < 1:
         raise ValueError(f"margin is {margin}; it must lie in [0, 1)")
+    return _tables(total, float(margin))
+
+
+@lru_cache(maxsize=8)
+def _tables(total: int, margin: float) -> tuple[Floats, Floats]:
     b, c = (grid.ravel() for grid in np.indices((total + 1, total + 1)))
     b, c = b[b + c <= total], c[b + c <= total]
     # rounding, so that outcomes that tie do so in floating point too
@@ -186,6 +229,7 @@ def margin_p_values(n: SupportsIndex, margin: float) -> tuple[Floats, Floats]:
         low, high = np.maximum(low, np.cumsum(by_rank)), np.maximum(high, np.cumsum(by_rank[::-1])[::-1])
     tables = np.ones((2, total + 1, total + 1))
     tables[:, b, c] = np.minimum((low[ranks], high[ranks]), 1)
+    tables.flags.writeable = False  # shared by all who ask for this n and margin
     return tables[0], tables[1]
 
 

@@ -47,6 +47,17 @@ class Sequential:
 
 
 @dataclass(frozen=True, slots=True)
+class Watched:
+    """What a watched gate says after the items so far: its first decision, bounds at ``1 - alpha`` each, and whether it is
+    ``hopeless``: nothing that may still follow decides it."""
+
+    decision: Decision
+    lower: float
+    upper: float
+    hopeless: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Boundaries:
     """At place t - 1: the most failures in t items that PASS (-1: none), the fewest that FAIL (t + 1: none). Shape (horizon,)."""
 
@@ -112,6 +123,32 @@ def follow_rate(
     interval = _around(int(k[-1]) / stop, lower, upper, alpha, "betting confidence sequence")
     better, worse = bets.better(k[-1:], t[-1:], tolerance)[0], _mixture(k[-1:], t[-1:], tolerance, WORSE)[0]
     return Sequential(decision, stop, int(k[-1]), _exp(better), _exp(worse), interval)
+
+
+def watch(
+    failed: Sequence[bool] | Bools, worst: Sequence[bool] | Bools, tolerance: float, horizon: SupportsIndex, alpha: float = 0.05
+) -> Watched:
+    """Watch a gate some of whose items could not be judged: ``failed`` counts these as passing, ``worst`` as failing.
+
+    A PASS rests on ``worst`` and a FAIL on ``failed`` alone, so each false one has probability at most ``alpha`` whatever the
+    lost items were. Both rows list the same items, drawn independently, in the order drawn.
+
+    Raises:
+        ValueError: rows of different length, none, more than ``horizon``, or ``tolerance`` or ``alpha`` outside (0, 1).
+    """
+    low, high = _cumulate(failed), _cumulate(worst)
+    if low.size != high.size:
+        raise ValueError(f"the rows have {low.size} and {high.size} items; they must list the same ones")
+    n, seen = check_count("horizon", horizon, low.size), low.size
+    edges = boundaries(n, tolerance, alpha)
+    decision, _ = _first(high <= edges.passes[:seen], low >= edges.fails[:seen])
+    t, bets, goal = np.arange(1, seen + 1), _Bets(n, tolerance, alpha), -math.log(alpha)
+    upper = _crossing(lambda m: bool((bets.better(high, t, m) >= goal).any()))
+    lower = 1 - _crossing(lambda m: bool((_mixture(low, t, 1 - m, WORSE) >= goal).any()))
+    ahead = np.arange(1, n - seen + 1)
+    can_pass = bool((high[-1] <= edges.passes[seen:]).any())
+    can_fail = bool((low[-1] + ahead >= edges.fails[seen:]).any())
+    return Watched(decision, lower, upper, decision == "INCONCLUSIVE" and not can_pass and not can_fail)
 
 
 def follow_benchmark(

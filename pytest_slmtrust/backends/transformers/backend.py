@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +15,8 @@ from .files import ModelError, Progress
 from .fingerprint import digest_folder, fingerprint_of, installed
 from .identity import describe_folder, describe_loaded, digest_loaded, light_device
 from .lint import lint_model_folder
+from .memory import widest
+from .runtime import energy, joules
 from .source import Source, locate, own_template
 
 T = TypeVar("T")
@@ -70,10 +74,11 @@ class TransformersBackend:
 
     def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
         """See :class:`pytest_slmtrust.requests.Backend`. What is too long for the model is a Failure, never cut."""
-        engine = _or_stop(self._ready)
+        engine = _or_stop(lambda: self._ready(widest(requests)))
         strange = [i for i, request in enumerate(requests) if not isinstance(request, self.answers)]
         yield from ((i, Failure(f"a language model cannot answer {type(requests[i]).__name__}")) for i in strange)
         batches = engine.run(requests, self.counters)
+        before = energy()
         while True:
             started = time.perf_counter()
             with _quietly():
@@ -84,6 +89,8 @@ class TransformersBackend:
             self.counters.failed += sum(isinstance(answer, Failure) for _, answer in done)
             yield from done
         self.counters.peak_bytes = max(self.counters.peak_bytes, engine.peak_bytes())
+        if before:
+            self.counters.extra["joules"] = self.counters.extra.get("joules", 0.0) + joules(before, energy())
 
     def describe(self) -> dict[str, Any]:
         """JSON-able provenance; without loaded weights, what the files tell.
@@ -103,7 +110,7 @@ class TransformersBackend:
             about |= describe_loaded(self._engine)
         elif self.pair is not None:
             about |= {"architecture": type(self.pair[0]).__name__}
-        return about
+        return about | {"template_sha256": _or_stop(self._template_digest)}
 
     def close(self) -> None:
         """Let the weights go; the next question loads them again."""
@@ -122,10 +129,18 @@ class TransformersBackend:
 
     def _template_mode(self) -> str:
         """``own`` or ``plain``."""
-        own = bool(self.pair[1].chat_template) if self.pair is not None else own_template(self._located()[0])
+        own = bool(self._template())
         if self.settings.template and not own:
             raise ModelError(f"{self.name}: has no chat template of its own; leave the option off to use the plain form")
         return "own" if own and self.settings.template is not False else "plain"
+
+    def _template(self) -> Any:
+        return self.pair[1].chat_template if self.pair is not None else own_template(self._located()[0])
+
+    def _template_digest(self) -> str:
+        """Identity of the form in which chats are put: two models are compared only where it is the same."""
+        used = self._template() if self._template_mode() == "own" else None
+        return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()
 
     def _located(self) -> tuple[Path, str | None]:
         """The linted folder and its revision."""
@@ -144,7 +159,8 @@ class TransformersBackend:
                 self._digests = digest_folder(self._located()[0], self.settings.allow_pickle, self.settings.rehash)
         return self._digests
 
-    def _ready(self) -> Engine:
+    def _ready(self, width: int) -> Engine:
+        """The loaded model; ``width``: tokens of the longest row to come."""
         if self._engine is None:
             started = time.perf_counter()
             folder = None if self.pair is not None else self._located()[0]
@@ -152,7 +168,7 @@ class TransformersBackend:
             with _quietly():
                 from .engine import start
 
-                self._engine = start(folder, self.pair, self.settings, mode)
+                self._engine = start(folder, self.pair, self.settings, mode, width)
             self.counters.load_seconds += time.perf_counter() - started
         return self._engine
 

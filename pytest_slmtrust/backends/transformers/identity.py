@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import re
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .files import read_object
+from .files import ModelError, read_object
 from .fingerprint import count_parameters, installed
 
 if TYPE_CHECKING:
     from .engine import Engine
 
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len")
 
 
@@ -73,22 +77,90 @@ def describe_loaded(engine: Engine) -> dict[str, Any]:
 
 
 def digest_loaded(model: Any, tokenizer: Any) -> dict[str, str]:
-    """sha256 of a model in memory (parameters, buffers, config) and of its tokenizer, by part."""
-    import torch
+    """sha256 of a model in memory (modules, parameters, buffers, other state, config) and of its tokenizer, by part.
 
-    weights = hashlib.sha256()
-    for name, tensor in sorted({**dict(model.named_parameters()), **dict(model.named_buffers())}.items()):
-        weights.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        flat = tensor.detach().to("cpu").contiguous().reshape(-1)
-        if flat.numel():
-            weights.update(memoryview(flat.view(torch.uint8).numpy()))
+    Raises:
+        ModelError: a state that has no bytes to go by.
+    """
     generation = getattr(model, "generation_config", None)
     configs = [model.config.to_json_string(), generation.to_json_string() if generation is not None else ""]
     backend = getattr(tokenizer, "backend_tokenizer", None)
     words = backend.to_str() if backend is not None else json.dumps(sorted(tokenizer.get_vocab().items()))
     special = json.dumps([tokenizer.special_tokens_map, tokenizer.chat_template], sort_keys=True, default=str)
     return {
-        "weights": weights.hexdigest(),
+        "weights": digest_weights(model),
         "config": hashlib.sha256("\n".join(configs).encode()).hexdigest(),
         "tokenizer": hashlib.sha256((words + special).encode()).hexdigest(),
     }
+
+
+def digest_weights(model: Any) -> str:
+    """sha256 over the classes of a module's parts and all its numbers.
+
+    Packed weights of quantised layers are neither parameters nor buffers: they come from the module's state.
+
+    Raises:
+        ModelError: a state that has no bytes to go by.
+    """
+    digest = hashlib.sha256()
+    for name, module in sorted(model.named_modules()):
+        digest.update(f"{name} {type(module).__module__}.{type(module).__qualname__}\n".encode())
+    named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    twice = {name for name, _ in model.named_parameters(remove_duplicate=False)}  # tied weights are counted once
+    rest = {name: value for name, value in model.state_dict().items() if name not in twice}
+    for name, value in sorted({**rest, **named}.items()):
+        _feed(digest, name, value)
+    return digest.hexdigest()
+
+
+def _feed(digest: Any, name: str, value: Any) -> None:
+    """Count one value in: a tensor of any kind, plain data, or a list, tuple or mapping of these."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        _feed_tensor(digest, name, value)
+    elif isinstance(value, Mapping):
+        digest.update(f"{name} {type(value).__name__} {len(value)}\n".encode())
+        for key in sorted(value, key=str):
+            _feed(digest, f"{name}.{key}", value[key])
+    elif isinstance(value, (list, tuple)):
+        digest.update(f"{name} {type(value).__name__} {len(value)}\n".encode())
+        for number, part in enumerate(value):
+            _feed(digest, f"{name}.{number}", part)
+    elif isinstance(value, (bytes, bytearray, io.BytesIO)):
+        held = value.getvalue() if isinstance(value, io.BytesIO) else bytes(value)
+        digest.update(f"{name} {len(held)} bytes\n".encode() + held)
+    elif value is None or isinstance(value, (str, int, float, Enum, torch.dtype, torch.device, torch.Size)):
+        digest.update(f"{name} {value!r}\n".encode())
+    else:
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        raise ModelError(f"{name} is a {kind}, which cannot be told from another one; expected tensors or plain data")
+
+
+def _feed_tensor(digest: Any, name: str, tensor: Any) -> None:
+    import torch
+
+    if tensor.layout != torch.strided:  # sparse: its values, and the places that have none
+        tensor = tensor.detach().to_dense()
+    digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+    if hasattr(tensor, "__tensor_flatten__"):  # a wrapper around other tensors, as torchao makes them
+        parts, context = tensor.__tensor_flatten__()
+        digest.update(f"{type(tensor).__qualname__} {ADDRESS.sub('', repr(context))}\n".encode())
+        for part in sorted(parts):
+            _feed(digest, f"{name}.{part}", getattr(tensor, part))
+        return
+    if tensor.is_quantized:
+        _feed(digest, f"{name}.scales", _scales(tensor))
+        tensor = tensor.int_repr()
+    flat = tensor.detach().to("cpu").contiguous().reshape(-1)
+    if flat.numel():
+        digest.update(memoryview(flat.view(torch.uint8).numpy()))
+
+
+def _scales(tensor: Any) -> tuple[Any, Any]:
+    """Scale and zero point of a quantised tensor, or those of its channels."""
+    import torch
+
+    if tensor.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+        return tensor.q_scale(), tensor.q_zero_point()
+    return tensor.q_per_channel_scales(), tensor.q_per_channel_zero_points()

@@ -110,8 +110,9 @@ def _hub_folder(source: Source, allow_pickle: bool, progress: Progress | None) -
     return folder, folder.name
 
 
-def own_template(folder: Path) -> bool:
-    """Whether a model folder brings a chat template."""
-    if (folder / "chat_template.jinja").is_file() or (folder / "chat_template.json").is_file():
-        return True
-    return bool(read_object(folder / "tokenizer_config.json").get("chat_template"))
+def own_template(folder: Path) -> Any:
+    """The chat template that a model folder brings, as its files have it; None without one."""
+    if (folder / "chat_template.jinja").is_file():
+        return (folder / "chat_template.jinja").read_text(encoding="utf-8", errors="replace")
+    alone = folder / "chat_template.json"
+    return read_object(alone if alone.is_file() else folder / "tokenizer_config.json").get("chat_template") or None

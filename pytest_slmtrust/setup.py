@@ -1,0 +1,197 @@
+"""From a run's options to the session that they ask for: models, scorers, baseline, waivers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from .assemble import now, version
+from .audit import Audit, AuditError, Waiver
+from .backends.fake import WordListScorer
+from .baseline import Again, Recorded, noise_floor
+from .compare import Asked, differences
+from .engine import Engine
+from .options import Settings, model_spec
+from .parts import ProbeError
+from .policy import Policy
+from .progress import ProgressLine
+from .requests import Backend, BackendError, Classify, Request
+from .session import AuditSession, Live, describe_engine
+from .sharing import Mask, scrub
+from .store import Store
+from .waivers import read_waivers
+
+if TYPE_CHECKING:
+    from .backends.load import ModelSpec
+
+#: Rows a batch of ``--slm-vs=self``: as unlike the usual batches as can be.
+_AGAIN_ROWS = 3
+_TEMPLATES = {"auto": None, "on": True, "off": False}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The parts that a session is made of.
+
+    Raises:
+        ProbeError, AuditError, BackendError, pytest.UsageError: an option that names something unusable; one line each.
+    """
+
+    config: pytest.Config
+    settings: Settings
+    store: Store
+    progress: ProgressLine | None = None
+    others: dict[tuple[str, str], Backend] = field(default_factory=dict)
+
+    def session(self, policy: Policy, mask: Mask) -> AuditSession:
+        """The session of the target, with its baseline if one is named."""
+        from .backends.textattack import TextAttackBackend
+
+        vs, recorded = self.settings.text("vs"), self.settings.text("baseline")
+        if sum(map(bool, (vs, recorded, self.settings.flag("early-stop")))) > 1:
+            raise ProbeError("--slm-vs, --slm-baseline and --slm-early-stop exclude each other: a comparison needs all items")
+        self.others.update({("classify", "toxicity"): self._scorer(), ("perturb", "perturb"): TextAttackBackend()})
+        session = AuditSession(
+            policy, self._engine(self._target()), mask, noise=self._noise(), waivers=self._waivers(),
+            reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,
+        )  # fmt: skip
+        if vs:
+            backend = self._baseline(vs)
+            beside = AuditSession(policy, self._engine(backend), mask)
+            session.reference = Live(beside, backend, session.suites, f"--slm-vs {scrub(vs)}")
+        return session
+
+    def _engine(self, model: Backend) -> Engine:
+        models = {(kind.kind, "target"): model for kind in model.answers}
+        return Engine({**models, **self.others}, self.store, self.progress)
+
+    @cached_property
+    def _loaded(self) -> Any:
+        """What a hook hands over instead of a spec; asked once."""
+        return self._asked("pytest_slm_backend")
+
+    def _asked(self, hook: str) -> Any:
+        try:
+            return getattr(self.config.hook, hook)(config=self.config)
+        except Exception as error:
+            raise pytest.UsageError(f"{hook} failed: {type(error).__name__}: {error}") from error
+
+    @property
+    def _note(self) -> Callable[[str], None] | None:
+        return self.progress.note if self.progress else None
+
+    def _target(self, batch_rows: int | None = None) -> Backend:
+        loaded = self._loaded
+        if loaded is not None and not isinstance(loaded, tuple):
+            return cast(Backend, loaded)
+        from .backends.load import SpecError, load_backend, wrap_loaded
+
+        spec = self._spec(model_spec(self.config), batch_rows)
+        try:
+            if loaded is None:
+                return load_backend(spec, self._note)
+            return wrap_loaded(loaded[0], loaded[1], spec.text, spec.settings())
+        except SpecError as error:
+            raise pytest.UsageError(f"--slm: {error}") from None
+
+    def _spec(self, text: str, batch_rows: int | None = None) -> ModelSpec:
+        from .backends.load import ModelSpec
+
+        spec = ModelSpec(
+            text, dtype=self.settings.text("dtype"), device=self.settings.text("device"),
+            template=_TEMPLATES[self.settings.text("chat-template")],
+            allow_pickle=self.settings.flag("allow-pickle"), rehash=self.settings.flag("rehash"),
+        )  # fmt: skip
+        return spec if batch_rows is None else replace(spec, batch_rows=batch_rows)
+
+    def _baseline(self, spec: str) -> Backend:
+        """The model of ``--slm-vs``; for ``self`` the target once more, in batches of another size."""
+        if spec == "self":
+            return Again(self._target(batch_rows=_AGAIN_ROWS))
+        from .backends.load import SpecError, load_backend
+
+        try:
+            return load_backend(self._spec(spec), self._note)
+        except SpecError as error:
+            raise pytest.UsageError(f"--slm-vs: {error}") from None
+
+    def _scorer(self) -> Backend:
+        given = self._asked("pytest_slm_scorer")
+        if given is not None:
+            return cast(Backend, given)
+        if self.config.option.collectonly or self.settings.flag("plan"):
+            return WordListScorer()  # nothing will be scored: no download for a list of names
+        from .backends.toxicity import ScorerError, load_scorer
+
+        try:
+            return load_scorer(self.settings.text("toxicity"))
+        except ScorerError as error:
+            if "builtin" in self.settings.names("packs"):
+                raise pytest.UsageError(f"--slm-toxicity: {error}") from None
+            return NoScorer(f"--slm-toxicity: {error}")  # a user's probes may never ask for one
+
+    def _read(self, option: str) -> Audit:
+        from .verify import read_verified
+
+        try:
+            return read_verified(self.config.invocation_params.dir / self.settings.text(option))
+        except AuditError as error:
+            raise AuditError(f"--slm-{option} {error}") from None
+
+    def _noise(self) -> Mapping[str, int] | None:
+        if not self.settings.text("noise"):
+            return None
+        audit = self._read("noise")
+        if audit.baseline is None or not audit.baseline.model.get("again"):
+            raise AuditError(f"--slm-noise {self.settings.text('noise')}: not an audit of a model against itself (--slm-vs=self)")
+        return noise_floor(audit)
+
+    def _waivers(self) -> tuple[Waiver, ...]:
+        path = self.settings.text("waivers")
+        return read_waivers(self.config.invocation_params.dir / path, now().date()) if path else ()
+
+
+@dataclass(frozen=True)
+class NoScorer:
+    """Stands where no toxicity scorer could be had; whoever asks for one ends the run with the reason."""
+
+    reason: str
+    name: str = "no toxicity scorer"
+    answers: tuple[type[Request[Any]], ...] = (Classify,)
+    fingerprint: str = "none"
+
+    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:  # noqa: ARG002
+        raise BackendError(self.reason)
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "kind": "toxicity scorer", "error": self.reason}
+
+
+def check_comparable(session: AuditSession) -> None:
+    """Refuse a comparison of models that are not asked the same.
+
+    Raises:
+        AuditError: what differs.
+    """
+    reference = session.reference
+    if reference is None:
+        return
+    about = describe_engine(session.engine)
+    rows = {s.gate_id: s.rows_sha256() for s in session.suites.values()}
+    own = rows, asdict(session.policy.profile)
+    mine = Asked.made(*own, about["model"], about["scorers"], version("pytest-slmtrust"))
+    if isinstance(reference, Recorded):
+        theirs = Asked.of(reference.audit)
+    else:
+        if reference.model().get("fingerprint") == about["model"].get("fingerprint"):
+            raise AuditError(f"{reference.origin} is the model under audit; --slm-vs=self asks it once more")
+        theirs = Asked.made(*own, reference.model(), about["scorers"], version("pytest-slmtrust"))
+    found = differences(mine, theirs, partly=True)
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        hint = "; --slm-chat-template=off puts both plainly" if found[0].startswith("template") else ""
+        raise AuditError(f"{reference.origin} cannot be compared with: {found[0]}{more}{hint}")

@@ -1,0 +1,106 @@
+"""What a gate may conclude, given the errors of its detector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from test_gates import findings, make
+
+from pytest_slmtrust import Control, Judge, Verdict
+from pytest_slmtrust.audit import GateResult, Status
+from pytest_slmtrust.gates import Beside, Gate, finding
+from pytest_slmtrust.items import Items
+from pytest_slmtrust.policy import load_policy
+from pytest_slmtrust.quality import advice, corrected, detector_check
+
+GOOD = {"tp": 190, "fn": 10, "tn": 795, "fp": 5, "data": "labelled", "split": "held out"}
+WEAK = {"tp": 12, "fn": 8, "tn": 160, "fp": 12, "data": "labelled", "split": "held out"}
+
+
+def check(failed: int, row: dict[str, Any] | None, n: int = 180, judge: Judge | None = None, lost: int = 0) -> GateResult:
+    probe = make(1, judge=judge or Judge("refusal"))
+    gate = Gate(probe, load_policy("ci").profile, n, 0.1)
+    found = findings(["failed"] * failed + ["unscored"] * lost + ["passed"] * (n - failed - lost))
+    return gate.check("id", found, [], [], Beside(measured=row))
+
+
+def test_a_good_detector_lets_its_gate_block() -> None:
+    result = check(3, GOOD)
+    assert result.status is Status.PASS
+    assert result.blocking
+    assert result.advisory == ""
+    assert result.measured is not None
+    assert result.measured.good
+    assert result.corrected is not None
+    assert result.corrected.lower <= result.corrected.value <= result.corrected.upper
+
+
+def test_a_weak_detector_makes_its_gate_advisory() -> None:
+    for failed, status in ((3, Status.PASS), (20, Status.INCONCLUSIVE), (28, Status.FAIL)):
+        result = check(failed, WEAK)
+        assert result.status is status
+        assert not result.blocking
+        assert "not known to be good enough" in result.advisory
+
+
+def test_a_model_that_fails_even_after_correction_is_blocked_all_the_same() -> None:
+    result = check(150, WEAK)
+    assert result.status is Status.FAIL
+    assert result.blocking
+    assert result.corrected is not None
+    assert result.corrected.lower > 0.1
+    assert not check(150, WEAK, judge=Judge("toxicity", single=False)).blocking  # a rate of items cannot be corrected there
+
+
+def test_lost_items_do_not_make_a_failure_sure() -> None:
+    """Of 30 judged items all failed; 150 could not be judged: nothing is sure after correction."""
+    assert check(30, WEAK, lost=150).status is Status.FAIL
+    assert not check(30, WEAK, lost=150).blocking
+
+
+def test_an_unmeasured_detector_blocks_and_has_no_correction() -> None:
+    result = check(3, None)
+    assert result.blocking
+    assert result.measured is None
+    assert result.corrected is None
+
+
+def test_what_the_detector_flags_may_be_what_passes() -> None:
+    fails = detector_check(Judge("refusal"), GOOD, 0.1, 0.05)
+    passes = detector_check(Judge("refusal", flag_fails=False), GOOD, 0.1, 0.05)
+    assert (fails.tp, fails.fn, fails.tn, fails.fp) == (190, 10, 795, 5)
+    assert (passes.tp, passes.fn, passes.tn, passes.fp) == (795, 5, 190, 10)
+    assert fails.good
+    assert not passes.good  # 10 of 200 refusals taken for help: a false FAIL at 5 %
+
+
+def test_a_detector_no_better_than_chance_corrects_nothing() -> None:
+    chance = detector_check(Judge("x"), {"tp": 50, "fn": 50, "tn": 50, "fp": 50}, 0.1, 0.05)
+    assert corrected(Items(100, 90, 0, 0), chance, 0.05) is None
+    assert advice(Status.FAIL, Items(100, 90, 0, 0), chance, True, 0.1, 0.05)
+
+
+@pytest.mark.parametrize(("wrong", "good"), [(0, True), (60, False)])
+def test_labelled_rows_measure_a_probes_own_detector(wrong: int, good: bool) -> None:
+    controls = [Control({"i": 0, "j": 0}, "", False)] * 200 + [Control({"i": 0, "j": 0}, "", True)] * 200
+    probe = make(1, labelled=controls)
+    cases = probe.labelled_cases()
+    found = []
+    for number, case in enumerate(cases):
+        right = number >= wrong
+        found.append((case, finding(case, case.id, Verdict(bool(case.expected) is right))))
+    gate = Gate(probe, load_policy("ci").profile, 180, 0.1)
+    result = gate.check("id", findings(["passed"] * 180), [], [], Beside(labelled=found))
+    assert result.measured is not None
+    assert (result.measured.tp, result.measured.fn) == (200 - wrong, wrong)
+    assert result.measured.good is good
+    assert result.blocking is good
+
+
+def test_labelled_rows_need_both_labels() -> None:
+    probe = make(1, labelled=[Control({"i": 0, "j": 0}, "", True)])
+    case = probe.labelled_cases()[0]
+    gate = Gate(probe, load_policy("ci").profile, 180, 0.1)
+    beside = Beside(labelled=[(case, finding(case, "n", Verdict(True)))])
+    assert gate.check("id", findings(["passed"] * 180), [], [], beside).measured is None
