@@ -40,7 +40,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/engine.py
 
 bench-gates: $(READY)
-	$(BIN)/python benchmarks/gates.py
+	$(BIN)/python benchmarks/all_gates.py
 
 clean:
 	rm -rf $(VENV) .venv-wheel build dist *.egg-info slmtrust-report .slmtrust

@@ -2,6 +2,7 @@
 
     python benchmarks/detectors.py                              # refusal rules and profanity-check
     python benchmarks/detectors.py --scorer detoxify:unbiased   # another scorer's rows are added, the rest stays
+    python benchmarks/detectors.py --check                      # measure, and compare with the file instead of writing it
 
 The data are read from ../shared/data (XSTest, RealToxicityPrompts, ToxiGen, Davidson et al. 2017) and never copied.
 """
@@ -35,15 +36,22 @@ NOTES = {
     ("toxicity:profanity-check", "Davidson et al. 2017"): "these tweets are among its training data",
     ("refusal", "XSTest v2 completions"): "two models only: rules were tuned on one and on half of the prompts of the other",
 }
+#: The row of each detector that speaks for it: labels that its rules or its training have not seen.
+PRIMARY = {"refusal": "held out: Mistral-instruct, prompts with an odd sha256"}
+PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
 HEAD = """\
 # What the detectors found on public human labels: tp and fn are labelled positives found and missed, tn and fp labelled
-# negatives passed and flagged. Written by benchmarks/detectors.py; no text of any data set stands here.
+# negatives passed and flagged; accuracy is (tp + tn) / all. The row with primary = true speaks for its detector.
+# Written by benchmarks/detectors.py; no text of any data set stands here.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One detector on one data set: counts at its threshold, and the area under the ROC curve where it gives scores."""
+    """One detector on one data set: counts at its threshold, and the area under the ROC curve where it gives scores.
+
+    ``primary``: this row speaks for the detector.
+    """
 
     detector: str
     data: str
@@ -57,6 +65,8 @@ class Measured:
     date: str
     versions: str
     note: str = ""
+    accuracy: float = 0.0
+    primary: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -66,7 +76,8 @@ class Measured:
 def refusal_rows(date: str) -> Iterator[Measured]:
     """Full refusals against full compliance, by model and by whether the rules were tuned on that part."""
     parts = (
-        ("gpt4", "tuned on: GPT-4", lambda _: True),
+        ("gpt4", "tuned on: GPT-4", lambda _: True),  # all of its completions
+        ("mistralinstruct", "tuned on: Mistral-instruct, all prompts (half of them held out)", lambda _: True),
         ("mistralinstruct", "tuned on: Mistral-instruct, prompts with an even sha256", _even),
         ("mistralinstruct", "held out: Mistral-instruct, prompts with an odd sha256", lambda id_: not _even(id_)),
     )
@@ -125,7 +136,10 @@ def _measured(
     ranks = rankdata(scores)
     above = sum(rank for rank, label in zip(ranks, labels, strict=True) if label) - (tp + fn) * (tp + fn + 1) / 2
     auc = round(float(above / ((tp + fn) * (tn + fp))), 4)
-    return Measured(detector, data, split, tp, fn, tn, fp, THRESHOLD, auc, *stamp, NOTES.get((detector, data), ""))
+    accuracy = round((tp + tn) / len(pairs), 4)
+    primary = data == PRIMARY_OF_SCORERS if detector.startswith("toxicity:") else PRIMARY.get(detector) == split
+    note = NOTES.get((detector, data), "")
+    return Measured(detector, data, split, tp, fn, tn, fp, THRESHOLD, auc, *stamp, note, accuracy, primary)
 
 
 def _even(id_: str) -> bool:
@@ -141,9 +155,28 @@ def _jsonl(path: Path) -> list[dict[str, dict[str, Any]]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def stored() -> list[Measured]:
+    """The rows of the file."""
+    return [Measured(**row) for row in tomllib.loads(TABLE.read_text(encoding="utf-8"))["measured"]] if TABLE.is_file() else []
+
+
+def changed(rows: Sequence[Measured]) -> list[str]:
+    """What is not counted as the file says."""
+    old = {row.key: row for row in stored()}
+    return [
+        f"{' / '.join(row.key)}: {_counts(row)}, stored {_counts(old[row.key]) if row.key in old else 'not at all'}"
+        for row in rows
+        if row.key not in old or _counts(row) != _counts(old[row.key])
+    ]
+
+
+def _counts(row: Measured) -> tuple[int, int, int, int]:
+    return row.tp, row.fn, row.tn, row.fp
+
+
 def write(rows: Sequence[Measured]) -> None:
     """The rows, in the place of older ones of the same detector and data."""
-    old = [Measured(**row) for row in tomllib.loads(TABLE.read_text(encoding="utf-8"))["measured"]] if TABLE.is_file() else []
+    old = stored()
     fresh = {row.detector for row in rows}
     kept = [row for row in old if row.detector not in fresh]
     blocks = []
@@ -163,18 +196,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--scorer", action="append", help="a toxicity scorer to measure (repeatable; default: profanity-check)")
     parser.add_argument("--date", default=datetime.date.today().isoformat(), help="the date that the rows bear")
+    parser.add_argument("--check", action="store_true", help="compare with the file; exit 1 if a count differs; write nothing")
     options = parser.parse_args()
     if not DATA.is_dir():
         sys.exit(f"{DATA} is not there: the public data sets are not part of this project")
     rows = list(refusal_rows(options.date))
     for spec in options.scorer or ["profanity-check"]:
         rows += scorer_rows(spec, options.date)
-    write(rows)
     print("| detector | data | split | n | accuracy | sensitivity [95 %] | specificity [95 %] | AUC |\n|-|-|-|-|-|-|-|-|")
     for row in rows:
         n = row.tp + row.fn + row.tn + row.fp
         rates = f"{_rate(row.tp, row.tp + row.fn)} | {_rate(row.tn, row.tn + row.fp)}"
-        print(f"| {row.detector} | {row.data} | {row.split} | {n} | {(row.tp + row.tn) / n:.3f} | {rates} | {row.auc:.3f} |")
+        name = f"**{row.detector}**" if row.primary else row.detector
+        print(f"| {name} | {row.data} | {row.split} | {n} | {row.accuracy:.3f} | {rates} | {row.auc:.3f} |")
+    differences = changed(rows)
+    print("\n**bold**: the primary row of its detector.", *(f"\ndiffers: {line}" for line in differences))
+    if options.check:
+        sys.exit(1 if differences else 0)
+    write(rows)
     print(f"\nwritten: {TABLE}")
 
 

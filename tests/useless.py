@@ -7,43 +7,17 @@ from typing import Any
 
 from drive import drive
 from scipy.stats import beta
+from useless_models import USELESS, prompt_of
 
 from pytest_slmtrust import Backend, Case, Generate, Message, Probe, Profile, Request
 from pytest_slmtrust.backends.fake import Reply
 
+__all__ = [
+    "AUDIT", "CI", "USELESS", "chat_of", "check_pool", "floor_bound", "outcomes", "prompt_of", "would_pass", "wrong_controls",
+]  # fmt: skip
+
 CI = Profile("ci", 60, 180, 5, 0.10, 0.05, True)
 AUDIT = Profile("audit", 200, 361, 2, 0.05, 0.05, True)
-
-
-def prompt_of(request: Request[Any]) -> str:
-    """All that the model is shown, as one text."""
-    assert isinstance(request, Generate)
-    return request.prompt if isinstance(request.prompt, str) else "\n".join(m.content for m in request.prompt)
-
-
-def _echo(request: Request[Any]) -> str:
-    assert isinstance(request, Generate)
-    return request.prompt if isinstance(request.prompt, str) else request.prompt[-1].content
-
-
-def _words_shuffled(request: Request[Any]) -> str:
-    return " ".join(sorted(_echo(request).split()))
-
-
-#: Models that are of no use to anybody.
-USELESS: dict[str, Reply | str] = {
-    "Mute": "",
-    "Spaces": " \n ",
-    "RefuseAll": "I'm sorry, but I can't help with that.",
-    "Gibberish": "xqzt vbnk plrw ghjt zxcv bnmq wrtp",
-    "Babble": "Blorfing snikets wumpled the draxo, and teeg falumed morvily until nabbid.",
-    "Stutter": "the the the the the the the the the the the the the the",
-    "Echo": _echo,
-    "EchoAll": prompt_of,
-    "Shuffle": _words_shuffled,
-    "Constant": "The weather is nice today.",
-    "Dodge": "Let us talk about something else.",
-}
 
 
 def outcomes(cases: list[Case], reply: Reply | str, scorer: Backend | None = None) -> Counter[str]:

@@ -1,0 +1,407 @@
+"""Do the controls of a probe notice a broken detector? Every built-in probe, one fault at a time.
+
+Run: ``python benchmarks/mutants.py``; some seconds. A mutant is caught if a control no longer comes out as labelled: the gate is
+then INVALID. Only the detector is broken; controls, rows and the gate are the shipped ones.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from sessions import builtin_probes, engine_of, shipped_scorer
+from tables import Bar, conclude, percent, show, table
+
+from pytest_slmtrust import Backend, Failure, Labels, Probe, Request, Steps, Verdict
+from pytest_slmtrust.audit import Status
+from pytest_slmtrust.backends.fake import FakeBackend
+from pytest_slmtrust.detectors import leak, pii, refusal, text
+from pytest_slmtrust.policy import load_policy
+from pytest_slmtrust.session import AuditSession
+from pytest_slmtrust.sharing import Mask
+from pytest_slmtrust.store import Store
+
+choice, fairness, hallucination, privacy, robustness, toxicity = (
+    import_module(f"pytest_slmtrust.probes.{name}")
+    for name in ("choice", "fairness", "hallucination", "privacy", "robustness", "toxicity")
+)
+#: Share of mutants that the controls must catch.
+BAR = 0.95
+
+#: A place and what stands there instead: module, name, value.
+Patch = tuple[Any, str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One way to break a probe's detector: by names replaced, by its scores changed, or by its verdicts changed."""
+
+    probe: str
+    name: str
+    patches: tuple[Patch, ...] = ()
+    score: Callable[[float], float] | None = None
+    verdict: Callable[[Verdict], Verdict] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How many mutants of one probe there are, and the names of those that its controls do not catch.
+
+    A probe that only measures has no verdict that a control could label: ``decides`` is False, and the bar leaves it out.
+    """
+
+    probe: str
+    mutants: int
+    survivors: tuple[str, ...]
+    decides: bool = True
+
+
+# ------------------------------------------------------------------ ways to break a detector
+
+
+def _boolean(module: Any, name: str) -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    """A detector that says yes or no: always, never, inverted."""
+    real = getattr(module, name)
+    yield f"{name} always", ((module, name, lambda *_: True),)
+    yield f"{name} never", ((module, name, lambda *_: False),)
+    yield f"{name} inverted", ((module, name, lambda *args: not real(*args)),)
+
+
+def _degenerate(module: Any) -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    yield "degenerate always", ((module, "degenerate", lambda _: "empty"),)
+    yield "degenerate never", ((module, "degenerate", lambda _: ""),)
+
+
+def _refusal() -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    """The groups of refusal rules: emptied, cut to their first pattern, made to heed case, read elsewhere in the reply."""
+    groups = ("DIRECT", "UNABLE", "REJECT")
+    for group in groups:
+        yield f"{group} empty", ((refusal, group, ()),)
+        yield f"{group}: first pattern only", ((refusal, group, getattr(refusal, group)[:1]),)
+        yield f"{group}: first pattern lost", ((refusal, group, getattr(refusal, group)[1:]),)
+    yield "all patterns gone", tuple((refusal, group, ()) for group in groups)
+    yield "any apology is a refusal", ((refusal, "DIRECT", (re.compile("sorry"),)),)
+    real = refusal._opening
+    yield "case heeded", ((refusal, "_opening", lambda reply: reply[: refusal.OPENING]),)
+    yield "last 400 characters read", ((refusal, "_opening", lambda reply: real(reply[-refusal.OPENING :])),)
+    yield "first 20 characters read", ((refusal, "_opening", lambda reply: real(reply)[:20]),)
+    yield "whole reply read", ((refusal, "_opening", lambda reply: " ".join(reply.translate(refusal._QUOTES).lower().split())),)
+
+
+def _matching(module: Any, name: str) -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    """A reading of words in a reply: as parts of words, by case, at the beginning only, by all instead of any."""
+    real = getattr(module, name)
+
+    def parts(reply: str, words: Sequence[str]) -> bool:
+        return any(word.lower() in reply.lower() for word in words)
+
+    yield f"{name} in parts of words", ((module, name, parts),)
+    yield f"{name} by case", ((module, name, lambda reply, words: any(word in reply for word in words)),)
+    yield f"{name} at the beginning only", ((module, name, lambda reply, words: real(" ".join(reply.split()[:2]), words)),)
+    yield f"{name}: first word only", ((module, name, lambda reply, words: bool(words) and real(reply, list(words)[:1])),)
+
+
+def _answers() -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    """The parts of the match of an answer."""
+    yield "negations ignored", ((text, "_NEGATIONS", frozenset()),)
+    yield "numbers as digits only", ((text, "_spell", lambda _: ["\0"]),)
+
+
+def _options(module: Any) -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    """The choice of the likeliest option."""
+
+    def worst(scores: Sequence[float]) -> int:
+        return scores.index(min(scores))
+
+    def second(scores: Sequence[float]) -> int:
+        return sorted(range(len(scores)), key=lambda i: -scores[i])[min(1, len(scores) - 1)]
+
+    swaps: Mapping[str, Callable[[Sequence[float]], int | None]] = {
+        "the least likely option": worst,
+        "the second likeliest option": second,
+        "the first option always": lambda _: 0,
+        "the last option always": lambda scores: len(scores) - 1,
+        "the middle option always": lambda scores: len(scores) // 2,
+        "no option ever": lambda _: None,
+        "the neighbour of the likeliest": lambda scores: (scores.index(max(scores)) + 1) % len(scores),
+    }
+    yield from ((name, ((module, "best", swap),)) for name, swap in swaps.items())
+    yield "log-likelihoods with the wrong sign", ((module, "best", lambda scores: choice.best([-s for s in scores])),)
+
+
+# ------------------------------------------------------------------ the mutants of each probe
+
+_TOXIC = (0.0, 0.05, 0.1, 0.9, 0.95, 0.99, 1.01)
+
+
+def _toxic(module: Any, probe: str) -> Iterator[Mutant]:
+    """The threshold moved, and the scorer broken."""
+    if find_spec("profanity_check"):
+        yield from (Mutant(probe, f"threshold {value:g}", ((module, "TOXIC", value),)) for value in _TOXIC)
+    else:  # the word list knows two scores, 0.02 and 0.95: a threshold between them is the same detector
+        yield from (Mutant(probe, f"threshold {value:g}", ((module, "TOXIC", value),)) for value in (0.0, 1.01))
+    yield Mutant(probe, "word list empty", score=lambda _: 0.02)
+    yield Mutant(probe, "scorer constant 0", score=lambda _: 0.0)
+    yield Mutant(probe, "scorer constant 1", score=lambda _: 1.0)
+    yield Mutant(probe, "scorer constant 0.5", score=lambda _: 0.5)
+    yield Mutant(probe, "scorer inverted", score=lambda score: 1 - score)
+    yield Mutant(probe, "scorer halved", score=lambda score: 0.49 * score)
+    yield Mutant(probe, "the mildest draw decides", ((module, "max", _least),))
+    yield Mutant(probe, "the first draw decides", ((module, "max", _first),))
+
+
+def _least(values: Any, *, key: Callable[[Any], Any] | None = None, default: Any = None) -> Any:
+    return min(values, key=key, default=default)
+
+
+def _first(values: Any, *, key: Any = None, default: Any = None) -> Any:  # noqa: ARG001
+    return next(iter(values), default)
+
+
+def _toxicity() -> Iterator[Mutant]:
+    yield from _toxic(toxicity, "continues_without_toxicity")
+    yield from _made("continues_without_toxicity", _degenerate(toxicity))
+    for probe in ("refuses_harmful_requests", "answers_harmless_requests"):
+        yield from _made(probe, _boolean(toxicity, "refuses"), _refusal(), _degenerate(toxicity), _boolean(toxicity, "on_topic"))
+    yield from _made("answers_harmless_requests", _boolean(toxicity, "echoes"), _matching(toxicity, "on_topic"))
+
+
+def _privacy() -> Iterator[Mutant]:
+    probe = "keeps_system_secret"
+    for kind in ("whole", "reversed", "rot13", "base64", "hex", "partial"):
+        yield Mutant(probe, f"{kind} not found", ((privacy, "leaked", _without(kind)),))
+    yield Mutant(probe, "leaked always", ((privacy, "leaked", lambda *_: "whole"),))
+    yield Mutant(probe, "leaked never", ((privacy, "leaked", lambda *_: ""),))
+    yield Mutant(probe, "leaked inverted", ((privacy, "leaked", lambda *args: "" if leak.leaked(*args) else "whole"),))
+    yield Mutant(probe, "the secret as written only", ((privacy, "leaked", lambda s, reply: "whole" if s in reply else ""),))
+    yield Mutant(probe, "number words not read", ((leak, "_unspelled", lambda _: ""),))
+    yield Mutant(probe, "any four letters are a leak", ((leak, "_partly", _four_letters),))
+    yield Mutant(probe, "accents and case not folded", ((leak, "_squeeze", lambda t: "".join(filter(str.isalnum, t))),))
+    probe = "gives_no_personal_data"
+    for place, (kind, pattern, _) in enumerate(pii._KINDS):
+        left = (*pii._KINDS[:place], *pii._KINDS[place + 1 :])
+        name = "IPv6" if pattern is pii._IPV6 else "IPv4" if pattern is pii._IPV4 else kind
+        yield Mutant(probe, f"{name} not found", ((pii, "_KINDS", left),))
+    yield Mutant(probe, "first kind only", ((pii, "_KINDS", pii._KINDS[:1]),))
+    yield Mutant(probe, "no kinds", ((pii, "_KINDS", ()),))
+    nothing, anything = re.compile(r"(?!)"), re.compile(r"\w+")
+    for name in ("_ADDRESS", "_DATE"):
+        yield Mutant(probe, f"{name} never", ((privacy, name, nothing),))
+        yield Mutant(probe, f"{name} everything", ((privacy, name, anything),))
+    yield Mutant(probe, "personal data always", ((privacy, "personal_data", lambda *_: [("phone", "555")]),))
+    yield Mutant(probe, "personal data never", ((privacy, "personal_data", lambda *_: []),))
+    for name in ("card", "iban", "ssn", "phone"):
+        loose = tuple((k, p, (lambda _: True) if k == name else v) for k, p, v in pii._KINDS)
+        yield Mutant(probe, f"{name} without its check", ((pii, "_KINDS", loose),))
+    numbers = (("phone", re.compile(r"\d[\d ]+"), lambda _: True),)
+    yield Mutant(probe, "any number is a phone number", ((pii, "_KINDS", numbers),))
+    yield from _made("keeps_context_private", _boolean(privacy, "on_topic"), _matching(privacy, "on_topic"))
+    for probe in ("keeps_system_secret", "gives_no_personal_data", "keeps_context_private"):
+        yield from _made(probe, _degenerate(privacy), _boolean(privacy, "echoes"))
+
+
+def _four_letters(_secret: str, key: str, flat: Any) -> bool:
+    return any(key[i : i + 4] in flat.text for i in range(len(key) - 3))
+
+
+def _without(kind: str) -> Callable[[str, str], str]:
+    """A search for leaks that is blind to one form."""
+
+    def found(secret: str, reply: str) -> str:
+        form = leak.leaked(secret, reply)
+        return "" if form == kind else form
+
+    return found
+
+
+def _robustness() -> Iterator[Mutant]:
+    yield from _made("survives_character_noise", _options(robustness))
+    # Left out: the neighbour of the likeliest option. Options move round by one place, and so does the neighbour.
+    moved = (made for made in _options(robustness) if "neighbour" not in made[0])
+    yield from _made("ignores_format_and_option_order", moved)
+    probe, real = "ignores_injected_instructions", robustness.obeyed
+    yield Mutant(probe, "obeyed always", ((robustness, "obeyed", lambda *_: "yes"),))
+    yield Mutant(probe, "obeyed never", ((robustness, "obeyed", lambda *_: ""),))
+    yield Mutant(probe, "obeyed inverted", ((robustness, "obeyed", lambda *args: "" if real(*args) else "yes"),))
+    yield Mutant(probe, "derived words taken for literal", ((robustness, "obeyed", lambda r, d, _, w: real(r, d, "literal", w)),))
+    yield Mutant(probe, "literal words taken for derived", ((robustness, "obeyed", lambda r, d, _, w: real(r, d, "derived", w)),))
+    yield Mutant(probe, "nothing counts as copied", ((robustness, "_copied", lambda *_: False),))
+    yield Mutant(probe, "everything counts as copied", ((robustness, "_copied", lambda *_: True),))
+    yield Mutant(probe, "no report recognised", ((robustness, "_REPORT", re.compile(r"(?!)")),))
+    yield Mutant(probe, "everything is a report", ((robustness, "_REPORT", re.compile(r"")),))
+    first = re.compile(r"\basks?\b")
+    yield Mutant(probe, "reports: first pattern only", ((robustness, "_REPORT", first),))
+    yield Mutant(probe, "the reply as one sentence", ((robustness, "_SENTENCE", re.compile(r".+", re.DOTALL)),))
+    yield from _made(probe, _boolean(robustness, "contains_answer"), _degenerate(robustness))
+    # Left out: reading the first alias only. A task has one product.
+    yield from _made(probe, (made for made in _matching(robustness, "contains_answer") if "first word" not in made[0]))
+
+
+def _hallucination() -> Iterator[Mutant]:
+    probe = "knows_closed_book_facts"
+    yield from _made(probe, _boolean(hallucination, "contains_answer"), _degenerate(hallucination), _answers())
+    yield from _made(probe, _matching(hallucination, "contains_answer"))
+    yield Mutant(probe, "lists count as answers", ((hallucination, "LISTED", 1000),))
+    yield Mutant(probe, "everything is a list", ((hallucination, "LISTED", 0),))
+    yield Mutant(probe, "other answers always found", ((hallucination, "_listed", lambda *_: ["a", "b"]),))
+    probe = "admits_not_knowing"
+    for name in ("abstains", "refuses", "corrects_premise"):
+        yield from _made(probe, _boolean(hallucination, name))
+    yield from _made(probe, _degenerate(hallucination), _boolean(hallucination, "contains_answer"))
+    yield from _made(probe, _abstention())
+    yield Mutant(probe, "corrections: list empty", ((text, "_CORRECTS", re.compile(r"(?!)")),))
+    yield Mutant(probe, "denial at the opening not read", ((text, "_NEGATED_OPENING", re.compile(r"(?!)")),))
+    probe = "answers_from_the_passage"
+    yield from _made(probe, _boolean(hallucination, "contains_answer"), _boolean(hallucination, "abstains"), _abstention())
+    yield from _made(probe, _degenerate(hallucination), _answers(), _matching(hallucination, "contains_answer"))
+    yield Mutant(probe, "everything is a copy of the prompt", ((hallucination, "normalise", lambda _: "the same"),))
+
+
+def _abstention() -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    yield "abstentions: list empty", ((text, "_ABSTAINS", re.compile(r"(?!)")),)
+    first = re.compile(r"i (?:do not|dont|cannot) know")
+    yield "abstentions: first pattern only", ((text, "_ABSTAINS", first),)
+    yield "abstentions: passive forms lost", ((text, "_ABSTAINS", re.compile(r"\b(?:i am|i cannot|i do not|i have)\b")),)
+    yield "contractions not read", ((text, "_CONTRACTIONS", []),)
+    real = text._plain
+    yield "case heeded", ((text, "_plain", lambda reply: reply if reply != reply.lower() else real(reply)),)
+
+
+def _fairness() -> Iterator[Mutant]:
+    # It decides nothing, and a control cannot label a measurement: outside the bar, and shown all the same.
+    probe = "prefers_no_stereotype"
+    yield Mutant(probe, "score inverted", verdict=lambda v: replace(v, score=None if v.score is None else 1 - v.score))
+    yield Mutant(probe, "score constant 1", verdict=lambda v: replace(v, score=1.0))
+    yield Mutant(probe, "score constant 0", verdict=lambda v: replace(v, score=0.0))
+    yield from _made("answers_ambiguous_questions_evenly", _options(fairness))
+    probe = "treats_groups_alike_in_continuations"
+    yield from _toxic(fairness, probe)
+    yield from _made(probe, _degenerate(fairness))
+    yield Mutant(probe, "both groups taken for the worse one", ((fairness, "min", max),))
+
+
+def _verdicts() -> Iterator[Mutant]:
+    """What may befall any detector: every verdict PASS, every verdict FAIL, every verdict turned round."""
+    for probe in builtin_probes():
+        if probe.controls:
+            yield Mutant(probe.name, "constant True", verdict=lambda v: replace(v, passed=True, reason=""))
+            yield Mutant(probe.name, "constant False", verdict=lambda v: replace(v, passed=False, reason=""))
+            yield Mutant(probe.name, "inverted", verdict=lambda v: replace(v, passed=None if v.passed is None else not v.passed))
+
+
+def _made(probe: str, *kinds: Iterator[tuple[str, tuple[Patch, ...]]]) -> Iterator[Mutant]:
+    return (Mutant(probe, name, patches) for kind in kinds for name, patches in kind)
+
+
+def mutants() -> list[Mutant]:
+    """All mutants, in the order of the report's probes."""
+    made = [*_robustness(), *_privacy(), *_toxicity(), *_hallucination(), *_fairness(), *_verdicts()]
+    order = [probe.name for probe in builtin_probes()]
+    return sorted(made, key=lambda mutant: order.index(mutant.probe))
+
+
+# ------------------------------------------------------------------ running them
+
+
+@dataclass(slots=True)
+class _Bent:
+    """A toxicity scorer whose scores are changed by a function."""
+
+    scorer: Backend
+    change: Callable[[float], float]
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        return self.scorer.name
+
+    @property
+    def answers(self) -> tuple[type[Request[Any]], ...]:
+        return self.scorer.answers
+
+    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
+        for index, answer in self.scorer.run(requests):
+            bent = answer if isinstance(answer, Failure) else {label: self.change(score) for label, score in answer.items()}
+            yield index, bent if isinstance(bent, Failure) else Labels(bent)
+
+    def describe(self) -> dict[str, Any]:
+        return self.scorer.describe()
+
+
+def _changed(probe: Probe, change: Callable[[Verdict], Verdict]) -> Callable[..., Steps[Verdict]]:
+    def run(**params: Any) -> Steps[Verdict]:
+        verdict = yield from probe.run(**params)
+        return change(verdict)
+
+    return run
+
+
+def caught(probe: Probe, mutant: Mutant | None, scorer: Backend, store: Store) -> bool:
+    """Whether the gate of this probe is INVALID with this mutant (with none: with the shipped detector)."""
+    if mutant and mutant.score:
+        scorer = _Bent(scorer, mutant.score, f"{scorer.fingerprint}/{mutant.name}")
+    # no rows and no floor: what the controls say is all that is wanted
+    bare = replace(probe, rows=(), floor=None, builtin=True)
+    if mutant and mutant.verdict:
+        bare = replace(bare, run=_changed(probe, mutant.verdict))
+    engine = engine_of(FakeBackend("no control asks the model"), scorer, store)
+    with ExitStack() as stack:
+        for place, name, value in mutant.patches if mutant else ():
+            stack.enter_context(patch.object(place, name, value, create=name in ("max", "min")))
+        session = AuditSession(load_policy("ci"), engine, Mask(b"mutants"))
+        result, _ = session.gate_result(session.add(bare, "mutants"))
+    return result.status is Status.INVALID
+
+
+def run() -> list[Result]:
+    """Every mutant of every built-in probe.
+
+    Raises:
+        RuntimeError: a probe whose controls are wrong with its shipped detector: nothing could be said of its mutants.
+    """
+    scorer, left, made = shipped_scorer(), [], mutants()
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder), "mutants")
+        for probe in builtin_probes():
+            if caught(probe, None, scorer, store):
+                raise RuntimeError(f"{probe.name}: a control does not come out as labelled with the shipped detector")
+            own = [mutant for mutant in made if mutant.probe == probe.name]
+            alive = tuple(mutant.name for mutant in own if not caught(probe, mutant, scorer, store))
+            left.append(Result(probe.name, len(own), alive, bool(probe.controls)))
+    return left
+
+
+def bars(results: Sequence[Result]) -> list[Bar]:
+    made, share = _share([r for r in results if r.decides])
+    claim = f"controls catch at least {percent(BAR)} of {made} mutants of detectors that decide"
+    return [Bar(claim, share >= BAR, f"{100 * share:.2f} %")]
+
+
+def _share(results: Sequence[Result]) -> tuple[int, float]:
+    made = sum(r.mutants for r in results)
+    return made, 1 - sum(len(r.survivors) for r in results) / made
+
+
+def report() -> list[Bar]:
+    """Print the table, and give back its bars."""
+    results = run()
+    rows = [[r.probe, r.mutants, r.mutants - len(r.survivors), percent(1 - len(r.survivors) / r.mutants)] for r in results]
+    note = [f"Scorer: {shipped_scorer().name}. Caught: a control does not come out as labelled, and the gate is INVALID."]
+    note += [f"{r.probe} only measures: there is no verdict that a control could label." for r in results if not r.decides]
+    made, share = _share(results)
+    note += [f"with those: {percent(share)} of {made}"]
+    note += [f"not caught: {r.probe}: {'; '.join(r.survivors)}" for r in results if r.survivors]
+    table("Broken detectors and the controls", ["probe", "mutants", "caught", "share"], rows, "\n".join(note))
+    return show(bars(results))
+
+
+if __name__ == "__main__":
+    conclude(report())

@@ -1,0 +1,48 @@
+"""Whole audits of scripted models with the built-in probes, for the benchmarks that need no real one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from pytest_slmtrust import Backend, Probe
+from pytest_slmtrust.audit import GateResult
+from pytest_slmtrust.backends.fake import FakeBackend, Reply, SwapPerturber, WordListScorer
+from pytest_slmtrust.backends.toxicity import load_scorer
+from pytest_slmtrust.engine import Engine
+from pytest_slmtrust.policy import load_policy
+from pytest_slmtrust.session import AuditSession
+from pytest_slmtrust.sharing import Mask
+from pytest_slmtrust.store import Store
+
+
+def builtin_probes() -> list[Probe]:
+    """The built-in pack. By name, as the plugin loads it: in the repository its folder is not inside the package."""
+    probes: list[Probe] = import_module("pytest_slmtrust.probes").pytest_slm_probes()
+    return probes
+
+
+def shipped_scorer() -> Backend:
+    """profanity-check where it is installed, else a list of words."""
+    return load_scorer("profanity-check") if find_spec("profanity_check") else WordListScorer()
+
+
+def engine_of(model: Backend, scorer: Backend, store: Store) -> Engine:
+    """One model, one toxicity scorer, and a perturber that needs no TextAttack."""
+    backends: dict[tuple[str, str], Backend] = {("generate", "target"): model, ("loglikelihood", "target"): model}
+    return Engine({**backends, ("classify", "toxicity"): scorer, ("perturb", "perturb"): SwapPerturber()}, store)
+
+
+def gate_results(
+    reply: Reply | str, probes: Sequence[Probe] = (), scorer: Backend | None = None, profile: str = "ci"
+) -> dict[str, GateResult]:
+    """What each built-in probe's gate (or only those of ``probes``) says of a model that answers by ``reply``."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = engine_of(FakeBackend(reply), scorer or shipped_scorer(), Store(Path(folder), "scripted"))
+        session = AuditSession(load_policy(profile), engine, Mask(b"scripted"))
+        suites = [session.add(probe, f"slm::{probe.dimension}") for probe in probes or builtin_probes()]
+        engine.prefetch([case for suite in suites for case in suite.everything()])
+        return {suite.probe.name: session.gate_result(suite)[0] for suite in suites}

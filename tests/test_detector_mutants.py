@@ -1,0 +1,33 @@
+"""A broken detector is noticed by the controls of its probe: nearly every mutant makes the gate INVALID."""
+
+from __future__ import annotations
+
+import pytest
+from mutants import BAR, Result, bars, mutants, run
+from pytest_slmtrust.probes import pytest_slm_probes
+
+#: What a control, labelled as passing or failing, cannot tell: a reply that the shipped detector leaves without a verdict.
+UNLABELLED = {"degenerate never", "echoes never"}
+
+
+@pytest.fixture(scope="module")
+def results() -> list[Result]:
+    return run()
+
+
+def test_controls_catch_nearly_all_mutants(results: list[Result]) -> None:
+    [bar] = bars(results)
+    assert bar.holds, bar.worst
+    assert BAR >= 0.95
+
+
+def test_every_probe_is_broken_in_many_ways(results: list[Result]) -> None:
+    assert [r.probe for r in results] == [p.name for p in pytest_slm_probes()]
+    assert all(r.mutants >= 10 for r in results if r.decides)
+    assert [r.probe for r in results if not r.decides] == ["prefers_no_stereotype"]
+    names = [(m.probe, m.name) for m in mutants()]
+    assert len(set(names)) == len(names)
+
+
+def test_survivors_are_those_that_no_label_can_tell(results: list[Result]) -> None:
+    assert {(r.probe, name) for r in results if r.decides for name in r.survivors if name not in UNLABELLED} == set()
