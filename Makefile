@@ -41,6 +41,7 @@ bench: $(READY)
 
 bench-gates: $(READY)
 	$(BIN)/python benchmarks/all_gates.py
+	cd examples/compression && ../../$(BIN)/python compare.py
 
 clean:
 	rm -rf $(VENV) .venv-wheel build dist *.egg-info slmtrust-report .slmtrust

@@ -245,7 +245,15 @@ def coverage_of_others(rng: np.random.Generator, simulations: int) -> None:
         gaps = [rate_gap({str(g): (int(k), 60) for g, k in enumerate(row)}).interval for row in counts]
         name = f"largest gap of 3 groups of 60, true {high - low:g} (rates {low:g} to {high:g})"
         rows.append([name, percent(covered(gaps, high - low))])
-    note = "Corrected rates and AUC are approximate, and the report says so: no bar is set for them."
+    for worse, better in ((0.0, 0.0), (0.03, 0.03), (0.1, 0.02)):
+        flips = rng.multinomial(200, (0.2, worse, better, 0.8 - worse - better), draws).tolist()
+        made = [paired_interval(Pairs(*counts)) for counts in flips]
+        rows.append([f"paired difference {worse - better:g} of 200, {worse:g} worse, {better:g} better (Newcombe)",
+                     percent(covered(made, worse - better))])  # fmt: skip
+    for a, b in ((1.0, 1.0), (0.2, 2.0)):
+        made = [mean_interval(rng.beta(a, b, 60)) for _ in range(draws // 4)]
+        rows.append([f"mean of 60 scores, beta({a:g}, {b:g}) (betting)", percent(covered(made, a / (a + b)))])
+    note = "Corrected rates, AUC and paired differences are approximate, and the report says so: no bar is set for them."
     table("Coverage of other intervals, nominal 95 % (simulated)", ["interval", "coverage"], rows, note)
 
 
