@@ -76,7 +76,8 @@ class Controller:
         self.unwritten = ""
         self.ran = False
         try:
-            policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"))
+            inputs = {name: str(config.invocation_params.dir / given) for name, given in self.settings.inputs().items()}
+            policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"), inputs)
             self.builtin = self._probes()
             self.store = Store(config.rootpath / self.settings.text("store"), run)
             if not self.worker:
