@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 MODEL ?= smollm2-135m-instruct
 PROFILE ?= ci
 
-.PHONY: audit test test-full lint unit wheel bench bench-gates clean
+.PHONY: audit test test-full lint unit wheel bench bench-gates bench-harness clean
 
 $(READY): pyproject.toml constraints.txt
 	@echo "setting up $(VENV): a few minutes the first time"
@@ -38,6 +38,10 @@ test-full: lint wheel
 
 bench: $(READY)
 	$(BIN)/python benchmarks/engine.py
+
+# beside lm-evaluation-harness, in an environment of its own: make bench-harness HARNESS=FOLDER
+bench-harness: $(READY)
+	$(BIN)/python benchmarks/harness.py --harness $(HARNESS)
 
 bench-gates: $(READY)
 	$(BIN)/python benchmarks/all_gates.py

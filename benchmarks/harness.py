@@ -7,7 +7,8 @@ in an environment of its own, offline, with the task definitions that it brings:
     python benchmarks/harness.py --harness /tmp/lm-eval/bin/python --batches 8
 
 Without ``--harness`` only the engine runs. Exits 1 if a metric differs by more than 1e-4, or the log-likelihood of a text by
-more than 1e-5 of itself: both sum float32 numbers in different orders (the engine's lie nearer to a double-precision forward).
+more than 1e-4 and 2e-5 a token: the harness takes ``log_softmax`` in float32, which over 49,152 words is off by up to 1e-5
+a token; the engine's ``logsumexp`` is nearer to a forward in double precision.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from pytest_slmtrust.store import Store
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 TASKS = ("truthfulqa_mc1", "truthfulqa_mc2", "crows_pairs_english")
-TOLERANCE, RELATIVE = 1e-4, 1e-5
+TOLERANCE, A_TOKEN = 1e-4, 2e-5
 METRICS = ("MC1", "MC2", "CrowS difference", "CrowS stereotype")
 
 # Runs in the harness's environment: its tasks over our rows; prints requests, scores and seconds as JSON.
@@ -90,6 +91,7 @@ class Result:
     seconds: float
     load: float
     counts: dict[str, int] = field(default_factory=dict)
+    tokens: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 def read_rows(data: Path, questions: int, pairs: int) -> Rows:
@@ -147,7 +149,8 @@ def ours(rows: Rows, before: str) -> Result:
         "requests": len(asked), "unique": len(set(asked)), "prefilled": read, "naive": read + kept,
         "padded": counted.padded, "forwards": counted.forwards - forwards,
     }  # fmt: skip
-    return Result(metrics, logp, seconds, seconds, load, counts)
+    tokens = {(str(r.context), r.continuation): int(a.n_tokens) for r, a in zip(asked, answers, strict=True)}
+    return Result(metrics, logp, seconds, seconds, load, counts, tokens)
 
 
 def requests(rows: Rows, before: str) -> list[Loglikelihood]:
@@ -206,7 +209,7 @@ def compare(mine: Result, other: Result) -> tuple[float, float, bool]:
         raise SystemExit(f"the two did not ask the same: {only!r}")
     metrics = max(abs(a - b) for a, b in zip(mine.metrics, other.metrics, strict=True))
     texts = max(abs(mine.logp[key] - other.logp[key]) for key in mine.logp)
-    near = all(abs(mine.logp[key] - other.logp[key]) <= max(TOLERANCE, RELATIVE * abs(other.logp[key])) for key in mine.logp)
+    near = all(abs(mine.logp[key] - other.logp[key]) <= TOLERANCE + A_TOKEN * mine.tokens[key] for key in mine.logp)
     return metrics, texts, near and metrics <= TOLERANCE
 
 

@@ -27,9 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compare.add_argument("--margin", type=_share, help="how much more often the target may fail (default: the profile's)")
     compare.add_argument("--noise", type=Path, help="audit.json of a model against itself (--slm-vs=self)")
     compare.add_argument("--report", type=Path, help="a folder for audit.json and audit.html of the comparison")
+    cache = commands.add_parser("cache", help="what the store of answers holds, or empty it")
+    cache.add_argument("action", choices=("info", "clear"))
+    cache.add_argument("--store", type=Path, default=Path(".slmtrust"), help="folder of the store (default: .slmtrust)")
     chosen = parser.parse_args(arguments)
     try:
-        return {"render": _render, "prepare": _prepare, "compare": _compare}[chosen.command](chosen)
+        return {"render": _render, "prepare": _prepare, "compare": _compare, "cache": _cache}[chosen.command](chosen)
     except (AuditError, OSError, ValueError) as error:
         _say(f"slmtrust {chosen.command}: {error}")
         return 2
@@ -44,6 +47,13 @@ def _render(chosen: argparse.Namespace) -> int:
     target = chosen.output or chosen.audit.with_name("audit.html")
     write_text(target, render(audit))
     _say(f"wrote {target}")
+    return 0
+
+
+def _cache(chosen: argparse.Namespace) -> int:
+    from .cache import run
+
+    sys.stdout.write("".join(f"{line}\n" for line in run(chosen.action, chosen.store)))
     return 0
 
 

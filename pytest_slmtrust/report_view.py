@@ -312,6 +312,8 @@ def resource_cards(counters: Mapping[str, Any]) -> list[tuple[str, str]]:
         cards.append((f"{number(round(seconds))}\u00a0s", "answering"))
         named = (("generated", "tokens written a second of answering"), ("prefilled", "tokens read a second of answering"))
         cards += [(_per_second(known[key], seconds), label) for key, label in named if known.get(key)]
+    if known.get("joules", 0) > 0:
+        cards.append((f"{number(round(known['joules']))}\u00a0J", "energy of the processor"))
     if known.get("load_seconds", 0) > 0:
         cards.append((f"{number(known['load_seconds'])}\u00a0s", "loading the model"))
     if known.get("peak_bytes", 0) > 0:

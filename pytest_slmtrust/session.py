@@ -289,6 +289,7 @@ def describe_engine(engine: Engine) -> dict[str, Any]:
     own = getattr(target, "counters", None)
     if isinstance(own, Counters):
         counters |= {name: getattr(own, name) for name in _OF_THE_MODEL}
+        counters |= {"model_seconds": own.seconds, **own.extra}
     return {
         "counters": counters,
         "model": _described(target) if target else {},

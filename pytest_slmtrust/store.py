@@ -18,6 +18,8 @@ from typing import cast
 from filelock import FileLock
 
 FILE = "store.sqlite"
+LOCK = f"{FILE}.lock"
+DAMAGED = "store.damaged"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL, checksum TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (session TEXT, key TEXT, message TEXT NOT NULL, PRIMARY KEY (session, key)) WITHOUT ROWID;
@@ -49,7 +51,7 @@ class Store:
         self._db: sqlite3.Connection | None = None
         try:
             _private_folder(folder)
-            self._lock: FileLock | None = FileLock(folder / f"{FILE}.lock", mode=0o600)
+            self._lock: FileLock | None = FileLock(folder / LOCK, mode=0o600)
             with self._lock:
                 self._db = self._open()
         except (OSError, sqlite3.Error) as error:
@@ -123,7 +125,7 @@ class Store:
         return db
 
     def _quarantine(self, error: Exception) -> sqlite3.Connection:
-        aside = self.path.with_suffix(".damaged")
+        aside = self.path.with_name(DAMAGED)
         os.replace(self.path, aside)
         for suffix in ("-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)

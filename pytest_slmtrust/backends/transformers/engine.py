@@ -11,10 +11,11 @@ import torch
 
 from ...requests import Counters, Failure, Generate, Loglikelihood, Message, Prompt, Request
 from .files import ModelError
-from .generate import Limits, Row, generate
+from .generate import Row, generate
 from .identity import light_device
-from .model import Loaded, load_model, prepare
-from .runtime import available_bytes, choose_threads, peak_bytes
+from .memory import Cost, Limits, available_bytes, check_fits, cost_of, cost_of_folder, fit
+from .model import DTYPES, Loaded, load_model, pick_device, prepare
+from .runtime import choose_threads, peak_bytes
 from .score import score
 from .template import PLAIN_STOP, Renderer, plain_form
 from .trie import Item
@@ -22,8 +23,6 @@ from .trie import Item
 if TYPE_CHECKING:
     from .backend import Settings
 
-#: Share of the memory at hand that keys and values may take.
-CACHE_SHARE = 0.3
 #: Chats rendered in one exchange with the template's process.
 CHATS = 64
 
@@ -131,16 +130,20 @@ def _rendered(renderer: Renderer, chats: Sequence[tuple[int, tuple[Message, ...]
     }
 
 
-def start(folder: Path | None, pair: tuple[Any, Any] | None, settings: Settings, mode: str) -> Engine:
+def start(folder: Path | None, pair: tuple[Any, Any] | None, settings: Settings, mode: str, width: int = 0) -> Engine:
     """Load a linted folder, or take a loaded pair; check it; settle threads, limits and the chat's form.
 
+    ``width``: tokens of the longest row that is planned.
+
     Raises:
-        ModelError: it cannot be loaded, is no causal decoder, or its chat template is not safe to use.
+        ModelError: it does not fit the memory, cannot be loaded, is no causal decoder, or its chat template is not safe to use.
     """
     threads = choose_threads(settings.threads)
     torch.set_num_threads(threads)
     if pair is None:
         assert folder is not None
+        at_hand = memory_at_hand(pick_device(light_device(settings.device)))
+        check_fits(cost_of_folder(folder, settings.dtype), width, settings.dtype, at_hand)
         pair = load_model(folder, settings.dtype, light_device(settings.device), settings.allow_pickle)
     model, tokenizer = pair
     loaded = prepare(model, tokenizer)
@@ -162,8 +165,14 @@ def _special_tokens(tokenizer: Any) -> dict[str, str]:
     return {name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
 
 
+def memory_at_hand(device: torch.device) -> int | None:
+    """Bytes that can still be had on a device; None where nothing tells."""
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else available_bytes()
+
+
 def _limits(loaded: Loaded, settings: Settings) -> Limits:
-    cuda = loaded.device.type == "cuda"
-    at_hand = int(torch.cuda.mem_get_info(loaded.device)[0]) if cuda else available_bytes()
-    fits = int(CACHE_SHARE * at_hand / loaded.kv_bytes) if loaded.kv_bytes else 8 * settings.batch_tokens
-    return Limits(settings.batch_rows, settings.batch_tokens, max(256, fits))
+    dtype = str(loaded.model.dtype).removeprefix("torch.")
+    known = cost_of(loaded.model.config.to_dict(), dtype if dtype in DTYPES else "float32", 0)
+    cost = Cost(0, loaded.kv_bytes, known.work, 4 * loaded.vocabulary)
+    wanted = Limits(settings.batch_rows, settings.batch_tokens, 2**20 if loaded.kv_bytes else 8 * settings.batch_tokens)
+    return fit(wanted, cost, memory_at_hand(loaded.device), loaded.narrows)

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from ...requests import Completion, Counters, Failure
+from .batches import first_run, overhead
+from .memory import Limits
 from .model import Loaded, Sharing
 from .runtime import out_of_memory
 from .state import Cached, Recomputed, State, Stem
@@ -22,18 +24,6 @@ from .tokens import cut_at_stop
 
 #: Tokens at the end of a reply that are searched for stop texts, beyond one for each character of the longest.
 SLACK = 4
-
-
-@dataclass(slots=True)
-class Limits:
-    """What a batch may hold: rows, prompt tokens in one forward, and tokens in the cache.
-
-    ``rows`` and ``tokens`` shrink when memory runs out.
-    """
-
-    rows: int
-    tokens: int
-    cache_tokens: int
 
 
 @dataclass(slots=True)
@@ -79,9 +69,9 @@ def generate(loaded: Loaded, rows: Sequence[Row], limits: Limits, counters: Coun
         try:
             with torch.inference_mode():
                 if group:
-                    fresh = _begin(loaded, group, stem, counters)
+                    fresh, joiners = _begin(loaded, group, stem, counters)
                     state = fresh if state is None else state.joined(fresh)
-                    active, group = active + group, []
+                    active, group = active + joiners, []
                 assert state is not None
                 done, kept = _advance(loaded, state, active, counters)
                 active = [active[i] for i in kept]
@@ -114,11 +104,21 @@ def _joiners(waiting: deque[Row], active: Sequence[Row], limits: Limits) -> list
     return group
 
 
-def _begin(loaded: Loaded, group: Sequence[Row], stem: Stem, counters: Counters) -> State:
-    prompts = [row.prompt for row in group]
+def _begin(loaded: Loaded, group: Sequence[Row], stem: Stem, counters: Counters) -> tuple[State, list[Row]]:
+    """Prefill a group, prompts of like width together; the rows in the order of the state."""
+    rows = sorted(group, key=lambda r: (-len(r.prompt), r.prompt, r.index))
     if loaded.sharing == Sharing.NONE:
-        return Recomputed.begin(loaded, prompts, counters)
-    return Cached.begin(loaded, prompts, stem, counters)
+        return Recomputed.begin(loaded, [row.prompt for row in rows], counters), rows
+    state: State | None = None
+    rest = rows
+    while rest:
+        size = len(rest)
+        if loaded.sharing == Sharing.PREFIXES:  # the others cannot be joined
+            size = first_run([len(row.prompt) for row in rest], overhead(loaded.device.type))
+        fresh = Cached.begin(loaded, [row.prompt for row in rest[:size]], stem, counters)
+        state, rest = fresh if state is None else state.joined(fresh), rest[size:]
+    assert state is not None
+    return state, rows
 
 
 def _advance(loaded: Loaded, state: State, active: Sequence[Row], counters: Counters) -> tuple[list[tuple[int, Any]], list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,18 +35,21 @@ def physical_cores() -> int:
     for cpu in cpus:
         path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
         siblings.add(path.read_text().strip() if path.is_file() else str(cpu))
-    quota = _cgroup_number("cpu.max")
+    quota = cpu_quota()
     return max(1, min(len(siblings), quota or len(siblings)))
 
 
-def _cgroup_number(name: str) -> int | None:
-    """``cpu.max`` in whole CPUs; None without a quota."""
-    path = Path("/sys/fs/cgroup") / name
+def cpu_quota(root: Path = Path("/")) -> int | None:
+    """The cgroup's quota in whole CPUs, of version 2 or 1; None without one."""
+    base = root / "sys/fs/cgroup"
     try:
-        limit, period = path.read_text().split()
-    except (OSError, ValueError):
+        if (base / "cpu.max").is_file():
+            limit, period = (base / "cpu.max").read_text().split()
+        else:
+            limit, period = ((base / "cpu" / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
+        return None if limit in ("max", "-1") else max(1, int(limit) // int(period))
+    except (OSError, ValueError, ZeroDivisionError):
         return None
-    return None if limit == "max" else max(1, int(limit) // int(period))
 
 
 def choose_threads(asked: int | None) -> int:
@@ -60,25 +63,6 @@ def choose_threads(asked: int | None) -> int:
     return max(1, physical_cores() // max(1, int(workers) if workers.isdigit() else 1))
 
 
-def available_bytes() -> int:
-    """Memory that can still be had: the smaller of the system's and the cgroup's, 4 GiB where neither tells."""
-    found = []
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                found.append(int(line.split()[1]) * 1024)
-    except OSError:
-        pass
-    base = Path("/sys/fs/cgroup")
-    try:
-        limit = (base / "memory.max").read_text().strip()
-        if limit != "max":
-            found.append(int(limit) - int((base / "memory.current").read_text()))
-    except (OSError, ValueError):
-        pass
-    return max(0, min(found)) if found else 4 * 2**30
-
-
 def peak_bytes() -> int:
     """The largest resident size of this process so far."""
     import resource
@@ -86,6 +70,32 @@ def peak_bytes() -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def energy(root: Path = Path("/")) -> dict[str, tuple[int, int]]:
+    """Microjoules that each processor package has used, and where that counter begins again, by name; empty where none tells.
+
+    Linux powercap (RAPL); often readable by root alone. A package's number contains those of its cores.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for folder in sorted((root / "sys/class/powercap").glob("intel-rapl:*")):
+        if folder.name.count(":") == 1:
+            try:
+                now, most = (int((folder / name).read_text()) for name in ("energy_uj", "max_energy_range_uj"))
+            except (OSError, ValueError):
+                continue
+            found[folder.name] = now, most
+    return found
+
+
+def joules(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]) -> float:
+    """What was used between two readings of :func:`energy`, over one turn of the counter at most."""
+    spent = 0
+    for name, (now, most) in after.items():
+        if name in before:
+            gone = now - before[name][0]
+            spent += gone if gone >= 0 else gone + most
+    return spent / 1e6
 
 
 def out_of_memory(error: BaseException) -> bool:

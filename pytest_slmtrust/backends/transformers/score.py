@@ -10,15 +10,13 @@ import torch
 from torch import Tensor
 
 from ...requests import Counters, Failure, Logprob, TokenLogprob
+from .batches import first_run, overhead
 from .cache import select
-from .generate import Limits
+from .memory import Limits
 from .model import Loaded, Sharing, pad
 from .runtime import out_of_memory
 from .state import count
 from .trie import Item, Node, plan
-
-#: Bytes of float32 logits that one forward may make.
-LOGITS = 256 * 2**20
 
 
 @dataclass(slots=True)
@@ -64,7 +62,8 @@ def score(loaded: Loaded, items: Sequence[Item], limits: Limits, counters: Count
     while work:
         parent, jobs = work.pop()
         jobs.sort(key=lambda job: -len(job.node.segment))
-        batch, rest = _split(parent, jobs, limits, loaded.vocabulary)
+        held = sum({id(p): p.mask.numel() for p, _ in work if p is not None and p is not parent}.values())
+        batch, rest = _split(parent, jobs, limits, loaded, held)
         if rest:
             work.append((parent, rest))
         try:
@@ -87,18 +86,23 @@ def score(loaded: Loaded, items: Sequence[Item], limits: Limits, counters: Count
             yield done
 
 
-def _split(parent: Parent | None, jobs: list[Job], limits: Limits, vocabulary: int) -> tuple[list[Job], list[Job]]:
-    """The first jobs that fit one forward, and the rest; always at least one."""
+def _split(parent: Parent | None, jobs: list[Job], limits: Limits, loaded: Loaded, held: int) -> tuple[list[Job], list[Job]]:
+    """The first jobs that fit one forward and belong together by their widths, and the rest; always at least one.
+
+    ``held``: tokens in caches that wait for their children.
+    """
     past = parent.mask.shape[1] if parent else 0
     width = len(jobs[0].node.segment)
-    places = 0
+    places, fit = 0, 0
     for size, job in enumerate(jobs):
         places += len(job.node.needed())
         too_many = size >= limits.rows * 4 or (size + 1) * width > limits.tokens
-        too_large = (size + 1) * (past + width) > limits.cache_tokens or places * vocabulary * 4 > LOGITS
+        too_large = held + (size + 1) * (past + width) > limits.cache_tokens or places * loaded.vocabulary * 4 > limits.logits
         if size and (too_many or too_large):
-            return jobs[:size], jobs[size:]
-    return jobs, []
+            break
+        fit = size + 1
+    size = first_run([len(job.node.segment) for job in jobs[:fit]], overhead(loaded.device.type))
+    return jobs[:size], jobs[size:]
 
 
 def _forward(

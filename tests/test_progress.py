@@ -1,0 +1,183 @@
+"""Progress: the remaining time is right soon, whatever is long and whatever comes first."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_slmtrust import Classify, Completion, Failure, Generate, Loglikelihood, chat
+from pytest_slmtrust.backends.fake import FakeBackend, neutral_logprob
+from pytest_slmtrust.effort import Wave, begin, efforts, seconds_left
+from pytest_slmtrust.engine import Engine
+from pytest_slmtrust.progress import ProgressLine, duration
+from pytest_slmtrust.requests import Counters
+from pytest_slmtrust.store import Store
+
+WRITTEN, READ = 0.01, 0.002  # seconds a token in these tests: their ratio is that of a real model
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Paced(FakeBackend):
+    """Answers in a given order; each answer takes its time: tokens read and written, one after the other."""
+
+    def __init__(self, clock: Clock, order: Callable[[Any], float], length: Callable[[Generate], int]) -> None:
+        super().__init__()
+        self.clock, self.order, self.length = clock, order, length
+        self.read: set[Any] = set()
+
+    def run(self, requests: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        for index in sorted(range(len(requests)), key=lambda i: self.order(requests[i])):
+            request = requests[index]
+            if isinstance(request, Generate):
+                n = min(request.max_new_tokens, self.length(request))
+                self.clock.now += len(str(request.prompt)) / 4.2 * READ + n * WRITTEN
+                yield index, Completion("x", n, n < request.max_new_tokens)
+            else:
+                new = request.continuation if request.context in self.read else f"{request.context}{request.continuation}"
+                self.read.add(request.context)
+                self.clock.now += 2 * (1 + len(new) / 3.5) * READ  # with padding, and the head at every place
+                yield index, neutral_logprob(request)
+
+
+class Batched(FakeBackend):
+    """A batch of replies, one token a step; a reply that ends makes place for the next, longest limits first."""
+
+    def __init__(self, clock: Clock, length: Callable[[Generate], int], rows: int) -> None:
+        super().__init__()
+        self.clock, self.length, self.rows, self.counters = clock, length, rows, Counters()
+
+    def run(self, requests: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        waiting = sorted(range(len(requests)), key=lambda i: -requests[i].max_new_tokens)
+        active: dict[int, int] = {}
+        while waiting or active:
+            while waiting and len(active) < self.rows:
+                active[waiting.pop(0)] = 0
+            self.clock.now += 0.1 + WRITTEN * len(active)
+            self.counters.generated += len(active)
+            for index in list(active):
+                active[index] += 1
+                limit = requests[index].max_new_tokens
+                if active[index] >= min(limit, self.length(requests[index])):
+                    n = active.pop(index)
+                    yield index, Completion("x", n, n < limit)
+
+
+def told(tmp_path: Path, clock: Clock, backend: Any, asked: Sequence[Any]) -> list[tuple[float, float]]:
+    """Ratios of the told to the true remaining time, by the share of the true time that has passed."""
+    seen: list[tuple[float, float | None]] = []
+    line = ProgressLine(config(), clock)
+
+    def watch(wave: Wave) -> None:
+        line(wave)
+        seen.append((clock.now, seconds_left(wave, line.spent, line.known)))
+
+    Engine({(k, "target"): backend for k in ("generate", "loglikelihood")}, Store(tmp_path, "s"), watch).answer(asked)
+    start, end = 100.0, clock.now
+    return [((now - start) / (end - start), left / (end - now)) for now, left in seen if left is not None and now < end]
+
+
+def config() -> Any:
+    return SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=lambda _name: None))
+
+
+def mixed() -> list[Any]:
+    """Few long replies, many short ones, and scored options after shared questions."""
+    long = [Generate(f"write an essay on the matter of {n}", max_new_tokens=256) for n in range(40)]
+    short = [Generate(chat(f"is {n} a number? say yes or no"), max_new_tokens=8) for n in range(400)]
+    asked = [f"question {n}: " + "which of the options is the right one? " * 4 for n in range(200)]
+    return [*long, *short, *(Loglikelihood(text, f" option {o}") for text in asked for o in "abcd")]
+
+
+ORDERS: dict[str, Callable[[Any], float]] = {
+    "long replies first": lambda r: -getattr(r, "max_new_tokens", 0),
+    "long replies last": lambda r: getattr(r, "max_new_tokens", 0),
+    "scores, then long replies": lambda r: -getattr(r, "max_new_tokens", 10**6),
+    # no order, but the options of a question together, as their beginning is read once
+    "no order": lambda r: zlib.crc32(str(getattr(r, "context", r)).encode()),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_remaining_time_is_right_after_a_tenth(order: str, tmp_path: Path) -> None:
+    clock = Clock()
+    ratios = told(tmp_path, clock, Paced(clock, ORDERS[order], lambda r: r.max_new_tokens), mixed())
+    late = [ratio for share, ratio in ratios if 0.1 <= share <= 0.97]
+    assert len(late) > 20
+    assert min(late) >= 1 / 1.5
+    assert max(late) <= 1.5
+
+
+@pytest.mark.parametrize("mean", [30, 80, 10_000])
+def test_replies_that_end_early_and_replies_under_way_are_reckoned_with(mean: int, tmp_path: Path) -> None:
+    clock, source = Clock(), random.Random(1)
+    asked = [Generate(f"question {n}", max_new_tokens=(32, 64, 128)[n % 3]) for n in range(800)]
+    lengths = {r.key: 1 + int(source.expovariate(1 / mean)) for r in asked}
+    ratios = told(tmp_path, clock, Batched(clock, lambda r: lengths[r.key], 48), asked)
+    # the last rows, alone in their batch, are slower than can be known: there a tenth of the whole time is near enough
+    late = [ratio for share, ratio in ratios if share >= 0.1 and abs(ratio - 1) * (1 - share) > 0.1]
+    assert min(late, default=1) >= 1 / 1.5
+    assert max(late, default=1) <= 1.5
+
+
+def test_shared_beginnings_are_work_once() -> None:
+    head = "the same long beginning of every question " * 20
+    units = efforts({str(n): Loglikelihood(head, f" {n}") for n in range(50)})
+    alone = efforts({"0": Loglikelihood(head, " 0")})["0"]
+    assert sum(units.values()) < alone + 50 * 6
+    assert max(units.values()) == alone
+
+
+def test_a_failure_is_no_work_done() -> None:
+    asked: dict[str, Any] = {"a": Generate("x", max_new_tokens=10), "b": Generate("y", max_new_tokens=10)}
+    wave, units = begin(1, asked)
+    wave.book(asked["a"], units["a"], Failure("too long"))
+    assert (wave.done, wave.finished) == (1, {})
+    assert seconds_left(wave, {"generate": 0.0}, {}) is None
+
+
+def test_a_kind_that_has_not_begun_goes_at_its_pace_in_earlier_waves() -> None:
+    wave, _ = begin(2, {"a": Classify("x" * 396)})
+    assert seconds_left(wave, {}, {}) is None
+    assert seconds_left(wave, {}, {"classify": 0.5}) == pytest.approx(50)
+
+
+@pytest.mark.parametrize(("terminal", "pause"), [(True, 0.4), (False, 20.0)])
+def test_lines_come_at_their_times(
+    terminal: bool, pause: float, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    line = ProgressLine(config(), clock)
+
+    def slow(request: Any) -> str:
+        clock.now += pause
+        return "yes"
+
+    made = Engine({("generate", "target"): FakeBackend(slow)}, Store(tmp_path, "s"), line)
+    made.answer([Generate(f"question {n}") for n in range(8)])
+    line.close()
+    text = capsys.readouterr().err
+    lines = [part for part in text.replace("\r\x1b[K", "\n").split("\n") if part.strip()]
+    assert len(lines) == 4
+    assert "wave 1: 2 of 8 requests, 25% of the work, about" in lines[0]
+    assert "8 of 8 requests, 100% of the work, about 0 s left" in lines[-1]
+    assert ("[#####               ]" in lines[0]) == terminal
+    line.note("fetching")
+    assert "slm: fetching\n" in capsys.readouterr().err
+
+
+def test_durations_are_short() -> None:
+    assert [duration(s) for s in (0.4, 89, 91, 3600, 9000)] == ["0 s", "89 s", "2 min", "60 min", "2 h 30 min"]
