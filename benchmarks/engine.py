@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import decode
+import overhead
+
 from pytest_slmtrust import Completion, Generate, Message, chat
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
 from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
@@ -25,6 +28,10 @@ FORMS = (
     "Write a short poem on {}.",
     "Why do people like {}?",
     "Give three facts about {} and say which of them would surprise a child of ten years most, and why that may be so.",
+    "What are {}?",
+    "List five words that go with {}.",
+    "How would you explain {} to somebody who has never heard of such a thing and does not much care for it either?",
+    "Which book is about {}?",
 )
 LENGTHS = (8, 24, 48, 96)
 
@@ -65,15 +72,13 @@ def timed(work: Callable[[], list[str]]) -> tuple[list[str], float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--prompts", type=int, default=64)
+    parser.add_argument("--prompts", type=int, default=200)
     count = parser.parse_args().prompts
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = ensure_embedded()
     backend: Any = load_backend(ModelSpec("smollm2-135m-instruct"))
     list(backend.run([Generate("warm", max_new_tokens=1)]))
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     asked = requests(count)
 
     def ours() -> list[str]:
@@ -81,7 +86,10 @@ def main() -> None:
         return [answers[i].text for i in range(len(asked))]
 
     texts, seconds = timed(ours)
-    tokens = backend.counters.generated
+    tokens, peak = backend.counters.generated, backend.counters.peak_bytes
+    backend.close()
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     print(f"{count} chat prompts, 8 to 96 new tokens, SmolLM2-135M-Instruct fp32")
     print(f"{'way':32} {'seconds':>8} {'tok/s':>7} {'ratio':>6}  same text")
     print(f"{'engine':32} {seconds:8.1f} {tokens / seconds:7.1f} {1.0:6.2f}")
@@ -92,6 +100,11 @@ def main() -> None:
     c = backend.counters
     counts = {"forwards": c.forwards, "prefilled": c.prefilled, "shared": c.shared, "padded": c.padded, "generated": c.generated}
     print("engine:", ", ".join(f"{value} {name}" for name, value in counts.items()))
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    print(f"peak memory of the process with the engine: {peak / 2**30:.2f} GiB, of it the model {weights / 2**30:.2f} GiB")
+    del model
+    decode.main()
+    overhead.main()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,58 @@
+"""Decoding against the bound of the model's matrix products alone, timed in the same process."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pytest_slmtrust import Completion, Generate
+from pytest_slmtrust.backends.load import ModelSpec, load_backend
+
+ROWS = 64
+STEPS = 64
+
+
+def bound(model: Any, rows: int, repeats: int = 20) -> float:
+    """Tokens a second if a step were nothing but its matrix products: every linear layer and the head, on ``rows`` rows."""
+    import torch
+
+    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
+    inputs = {m.in_features: torch.randn(rows, m.in_features) for m in layers}
+    with torch.inference_mode():
+        best = float("inf")
+        for _ in range(repeats):
+            started = time.perf_counter()
+            for layer in layers:
+                layer(inputs[layer.in_features])
+            best = min(best, time.perf_counter() - started)
+    return rows / best
+
+
+def engine(rows: int, steps: int) -> float:
+    """Tokens a second of the engine, prefill taken off: long replies less one-token replies to the same prompts."""
+    backend: Any = load_backend(ModelSpec("smollm2-135m-instruct"))
+    prompts = [f"Once upon a time number {i} there was a house by the sea, and in it lived" for i in range(rows)]
+    spent, written = [], []
+    for tokens in (1, 1 + steps, 1, 1 + steps):
+        before, started = backend.counters.generated, time.perf_counter()
+        done: dict[int, Completion] = dict(backend.run([Generate(p, max_new_tokens=tokens) for p in prompts]))
+        assert len(done) == rows
+        spent.append(time.perf_counter() - started)
+        written.append(backend.counters.generated - before)
+    speed: float = (written[3] - written[2]) / (spent[3] - spent[2])  # the first two warmed up
+    return speed
+
+
+def main() -> None:
+    """Print the share of the bound that decoding reaches."""
+    from transformers import AutoModelForCausalLM
+
+    from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
+
+    model = AutoModelForCausalLM.from_pretrained(ensure_embedded()).eval()
+    limit, reached = bound(model, ROWS), engine(ROWS, STEPS)
+    print(f"\ndecoding {ROWS} rows: {reached:.0f} tok/s of {limit:.0f} tok/s by matrix products alone: {reached / limit:.0%}")
+
+
+if __name__ == "__main__":
+    main()
