@@ -134,9 +134,10 @@ class Gate:
         bounds = self._bounds(findings, items, beside.stopped)
         controls_check, floor_check = check_controls(controls), check_floor(self.probe, floor, self.profile.alpha)
         status, reason = self._status(items, bounds, controls_check, floor_check)
-        measured, advisory = self._quality(status, items, beside)
+        single = self._single(items, findings)
+        measured, advisory = self._quality(status, items, single, beside)
         numbers = self._numbers(items, findings, bounds, beside.stopped)
-        if measured is not None and self._corrects(measured):
+        if measured is not None and single and self.probe.criterion is None:
             numbers["corrected"] = corrected(items, measured, self.profile.alpha)
         return GateResult(
             **self._identity(nodeid), **({} if beside.stopped else self.design()), **numbers,
@@ -195,7 +196,7 @@ class Gate:
 
         return excess_p_value(items.failed, items.total, self.tolerance) if self.decidable and self.tolerance else None
 
-    def _quality(self, status: Status, items: Items, beside: Beside) -> tuple[DetectorCheck | None, str]:
+    def _quality(self, status: Status, items: Items, single: bool, beside: Beside) -> tuple[DetectorCheck | None, str]:
         """What is known of the detector, and why the gate does not block for it."""
         judge, alpha, criterion = self.probe.judge, self.profile.alpha, self.probe.criterion
         tolerance = self.tolerance if self.tolerance is not None and criterion is None else self.profile.tolerance
@@ -204,12 +205,12 @@ class Gate:
             measured = detector_check(judge, beside.measured, tolerance, alpha)
         if not self.decidable or criterion is not None:
             return measured, ""
-        return measured, advice(status, items, measured, judge is None or judge.single, tolerance, alpha)
+        return measured, advice(status, items, measured, single, tolerance, alpha)
 
-    def _corrects(self, measured: DetectorCheck) -> bool:
+    def _single(self, items: Items, findings: Sequence[Finding]) -> bool:
         """Whether an item is one judged text, so that a rate of items can be corrected for errors on texts."""
         judge = self.probe.judge
-        return self.probe.criterion is None and (judge is None or judge.single) and measured.tp + measured.tn > 0
+        return (judge is None or judge.single) and len(findings) == items.total
 
     def _status(
         self, items: Items, bounds: Bounds | None, controls: ControlCheck, floor: FloorCheck | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -73,6 +74,15 @@ def test_what_the_detector_flags_may_be_what_passes() -> None:
     assert (passes.tp, passes.fn, passes.tn, passes.fp) == (795, 5, 190, 10)
     assert fails.good
     assert not passes.good  # 10 of 200 refusals taken for help: a false FAIL at 5 %
+
+
+def test_an_item_of_several_cases_is_not_corrected_for_errors_on_single_texts() -> None:
+    gate = Gate(make(1, judge=Judge("refusal")), load_policy("ci").profile, 90, 0.1)
+    found = [replace(f, source=f"s{i // 2}") for i, f in enumerate(findings(["failed"] * 150 + ["passed"] * 30))]
+    result = gate.check("id", found, [], [], Beside(measured=WEAK))
+    assert result.status is Status.FAIL
+    assert result.corrected is None
+    assert not result.blocking
 
 
 def test_a_detector_no_better_than_chance_corrects_nothing() -> None:
