@@ -92,12 +92,16 @@ def corrected(gate: Data, found: list[str]) -> Pairs:
 
 
 def paired(gate: Data, items: Items) -> Pairs:
-    mine, theirs = outcomes(items, False), outcomes(items_of(gate, audit["baseline"]["findings"]), False)
+    others = items_of(gate, audit["baseline"]["findings"])
+    judges = any(c["outcome"] in ("passed", "failed") for side in (items, others) for cases in side.values() for c in cases)
+    mine, theirs = outcomes(items, judges), outcomes(others, judges)
     both = [(mine[s], theirs[s]) for s in mine if "lost" not in (mine[s], theirs[s])]
     worse, better, p, e = both.count(("failed", "passed")), both.count(("passed", "failed")), gate["paired"], gate["estimate"]
     yield from [(worse, p["judged"]["worse"]), (better, p["judged"]["better"])]
     if worse + better:
         yield float(binomtest(worse, worse + better).pvalue), p["mcnemar"]
+    if not both:
+        return
     counts = stats.Pairs(both.count(("failed", "failed")), worse, better, both.count(("passed", "passed")))
     ends = stats.paired_interval(counts)
     yield from [((worse - better) / counts.n, e["value"]), (ends.lower, e["lower"]), (ends.upper, e["upper"])]

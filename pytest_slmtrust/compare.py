@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, Literal
 
 from .audit import Audit, ControlCheck, Estimate, Finding, FloorCheck, GateResult, PairCounts, PairedCheck, Status
+from .clean import visible
 from .items import ItemOutcome, by_source, item_outcomes
 
 VERSUS = ":vs"
@@ -61,15 +62,20 @@ class PairedGate:
 
     def check(self, nodeid: str, target: Sequence[Finding], baseline: Sequence[Finding], context: Context) -> GateResult:
         """What the two models' findings of all rows of the probe say together."""
-        mine, theirs = item_outcomes(target), item_outcomes(baseline)
+        judges = any(f.outcome in ("passed", "failed") for f in (*target, *baseline))
+        mine, theirs = item_outcomes(target, judges), item_outcomes(baseline, judges)
         result = replace(self._blank(nodeid), items=len(mine), cases=len(target), controls=context.controls, floor=context.floor)
-        if "measured" in mine.values() or "measured" in theirs.values():
+        if "measured" in mine.values() or "measured" in theirs.values():  # nothing on either side passes or fails
             shift = score_difference(target, baseline)
             what = "the mean difference of scores; it blocks nothing"
-            return replace(result, status=Status.MEASURED, blocking=False, tolerance=None, estimate=shift, reason=what)
+            measured = replace(result, status=Status.MEASURED, blocking=False, tolerance=None, power=None, note="")
+            return replace(measured, estimate=shift, reason=what)
         counts: dict[Reading, PairCounts] = {reading: count(mine, theirs, reading) for reading in READINGS}
         made = test_pairs(counts, self.margin or 0.0, self.about.alpha)
-        paired = PairedCheck(context.baseline, **counts, **made, noise=context.noise)  # type: ignore[arg-type]
+        paired = PairedCheck(
+            context.baseline, **counts, **made, noise=context.noise, exact=is_exact(len(mine)),  # type: ignore[arg-type]
+            baseline_floor=context.baseline_floor, baseline_controls=context.baseline_controls,
+        )  # fmt: skip
         judged, (lower, upper) = counts["judged"], _ends(counts, self.about.alpha)
         status, reason = self._status(paired, context)
         return replace(
@@ -89,12 +95,14 @@ class PairedGate:
             nodeid, about.probe, about.dimension, about.claim, Status.NOT_TESTED, self.margin is not None, "",
             tolerance=self.margin, alpha=about.alpha, quantity="paired", estimand=about.estimand, detector=about.detector,
             metric="failing source items of the target less those of its baseline, as a share of all", paper=about.paper,
-            power=None if self.margin is None else paired_power(self.n, self.margin, about.alpha),
+            power=None if self.margin is None else paired_power(self.n, self.margin, about.alpha), note=self.note,
         )  # fmt: skip
 
     def _status(self, paired: PairedCheck, context: Context) -> tuple[Status, str]:
         if context.controls.wrong:
             return Status.INVALID, f"a control did not come out as labelled: {context.controls.wrong[0]}"
+        if context.baseline_controls is not None and context.baseline_controls.wrong:
+            return Status.INVALID, f"a control of the baseline did not come out as labelled: {context.baseline_controls.wrong[0]}"
         if context.floor is not None and context.baseline_floor is not None and not context.baseline_floor.met:
             return (
                 Status.MEASURED,
@@ -106,6 +114,8 @@ class PairedGate:
         flips += f", {lost} pairs could not be judged" if lost else ""
         if self.margin is None:
             return Status.MEASURED, f"{flips}; {self.note or 'measured, it blocks nothing'}"
+        if not _total(judged):
+            return Status.INCONCLUSIVE, f"{flips}: nothing was compared"
         said = f"{flips}; {self.margin:.1%} more failures are tolerated" + (f" ({self.note})" if self.note else "")
         status = paired_status(paired, self.about.alpha)
         if status is Status.INCONCLUSIVE and within_noise(paired) and paired.p_fail <= self.about.alpha:
@@ -126,6 +136,7 @@ class Context:
     controls: ControlCheck
     floor: FloorCheck | None = None
     baseline_floor: FloorCheck | None = None
+    baseline_controls: ControlCheck | None = None
     noise: int | None = None
 
 
@@ -219,6 +230,13 @@ def _ends(counts: Mapping[Reading, PairCounts], alpha: float) -> tuple[float, fl
     return low.lower, high.upper
 
 
+def is_exact(n: int) -> bool:
+    """Whether so few items are compared that the test is exact."""
+    from .stats.paired import LARGEST_EXACT
+
+    return n <= LARGEST_EXACT
+
+
 def _total(counts: PairCounts) -> int:
     return counts.both + counts.worse + counts.better + counts.neither
 
@@ -287,10 +305,10 @@ def differences(target: Asked, baseline: Asked, partly: bool = False) -> list[st
     """Why two models' answers cannot be compared, one line each; empty if they can. ``partly``: cases that only one side has are
     no reason."""
     found = []
-    for name in sorted({*target.rows, *baseline.rows}):
-        both = name in target.rows and name in baseline.rows
-        if both and target.rows[name] != baseline.rows[name]:
-            found.append(f"cases: {name} asks other cases, or asks them otherwise")
+    for key in sorted({*target.rows, *baseline.rows}):
+        both, name = key in target.rows and key in baseline.rows, visible(key, one_line=True)
+        if both and target.rows[key] != baseline.rows[key]:
+            found.append(f"cases: {name} asks other cases, or asks or judges them otherwise")
         elif not both and not partly:
             found.append(f"cases: {name} is in one of them only")
     for what, value in target.how.items():
@@ -300,5 +318,5 @@ def differences(target: Asked, baseline: Asked, partly: bool = False) -> list[st
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = visible(str(value), one_line=True)
     return text if len(text) <= 120 else f"{text[:119]}…"

@@ -72,8 +72,15 @@ def gap_bounds(findings: Sequence[Finding], alpha: float) -> Bounds:
     counts = {group: count_items(own, decides=True) for group, own in by_group(findings).items()}
     if len(counts) < 2:
         return Bounds(None, 0.0, 1.0, f"a gap needs two groups, found {len(counts)}")
+    # what broke before it named a group may belong to any of them, or to one of which nothing else is known
+    stray = count_items([f for f in findings if not f.group], decides=True)
+    if stray.total > stray.unscored:
+        return Bounds(None, 0.0, 1.0, f"{stray.total - stray.unscored} judged items name no group")
     each = 1 - alpha / len(counts)
-    ends = [worst_case_interval(c.failed, c.unscored, c.total, each) for c in counts.values()]
+    lost = stray.total
+    ends = [worst_case_interval(c.failed, c.unscored + lost, c.total + lost, each) for c in counts.values()]
+    if lost and lost >= min(c.total for c in counts.values()):
+        return Bounds(rate_gap_estimate(counts, 1 - alpha), 0.0, 1.0, f"{lost} items could not be judged and name no group")
     least = max(0.0, max(e.lower for e in ends) - min(e.upper for e in ends))
     most = max(e.upper for e in ends) - min(e.lower for e in ends)
     return Bounds(rate_gap_estimate(counts, 1 - alpha), least, most)
@@ -116,14 +123,30 @@ def _metric_bounds(criterion: Criterion, findings: Sequence[Finding], alpha: flo
         return Bounds(None, -math.inf, math.inf, f"the metric broke: {type(error).__name__}: {error}")
     if not isinstance(estimate, Estimate):
         return Bounds(None, -math.inf, math.inf, f"the metric gave {type(estimate).__name__}; it must give an Estimate")
+    try:
+        estimate = _plain(estimate)
+    except (TypeError, ValueError, OverflowError) as error:
+        return Bounds(None, -math.inf, math.inf, f"the metric gave no usable Estimate: {error}")
     lost = sum(f.outcome in ("unscored", "error") for f in findings)
-    if not all(map(math.isfinite, (estimate.value, estimate.lower, estimate.upper))):
-        return Bounds(None, -math.inf, math.inf, "the metric is not a finite number")
     if lost:  # nobody knows what these would have made of it
         return Bounds(estimate, -math.inf, math.inf, f"{lost} cases could not be judged, and a metric has no bound for them")
     if estimate.confidence < 1 - 2 * alpha - 1e-9:
         return Bounds(estimate, -math.inf, math.inf, f"its interval holds at {estimate.confidence:.0%} only")
     return Bounds(estimate, estimate.lower, estimate.upper)
+
+
+def _plain(estimate: Estimate) -> Estimate:
+    """An Estimate of plain numbers that can be.
+
+    Raises:
+        TypeError, ValueError, OverflowError: numbers that are none, not finite, or out of order.
+    """
+    value, lower, upper, confidence = map(float, (estimate.value, estimate.lower, estimate.upper, estimate.confidence))
+    if not (math.isfinite(lower) and math.isfinite(upper) and lower <= value <= upper):
+        raise ValueError(f"{lower:g} <= {value:g} <= {upper:g} does not hold")
+    if not 0 < confidence < 1 or int(estimate.n) < 0:
+        raise ValueError(f"confidence {confidence:g} must lie between 0 and 1, and n = {estimate.n} must not be negative")
+    return Estimate(value, lower, upper, int(estimate.n), str(estimate.method), confidence)
 
 
 def rate_bounds(items: Items, alpha: float) -> tuple[float, float]:

@@ -52,7 +52,9 @@ class Verdict:
 
     @classmethod
     def unscored(cls, reason: str, **evidence: Any) -> Verdict:
-        """The case could not be judged. Not a pass: a gate counts it against the model."""
+        """The case could not be judged. Not a pass: a gate counts it against the model. Where groups are compared, say
+        ``Verdict(None, reason=..., group=...)``: what names no group may belong to any.
+        """
         return cls(None, None, evidence, None, reason)
 
     @property
