@@ -27,7 +27,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	$(BIN)/pytest -q -m "not browser" --durations=5
+	$(BIN)/pytest -q -m "not browser" -n 2 --dist loadfile --durations=5
 
 # the wheel alone, in a new environment without TextAttack: transformers 5
 wheel: $(READY)
