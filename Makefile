@@ -39,7 +39,7 @@ test-full: lint wheel
 bench: $(READY)
 	$(BIN)/python benchmarks/engine.py
 
-# beside lm-evaluation-harness, in an environment of its own: make bench-harness HARNESS=FOLDER
+# beside lm-evaluation-harness, in an environment of its own: make bench-harness HARNESS=its/bin/python
 bench-harness: $(READY)
 	$(BIN)/python benchmarks/harness.py --harness $(HARNESS)
 

@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import Any
 
 from .audit import Audit, Baseline, Finding, GateResult, NotTested, Status, Waiver, gate_from_json
+from .compare import VERSUS
 from .parts import Dimension
 
 #: The worst first: what the whole says when its gates disagree.
@@ -156,7 +157,8 @@ def sentence(verdict: Status, gates: Sequence[GateResult]) -> str:
 
 def not_tested(gates: Sequence[GateResult], found: Set[str]) -> tuple[NotTested, ...]:
     """What this run does not speak of; ``found`` are the dimensions that have findings, with a gate or without."""
-    rows = [NotTested(g.probe, g.dimension, g.reason) for g in gates if g.status in (Status.NOT_TESTED, Status.NOT_RUN)]
+    silent = [g for g in gates if g.status in (Status.NOT_TESTED, Status.NOT_RUN)]
+    rows = [NotTested(f"{g.probe}{VERSUS}" if g.quantity == "paired" else g.probe, g.dimension, g.reason) for g in silent]
     tested = found | {g.dimension for g in gates if g.status not in (Status.NOT_TESTED, Status.NOT_RUN)}
     rows += [NotTested("the whole dimension", d, "no probe of it ran") for d in Dimension if d not in tested]
     return tuple(rows)
