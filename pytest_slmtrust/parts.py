@@ -156,8 +156,7 @@ class Criterion:
 class Profile:
     """How much is asked: at most ``items`` source items a probe (``blocking_items`` if its gate blocks), ``samples`` draws.
 
-    ``margin``: how much more often than its baseline a model may fail. ``inputs``: files and folders that a user gave for probes
-    that need them, by the name of their option."""
+    ``margin``: how much more often than its baseline a model may fail."""
 
     name: str
     items: int
@@ -167,4 +166,3 @@ class Profile:
     alpha: float
     decides: bool
     margin: float = 0.05
-    inputs: Mapping[str, str] = field(default_factory=dict)
