@@ -71,10 +71,10 @@ class PairedGate:
             measured = replace(result, status=Status.MEASURED, blocking=False, tolerance=None, power=None, note="")
             return replace(measured, estimate=shift, reason=what)
         counts: dict[Reading, PairCounts] = {reading: count(mine, theirs, reading) for reading in READINGS}
-        made = test_pairs(counts, self.margin or 0.0, self.about.alpha)
+        p_pass, p_fail, mcnemar = test_pairs(counts, self.margin or 0.0, self.about.alpha)
         paired = PairedCheck(
-            context.baseline, **counts, **made, noise=context.noise, exact=is_exact(len(mine)),  # type: ignore[arg-type]
-            baseline_floor=context.baseline_floor, baseline_controls=context.baseline_controls,
+            context.baseline, counts["judged"], counts["worst"], counts["best"], p_pass, p_fail, mcnemar, context.noise,
+            is_exact(len(mine)), context.baseline_floor, context.baseline_controls,
         )  # fmt: skip
         judged, (lower, upper) = counts["judged"], _ends(counts, self.about.alpha)
         status, reason = self._status(paired, context)
@@ -210,16 +210,14 @@ def _mean_score(cases: Sequence[Finding]) -> float | None:
     return sum(scores) / len(scores) if scores else None
 
 
-def test_pairs(counts: Mapping[Reading, PairCounts], margin: float, alpha: float) -> dict[str, float | None]:
-    """The p-values of a comparison, by their names in :class:`~pytest_slmtrust.audit.PairedCheck`."""
+def test_pairs(counts: Mapping[Reading, PairCounts], margin: float, alpha: float) -> tuple[float, float, float | None]:
+    """``p_pass``, ``p_fail`` and ``mcnemar`` of :class:`~pytest_slmtrust.audit.PairedCheck`."""
     from .stats import mcnemar, non_inferior
 
     judged = counts["judged"]
-    return {
-        "p_pass": non_inferior(_pairs(counts["worst"]), margin, alpha).p_pass,
-        "p_fail": non_inferior(_pairs(counts["best"]), margin, alpha).p_fail,
-        "mcnemar": mcnemar(judged.worse, judged.better) if _total(judged) else None,
-    }
+    p_pass = non_inferior(_pairs(counts["worst"]), margin, alpha).p_pass
+    p_fail = non_inferior(_pairs(counts["best"]), margin, alpha).p_fail
+    return p_pass, p_fail, mcnemar(judged.worse, judged.better) if _total(judged) else None
 
 
 def _ends(counts: Mapping[Reading, PairCounts], alpha: float) -> tuple[float, float]:

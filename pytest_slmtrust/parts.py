@@ -145,7 +145,8 @@ class Criterion:
 
     @property
     def value(self) -> float:
-        return float(self.at_most if self.at_least is None else self.at_least)  # type: ignore[arg-type]
+        limit = self.at_most if self.at_least is None else self.at_least
+        return math.nan if limit is None else float(limit)
 
     @property
     def quantity(self) -> str:

@@ -84,10 +84,11 @@ class Setup:
         rows = {s.gate_id: s.rows_sha256() for s in session.suites.values()}
         own = rows, asdict(session.policy.profile)
         mine = Asked.made(*own, about["model"], about["scorers"], version("pytest-slmtrust"))
+        fingerprints = [about["model"].get("fingerprint"), reference.model().get("fingerprint")]
         if isinstance(reference, Recorded):
             theirs = Asked.of(reference.audit)
         else:
-            if reference.model().get("fingerprint") == about["model"].get("fingerprint"):
+            if fingerprints[0] == fingerprints[1]:
                 raise AuditError(f"{reference.origin} is the model under audit; --slm-vs=self asks it once more")
             theirs = Asked.made(*own, reference.model(), about["scorers"], version("pytest-slmtrust"))
         found = differences(mine, theirs, partly=True)
@@ -97,16 +98,9 @@ class Setup:
             raise AuditError(f"{reference.origin} cannot be compared with: {found[0]}{more}{hint}")
         if self.settings.text("noise"):
             try:
-                session.noise = noise_floor(self._read("noise"), mine, self._fingerprints(session))
+                session.noise = noise_floor(self._read("noise"), mine, fingerprints)
             except AuditError as error:
                 raise AuditError(f"--slm-noise {self.settings.text('noise')}: {error}") from None
-
-    def _fingerprints(self, session: AuditSession) -> list[Any]:
-        reference = session.reference
-        return [
-            describe_engine(session.engine)["model"].get("fingerprint"),
-            reference.model().get("fingerprint") if reference else None,
-        ]
 
     def _engine(self, model: Backend) -> Engine:
         models = {(kind.kind, "target"): model for kind in model.answers}
