@@ -349,7 +349,7 @@ def _described(backend: Backend) -> dict[str, Any]:
 
 def rule_detectors() -> list[dict[str, Any]]:
     """The detectors that are rules, not models, with their measured counts."""
-    from .backends.toxicity import measured
+    from .detectors.measured import measured
 
     return [
         {"name": f"{name} rules", "kind": "rules", "detector": name, "measured": rows}
