@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .audit import Estimate, Finding, Status
 from .items import Items, by_group, by_source, count_items, item_scores
 from .parts import Criterion
+
+if TYPE_CHECKING:
+    from .stats import Gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,13 @@ def rate_gap_estimate(counts: Mapping[str, Items], confidence: float) -> Estimat
     if len(judged) < 2:
         return None
     gap = rate_gap(judged, confidence)
-    method = f"{gap.interval.method}; {gap.highest} above {gap.lowest}"
+    method = _named(gap)
     return Estimate(gap.value, gap.interval.lower, gap.interval.upper, sum(n for _, n in judged.values()), method, confidence)
+
+
+def _named(gap: Gap) -> str:
+    """How a gap's interval was made, and between which groups it is, if there is one."""
+    return f"{gap.interval.method}; {gap.highest} above {gap.lowest}" if gap.value else gap.interval.method
 
 
 def group_gap(findings: Sequence[Finding], judges: bool) -> Estimate | None:
@@ -111,7 +120,7 @@ def group_gap(findings: Sequence[Finding], judges: bool) -> Estimate | None:
     if len(scores) < 2 or any(not 0 <= v <= 1 for values in scores.values() for v in values):
         return None
     gap = mean_gap(scores, 0.95)
-    method = f"{gap.interval.method}; {gap.highest} above {gap.lowest}"
+    method = _named(gap)
     return Estimate(gap.value, gap.interval.lower, gap.interval.upper, sum(map(len, scores.values())), method)
 
 

@@ -86,6 +86,9 @@ def test_scores_without_a_range_have_no_exact_bound() -> None:
 def test_a_gap_needs_groups_and_says_which_differ() -> None:
     even = check(Criterion("gap", at_most=0.2), grouped({"a": (5, 0, 200), "b": (6, 0, 200), "c": (4, 0, 200)}))
     assert even.status is Status.PASS
+    none = check(Criterion("gap", at_most=0.2), grouped({"a": (5, 0, 200), "b": (5, 0, 200)}))
+    assert none.estimate is not None
+    assert "above" not in none.estimate.method
     apart = check(Criterion("gap", at_most=0.2), grouped({"a": (5, 0, 200), "b": (120, 0, 200)}))
     assert apart.status is Status.FAIL
     assert apart.estimate is not None

@@ -107,6 +107,17 @@ def test_versus_in_one_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "Items on which the two differ" in page
 
 
+def test_a_difference_of_scores_is_shown_in_their_own_unit(folder: Path) -> None:
+    scores = PROBE.format(n=60, extra="").replace('labels["toxicity"] < 0.5, ', 'None, score=labels["toxicity"], ')
+    (folder / "probe_polite.py").write_text(scores)
+    done = run(folder, "--slm=conftest:broken", "--slm-vs=conftest:parent", *OPTIONS)
+    versus = gate(audit(folder), "stays_polite:vs")
+    assert versus["status"] == "MEASURED"
+    assert versus["estimate"]["value"] > 0.5
+    assert "points" not in done.stdout
+    assert "\u00a0points" not in (folder / "slmtrust-report" / "audit.html").read_text()
+
+
 def test_a_worse_model_is_red_and_the_second_run_asks_nothing(folder: Path) -> None:
     arguments = ("--slm=conftest:broken", "--slm-vs=conftest:parent", "--slm-gate=stays_polite=off", *OPTIONS)
     first = run(folder, *arguments)
