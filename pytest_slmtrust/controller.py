@@ -77,7 +77,8 @@ class Controller:
         self.ran = False
         self.selected: list[CaseItem | GateItem] = []
         try:
-            policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"))
+            inputs = {name: str(self.settings.path(name)) for name in self.settings.inputs()}
+            policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"), inputs)
             self.builtin = self._probes()
             self.store = Store(config.rootpath / self.settings.text("store"), run)
             if not self.worker:

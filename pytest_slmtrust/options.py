@@ -71,6 +71,10 @@ OPTIONS = (
 )  # fmt: skip
 
 
+#: Options that name a file or folder of the user, handed to the probes that need it.
+INPUTS: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the options say, read once."""
@@ -90,6 +94,10 @@ class Settings:
 
     def lines(self, name: str) -> tuple[str, ...]:
         return tuple(self.values[name])
+
+    def inputs(self) -> dict[str, str]:
+        """The files and folders that a user gave, by the name of their option."""
+        return {name: self.text(name) for name in INPUTS if self.text(name)}
 
     def names(self, name: str) -> list[str]:
         """A text of names separated by commas."""

@@ -157,7 +157,8 @@ class Criterion:
 class Profile:
     """How much is asked: at most ``items`` source items a probe (``blocking_items`` if its gate blocks), ``samples`` draws.
 
-    ``margin``: how much more often than its baseline a model may fail."""
+    ``margin``: how much more often than its baseline a model may fail. ``inputs``: files and folders that a user gave for probes
+    that need them, by the name of their option."""
 
     name: str
     items: int
@@ -167,3 +168,4 @@ class Profile:
     alpha: float
     decides: bool
     margin: float = 0.05
+    inputs: Mapping[str, str] = field(default_factory=dict)

@@ -83,8 +83,8 @@ def profile_names() -> list[str]:
     return list(_data()["profile"])
 
 
-def load_policy(profile: str, gates: Iterable[str] = ()) -> Policy:
-    """The policy of a profile, with ``NAME=TOLERANCE``, ``NAME:vs=MARGIN`` or ``NAME=off`` from options.
+def load_policy(profile: str, gates: Iterable[str] = (), inputs: Mapping[str, str] | None = None) -> Policy:
+    """The policy of a profile, with ``NAME=TOLERANCE``, ``NAME:vs=MARGIN`` or ``NAME=off`` from options, and a user's ``inputs``.
 
     Raises:
         ProbeError: an unknown profile, or a gate that is not written so.
@@ -94,7 +94,8 @@ def load_policy(profile: str, gates: Iterable[str] = ()) -> Policy:
     set_by_hand = dict(_gate(text) for text in gates)
     margins = {name.removesuffix(VERSUS): value for name, value in set_by_hand.items() if name.endswith(VERSUS)}
     tolerances = {name: value for name, value in set_by_hand.items() if not name.endswith(VERSUS)}
-    return Policy(Profile(name=profile, **_data()["profile"][profile]), _data()["gate"], tolerances, margins)
+    made = Profile(name=profile, inputs=inputs or {}, **_data()["profile"][profile])
+    return Policy(made, _data()["gate"], tolerances, margins)
 
 
 def untested() -> list[dict[str, str]]:

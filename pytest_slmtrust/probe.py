@@ -41,6 +41,7 @@ class Probe:
     judge: Judge | None = None
     needs: tuple[type[Request[Any]], ...] = ()
     extras: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     detector: str = ""
     estimand: str = ""
     metric: str = ""
@@ -203,6 +204,7 @@ def probe(
     judge: Judge | None = None,
     needs: Sequence[type[Request[Any]]] = (),
     extras: Sequence[str] = (),
+    inputs: Sequence[str] = (),
     detector: str = "",
     estimand: str = "",
     metric: str = "",
@@ -222,6 +224,7 @@ def probe(
         judge: the measured detector that decides the cases.
         needs: kinds of request that the model's backend must answer (a chat endpoint has no log-likelihoods).
         extras: importable modules without which the probe is NOT TESTED.
+        inputs: files or folders of the user without which it is NOT TESTED, by the names of their options (``profile.inputs``).
         detector, estimand, metric, paper: what the report prints beside the number.
 
     Raises:
@@ -246,8 +249,8 @@ def probe(
         return Probe(
             name=title, dimension=Dimension(dimension), run=run, rows=kept, doc=inspect.getdoc(run) or "",
             tags=tuple(tags), tolerance=tolerance, criterion=criterion, controls=tuple(controls), labelled=tuple(labelled),
-            floor=floor, judge=judge, needs=tuple(needs), extras=tuple(extras), detector=detector, estimand=estimand,
-            metric=metric, paper=paper, builtin=run.__module__.startswith("pytest_slmtrust.probes"),
+            floor=floor, judge=judge, needs=tuple(needs), extras=tuple(extras), inputs=tuple(inputs), detector=detector,
+            estimand=estimand, metric=metric, paper=paper, builtin=run.__module__.startswith("pytest_slmtrust.probes"),
         )  # fmt: skip
 
     return wrap

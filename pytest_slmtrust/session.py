@@ -129,9 +129,10 @@ class AuditSession:
         if any(s.prefix == prefix and s.probe.name == probe.name for s in self.suites.values()):
             raise ProbeError(f"two probes of {prefix} are named {probe.name!r}: give one of them another name (name=...)")
         missing = self._missing(probe)
-        rows = tuple(probe.cases(self.policy.profile, self.policy.limit(probe)))
+        given = all(name in self.policy.profile.inputs for name in probe.inputs)
+        rows = tuple(probe.cases(self.policy.profile, self.policy.limit(probe))) if given else ()
         # planned with all rows, so that a gate that cannot be tested keeps its name
-        gate = Gate.plan(probe, self.policy, rows)
+        gate = Gate.plan(probe, self.policy, rows) if given else Gate(probe, self.policy.profile, 0, self.policy.tolerance(probe))
         versus = self.policy.versus(gate.not_tested("", ""), gate.n) if self.reference is not None else None
         suite = Suite(probe, () if missing else rows, gate, prefix, missing, versus)
         self.suites[suite.gate_id] = suite
@@ -267,6 +268,9 @@ class AuditSession:
         absent = [name for name in probe.extras if importlib.util.find_spec(name) is None]
         if absent:
             return f"{', '.join(absent)} is not installed: pip install 'pytest-slmtrust[all]'"
+        wanted = [name for name in probe.inputs if name not in self.policy.profile.inputs]
+        if wanted:
+            return f"needs {', '.join(f'--slm-{name}' for name in wanted)}"
         target = self.engine.model
         lacking = [k.kind for k in probe.needs if k not in (Classify, Perturb) and (target is None or k not in target.answers)]
         return f"{target.name if target else 'no model'} does not answer {', '.join(lacking)}" if lacking else ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -203,3 +205,28 @@ def test_an_endless_strategy_ends() -> None:
 def test_rows_from_a_generator_are_kept() -> None:
     claim = made({"text": str(i)} for i in range(3))
     assert len(claim.cases(FULL)) == len(claim.cases(FULL)) == 3
+
+
+def test_a_probe_without_its_input_is_not_tested() -> None:
+    from pytest_slmtrust.backends.fake import FakeBackend
+    from pytest_slmtrust.engine import Engine
+    from pytest_slmtrust.policy import load_policy
+    from pytest_slmtrust.session import AuditSession
+    from pytest_slmtrust.sharing import Mask
+    from pytest_slmtrust.store import Store
+
+    @probe(dimension="privacy", rows=lambda p: [{"text": p.inputs["members"]}], inputs=("members",), tolerance=0.5)
+    def remembers(text: str) -> Steps[Verdict]:
+        yield from ask(Generate(text))
+        return Verdict(True)
+
+    def session(inputs: dict[str, str]) -> AuditSession:
+        engine = Engine({("generate", "target"): FakeBackend("yes")}, Store(Path(tempfile.mkdtemp()), "s"))
+        return AuditSession(load_policy("smoke", inputs=inputs), engine, Mask(b"k"))
+
+    lacking = session({})
+    result, _ = lacking.gate_result(lacking.add(remembers, "p"))
+    assert result.status == "NOT TESTED"
+    assert result.reason == "needs --slm-members"
+    given = session({"members": "a.jsonl"})
+    assert [dict(c.params) for c in given.add(remembers, "p").cases] == [{"text": "a.jsonl"}]
