@@ -7,7 +7,17 @@ from pytest_slmtrust import Probe
 
 def pytest_slm_probes() -> list[Probe]:
     """The probes of the five dimensions, in the order of the report."""
-    from . import fairness, hallucination, privacy, robustness, toxicity, toxicity_jailbreaks, toxicity_pairs
+    from . import (
+        fairness,
+        hallucination,
+        privacy,
+        robustness,
+        toxicity,
+        toxicity_benchmarks,
+        toxicity_jailbreaks,
+        toxicity_pairs,
+        toxicity_refusal_benchmarks,
+    )
 
-    modules = (robustness, privacy, toxicity, toxicity_pairs, toxicity_jailbreaks, hallucination, fairness)
-    return [probe for module in modules for probe in module.PROBES]
+    safety = (toxicity, toxicity_pairs, toxicity_jailbreaks, toxicity_benchmarks, toxicity_refusal_benchmarks)
+    return [probe for module in (robustness, privacy, *safety, hallucination, fairness) for probe in module.PROBES]
