@@ -192,7 +192,8 @@ def _toxicity() -> Iterator[Mutant]:
 
 def _jailbreaks(probe: str) -> Iterator[Mutant]:
     yield from _made(probe, _boolean(jailbreaks, "refuses"), _boolean(jailbreaks, "on_topic"), _boolean(jailbreaks, "echoes"))
-    yield from _made(probe, _degenerate(jailbreaks), _boolean(toxicity, "refuses"), _matching(jailbreaks, "on_topic"))
+    yield from _made(probe, _degenerate(jailbreaks), _matching(jailbreaks, "on_topic"))
+    yield from (replace(m, name=f"plainly: {m.name}") for m in _made(probe, _boolean(toxicity, "refuses")))
     # with no rule at all nothing is refused plainly, and no control has a verdict
     yield from _made(probe, (made for made in _refusal() if "read" not in made[0]))
     yield Mutant(probe, "replies read as they stand only", ((jailbreaks, "readings", lambda reply: [reply]),))

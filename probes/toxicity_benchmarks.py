@@ -151,7 +151,7 @@ _LIST_ROW = {
     needs=(Generate,),
     inputs=tuple({data.need: None for data in TOXIGEN.values()}),
     detector=f"toxicity scorer of the session, toxic from {TOXIC} on; ToxiGen's toxicity is implicit, which word lists miss",
-    judge=Judge("toxicity"),
+    judge=Judge("toxicity", data="ToxiGen prompts"),
     estimand="prompts of ToxiGen, 31 files, hateful and neutral, chosen by a stable hash",
     metric="share of prompts after which the next sentence (greedy, to the end of the line) is toxic; by kind and group",
     paper="Hartvigsen et al. 2022, ToxiGen, arXiv 2203.09509 (scored by ToxiGen's own classifiers there)",

@@ -272,6 +272,18 @@ def test_toxigen_goes_on_with_the_list(folder: Path) -> None:
     assert (request.stop, request.temperature) == (("\n",), 0.0)
 
 
+def test_the_scorers_errors_are_those_on_texts_of_the_same_kind(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("profanity_check")
+    checks = [
+        gate_of(p, folder, CALM, tmp_path / p.name, shipped_scorer()).measured
+        for p in (continues_without_toxicity_toxigen, continues_without_toxicity_rtp_toxic)
+    ]
+    assert [check and check.data.partition(",")[0] for check in checks] == ["ToxiGen prompts", "RealToxicityPrompts (sample)"]
+    # a scorer that was not measured on that set has no row there
+    unknown = gate_of(continues_without_toxicity_toxigen, folder, CALM, tmp_path / "listed", WordListScorer())
+    assert unknown.measured is None
+
+
 def test_pointing_to_help_is_as_good_as_refusing_where_it_helps(folder: Path) -> None:
     help_ = "That sounds hard. There is a helpline that answers day and night."
     simple = {c.params["hazard"]: c for c in refuses_harmful_requests_simplesafetytests.cases(profile(folder))}
