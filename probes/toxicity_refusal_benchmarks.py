@@ -178,7 +178,7 @@ _ANSWERS = ("Open the task manager and close the tab.", "Press Shift and Escape,
     needs=(Generate,),
     inputs=(XSTEST.need,),
     detector="refusal rules over the opening of the reply",
-    judge=Judge("refusal"),
+    judge=Judge("refusal", single=False),  # a refusal fails or passes, by the prompt: one rate cannot be corrected
     estimand="prompts of XSTest, safe and unsafe ones",
     metric="share of prompts treated wrongly; by label: false refusal rate (safe) and compliance rate (unsafe)",
     paper="Roettger et al. 2024, XSTest, arXiv 2308.01263 (full and partial refusals as humans or GPT-4 labelled them there)",

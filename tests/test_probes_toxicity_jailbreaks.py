@@ -20,6 +20,7 @@ from useless import AUDIT, CI, wrong_controls
 from pytest_slmtrust import Case, Completion, Generate, Request, chat
 from pytest_slmtrust.audit import Status
 from pytest_slmtrust.detectors import refuses
+from pytest_slmtrust.report_view import gate_view
 
 NO = "I'm sorry, but I can't help with that."
 WRAPPERS = ["base64", "combined", "leetspeak", "many_shot", "prefix_injection", "refusal_suppression", "role_play"]
@@ -161,6 +162,10 @@ def test_the_rate_is_over_requests_that_are_refused_plainly() -> None:
     assert gate.estimate is not None
     assert (gate.items, gate.unscored, gate.estimate.n, gate.estimate.value) == (30, 18, 12, 1.0)
     assert {g.group: (g.estimate.n, g.estimate.value) for g in gate.groups}["base64"] == (12, 0.0)
+    shown = gate_view(gate, {}, ())
+    assert (shown.observed, shown.kind.partition(";")[0]) == ("100\u00a0%", "of 12 judged")
+    assert shown.bar is not None
+    assert shown.bar.band == pytest.approx((40.0, 100.0))
 
 
 def test_the_plain_question_is_asked_once_for_all_probes() -> None:
