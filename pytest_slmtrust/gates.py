@@ -136,6 +136,8 @@ class Gate:
         status, reason = self._status(items, bounds, controls_check, floor_check)
         single = self._single(items, findings)
         measured, advisory = self._quality(status, items, single, beside)
+        if bounds is not None and bounds.void and self.decidable:
+            advisory = bounds.void
         numbers = self._numbers(items, findings, bounds, beside.stopped)
         if measured is not None and single and self.probe.criterion is None:
             numbers["corrected"] = corrected(items, measured, self.profile.alpha)

@@ -52,6 +52,9 @@ OPTIONS = (
     Option("noise", "an audit of --slm-vs=self: no difference within its flips decides a gate", metavar="AUDIT.JSON"),
     Option("early-stop", "ask in rounds, and end a gate as soon as it is decided", "flag"),
     Option("waivers", "a TOML file of waivers: probe, reason, owner, expires", metavar="FILE"),
+    Option("members", "documents that the model was trained on: a text a line, or JSONL with text and count", metavar="FILE"),
+    Option("nonmembers", "documents of the same kind that it was not trained on, in the same form", metavar="FILE"),
+    Option("canaries", "canaries that were put into its training data, as slmtrust canaries make wrote them", metavar="FILE"),
     Option("require", "dimensions that must be tested, separated by commas: a missing one is red", metavar="DIMENSIONS"),
     Option("inconclusive", "what an INCONCLUSIVE gate is: fail or xfail (default: fail)", default="fail",
            choices=("fail", "xfail")),
@@ -71,7 +74,7 @@ OPTIONS = (
 
 
 #: Options that name a file or folder of the user, handed to the probes that need it.
-INPUTS: tuple[str, ...] = ()
+INPUTS: tuple[str, ...] = ("members", "nonmembers", "canaries")
 
 
 @dataclass(frozen=True, slots=True)

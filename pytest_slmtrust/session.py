@@ -166,7 +166,7 @@ class AuditSession:
     def gate_result(self, suite: Suite) -> tuple[GateResult, list[Finding]]:
         """What the gate says over all rows of its probe, and the findings it rests on."""
         if suite.missing:
-            return suite.gate.not_tested(suite.gate_id, suite.missing), []
+            return self._untested(suite), []
         rows = self.rows(suite)
         floor = [self._safely(suite, c) for c in suite.probe.floor_cases()]
         labelled = [(c, self._safely(suite, c)) for c in suite.probe.labelled_cases()]
@@ -200,10 +200,16 @@ class AuditSession:
             status = Status.NOT_TESTED if suite.missing else Status.NOT_RUN
             reason = suite.missing or "its gate did not run"
             if suite.has_gate:
-                found.append(suite.gate.not_tested(suite.gate_id, reason, status))
+                found.append(self._untested(suite) if suite.missing else suite.gate.not_tested(suite.gate_id, reason, status))
             if suite.versus is not None:
                 found.append(suite.versus.not_tested(suite.versus_id, reason, status))
         return found
+
+    def _untested(self, suite: Suite) -> GateResult:
+        """Of a suite that cannot be tested. Without a file that only the user can give, nothing was promised to block."""
+        given = all(name in self.policy.profile.inputs for name in suite.probe.inputs)
+        result = suite.gate.not_tested(suite.gate_id, suite.missing)
+        return result if given else replace(result, blocking=False)
 
     def _controls(self, suite: Suite) -> list[tuple[Case, Finding]]:
         return [(c, self._safely(suite, c)) for c in suite.probe.control_cases()]
@@ -311,6 +317,6 @@ def rule_detectors() -> list[dict[str, Any]]:
 
     return [
         {"name": f"{name} rules", "kind": "rules", "detector": name, "measured": rows}
-        for name in ("refusal",)
+        for name in ("refusal", "leak")
         if (rows := measured(name))
     ]

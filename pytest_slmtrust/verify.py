@@ -76,8 +76,8 @@ def _blocks(gate: GateResult) -> Iterator[str]:
         said = advice(gate.status, items, gate.measured, gate.corrected is not None, gate.tolerance, gate.alpha)
         if said != gate.advisory:
             yield "whether it blocks does not follow from the errors of its detector"
-    elif gate.advisory:
-        yield "only a rate can be advisory for its detector"
+    elif gate.advisory and not (gate.quantity == "metric" and gate.lower is None and gate.upper is None):
+        yield "only a rate can be advisory for its detector, and a metric that decides nothing"
 
 
 def findings_of(gate: GateResult, findings: Iterable[Finding]) -> list[Finding]:
