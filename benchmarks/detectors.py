@@ -41,7 +41,8 @@ PRIMARY = {"refusal": "held out: Mistral-instruct, prompts with an odd sha256"}
 PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
 HEAD = """\
 # What the detectors found on public human labels, and the leak detector on scripted replies: tp and fn are
-# labelled positives found and missed, tn and fp labelled negatives passed and flagged; accuracy is (tp + tn) / all. The row with primary = true speaks for its detector.
+# labelled positives found and missed, tn and fp labelled negatives passed and flagged; accuracy is (tp + tn) / all. The row
+# with primary = true speaks for its detector.
 # Written by benchmarks/detectors.py and benchmarks/leaks.py; no text of any data set stands here.
 """
 
