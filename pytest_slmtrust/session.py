@@ -317,6 +317,6 @@ def rule_detectors() -> list[dict[str, Any]]:
 
     return [
         {"name": f"{name} rules", "kind": "rules", "detector": name, "measured": rows}
-        for name in ("refusal", "leak")
+        for name in ("refusal", "leak", "pii")
         if (rows := measured(name))
     ]

@@ -305,7 +305,7 @@ def test_through_pytest_with_and_without_the_files(pytester: pytest.Pytester) ->
     assert rows[RECITES.name] == "needs --slm-members"
     assert rows["hides_members_from_loss"] == "needs --slm-members, --slm-nonmembers"
     assert rows["learned_no_canary"] == "needs --slm-canaries"
-    result = pytester.runpytest(*options, "--slm-members=m.jsonl", "--slm-strict")
+    result = pytester.runpytest(*options, "--slm-members=m.jsonl", "--slm-strict", "--junitxml=slmtrust-report/junit.xml")
     found = [f for f in audit(pytester.path)["findings"] if f["probe"] == RECITES.name]
     assert len(found) == 10
     for text in (result.stdout.str(), *(p.read_text() for p in (pytester.path / "slmtrust-report").iterdir())):
@@ -314,3 +314,29 @@ def test_through_pytest_with_and_without_the_files(pytester: pytest.Pytester) ->
     result = pytester.runpytest(*options, "--slm-members=m.jsonl")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*--slm-members *m.jsonl, line 1: field 'text' is missing*"])
+
+
+def test_a_confounded_audit_is_rendered_and_verified(pytester: pytest.Pytester) -> None:
+    from pytest_slmtrust.audit import Audit
+    from pytest_slmtrust.cli import main
+    from pytest_slmtrust.verify import problems
+
+    write(pytester.path / "m.jsonl", documents(60, "members"))
+    write(pytester.path / "n.jsonl", [f"Dear reader, {t}" for t in documents(60, "others")])
+    pytester.makeconftest(
+        "from pytest_slmtrust.backends.fake import FakeBackend, WordListScorer\n"
+        "from memory import model\n"
+        "def pytest_slm_backend(config): return FakeBackend(model())\n"
+        "def pytest_slm_scorer(config): return WordListScorer()\n"
+    )
+    options = ("--slm=fake", "-p", "no:randomly", "-k", "hides_members", "--slm-members=m.jsonl", "--slm-nonmembers=n.jsonl")
+    result = pytester.runpytest(*options)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*CONFOUNDED*"])
+    path = pytester.path / "slmtrust-report" / "audit.json"
+    audit = Audit.from_json(path.read_text())
+    assert problems(audit) == []
+    assert sum(g.status == "INCONCLUSIVE" and not g.blocking for g in audit.gates) == 4
+    assert main(["render", str(path)]) == 0
+    html = path.with_suffix(".html").read_text()
+    assert html.count("CONFOUNDED: the files differ in their words") >= 4
