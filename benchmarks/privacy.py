@@ -14,6 +14,7 @@ import json
 import math
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -216,6 +217,7 @@ def print_found(found: Sequence[tuple[str, Found]]) -> None:
     """Tables of the gates, of exposure and of the attacks."""
     rows = [[name, label, result.status, result.reason[:110]] for label, one in found for name, (result, _) in one.items()]
     table("Gates", ["probe", "model", "status", "reason"], rows)
+    sys.stdout.flush()
     for label, one in found:
         if "learned_no_canary" in one:
             exposure = medians(one["learned_no_canary"][1])
@@ -233,10 +235,11 @@ def run(lm: Any, tokenizer: Any, task: Task, epochs: int, rate: float, each: int
     first = wrap_loaded(lm, tokenizer, "untouched")
     untouched, styled = ask(first, task.inputs, probes), ask(first, task.styled, membership.PROBES)
     asked = time.perf_counter()
+    print_found((("untouched", untouched), ("another style", styled)))
     losses = fine_tune(lm, tokenizer, task.training, epochs, rate)
     trained = time.perf_counter()
     tuned = ask(wrap_loaded(lm, tokenizer, "fine-tuned"), task.inputs, probes)
-    print_found((("untouched", untouched), ("fine-tuned", tuned), ("another style", styled)))
+    print_found([("fine-tuned", tuned)])
     print(f"loss by epoch: {', '.join(f'{x:.3f}' for x in losses)}")
     print(
         f"seconds: {asked - started:.0f} asking, {trained - asked:.0f} training, {time.perf_counter() - trained:.0f} asking again"
