@@ -27,7 +27,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	$(BIN)/pytest -q -m "not browser" --durations=5
+	$(BIN)/pytest -q -m "not browser" -n 2 --dist loadfile --durations=5
 
 # the wheel alone, in a new environment without TextAttack: transformers 5
 wheel: $(READY)
@@ -39,7 +39,7 @@ test-full: lint wheel
 bench: $(READY)
 	$(BIN)/python benchmarks/engine.py
 
-# beside lm-evaluation-harness, in an environment of its own: make bench-harness HARNESS=FOLDER
+# beside lm-evaluation-harness, in an environment of its own: make bench-harness HARNESS=its/bin/python
 bench-harness: $(READY)
 	$(BIN)/python benchmarks/harness.py --harness $(HARNESS)
 

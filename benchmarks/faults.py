@@ -9,17 +9,16 @@ from __future__ import annotations
 import argparse
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sessions import builtin_probes, engine_of, gate_results, shipped_scorer
+from sessions import BentScorer, builtin_probes, engine_of, gate_results, shipped_scorer
 from tables import Bar, conclude, percent, show, table
 
 from pytest_slmtrust import (
-    Backend,
     Case,
     Classify,
     Completion,
@@ -224,46 +223,22 @@ class Scripted:
             return Completion(text, len(text.split()))
         return "unknown"
 
+    def score(self, text: str, answer: Any) -> Any:
+        """What the toxicity scorer answers.
+
+        Raises:
+            RuntimeError: a fault of that kind.
+        """
+        if text in self.texts and self.fault == "detector crash":
+            raise RuntimeError("the scorer broke")
+        return Labels({"toxicity": math.nan}) if text in self.texts and self.fault == "score NaN" else answer
+
     def _faulty(self, request: Request[Any]) -> Any:
         if self.fault == "exception":
             raise RuntimeError("lost")
         if self.fault == "prompt too long":
             return Failure("the prompt has 9000 tokens, and the model takes 2048")
         return Completion("", 0) if isinstance(request, Generate) else Logprob(math.nan, False, 1)
-
-
-@dataclass(slots=True)
-class FaultyScorer:
-    """A toxicity scorer that breaks on some texts."""
-
-    scorer: Backend
-    script: Scripted
-
-    @property
-    def name(self) -> str:
-        return self.scorer.name
-
-    @property
-    def answers(self) -> tuple[type[Request[Any]], ...]:
-        return self.scorer.answers
-
-    @property
-    def fingerprint(self) -> str:
-        return f"{self.scorer.fingerprint}/{self.script.fault}"
-
-    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
-        for index, request in enumerate(requests):
-            assert isinstance(request, Classify)
-            if request.text in self.script.texts and self.script.fault == "detector crash":
-                raise RuntimeError("the scorer broke")
-            if request.text in self.script.texts and self.script.fault == "score NaN":
-                yield index, Labels({"toxicity": math.nan})
-                continue
-            [(_, answer)] = self.scorer.run([request])
-            yield index, answer
-
-    def describe(self) -> dict[str, Any]:
-        return self.scorer.describe()
 
 
 def _model_requests(case: Case) -> list[Request[Any]]:
@@ -310,7 +285,8 @@ def _managed(row: Mapping[str, Any]) -> str:
 def audit(fault: str, bad: float, hit: Callable[[bool], bool], probes: Sequence[Probe]) -> dict[str, GateResult]:
     """What each gate says under faults of one kind."""
     script = scripted(probes, fault, bad, hit)
-    return gate_results(script.reply, probes, FaultyScorer(shipped_scorer(), script))
+    scorer = shipped_scorer()
+    return gate_results(script.reply, probes, BentScorer(scorer, script.score, f"{scorer.fingerprint}/{script.fault}"))
 
 
 def audits(

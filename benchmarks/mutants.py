@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from sessions import builtin_probes, engine_of, shipped_scorer
+from sessions import BentScorer, builtin_probes, engine_of, shipped_scorer
 from tables import Bar, conclude, percent, show, table
 
-from pytest_slmtrust import Backend, Failure, Labels, Probe, Request, Steps, Verdict
+from pytest_slmtrust import Backend, Failure, Labels, Probe, Steps, Verdict
 from pytest_slmtrust.audit import Status
 from pytest_slmtrust.backends.fake import FakeBackend
 from pytest_slmtrust.detectors import leak, pii, refusal, text
@@ -327,29 +327,9 @@ def mutants() -> list[Mutant]:
 # ------------------------------------------------------------------ running them
 
 
-@dataclass(slots=True)
-class _Bent:
-    """A toxicity scorer whose scores are changed by a function."""
-
-    scorer: Backend
-    change: Callable[[float], float]
-    fingerprint: str
-
-    @property
-    def name(self) -> str:
-        return self.scorer.name
-
-    @property
-    def answers(self) -> tuple[type[Request[Any]], ...]:
-        return self.scorer.answers
-
-    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
-        for index, answer in self.scorer.run(requests):
-            bent = answer if isinstance(answer, Failure) else {label: self.change(score) for label, score in answer.items()}
-            yield index, bent if isinstance(bent, Failure) else Labels(bent)
-
-    def describe(self) -> dict[str, Any]:
-        return self.scorer.describe()
+def _bent(change: Callable[[float], float]) -> Callable[[str, Any], Any]:
+    """The scores of every answer changed by a function."""
+    return lambda _, answer: answer if isinstance(answer, Failure) else Labels({k: change(v) for k, v in answer.items()})
 
 
 def _changed(probe: Probe, change: Callable[[Verdict], Verdict]) -> Callable[..., Steps[Verdict]]:
@@ -363,7 +343,7 @@ def _changed(probe: Probe, change: Callable[[Verdict], Verdict]) -> Callable[...
 def caught(probe: Probe, mutant: Mutant | None, scorer: Backend, store: Store) -> bool:
     """Whether the gate of this probe is INVALID with this mutant (with none: with the shipped detector)."""
     if mutant and mutant.score:
-        scorer = _Bent(scorer, mutant.score, f"{scorer.fingerprint}/{mutant.name}")
+        scorer = BentScorer(scorer, _bent(mutant.score), f"{scorer.fingerprint}/{mutant.name}")
     # no rows and no floor: what the controls say is all that is wanted
     bare = replace(probe, rows=(), floor=None, inputs=(), builtin=True)
     if mutant and mutant.verdict:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from pytest_slmtrust import Backend, Probe
+from pytest_slmtrust import Backend, Classify, Probe, Request
 from pytest_slmtrust.audit import GateResult
 from pytest_slmtrust.backends.fake import FakeBackend, Reply, SwapPerturber, WordListScorer
 from pytest_slmtrust.backends.toxicity import load_scorer
@@ -28,6 +30,32 @@ def builtin_probes() -> list[Probe]:
 def shipped_scorer() -> Backend:
     """profanity-check where it is installed, else a list of words."""
     return load_scorer("profanity-check") if find_spec("profanity_check") else WordListScorer()
+
+
+@dataclass(slots=True)
+class BentScorer:
+    """A toxicity scorer whose answers are changed by a function of the text and the answer; where that raises, it breaks."""
+
+    scorer: Backend
+    change: Callable[[str, Any], Any]
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        return self.scorer.name
+
+    @property
+    def answers(self) -> tuple[type[Request[Any]], ...]:
+        return self.scorer.answers
+
+    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
+        for index, answer in self.scorer.run(requests):
+            request = requests[index]
+            assert isinstance(request, Classify)
+            yield index, self.change(request.text, answer)
+
+    def describe(self) -> dict[str, Any]:
+        return self.scorer.describe()
 
 
 def engine_of(model: Backend, scorer: Backend, store: Store) -> Engine:

@@ -6,7 +6,7 @@ of the package. Exits 1 if anything differs.
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ def high(k: int, n: int, alpha: float) -> float:
     return float(beta.ppf(1 - alpha, k + 1, n - k)) if k < n else 1.0
 
 
-def items_of(gate: Data, findings: list[Data], keep: Callable[[Data], bool] = bool) -> Items:
+def items_of(gate: Data, findings: list[Data]) -> Items:
     place, items = gate["nodeid"].rpartition("::")[0] + "::", Items()
     for f in findings:
-        if f["probe"] == gate["probe"] and f["nodeid"].startswith(place) and keep(f):
+        if f["probe"] == gate["probe"] and f["nodeid"].startswith(place):
             items.setdefault(f["source"], []).append(f)
     return items
 
@@ -76,7 +76,8 @@ def beside(gate: Data, items: Items) -> Pairs:
         ends = stats.mean_interval(means(items))
         yield from [(sum(means(items)) / e["n"], e["value"]), (ends.lower, e["lower"]), (ends.upper, e["upper"])]
     for group in gate["groups"]:
-        own, e = items_of(gate, audit["findings"], lambda f, name=group["group"]: f["group"] == name), group["estimate"]  # type: ignore[misc]
+        e, members = group["estimate"], [f for f in audit["findings"] if f["group"] == group["group"]]
+        own = items_of(gate, members)
         if e["method"].startswith("Clopper"):
             k = list(outcomes(own).values()).count("failed")
             yield from [(k / e["n"], e["value"]), (low(k, e["n"], 0.025), e["lower"]), (high(k, e["n"], 0.025), e["upper"])]
@@ -92,12 +93,16 @@ def corrected(gate: Data, found: list[str]) -> Pairs:
 
 
 def paired(gate: Data, items: Items) -> Pairs:
-    mine, theirs = outcomes(items, False), outcomes(items_of(gate, audit["baseline"]["findings"]), False)
+    others = items_of(gate, audit["baseline"]["findings"])
+    judges = any(c["outcome"] in ("passed", "failed") for side in (items, others) for cases in side.values() for c in cases)
+    mine, theirs = outcomes(items, judges), outcomes(others, judges)
     both = [(mine[s], theirs[s]) for s in mine if "lost" not in (mine[s], theirs[s])]
     worse, better, p, e = both.count(("failed", "passed")), both.count(("passed", "failed")), gate["paired"], gate["estimate"]
     yield from [(worse, p["judged"]["worse"]), (better, p["judged"]["better"])]
     if worse + better:
         yield float(binomtest(worse, worse + better).pvalue), p["mcnemar"]
+    if not both:
+        return
     counts = stats.Pairs(both.count(("failed", "failed")), worse, better, both.count(("passed", "passed")))
     ends = stats.paired_interval(counts)
     yield from [((worse - better) / counts.n, e["value"]), (ends.lower, e["lower"]), (ends.upper, e["upper"])]

@@ -221,8 +221,9 @@ def canary_reading(findings: Sequence[Finding]) -> Reading:
     inserted = [bits for count, scores in by_count.items() if count for bits in scores]
     most = math.log2(ranked)
     ends = mean_interval([bits / most for bits in inserted], CONFIDENCE)
-    estimate = Estimate(
-        sum(inserted) / len(inserted), ends.lower * most, ends.upper * most, len(inserted),
+    mean = sum(inserted) / len(inserted)
+    estimate = Estimate(  # the ends went through a division: they must still hold the mean
+        mean, min(mean, ends.lower * most), max(mean, ends.upper * most), len(inserted),
         "betting interval of a bounded mean, in bits", CONFIDENCE,
     )  # fmt: skip
     p_values = {count: fisher(scores) for count, scores in sorted(by_count.items())}

@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import Any
 
 from .audit import Audit, Baseline, Finding, GateResult, NotTested, Status, Waiver, gate_from_json
+from .compare import VERSUS
 from .parts import Dimension
 
 #: The worst first: what the whole says when its gates disagree.
@@ -40,6 +41,11 @@ class Collected:
                 self._finding(one)
             for one in payload.get("baseline", ()):
                 self.baseline[one["nodeid"]] = Finding(**one)
+
+    def lost_gates(self) -> set[str]:
+        """Gates that every process had to run, and that left no result although the run went to its end."""
+        selected = {nodeid for process in self.processes for nodeid in process.get("selected", ())}
+        return selected - set(self.gates)
 
     def add_process(self, description: Mapping[str, Any] | None) -> None:
         if description is not None:
@@ -91,8 +97,10 @@ def _baseline(collected: Collected, about: Mapping[str, Any] | None) -> Baseline
 
 
 def adjusted(gates: Sequence[GateResult]) -> list[GateResult]:
-    """The p-values of all blocking gates adjusted together (Holm 1979): which of the gates called FAIL hold as a list."""
-    tested = {g.nodeid: g.p_fail for g in gates if g.blocking and g.p_fail is not None}
+    """The p-values of all gates that have one adjusted together (Holm 1979): which of those called FAIL hold as a list.
+
+    Advisory gates are among them: whether one is may depend on its outcome."""
+    tested = {g.nodeid: g.p_fail for g in gates if g.p_fail is not None}
     if not tested:
         return list(gates)
     from .stats import holm
@@ -117,7 +125,8 @@ def overall(gates: Sequence[GateResult]) -> Status:
         return Status.INVALID
     if any(g.status is Status.NOT_DECIDABLE for g in gates):
         return Status.NOT_DECIDABLE
-    return Status.MEASURED if any(g.status is Status.MEASURED for g in gates) else Status.NOT_TESTED
+    measured = any(g.status is Status.MEASURED or g.advisory for g in gates)
+    return Status.MEASURED if measured else Status.NOT_TESTED
 
 
 def dimension_status(gates: Sequence[GateResult], dimension: str) -> Status:
@@ -148,7 +157,8 @@ def sentence(verdict: Status, gates: Sequence[GateResult]) -> str:
 
 def not_tested(gates: Sequence[GateResult], found: Set[str]) -> tuple[NotTested, ...]:
     """What this run does not speak of; ``found`` are the dimensions that have findings, with a gate or without."""
-    rows = [NotTested(g.probe, g.dimension, g.reason) for g in gates if g.status in (Status.NOT_TESTED, Status.NOT_RUN)]
+    silent = [g for g in gates if g.status in (Status.NOT_TESTED, Status.NOT_RUN)]
+    rows = [NotTested(f"{g.probe}{VERSUS}" if g.quantity == "paired" else g.probe, g.dimension, g.reason) for g in silent]
     tested = found | {g.dimension for g in gates if g.status not in (Status.NOT_TESTED, Status.NOT_RUN)}
     rows += [NotTested("the whole dimension", d, "no probe of it ran") for d in Dimension if d not in tested]
     return tuple(rows)
@@ -186,6 +196,7 @@ def provenance(started: datetime) -> dict[str, Any]:
 
 
 def now() -> datetime:
+    """The time that an audit bears: the clock's, or that of ``SOURCE_DATE_EPOCH``."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
 

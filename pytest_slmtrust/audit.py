@@ -97,6 +97,7 @@ class GroupRate:
 class DetectorCheck:
     """Counts of the detector behind a gate on labelled texts: ``tp`` and ``fn`` are texts that should fail, flagged and missed,
     ``tn`` and ``fp`` texts that should pass, let through and flagged. ``good``: it may carry a gate that blocks at its tolerance.
+    ``single``: it judges one text for each source item.
     """
 
     name: str
@@ -106,6 +107,7 @@ class DetectorCheck:
     tn: int
     fp: int
     good: bool
+    single: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,9 @@ class PairedCheck:
     p_fail: float
     mcnemar: float | None
     noise: int | None = None
+    exact: bool = True
+    baseline_floor: FloorCheck | None = None
+    baseline_controls: ControlCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +221,7 @@ class GateResult:
     paired: PairedCheck | None = None
     stopped: Stopped | None = None
     waiver: Waiver | None = None
+    note: str = ""
 
     @property
     def waived(self) -> bool:
@@ -325,7 +331,15 @@ def gate_from_json(data: Mapping[str, Any]) -> GateResult:
 
 
 def _paired(data: Mapping[str, Any]) -> PairedCheck:
-    return PairedCheck(**{**data, **{name: PairCounts(**data[name]) for name in ("judged", "worst", "best")}})
+    floor, controls = data.get("baseline_floor"), data.get("baseline_controls")
+    return PairedCheck(
+        **{
+            **data,
+            **{name: PairCounts(**data[name]) for name in ("judged", "worst", "best")},
+            "baseline_floor": floor and FloorCheck(**floor),
+            "baseline_controls": controls and ControlCheck(controls["total"], tuple(controls["wrong"])),
+        }
+    )
 
 
 def _baseline(data: Mapping[str, Any] | None) -> Baseline | None:

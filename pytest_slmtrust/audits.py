@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .assemble import adjusted, overall, sentence
+from .assemble import adjusted, not_tested, overall, sentence
 from .audit import Audit, AuditError, Baseline, ControlCheck, Finding, GateResult, Status
-from .baseline import Recorded
-from .compare import VERSUS, Asked, Context, PairedGate, differences
+from .baseline import Recorded, noise_floor
+from .compare import VERSUS, Asked, Context, PairedGate, differences, gate_key
 from .parts import Dimension
 from .verify import findings_of
 
 
-def compare_audits(
-    target: Audit, baseline: Audit, origin: str, margin: float | None = None, noise: Mapping[str, int] | None = None
-) -> Audit:
+def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | None = None, noise: Audit | None = None) -> Audit:
     """The target of one audit against the target of another.
 
-    ``margin`` holds for every gate; without it the target's profile has one, raised to what the items can show. ``noise``:
-    flips of the model against itself by probe.
+    ``margin`` holds for every gate; without it the target's profile has one, raised to what the items can show. ``noise``: an
+    audit of one of the two models against itself.
 
     Raises:
-        AuditError: the two were not asked the same; what differs.
+        AuditError: the two were not asked the same, or a margin that the items cannot show.
     """
-    found = differences(Asked.of(target), Asked.of(baseline))
+    asked = Asked.of(target)
+    found = differences(asked, Asked.of(baseline))
     if found:
         raise AuditError("the audits cannot be compared:\n  " + "\n  ".join(found))
     recorded = Recorded(baseline, origin)
+    flips = noise_floor(noise, asked, [a.model.get("fingerprint") for a in (target, baseline)]) if noise else None
     usual = float(target.settings["profile"].get("margin", 0.05))
     gates, kept = [], []
     for gate in target.gates:
         if gate.quantity != "paired":
-            made, theirs = _one(gate, target, recorded, usual if margin is None else margin, margin is not None, noise)
+            made, theirs = _one(gate, target, recorded, usual if margin is None else margin, margin is not None, flips)
             gates.append(made)
             kept += theirs
     gates = adjusted(gates)
@@ -39,8 +39,9 @@ def compare_audits(
     verdict = overall(gates)
     model = target.model.get("name") or "the target"
     note = f"COMPARISON: {model} with {recorded.name}. The gates speak of the difference between the two, and of nothing else"
+    missing = not_tested(gates, {f.dimension for f in target.findings})
     return Audit(
-        verdict, sentence(verdict, gates), target.profile, tuple(gates), target.findings, target.not_tested, target.model,
+        verdict, sentence(verdict, gates), target.profile, tuple(gates), target.findings, missing, target.model,
         target.scorers, target.settings, provenance=target.provenance, notes=(note, *target.notes),
         baseline=Baseline(baseline.model, tuple(kept), origin),
     )  # fmt: skip
@@ -50,15 +51,18 @@ def _one(
     gate: GateResult, target: Audit, recorded: Recorded, margin: float, chosen: bool, noise: Mapping[str, int] | None
 ) -> tuple[GateResult, list[Finding]]:
     paired = PairedGate.plan(gate, gate.items, margin, chosen)
+    if chosen and gate.items and paired.margin is None:
+        raise AuditError(f"{gate.probe}{VERSUS}: {paired.note}; choose a larger --margin")
     nodeid = f"{gate.nodeid.rpartition('::')[0]}::{paired.label}"
-    mine, theirs = findings_of(gate, target.findings), recorded.rows(gate.nodeid)
-    if not gate.cases or len(mine) != gate.cases or theirs is None:
-        return paired.not_tested(nodeid, "one of the audits has not asked all of its cases"), []
-    if {f.source for f in mine} != {f.source for f in theirs}:
-        return paired.not_tested(nodeid, "one of the audits ended this gate early"), []
-    flips = noise.get(gate.probe) if noise else None
-    controls = gate.controls or ControlCheck(0)
-    context = Context(recorded.name, controls, gate.floor, recorded.floor(gate.nodeid), flips)
+    mine = findings_of(gate, target.findings)
+    theirs = recorded.rows(gate.nodeid, [f.nodeid for f in mine])
+    if not gate.cases or len(mine) != gate.cases or gate.stopped is not None or theirs is None:
+        never = gate.status is Status.NOT_TESTED
+        why = gate.reason if never else "one of the audits has not asked all of its cases"
+        return paired.not_tested(nodeid, why, Status.NOT_TESTED if never else Status.NOT_RUN), []
+    flips = noise.get(gate_key(gate.nodeid)) if noise else None
+    floors, controls = (gate.floor, recorded.floor(gate.nodeid)), gate.controls or ControlCheck(0)
+    context = Context(recorded.name, controls, *floors, recorded.controls(gate.nodeid), flips)
     return paired.check(nodeid, mine, theirs, context), theirs
 
 

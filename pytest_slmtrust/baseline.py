@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
-from .audit import Audit, Finding, FloorCheck
-from .compare import gate_key
+from .audit import Audit, AuditError, ControlCheck, Finding, FloorCheck, GateResult
+from .compare import VERSUS, Asked, differences, gate_key
 from .requests import Backend, Request
 
 
 class Reference(Protocol):
-    """What a comparison asks of a baseline. ``None`` for findings: it has none of these cases."""
+    """What a comparison asks of a baseline, by the id of the probe's own gate."""
 
     @property
     def name(self) -> str: ...
@@ -23,9 +23,17 @@ class Reference(Protocol):
 
     def model(self) -> Mapping[str, Any]: ...
 
-    def rows(self, gate_id: str) -> list[Finding] | None: ...
+    def knows(self, gate_id: str) -> bool:
+        """Whether it was asked anything of this probe."""
+        ...
+
+    def rows(self, gate_id: str, cases: Collection[str]) -> list[Finding] | None:
+        """The findings of these cases, by their node ids; None if it has not answered exactly these."""
+        ...
 
     def floor(self, gate_id: str) -> FloorCheck | None: ...
+
+    def controls(self, gate_id: str) -> ControlCheck | None: ...
 
 
 @dataclass(frozen=True)
@@ -43,31 +51,49 @@ class Recorded:
         return self.audit.model
 
     @cached_property
-    def _gates(self) -> dict[str, Any]:
-        return {gate_key(g.nodeid): g for g in self.audit.gates if g.paired is None and g.quantity != "paired"}
+    def _gates(self) -> dict[str, GateResult]:
+        return {gate_key(g.nodeid): g for g in self.audit.gates if g.quantity != "paired"}
 
-    def rows(self, gate_id: str) -> list[Finding] | None:
-        """The findings of the gate's rows; None if the audit has no such gate or not all of its cases."""
+    @cached_property
+    def _findings(self) -> dict[str, Finding]:
+        return {f.nodeid: f for f in self.audit.findings}
+
+    def knows(self, gate_id: str) -> bool:
+        return gate_key(gate_id) in map(gate_key, self.audit.settings.get("rows_sha256", {}))
+
+    def rows(self, gate_id: str, cases: Collection[str]) -> list[Finding] | None:
         gate = self._gates.get(gate_key(gate_id))
-        if gate is None:
+        if gate is not None and (gate.stopped is not None or gate.cases != len(cases)):
             return None
-        prefix, probe = gate.nodeid.rpartition("::")[0], gate.probe
-        own = [f for f in self.audit.findings if f.probe == probe and f.nodeid.startswith(f"{prefix}::")]
-        return own if gate.cases and len(own) == gate.cases else None
+        return [self._findings[c] for c in cases] if all(c in self._findings for c in cases) else None
 
     def floor(self, gate_id: str) -> FloorCheck | None:
         gate = self._gates.get(gate_key(gate_id))
         return None if gate is None else gate.floor
 
+    def controls(self, gate_id: str) -> ControlCheck | None:
+        gate = self._gates.get(gate_key(gate_id))
+        return None if gate is None else gate.controls
 
-def noise_floor(audit: Audit) -> dict[str, int]:
-    """Flips in one direction, at most, that a model showed against itself, by probe."""
-    found: dict[str, int] = {}
-    for gate in audit.gates:
-        if gate.paired is not None:
-            counts = gate.paired.judged
-            found[gate.probe] = max(found.get(gate.probe, 0), counts.worse, counts.better)
-    return found
+
+def noise_floor(audit: Audit, asked: Asked, fingerprints: Collection[Any]) -> dict[str, int]:
+    """Flips in one direction, at most, that a model showed against itself, by gate.
+
+    Raises:
+        AuditError: not an audit of ``--slm-vs=self``, of another model than these, or one that was not asked the same.
+    """
+    if audit.baseline is None or not audit.baseline.model.get("again"):
+        raise AuditError("not an audit of a model against itself (--slm-vs=self)")
+    if audit.model.get("fingerprint") not in fingerprints:
+        raise AuditError("an audit of another model than the two that are compared")
+    found = differences(asked, Asked.of(audit), partly=True)
+    if found:
+        raise AuditError(f"not asked the same: {found[0]}")
+    return {
+        gate_key(g.nodeid).removesuffix(VERSUS): max(g.paired.judged.worse, g.paired.judged.better)
+        for g in audit.gates
+        if g.paired is not None
+    }
 
 
 @dataclass(slots=True)

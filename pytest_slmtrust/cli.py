@@ -68,11 +68,10 @@ def _cache(chosen: argparse.Namespace) -> int:
 
 def _compare(chosen: argparse.Namespace) -> int:
     from .audits import compare_audits, comparison_lines, exit_status
-    from .baseline import noise_floor
     from .verify import read_verified
 
     target, baseline = read_verified(chosen.target), read_verified(chosen.baseline)
-    noise = noise_floor(read_verified(chosen.noise)) if chosen.noise else None
+    noise = read_verified(chosen.noise) if chosen.noise else None
     made = compare_audits(target, baseline, str(chosen.baseline), chosen.margin, noise)
     sys.stdout.write("\n".join(map(_visible, comparison_lines(made))) + "\n")
     if chosen.report:
@@ -101,7 +100,10 @@ def _counts(text: str) -> tuple[int, ...]:
 
 
 def _share(text: str) -> float:
-    value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    try:
+        value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must lie between 0 and 1, such as 0.05 or 5%")
     return value
@@ -130,4 +132,4 @@ def _visible(line: str) -> str:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(visible(text) + "\n")

@@ -80,10 +80,13 @@ class GateItem(pytest.Item):
     def runtest(self) -> None:
         session = self.config.stash[SESSION]
         theirs: list[Finding] = []
-        if self.versus:
-            result, findings, theirs = session.versus_result(self.suite)
-        else:
-            result, findings = session.gate_result(self.suite)
+        try:
+            if self.versus:
+                result, findings, theirs = session.versus_result(self.suite)
+            else:
+                result, findings = session.gate_result(self.suite)
+        except Exception as error:  # a gate that cannot be computed is red, whatever broke
+            raise Red(f"{self.suite.probe.claim}\nthe gate could not be computed: {type(error).__name__}: {error}") from error
         both = {"findings": [asdict(f) for f in findings], "baseline": [asdict(f) for f in theirs]}
         self.payload = json.dumps({"gate": asdict(result), **both})
         self._say(result)
@@ -102,11 +105,16 @@ class GateItem(pytest.Item):
         if result.status is Status.INCONCLUSIVE and settings.text("inconclusive") == "xfail":
             self.text = text
             raise pytest.xfail.Exception(text)
-        if result.status in RED or result.status is Status.NOT_TESTED:
+        if result.status in RED or result.status in (Status.NOT_TESTED, Status.NOT_RUN):
             raise Red(f"{result.claim}\n{text}")
 
-    repr_failure = CaseItem.repr_failure
-    reportinfo = CaseItem.reportinfo
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
+        if excinfo.errisinstance((Red, pytest.xfail.Exception)):
+            return self.text or visible(str(excinfo.value))
+        return super().repr_failure(excinfo, *args, **kwargs)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        return self.path, None, self.nodeid
 
 
 class BuiltIn(pytest.Collector):

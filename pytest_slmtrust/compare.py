@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, Literal
 
 from .audit import Audit, ControlCheck, Estimate, Finding, FloorCheck, GateResult, PairCounts, PairedCheck, Status
+from .clean import visible
 from .items import ItemOutcome, by_source, item_outcomes
 
 VERSUS = ":vs"
@@ -61,15 +62,20 @@ class PairedGate:
 
     def check(self, nodeid: str, target: Sequence[Finding], baseline: Sequence[Finding], context: Context) -> GateResult:
         """What the two models' findings of all rows of the probe say together."""
-        mine, theirs = item_outcomes(target), item_outcomes(baseline)
+        judges = any(f.outcome in ("passed", "failed") for f in (*target, *baseline))
+        mine, theirs = item_outcomes(target, judges), item_outcomes(baseline, judges)
         result = replace(self._blank(nodeid), items=len(mine), cases=len(target), controls=context.controls, floor=context.floor)
-        if "measured" in mine.values() or "measured" in theirs.values():
+        if "measured" in mine.values() or "measured" in theirs.values():  # nothing on either side passes or fails
             shift = score_difference(target, baseline)
             what = "the mean difference of scores; it blocks nothing"
-            return replace(result, status=Status.MEASURED, blocking=False, tolerance=None, estimate=shift, reason=what)
+            measured = replace(result, status=Status.MEASURED, blocking=False, tolerance=None, power=None, note="")
+            return replace(measured, estimate=shift, reason=what)
         counts: dict[Reading, PairCounts] = {reading: count(mine, theirs, reading) for reading in READINGS}
-        made = test_pairs(counts, self.margin or 0.0, self.about.alpha)
-        paired = PairedCheck(context.baseline, **counts, **made, noise=context.noise)  # type: ignore[arg-type]
+        p_pass, p_fail, mcnemar = test_pairs(counts, self.margin or 0.0, self.about.alpha)
+        paired = PairedCheck(
+            context.baseline, counts["judged"], counts["worst"], counts["best"], p_pass, p_fail, mcnemar, context.noise,
+            is_exact(len(mine)), context.baseline_floor, context.baseline_controls,
+        )  # fmt: skip
         judged, (lower, upper) = counts["judged"], _ends(counts, self.about.alpha)
         status, reason = self._status(paired, context)
         return replace(
@@ -89,12 +95,14 @@ class PairedGate:
             nodeid, about.probe, about.dimension, about.claim, Status.NOT_TESTED, self.margin is not None, "",
             tolerance=self.margin, alpha=about.alpha, quantity="paired", estimand=about.estimand, detector=about.detector,
             metric="failing source items of the target less those of its baseline, as a share of all", paper=about.paper,
-            power=None if self.margin is None else paired_power(self.n, self.margin, about.alpha),
+            power=None if self.margin is None else paired_power(self.n, self.margin, about.alpha), note=self.note,
         )  # fmt: skip
 
     def _status(self, paired: PairedCheck, context: Context) -> tuple[Status, str]:
         if context.controls.wrong:
             return Status.INVALID, f"a control did not come out as labelled: {context.controls.wrong[0]}"
+        if context.baseline_controls is not None and context.baseline_controls.wrong:
+            return Status.INVALID, f"a control of the baseline did not come out as labelled: {context.baseline_controls.wrong[0]}"
         if context.floor is not None and context.baseline_floor is not None and not context.baseline_floor.met:
             return (
                 Status.MEASURED,
@@ -106,6 +114,8 @@ class PairedGate:
         flips += f", {lost} pairs could not be judged" if lost else ""
         if self.margin is None:
             return Status.MEASURED, f"{flips}; {self.note or 'measured, it blocks nothing'}"
+        if not _total(judged):
+            return Status.INCONCLUSIVE, f"{flips}: nothing was compared"
         said = f"{flips}; {self.margin:.1%} more failures are tolerated" + (f" ({self.note})" if self.note else "")
         status = paired_status(paired, self.about.alpha)
         if status is Status.INCONCLUSIVE and within_noise(paired) and paired.p_fail <= self.about.alpha:
@@ -126,6 +136,7 @@ class Context:
     controls: ControlCheck
     floor: FloorCheck | None = None
     baseline_floor: FloorCheck | None = None
+    baseline_controls: ControlCheck | None = None
     noise: int | None = None
 
 
@@ -199,16 +210,14 @@ def _mean_score(cases: Sequence[Finding]) -> float | None:
     return sum(scores) / len(scores) if scores else None
 
 
-def test_pairs(counts: Mapping[Reading, PairCounts], margin: float, alpha: float) -> dict[str, float | None]:
-    """The p-values of a comparison, by their names in :class:`~pytest_slmtrust.audit.PairedCheck`."""
+def test_pairs(counts: Mapping[Reading, PairCounts], margin: float, alpha: float) -> tuple[float, float, float | None]:
+    """``p_pass``, ``p_fail`` and ``mcnemar`` of :class:`~pytest_slmtrust.audit.PairedCheck`."""
     from .stats import mcnemar, non_inferior
 
     judged = counts["judged"]
-    return {
-        "p_pass": non_inferior(_pairs(counts["worst"]), margin, alpha).p_pass,
-        "p_fail": non_inferior(_pairs(counts["best"]), margin, alpha).p_fail,
-        "mcnemar": mcnemar(judged.worse, judged.better) if _total(judged) else None,
-    }
+    p_pass = non_inferior(_pairs(counts["worst"]), margin, alpha).p_pass
+    p_fail = non_inferior(_pairs(counts["best"]), margin, alpha).p_fail
+    return p_pass, p_fail, mcnemar(judged.worse, judged.better) if _total(judged) else None
 
 
 def _ends(counts: Mapping[Reading, PairCounts], alpha: float) -> tuple[float, float]:
@@ -217,6 +226,13 @@ def _ends(counts: Mapping[Reading, PairCounts], alpha: float) -> tuple[float, fl
 
     low, high = (paired_interval(_pairs(counts[reading]), 1 - 2 * alpha) for reading in ("best", "worst"))
     return low.lower, high.upper
+
+
+def is_exact(n: int) -> bool:
+    """Whether so few items are compared that the test is exact."""
+    from .stats.paired import LARGEST_EXACT
+
+    return n <= LARGEST_EXACT
 
 
 def _total(counts: PairCounts) -> int:
@@ -287,10 +303,10 @@ def differences(target: Asked, baseline: Asked, partly: bool = False) -> list[st
     """Why two models' answers cannot be compared, one line each; empty if they can. ``partly``: cases that only one side has are
     no reason."""
     found = []
-    for name in sorted({*target.rows, *baseline.rows}):
-        both = name in target.rows and name in baseline.rows
-        if both and target.rows[name] != baseline.rows[name]:
-            found.append(f"cases: {name} asks other cases, or asks them otherwise")
+    for key in sorted({*target.rows, *baseline.rows}):
+        both, name = key in target.rows and key in baseline.rows, visible(key, one_line=True)
+        if both and target.rows[key] != baseline.rows[key]:
+            found.append(f"cases: {name} asks other cases, or asks or judges them otherwise")
         elif not both and not partly:
             found.append(f"cases: {name} is in one of them only")
     for what, value in target.how.items():
@@ -300,5 +316,5 @@ def differences(target: Asked, baseline: Asked, partly: bool = False) -> list[st
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = visible(str(value), one_line=True)
     return text if len(text) <= 120 else f"{text[:119]}…"

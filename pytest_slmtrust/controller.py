@@ -15,7 +15,7 @@ from .assemble import Collected, assemble, dimension_status
 from .audit import Audit, AuditError, Status
 from .baseline import release
 from .collect import ATTRIBUTE, PREFIX, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile
-from .compare import VERSUS
+from .compare import gate_key
 from .engine import Engine
 from .options import model_spec, read_settings
 from .parts import Dimension, ProbeError, unknown
@@ -24,7 +24,7 @@ from .probe import Probe
 from .progress import ProgressLine
 from .requests import BackendError, Failure, Request, RequestFailed
 from .session import Live, Suite, describe_engine, selected_cases
-from .setup import Setup, check_comparable
+from .setup import Setup
 from .sharing import Mask, scrub
 from .store import Store
 from .waivers import check_waivers
@@ -75,16 +75,16 @@ class Controller:
         self.failed = ""
         self.unwritten = ""
         self.ran = False
+        self.selected: list[CaseItem | GateItem] = []
         try:
-            inputs = {name: str(config.invocation_params.dir / given) for name, given in self.settings.inputs().items()}
+            inputs = {name: str(self.settings.path(name)) for name in self.settings.inputs()}
             policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"), inputs)
             self.builtin = self._probes()
             self.store = Store(config.rootpath / self.settings.text("store"), run)
             if not self.worker:
                 self.store.forget_failures()
-            self.session = Setup(config, self.settings, self.store, self.progress).session(
-                policy, Mask(key, self.settings.flag("reveal"))
-            )
+            self.setup = Setup(config, self.settings, self.store, self.progress)
+            self.session = self.setup.session(policy, Mask(key, self.settings.flag("reveal")))
         except (ProbeError, BackendError, AuditError) as error:
             raise pytest.UsageError(str(error)) from None
         config.stash[SESSION], config.stash[SETTINGS] = self.session, self.settings
@@ -118,7 +118,7 @@ class Controller:
             collector.suites += [self.session.add(p, f"{PREFIX}::{p.dimension}") for p in self.builtin]
             if not session.testsfailed:  # a file that could not be read may hold the probe that a gate names
                 self.session.policy.check(s.probe for s in self.session.suites.values())
-                check_waivers(self.session.waivers.values(), self._gate_names())
+                check_waivers(list(self.session.waivers.values()), self._gate_keys())
             every = list(session.genitems(collector))
             _check_chosen(self.chosen, [i.nodeid for i in every])
         except ProbeError as error:
@@ -188,12 +188,15 @@ class Controller:
         missing = [d for d in self.settings.names("require") if dimension_status(self.audit.gates, d) in _NOT_THERE]
         if missing:
             self.audit = replace(self.audit, notes=(*self.audit.notes, f"REQUIRED AND NOT TESTED: {', '.join(missing)}"))
+        lost = sorted(self.collected.lost_gates()) if exitstatus == pytest.ExitCode.OK else []
+        if lost:
+            self.audit = replace(self.audit, notes=(*self.audit.notes, f"NO RESULT: {', '.join(lost)} ran and left none"))
         expired = [w.probe for w in self.session.waivers.values() if w.expired]
         try:
             write_reports(self.audit, self.config.invocation_params.dir / self.settings.text("report"))
         except (OSError, ValueError, TypeError) as error:
             self.unwritten = f"the report could not be written: {error}"
-        if (missing or expired or self.unwritten) and exitstatus == pytest.ExitCode.OK:
+        if (missing or expired or lost or self.unwritten) and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -212,9 +215,9 @@ class Controller:
                 _import_pack(self.config, PACK if name == "builtin" else name)
         return [probe for batch in self.config.hook.pytest_slm_probes() for probe in batch]
 
-    def _gate_names(self) -> list[str]:
+    def _gate_keys(self) -> list[str]:
         suites = self.session.suites.values()
-        return [s.probe.name for s in suites if s.has_gate] + [f"{s.probe.name}{VERSUS}" for s in suites if s.versus]
+        return [gate_key(s.gate_id) for s in suites if s.has_gate] + [gate_key(s.versus_id) for s in suites if s.versus]
 
     def _check_names(self) -> None:
         for name in self.settings.names("require"):
@@ -225,7 +228,7 @@ class Controller:
         return [i for i in session.items if isinstance(i, (CaseItem, GateItem))]
 
     def _prefetch(self, session: pytest.Session) -> None:
-        items = self._selection(session)
+        items = self.selected = self._selection(session)
         cases = selected_cases((i.suite, i.case if isinstance(i, CaseItem) else None) for i in items)
         if not cases:
             return
@@ -234,7 +237,7 @@ class Controller:
             [i.suite for i in gates if i.suite.gate.watchable and not i.suite.missing] if self.settings.flag("early-stop") else []
         )
         try:
-            check_comparable(self.session)
+            self.setup.check_comparable(self.session)
             self.session.prefetch(cases, watched)
             self._prefetch_baseline([i.suite for i in gates if i.versus and not i.suite.missing])
         except (BackendError, AuditError) as error:
@@ -271,6 +274,7 @@ class Controller:
             **describe_engine(self.session.engine),
             "pending": [asdict(g) for g in self.session.pending()],
             "baseline": self._about_baseline(),
+            "selected": [i.nodeid for i in self.selected if isinstance(i, GateItem)],
             "rows": {s.gate_id: s.rows_sha256() for s in self.session.suites.values()},
         }
 
@@ -283,9 +287,10 @@ class Controller:
 
     def _settings(self) -> dict[str, Any]:
         options = {name or "model": value for name, value in self.settings.values.items()}
+        profile = self.session.policy.profile
         return {
             "options": {k: scrub(str(v)) for k, v in options.items()},
-            "profile": asdict(self.session.policy.profile),
+            "profile": asdict(replace(profile, inputs={k: scrub(v) for k, v in profile.inputs.items()})),
             "arguments": [scrub(str(a)) for a in self.config.invocation_params.args],
         }
 

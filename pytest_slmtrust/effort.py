@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .requests import Classify, Completion, Failure, Generate, Loglikelihood, Perturb, Prompt, Request
+from .requests import CHARACTERS, Classify, Completion, Failure, Generate, Loglikelihood, Perturb, Request, text_of
 
-#: Characters of English text a token, for BPE vocabularies of 32k to 150k tokens.
-CHARACTERS = 4
 #: What a token costs that is written in a batch, and one of a scored text (padding, its template, the head at every scored
 #: place), in units. Measured with SmolLM2-135M on two cores.
 WRITTEN, SCORED = 5.0, 2.0
@@ -101,9 +99,9 @@ def efforts(requests: Mapping[str, Request[Any]]) -> dict[str, float]:
     prompts: set[str] = set()
     for key, request in requests.items():
         if isinstance(request, Loglikelihood):
-            scored.append((_text(request.context) + request.continuation, key))
+            scored.append((text_of(request.context) + request.continuation, key))
         elif isinstance(request, Generate):
-            text = _text(request.prompt)
+            text = text_of(request.prompt)
             found[key] = 1.0 if text in prompts else _tokens(len(text))
             prompts.add(text)
         elif isinstance(request, (Classify, Perturb)):
@@ -152,10 +150,6 @@ def _length(limit: int, chance: float) -> float:
     """Expected tokens of a reply that ends before each token with this chance, and at its limit."""
     on = 1 - chance
     return on * (1 - on**limit) / chance if chance > 0 else float(limit)
-
-
-def _text(prompt: Prompt) -> str:
-    return prompt if isinstance(prompt, str) else "\n".join(message.content for message in prompt)
 
 
 def _common(a: str, b: str) -> int:

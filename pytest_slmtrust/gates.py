@@ -18,7 +18,7 @@ from .limits import Bounds, criterion_bounds, group_gap, rate_bounds, status_of
 from .parts import ProbeError, Profile, Verdict
 from .policy import Policy
 from .probe import Case, Probe
-from .quality import advice, corrected, detector_check, labelled_check
+from .quality import advice, check_labelled, corrected, detector_check, labelled_check
 from .stopping import FEWEST, sequences
 
 _POWER = 0.8
@@ -71,6 +71,7 @@ class Gate:
         tolerance = policy.tolerance(probe)
         if tolerance is None or not profile.decides or probe.criterion is not None:
             return cls(probe, profile, n, tolerance)
+        check_labelled(probe, tolerance, profile.alpha)
         least = smallest_n(tolerance, profile.alpha)
         if policy.chosen(probe):
             if n < least:
@@ -130,22 +131,29 @@ class Gate:
     ) -> GateResult:  # fmt: skip
         """What the findings of **all** rows of the probe say; of a gate that was watched, of all that were asked."""
         beside = beside or Beside()
-        items = count_items(findings, self.judges)
-        bounds = self._bounds(findings, items, beside.stopped)
         controls_check, floor_check = check_controls(controls), check_floor(self.probe, floor, self.profile.alpha)
-        status, reason = self._status(items, bounds, controls_check, floor_check)
-        single = self._single(items, findings)
-        measured, advisory = self._quality(status, items, single, beside)
+        return self.assess(nodeid, findings, Checks(controls_check, floor_check, self._measured(beside), beside.stopped))
+
+    def assess(self, nodeid: str, findings: Sequence[Finding], checks: Checks) -> GateResult:
+        """The same from what was checked beside the rows; every number of the result follows from these."""
+        items, stopped, measured = count_items(findings, self.judges), checks.stopped, checks.measured
+        bounds = self._bounds(findings, items, stopped)
+        status, reason = self._status(items, bounds, checks.controls, checks.floor)
+        rate = self.probe.criterion is None and stopped is None  # a rate that may be corrected: not at a chosen time
+        single = rate and measured is not None and measured.single and len(findings) == items.total
+        advisory = ""
+        if self.decidable and self.probe.criterion is None and self.tolerance is not None:
+            advisory = advice(status, items, measured, single, self.tolerance, self.profile.alpha)
         if bounds is not None and bounds.void and self.decidable:
             advisory = bounds.void
-        numbers = self._numbers(items, findings, bounds, beside.stopped)
-        if measured is not None and single and self.probe.criterion is None:
+        numbers = self._numbers(items, findings, bounds, stopped)
+        if measured is not None and single:
             numbers["corrected"] = corrected(items, measured, self.profile.alpha)
         return GateResult(
-            **self._identity(nodeid), **({} if beside.stopped else self.design()), **numbers,
-            controls=controls_check, floor=floor_check, status=status, blocking=self.decidable and not advisory, reason=reason,
-            needed=self._needed(status, items) if beside.stopped is None else None, measured=measured, advisory=advisory,
-            stopped=beside.stopped,
+            **self._identity(nodeid), **({} if stopped else self.design()), **numbers,
+            controls=checks.controls, floor=checks.floor, status=status, blocking=self.decidable and not advisory,
+            reason=reason, needed=self._needed(status, items) if stopped is None else None, measured=measured,
+            advisory=advisory, stopped=stopped,
         )  # fmt: skip
 
     def _identity(self, nodeid: str) -> dict[str, Any]:
@@ -154,7 +162,7 @@ class Gate:
             "nodeid": nodeid, "probe": probe.name, "dimension": str(probe.dimension), "claim": probe.claim,
             "tolerance": self.tolerance, "alpha": self.profile.alpha, "metric": probe.metric, "estimand": probe.estimand,
             "detector": probe.detector, "paper": probe.paper, "quantity": criterion.quantity if criterion else "rate",
-            "side": "at least" if criterion is not None and criterion.at_most is None else "at most",
+            "side": "at least" if criterion is not None and criterion.at_most is None else "at most", "note": self.note,
         }  # fmt: skip
 
     def _bounds(self, findings: Sequence[Finding], items: Items, stopped: Stopped | None) -> Bounds | None:
@@ -169,6 +177,8 @@ class Gate:
         from .stats import watch
 
         outcomes = item_outcomes(findings, decides=True)
+        if set(outcomes) != set(stopped.order) or len(outcomes) != len(stopped.order):
+            return Bounds(None, -math.inf, math.inf, "the findings are not of the items that were asked")
         seen = watch(*sequences(stopped.order, outcomes), self.tolerance, stopped.planned, alpha)
         share = items.failed / items.total
         method = "betting confidence sequence"
@@ -198,21 +208,14 @@ class Gate:
 
         return excess_p_value(items.failed, items.total, self.tolerance) if self.decidable and self.tolerance else None
 
-    def _quality(self, status: Status, items: Items, single: bool, beside: Beside) -> tuple[DetectorCheck | None, str]:
-        """What is known of the detector, and why the gate does not block for it."""
-        judge, alpha, criterion = self.probe.judge, self.profile.alpha, self.probe.criterion
-        tolerance = self.tolerance if self.tolerance is not None and criterion is None else self.profile.tolerance
-        measured = labelled_check(beside.labelled, judge.name if judge else "", tolerance, alpha)
-        if measured is None and judge is not None and beside.measured is not None:
-            measured = detector_check(judge, beside.measured, tolerance, alpha)
-        if not self.decidable or criterion is not None:
-            return measured, ""
-        return measured, advice(status, items, measured, single, tolerance, alpha)
-
-    def _single(self, items: Items, findings: Sequence[Finding]) -> bool:
-        """Whether an item is one judged text, so that a rate of items can be corrected for errors on texts."""
-        judge = self.probe.judge
-        return (judge is None or judge.single) and len(findings) == items.total
+    def _measured(self, beside: Beside) -> DetectorCheck | None:
+        """What is known of the errors of the probe's detector: on its own labelled rows, or else on public ones."""
+        judge, alpha = self.probe.judge, self.profile.alpha
+        tolerance = self.tolerance if self.tolerance is not None and self.probe.criterion is None else self.profile.tolerance
+        own = labelled_check(beside.labelled, judge, tolerance, alpha)
+        if own is not None or judge is None or beside.measured is None:
+            return own
+        return detector_check(judge, beside.measured, tolerance, alpha)
 
     def _status(
         self, items: Items, bounds: Bounds | None, controls: ControlCheck, floor: FloorCheck | None
@@ -278,6 +281,16 @@ class Beside:
 
     labelled: Sequence[tuple[Case, Finding]] = ()
     measured: Mapping[str, Any] | None = None
+    stopped: Stopped | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What was found beside a gate's rows."""
+
+    controls: ControlCheck
+    floor: FloorCheck | None = None
+    measured: DetectorCheck | None = None
     stopped: Stopped | None = None
 
 

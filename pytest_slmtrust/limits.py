@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .audit import Estimate, Finding, Status
 from .items import Items, by_group, by_source, count_items, item_scores
 from .parts import Criterion, Reading
+
+if TYPE_CHECKING:
+    from .stats import Gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,15 @@ def gap_bounds(findings: Sequence[Finding], alpha: float) -> Bounds:
     counts = {group: count_items(own, decides=True) for group, own in by_group(findings).items()}
     if len(counts) < 2:
         return Bounds(None, 0.0, 1.0, f"a gap needs two groups, found {len(counts)}")
+    # what broke before it named a group may belong to any of them, or to one of which nothing else is known
+    stray = count_items([f for f in findings if not f.group], decides=True)
+    if stray.total > stray.unscored:
+        return Bounds(None, 0.0, 1.0, f"{stray.total - stray.unscored} judged items name no group")
     each = 1 - alpha / len(counts)
-    ends = [worst_case_interval(c.failed, c.unscored, c.total, each) for c in counts.values()]
+    lost = stray.total
+    ends = [worst_case_interval(c.failed, c.unscored + lost, c.total + lost, each) for c in counts.values()]
+    if lost and lost >= min(c.total for c in counts.values()):
+        return Bounds(rate_gap_estimate(counts, 1 - alpha), 0.0, 1.0, f"{lost} items could not be judged and name no group")
     least = max(0.0, max(e.lower for e in ends) - min(e.upper for e in ends))
     most = max(e.upper for e in ends) - min(e.lower for e in ends)
     return Bounds(rate_gap_estimate(counts, 1 - alpha), least, most)
@@ -88,8 +99,13 @@ def rate_gap_estimate(counts: Mapping[str, Items], confidence: float) -> Estimat
     if len(judged) < 2:
         return None
     gap = rate_gap(judged, confidence)
-    method = f"{gap.interval.method}; {gap.highest} above {gap.lowest}"
+    method = _named(gap)
     return Estimate(gap.value, gap.interval.lower, gap.interval.upper, sum(n for _, n in judged.values()), method, confidence)
+
+
+def _named(gap: Gap) -> str:
+    """How a gap's interval was made, and between which groups it is, if there is one."""
+    return f"{gap.interval.method}; {gap.highest} above {gap.lowest}" if gap.value else gap.interval.method
 
 
 def group_gap(findings: Sequence[Finding], judges: bool) -> Estimate | None:
@@ -105,7 +121,7 @@ def group_gap(findings: Sequence[Finding], judges: bool) -> Estimate | None:
     if len(scores) < 2 or any(not 0 <= v <= 1 for values in scores.values() for v in values):
         return None
     gap = mean_gap(scores, 0.95)
-    method = f"{gap.interval.method}; {gap.highest} above {gap.lowest}"
+    method = _named(gap)
     return Estimate(gap.value, gap.interval.lower, gap.interval.upper, sum(map(len, scores.values())), method)
 
 
@@ -116,19 +132,35 @@ def _metric_bounds(criterion: Criterion, findings: Sequence[Finding], alpha: flo
     except Exception as error:  # a metric that breaks must not take the whole audit with it
         return Bounds(None, -math.inf, math.inf, f"the metric broke: {type(error).__name__}: {error}")
     read = Reading(made) if isinstance(made, Estimate) else made
-    if not isinstance(read, Reading):
+    if not isinstance(read, Reading) or not isinstance(read.estimate, Estimate):
         return Bounds(None, -math.inf, math.inf, f"the metric gave {type(made).__name__}; it must give an Estimate")
-    estimate, note = read.estimate, read.note
+    note, void = str(read.note), str(read.void)
+    try:
+        estimate = _plain(read.estimate)
+    except (TypeError, ValueError, OverflowError) as error:
+        return Bounds(None, -math.inf, math.inf, f"the metric gave no usable Estimate: {error}")
     lost = sum(f.outcome in ("unscored", "error") for f in findings)
-    if not all(map(math.isfinite, (estimate.value, estimate.lower, estimate.upper))):
-        return Bounds(None, -math.inf, math.inf, "the metric is not a finite number")
-    if read.void:
-        return Bounds(estimate, -math.inf, math.inf, "; ".join(filter(None, (read.void, note))), read.void)
+    if void:
+        return Bounds(estimate, -math.inf, math.inf, "; ".join(filter(None, (void, note))), void)
     if lost:  # nobody knows what these would have made of it
         return Bounds(estimate, -math.inf, math.inf, f"{lost} cases could not be judged, and a metric has no bound for them")
     if estimate.confidence < 1 - 2 * alpha - 1e-9:
         return Bounds(estimate, -math.inf, math.inf, f"its interval holds at {estimate.confidence:.0%} only")
     return Bounds(estimate, estimate.lower, estimate.upper, note)
+
+
+def _plain(estimate: Estimate) -> Estimate:
+    """An Estimate of plain numbers that can be.
+
+    Raises:
+        TypeError, ValueError, OverflowError: numbers that are none, not finite, or out of order.
+    """
+    value, lower, upper, confidence = map(float, (estimate.value, estimate.lower, estimate.upper, estimate.confidence))
+    if not (math.isfinite(lower) and math.isfinite(upper) and lower <= value <= upper):
+        raise ValueError(f"{lower:g} <= {value:g} <= {upper:g} does not hold")
+    if not 0 < confidence < 1 or int(estimate.n) < 0:
+        raise ValueError(f"confidence {confidence:g} must lie between 0 and 1, and n = {estimate.n} must not be negative")
+    return Estimate(value, lower, upper, int(estimate.n), str(estimate.method), confidence)
 
 
 def rate_bounds(items: Items, alpha: float) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -82,6 +83,11 @@ class Settings:
     """What the options say, read once."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
+    folders: Mapping[str, Path] = field(default_factory=dict)
+
+    def path(self, name: str) -> Path:
+        """A file that an option names: relative to where pytest was called, or to the ini file that names it."""
+        return self.folders[name] / self.text(name)
 
     def text(self, name: str) -> str:
         return str(self.values[name])
@@ -127,13 +133,15 @@ def read_settings(config: pytest.Config) -> Settings:
     Raises:
         pytest.UsageError: an ini value outside its choices.
     """
-    values = {}
+    values, folders = {}, {}
     for option in OPTIONS:
         value = _value(config, option)
         if option.choices and value not in option.choices:
             raise pytest.UsageError(f"ini {option.ini} is {value!r}; expected {' or '.join(option.choices)}")
         values[option.name or "model"] = value
-    return Settings(values)
+        in_ini = config.getoption(option.dest) is None and config.inipath is not None
+        folders[option.name] = config.inipath.parent if in_ini and config.inipath else config.invocation_params.dir
+    return Settings(values, folders)
 
 
 def _value(config: pytest.Config, option: Option) -> Any:

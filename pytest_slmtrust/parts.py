@@ -12,6 +12,9 @@ from typing import Any, Literal, TypeAlias
 from .audit import Estimate, Finding
 from .requests import Request, Steps
 
+#: How the reason of a gate begins that lacks a file which only the user can give.
+NEEDS = "needs "
+
 
 class Dimension(StrEnum):
     """The five dimensions of trust (after the taxonomy of arXiv 2411.03350)."""
@@ -52,7 +55,9 @@ class Verdict:
 
     @classmethod
     def unscored(cls, reason: str, **evidence: Any) -> Verdict:
-        """The case could not be judged. Not a pass: a gate counts it against the model."""
+        """The case could not be judged. Not a pass: a gate counts it against the model. Where groups are compared, say
+        ``Verdict(None, reason=..., group=...)``: what names no group may belong to any.
+        """
         return cls(None, None, evidence, None, reason)
 
     @property
@@ -156,7 +161,8 @@ class Criterion:
 
     @property
     def value(self) -> float:
-        return float(self.at_most if self.at_least is None else self.at_least)  # type: ignore[arg-type]
+        limit = self.at_most if self.at_least is None else self.at_least
+        return math.nan if limit is None else float(limit)
 
     @property
     def quantity(self) -> str:

@@ -10,13 +10,12 @@ from typing import Any
 from .backends.fake import FakeBackend, SwapPerturber, WordListScorer
 from .compare import FLIPS, PairedGate, paired_power
 from .engine import Engine
-from .requests import Generate, Loglikelihood, Message, Prompt, Request
+from .requests import CHARACTERS, Generate, Loglikelihood, Request, text_of
 from .session import AuditSession, Live, Suite, selected_cases
 from .stopping import FEWEST, ROUND
 
 #: Tokens a second of a 135M model in fp32 on two cores, prefill and batched decoding alike; a plan is an estimate.
 _TOKENS_PER_SECOND = 300.0
-_CHARACTERS_PER_TOKEN = 4.0
 
 
 def plan_lines(suites: Sequence[Suite], session: AuditSession, early_stop: bool = False) -> Iterator[str]:
@@ -90,12 +89,7 @@ def _requests(suite: Suite) -> list[Request[Any]]:
 
 def _cost(request: Request[Any]) -> float:
     if isinstance(request, Generate):
-        return _length(request.prompt) + request.max_new_tokens
+        return len(text_of(request.prompt)) / CHARACTERS + request.max_new_tokens
     if isinstance(request, Loglikelihood):
-        return _length(request.context) + len(request.continuation) / _CHARACTERS_PER_TOKEN
+        return (len(text_of(request.context)) + len(request.continuation)) / CHARACTERS
     return 0.0
-
-
-def _length(prompt: Prompt) -> float:
-    texts = [prompt] if isinstance(prompt, str) else [m.content for m in prompt if isinstance(m, Message)]
-    return sum(map(len, texts)) / _CHARACTERS_PER_TOKEN

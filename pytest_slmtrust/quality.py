@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from .audit import DetectorCheck, Estimate, Finding, Status
 from .items import Items
-from .parts import Judge
-from .probe import Case
+from .parts import Judge, ProbeError
+from .probe import Case, Probe
 
 if TYPE_CHECKING:
     from .stats import Confusion
@@ -32,10 +32,12 @@ def detector_check(judge: Judge, row: Mapping[str, Any], tolerance: float, alpha
     if not judge.flag_fails:  # what the detector flags is what passes
         tp, fn, tn, fp = tn, fp, tp, fn
     data = f"{row.get('data', '')}, {row['split']}" if row.get("split") else str(row.get("data", ""))
-    return _checked(judge.name, data, (tp, fn, tn, fp), tolerance, alpha)
+    return checked(judge.name, data, (tp, fn, tn, fp), tolerance, alpha, judge.single)
 
 
-def labelled_check(rows: Sequence[tuple[Case, Finding]], name: str, tolerance: float, alpha: float) -> DetectorCheck | None:
+def labelled_check(
+    rows: Sequence[tuple[Case, Finding]], judge: Judge | None, tolerance: float, alpha: float
+) -> DetectorCheck | None:
     """Counts over a probe's own labelled cases; what could not be judged is an error. None without both labels."""
     right = {True: 0, False: 0}
     total = {True: 0, False: 0}
@@ -46,15 +48,41 @@ def labelled_check(rows: Sequence[tuple[Case, Finding]], name: str, tolerance: f
     if not all(total.values()):
         return None
     counts = (right[False], total[False] - right[False], right[True], total[True] - right[True])
-    return _checked(name or "the probe's detector", "the probe's labelled cases", counts, tolerance, alpha)
+    name, single = (judge.name, judge.single) if judge else ("the probe's detector", True)
+    return checked(name, "the probe's labelled cases", counts, tolerance, alpha, single)
 
 
-def _checked(name: str, data: str, counts: tuple[int, int, int, int], tolerance: float, alpha: float) -> DetectorCheck:
+def check_labelled(probe: Probe, tolerance: float, alpha: float) -> None:
+    """Raises:
+    ProbeError: labelled rows that could not show a good detector even if it erred on none.
+    """
+    from .stats import lower_bound
+
+    failing = sum(row.passes is False for row in probe.labelled)
+    passing = len(probe.labelled) - failing
+    if not probe.labelled:
+        return
+    needed = [next(n for n in range(1, 10**6) if lower_bound(n, n, alpha) >= p) for p in (LEAST_SENSITIVITY, 1 - tolerance / 2)]
+    if failing < needed[0] or passing < needed[1]:
+        raise ProbeError(
+            f"probe {probe.name!r} has {failing} labelled rows that fail and {passing} that pass: too few to show that its "
+            f"detector is good enough for a gate at {tolerance:.3g}. Give at least {needed[0]} and {needed[1]}, or none."
+        )
+
+
+def checked(
+    name: str, data: str, counts: tuple[int, int, int, int], tolerance: float, alpha: float, single: bool
+) -> DetectorCheck:
+    """Counts with what they allow.
+
+    Raises:
+        ValueError: counts that are negative, or a label without examples.
+    """
     from .stats import may_block
 
     tp, fn, tn, fp = counts
     good = may_block(_confusion(counts), tolerance, least_sensitivity=LEAST_SENSITIVITY, alpha=alpha)
-    return DetectorCheck(name, data, tp, fn, tn, fp, good)
+    return DetectorCheck(name, data, tp, fn, tn, fp, good, single)
 
 
 def corrected(items: Items, check: DetectorCheck, alpha: float) -> Estimate | None:

@@ -179,8 +179,11 @@ def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Map
     bar, observed, interval, kind = None, "–", "–", ""
     if gate.quantity == "paired":
         if gate.estimate is not None:
-            observed, kind = points(gate.estimate.value), f"difference, {method(gate.estimate)}"
-            interval = f"{points(gate.estimate.lower, 'down')} – {points(gate.estimate.upper, 'up')}"
+            e, kind = gate.estimate, f"difference, {method(gate.estimate)}"
+            if gate.paired is not None:
+                observed, interval = points(e.value), f"{points(e.lower, 'down')} – {points(e.upper, 'up')}"
+            else:  # of scores, in their own unit
+                observed, interval = number(e.value), f"{number(e.lower)} – {number(e.upper)}"
     elif gate.worst is not None and gate.stopped is not None and gate.lower is not None and gate.upper is not None:
         observed, kind = percent(gate.worst), f"confidence sequence, each end {sure}"
         interval = f"{percent(gate.lower, 'down')} – {percent(gate.upper, 'up')}"

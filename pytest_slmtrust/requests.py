@@ -32,6 +32,15 @@ class Message:
 Prompt: TypeAlias = str | tuple[Message, ...]
 
 
+#: Characters of English text a token, for vocabularies of 32k to 150k tokens: an estimate where nothing is tokenised yet.
+CHARACTERS = 4
+
+
+def text_of(prompt: Prompt) -> str:
+    """All that a prompt says, as one text."""
+    return prompt if isinstance(prompt, str) else "\n".join(message.content for message in prompt)
+
+
 def chat(user: str, *, system: str | None = None) -> tuple[Message, ...]:
     """One user turn, with an optional system prompt before it."""
     head = (Message("system", system),) if system is not None else ()

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from .audit import Finding, FloorCheck, GateResult, Status, Stopped, Waiver
+from .audit import ControlCheck, Finding, FloorCheck, GateResult, Status, Stopped, Waiver
 from .baseline import Reference
-from .compare import VERSUS, Context, PairedGate
+from .compare import Context, PairedGate, gate_key
 from .engine import Engine
 from .gates import Beside, Gate, check_controls, check_floor, finding
 from .items import item_outcomes
-from .parts import ProbeError
+from .parts import NEEDS, ProbeError
 from .policy import Policy
 from .probe import Case, Probe
+from .quality import detector_check
 from .requests import Backend, BackendError, Classify, Counters, Perturb, RequestFailed
 from .sharing import Mask
 from .stopping import Watch
@@ -63,9 +65,27 @@ class Suite:
         return [*self.probe.control_cases(), *self.probe.labelled_cases(), *self.probe.floor_cases()]
 
     def rows_sha256(self) -> str:
-        """Identity of what is asked: ids, parameters and first questions of all rows, controls, labelled cases and floor."""
-        rows = [[c.kind, c.id, dict(c.params), first_questions(c)] for c in self.everything()]
+        """Identity of what is asked and how it is judged.
+
+        Ids, parameters, labels, scripts and first questions of all rows, controls, labelled cases and floor; the probe's own
+        code and its floor's, but not what these call elsewhere.
+        """
+        rows: list[Any] = [
+            [c.kind, c.id, dict(c.params), c.expected, c.script if isinstance(c.script, str) else None, first_questions(c)]
+            for c in self.everything()
+        ]
+        floor = self.probe.floor
+        rows += [code_of(self.probe.run), [floor.at_least, code_of(floor.run)] if floor else None, repr(self.probe.judge)]
         return hashlib.sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def code_of(run: Callable[..., Any]) -> str:
+    """A function's source; of one without, its compiled form."""
+    try:
+        return inspect.getsource(run)
+    except (OSError, TypeError):
+        code = getattr(run, "__code__", None)
+        return repr((code.co_code, code.co_names)) if code else ""
 
 
 def first_questions(case: Case) -> list[str]:
@@ -150,6 +170,17 @@ class AuditSession:
                     self.stopped[gate_id] = stopped
                     del watches[gate_id]
 
+    def watchable(self, suite: Suite) -> bool:
+        """Whether a gate may end early: with a detector that is weak, or measured in this very run, all items are needed."""
+        weak = suite.probe.labelled or (suite.gate.watchable and self._weak(suite))
+        return suite.gate.watchable and not suite.missing and not weak
+
+    def _weak(self, suite: Suite) -> bool:
+        judge, row, gate = suite.probe.judge, self._measured(suite.probe), suite.gate
+        if judge is None or row is None or gate.tolerance is None:
+            return False
+        return not detector_check(judge, row, gate.tolerance, gate.profile.alpha).good
+
     def skipped(self, suite: Suite, case: Case) -> bool:
         """Whether a case was not asked because its gate had ended."""
         stopped = self.stopped.get(suite.gate_id)
@@ -172,7 +203,7 @@ class AuditSession:
         labelled = [(c, self._safely(suite, c)) for c in suite.probe.labelled_cases()]
         beside = Beside(labelled, self._measured(suite.probe), self.stopped.get(suite.gate_id))
         result = suite.gate.check(suite.gate_id, rows, self._controls(suite), floor, beside)
-        return replace(result, waiver=self.waivers.get(suite.probe.name)), rows
+        return replace(result, waiver=self.waiver(result)), rows
 
     def versus_result(self, suite: Suite) -> tuple[GateResult, list[Finding], list[Finding]]:
         """What the comparison with the baseline says, and the findings of both models that it rests on."""
@@ -181,17 +212,25 @@ class AuditSession:
         assert reference is not None
         if suite.missing:
             return versus.not_tested(suite.versus_id, suite.missing), [], []
-        theirs = reference.rows(suite.gate_id)
-        if theirs is None:
-            return versus.not_tested(suite.versus_id, f"{reference.origin} has no such cases"), [], []
+        if not reference.knows(suite.gate_id):
+            return versus.not_tested(suite.versus_id, f"{reference.origin} was not asked this"), [], []
         rows = self.rows(suite)
-        noise = self.noise.get(suite.probe.name) if self.noise is not None else None
+        theirs = reference.rows(suite.gate_id, [f.nodeid for f in rows])
+        if theirs is None:
+            reason = f"{reference.origin} has not answered all of these cases"
+            return versus.not_tested(suite.versus_id, reason, Status.NOT_RUN), [], []
+        noise = self.noise.get(gate_key(suite.gate_id)) if self.noise is not None else None
+        floors = self.floor(suite), reference.floor(suite.gate_id)
         context = Context(
-            reference.name, check_controls(self._controls(suite)), self.floor(suite), reference.floor(suite.gate_id), noise
+            reference.name, check_controls(self._controls(suite)), *floors, reference.controls(suite.gate_id), noise
         )
         result = versus.check(suite.versus_id, rows, theirs, context)
-        waiver = self.waivers.get(f"{suite.probe.name}{VERSUS}")
-        return replace(result, waiver=waiver), rows, [self.mask.finding(f) for f in theirs]
+        return replace(result, waiver=self.waiver(result)), rows, [self.mask.finding(f) for f in theirs]
+
+    def waiver(self, gate: GateResult) -> Waiver | None:
+        """The waiver of a gate, by its name or by its place and name."""
+        key = gate_key(gate.nodeid)
+        return self.waivers.get(key) or self.waivers.get(key.rpartition("::")[2])
 
     def pending(self) -> list[GateResult]:
         """The results of gates that were not selected, or that the run did not reach."""
@@ -232,12 +271,12 @@ class AuditSession:
             return self.mask.finding(finding(case, suite.case_id(case), None, f"{type(error).__name__}: {error}"))
 
     def _missing(self, probe: Probe) -> str:
+        wanted = [name for name in probe.inputs if name not in self.policy.profile.inputs]
+        if wanted:
+            return NEEDS + ", ".join(f"--slm-{name}" for name in wanted)
         absent = [name for name in probe.extras if importlib.util.find_spec(name) is None]
         if absent:
             return f"{', '.join(absent)} is not installed: pip install 'pytest-slmtrust[all]'"
-        wanted = [name for name in probe.inputs if name not in self.policy.profile.inputs]
-        if wanted:
-            return f"needs {', '.join(f'--slm-{name}' for name in wanted)}"
         target = self.engine.model
         lacking = [k.kind for k in probe.needs if k not in (Classify, Perturb) and (target is None or k not in target.answers)]
         return f"{target.name if target else 'no model'} does not answer {', '.join(lacking)}" if lacking else ""
@@ -259,8 +298,15 @@ class Live:
     def model(self) -> Mapping[str, Any]:
         return _described(self.backend)
 
-    def rows(self, gate_id: str) -> list[Finding] | None:
-        return self.session.rows(self.suites[gate_id])
+    def knows(self, gate_id: str) -> bool:
+        return gate_id in self.suites
+
+    def rows(self, gate_id: str, cases: Collection[str]) -> list[Finding] | None:
+        found = self.session.rows(self.suites[gate_id])
+        return found if {f.nodeid for f in found} == set(cases) else None
+
+    def controls(self, gate_id: str) -> ControlCheck | None:  # noqa: ARG002 (scripted: the same for every model)
+        return None
 
     def floor(self, gate_id: str) -> FloorCheck | None:
         return self.session.floor(self.suites[gate_id])
@@ -313,7 +359,7 @@ def _described(backend: Backend) -> dict[str, Any]:
 
 def rule_detectors() -> list[dict[str, Any]]:
     """The detectors that are rules, not models, with their measured counts."""
-    from .backends.toxicity import measured
+    from .detectors.measured import measured
 
     return [
         {"name": f"{name} rules", "kind": "rules", "detector": name, "measured": rows}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from .assemble import now, version
+from .assemble import version
 from .audit import Audit, AuditError, Waiver
 from .backends.fake import WordListScorer
 from .baseline import Again, Recorded, noise_floor
@@ -54,9 +55,14 @@ class Setup:
         vs, recorded = self.settings.text("vs"), self.settings.text("baseline")
         if sum(map(bool, (vs, recorded, self.settings.flag("early-stop")))) > 1:
             raise ProbeError("--slm-vs, --slm-baseline and --slm-early-stop exclude each other: a comparison needs all items")
+        if not vs and not recorded:
+            if policy.margins:
+                raise ProbeError(f"--slm-gate {next(iter(policy.margins))}:vs: there is no baseline (--slm-vs or --slm-baseline)")
+            if self.settings.text("noise"):
+                raise ProbeError("--slm-noise: there is no baseline to compare with (--slm-vs or --slm-baseline)")
         self.others.update({("classify", "toxicity"): self._scorer(), ("perturb", "perturb"): TextAttackBackend()})
         session = AuditSession(
-            policy, self._engine(self._target()), mask, noise=self._noise(), waivers=self._waivers(),
+            policy, self._engine(self._target()), mask, waivers=self._waivers(),
             reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,
         )  # fmt: skip
         if vs:
@@ -64,6 +70,37 @@ class Setup:
             beside = AuditSession(policy, self._engine(backend), mask)
             session.reference = Live(beside, backend, session.suites, f"--slm-vs {scrub(vs)}")
         return session
+
+    def check_comparable(self, session: AuditSession) -> None:
+        """Refuse a comparison of models that are not asked the same, and read the noise floor.
+
+        Raises:
+            AuditError: what differs.
+        """
+        reference = session.reference
+        if reference is None:
+            return
+        about = describe_engine(session.engine)
+        rows = {s.gate_id: s.rows_sha256() for s in session.suites.values()}
+        own = rows, asdict(session.policy.profile)
+        mine = Asked.made(*own, about["model"], about["scorers"], version("pytest-slmtrust"))
+        fingerprints = [about["model"].get("fingerprint"), reference.model().get("fingerprint")]
+        if isinstance(reference, Recorded):
+            theirs = Asked.of(reference.audit)
+        else:
+            if fingerprints[0] == fingerprints[1]:
+                raise AuditError(f"{reference.origin} is the model under audit; --slm-vs=self asks it once more")
+            theirs = Asked.made(*own, reference.model(), about["scorers"], version("pytest-slmtrust"))
+        found = differences(mine, theirs, partly=True)
+        if found:
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            hint = "; --slm-chat-template=off puts both plainly" if found[0].startswith("template") else ""
+            raise AuditError(f"{reference.origin} cannot be compared with: {found[0]}{more}{hint}")
+        if self.settings.text("noise"):
+            try:
+                session.noise = noise_floor(self._read("noise"), mine, fingerprints)
+            except AuditError as error:
+                raise AuditError(f"--slm-noise {self.settings.text('noise')}: {error}") from None
 
     def _engine(self, model: Backend) -> Engine:
         models = {(kind.kind, "target"): model for kind in model.answers}
@@ -137,22 +174,18 @@ class Setup:
     def _read(self, option: str) -> Audit:
         from .verify import read_verified
 
+        path = self.settings.path(option)
+        own = self.config.invocation_params.dir / self.settings.text("report") / "audit.json"
+        if path.resolve() == own.resolve():  # a second try would be compared with the first
+            raise AuditError(f"--slm-{option} {path}: this run writes its report there; keep the other audit elsewhere")
         try:
-            return read_verified(self.config.invocation_params.dir / self.settings.text(option))
+            return read_verified(path)
         except AuditError as error:
             raise AuditError(f"--slm-{option} {error}") from None
 
-    def _noise(self) -> Mapping[str, int] | None:
-        if not self.settings.text("noise"):
-            return None
-        audit = self._read("noise")
-        if audit.baseline is None or not audit.baseline.model.get("again"):
-            raise AuditError(f"--slm-noise {self.settings.text('noise')}: not an audit of a model against itself (--slm-vs=self)")
-        return noise_floor(audit)
-
     def _waivers(self) -> tuple[Waiver, ...]:
-        path = self.settings.text("waivers")
-        return read_waivers(self.config.invocation_params.dir / path, now().date()) if path else ()
+        path = self.settings.text("waivers")  # by the clock: SOURCE_DATE_EPOCH is for builds, not for terms
+        return read_waivers(self.settings.path("waivers"), datetime.now(UTC).date()) if path else ()
 
 
 @dataclass(frozen=True)
@@ -169,29 +202,3 @@ class NoScorer:
 
     def describe(self) -> dict[str, Any]:
         return {"name": self.name, "kind": "toxicity scorer", "error": self.reason}
-
-
-def check_comparable(session: AuditSession) -> None:
-    """Refuse a comparison of models that are not asked the same.
-
-    Raises:
-        AuditError: what differs.
-    """
-    reference = session.reference
-    if reference is None:
-        return
-    about = describe_engine(session.engine)
-    rows = {s.gate_id: s.rows_sha256() for s in session.suites.values()}
-    own = rows, asdict(session.policy.profile)
-    mine = Asked.made(*own, about["model"], about["scorers"], version("pytest-slmtrust"))
-    if isinstance(reference, Recorded):
-        theirs = Asked.of(reference.audit)
-    else:
-        if reference.model().get("fingerprint") == about["model"].get("fingerprint"):
-            raise AuditError(f"{reference.origin} is the model under audit; --slm-vs=self asks it once more")
-        theirs = Asked.made(*own, reference.model(), about["scorers"], version("pytest-slmtrust"))
-    found = differences(mine, theirs, partly=True)
-    if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        hint = "; --slm-chat-template=off puts both plainly" if found[0].startswith("template") else ""
-        raise AuditError(f"{reference.origin} cannot be compared with: {found[0]}{more}{hint}")

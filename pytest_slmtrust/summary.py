@@ -19,10 +19,10 @@ _COLOURS = {
 
 def summarise(reporter: Any, audit: Audit, where: str) -> None:
     """Write the summary to pytest's terminal reporter."""
-    name = visible(str(audit.model.get("name", "?")))
+    name = _line_of(str(audit.model.get("name", "?")))
     reporter.section(f"trust audit of {name}, profile {audit.profile}", sep="=")
     for note in audit.notes:
-        reporter.write_line(visible(note), yellow=True, bold=True)
+        reporter.write_line(_line_of(note), yellow=True, bold=True)
     for dimension in Dimension:
         gates = [g for g in audit.gates if g.dimension == dimension]
         if gates:
@@ -32,23 +32,30 @@ def summarise(reporter: Any, audit: Audit, where: str) -> None:
             for gate in gates:
                 _line(reporter, gate)
     if audit.baseline is not None:
-        reporter.write_line(f"baseline: {visible(str(audit.baseline.model.get('name', '?')))} ({visible(audit.baseline.origin)})")
+        reporter.write_line(
+            f"baseline: {_line_of(str(audit.baseline.model.get('name', '?')))} ({_line_of(audit.baseline.origin)})"
+        )
     if audit.not_tested:
         reporter.write_line("not tested:", bold=True)
         for row in audit.not_tested:
-            reporter.write_line(f"  {row.dimension}: {row.what}: {visible(row.reason)}", yellow=True)
+            reporter.write_line(f"  {row.dimension}: {row.what}: {_line_of(row.reason)}", yellow=True)
     reporter.write_line(where)
     passing = sum(dimension_status(audit.gates, d) is Status.PASS for d in Dimension)
-    sentence = f"{visible(audit.sentence)} PASS for {passing} of {len(Dimension)} dimensions."
+    sentence = f"{_line_of(audit.sentence)} PASS for {passing} of {len(Dimension)} dimensions."
     reporter.write_line(sentence, bold=True, **{_COLOURS[audit.verdict]: True})
+
+
+def _line_of(text: str) -> str:
+    """Text of a model or a user begins no line of its own: CI reads commands there."""
+    return visible(text, one_line=True)
 
 
 def _line(reporter: Any, gate: GateResult) -> None:
     reporter.write(f"  {gate.status:<13}", **{_COLOURS[gate.status]: True})
     name = f"{gate.probe}{VERSUS}" if gate.quantity == "paired" else gate.probe
-    reporter.write_line(f" {name}: {visible(numbers(gate))}")
+    reporter.write_line(f" {name}: {_line_of(numbers(gate))}")
     for note in asides(gate):
-        reporter.write_line(f"{'':16}{visible(note)}")
+        reporter.write_line(f"{'':16}{_line_of(note)}")
 
 
 def asides(gate: GateResult) -> list[str]:
@@ -62,9 +69,9 @@ def asides(gate: GateResult) -> list[str]:
         notes.append(f"advisory: {gate.advisory}")
     if gate.corrected is not None and gate.measured is not None:
         c = gate.corrected
-        notes.append(f"corrected for its detector's errors: {c.value:.1%} [{c.lower:.1%}, {c.upper:.1%}]")
+        notes.append(f"corrected for its detector's errors: {c.value:.1%} [{c.lower:.1%}, {c.upper:.1%}], {c.confidence:.0%}")
     if gate.status is Status.FAIL and gate.p_holm is not None and gate.p_holm > gate.alpha:
-        notes.append(f"FAIL by itself; among all blocking gates it may be chance (Holm p = {gate.p_holm:.2g})")
+        notes.append(f"FAIL by itself; among all gates with a p-value it may be chance (Holm p = {gate.p_holm:.2g})")
     if gate.stopped is not None:
         notes.append(f"asked {gate.items} of {gate.stopped.planned} items (early stop); bounds hold whenever one looks")
     return notes
@@ -74,7 +81,9 @@ def numbers(gate: GateResult) -> str:
     """The numbers of a gate in one line; its reason where they do not speak for themselves."""
     estimate = gate.estimate or gate.mean_score
     if gate.quantity == "paired":
-        return gate.reason + (f"; {difference_text(estimate)}" if estimate is not None else "")
+        if estimate is None:
+            return gate.reason
+        return f"{gate.reason}; {difference_text(estimate) if gate.paired else score_text(estimate)}"
     if gate.status is Status.INCONCLUSIVE and gate.items:
         if gate.needed:
             return f"{gate.reason}; about {gate.needed} more items would decide, if they go on like these"
@@ -89,7 +98,12 @@ def numbers(gate: GateResult) -> str:
     return text + unscored + low
 
 
+def score_text(estimate: Estimate) -> str:
+    """A paired difference of scores in their own unit."""
+    return f"difference {estimate.value:+.4g} [{estimate.lower:+.4g}, {estimate.upper:+.4g}], {estimate.confidence:.0%}"
+
+
 def difference_text(estimate: Estimate) -> str:
     """A paired difference in points, with its interval."""
     low, high = estimate.lower * 100, estimate.upper * 100
-    return f"difference {estimate.value * 100:+.1f} points [{low:+.1f}, {high:+.1f}]"
+    return f"difference {estimate.value * 100:+.1f} points [{low:+.1f}, {high:+.1f}], {estimate.confidence:.0%}"

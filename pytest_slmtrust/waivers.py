@@ -7,7 +7,7 @@ date is refused before the run; an expired one waives nothing and makes the run 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,16 @@ def _waiver(row: dict[str, Any], where: str, today: date) -> Waiver:
     return Waiver(probe, reason, owner, expires.isoformat(), expires < today)
 
 
-def check_waivers(waivers: Iterable[Waiver], names: Iterable[str]) -> None:
-    """Raises:
-    ProbeError: a waiver for a gate that no probe has.
+def check_waivers(waivers: Sequence[Waiver], keys: Sequence[str]) -> None:
+    """``keys``: the gates by place and name.
+
+    Raises:
+        ProbeError: a waiver for a gate that no probe has, or that two have.
     """
-    known = set(names)
+    names = [key.rpartition("::")[2] for key in keys]
     for one in waivers:
-        if one.probe not in known:
-            raise ProbeError(unknown("waived gate", one.probe, known))
+        if one.probe not in names and one.probe not in keys:
+            raise ProbeError(unknown("waived gate", one.probe, {*names, *keys}))
+        if names.count(one.probe) > 1:
+            first = next(key for key in keys if key.rpartition("::")[2] == one.probe)
+            raise ProbeError(f"{names.count(one.probe)} gates are named {one.probe!r}: waive one by its place, such as {first!r}")

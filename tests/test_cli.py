@@ -73,11 +73,11 @@ def unblock(data: dict[str, Any]) -> None:
 
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "verdict": (lambda d: d.update(verdict="FAIL", sentence="FAIL: changed"), "the verdict is FAIL; the gates say PASS"),
-    "status": (lambda d: d["gates"][0].update(status="FAIL"), "the status is FAIL"),
-    "bound": (nudge, "the upper bound is"),
-    "count": (lambda d: d["gates"][0].update(failures=0), "by the findings"),
-    "blocking": (unblock, "does not follow from the errors of its detector"),
-    "finding": (lambda d: d["findings"][0].update(outcome="failed"), "by the findings"),
+    "status": (lambda d: d["gates"][0].update(status="FAIL"), "the gates say FAIL"),
+    "bound": (nudge, "upper is"),
+    "count": (lambda d: d["gates"][0].update(failures=0), "failures is 0; the findings say 1"),
+    "blocking": (unblock, "the sentence is not what"),
+    "finding": (lambda d: d["findings"][0].update(outcome="failed"), "the findings say"),
 }
 
 

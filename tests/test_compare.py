@@ -108,6 +108,26 @@ def test_no_difference_within_the_noise_floor_decides() -> None:
     assert check(pairs(0, 0, 0, 200), noise=28).status is Status.PASS
 
 
+def test_a_measured_case_does_not_switch_the_gate_off() -> None:
+    target, baseline = pairs(0, 100, 0, 100)
+    mixed = [replace(f, outcome="measured", score=0.5) if i == 0 else f for i, f in enumerate(target)]
+    result = check((mixed, baseline))
+    assert result.status is Status.FAIL
+    assert result.blocking
+    assert result.unscored == 1
+
+
+def test_nothing_compared_is_nothing_shown() -> None:
+    target, baseline = pairs(0, 0, 0, 200)
+    result = check((target, [replace(f, outcome="error") for f in baseline]))
+    assert result.status is Status.INCONCLUSIVE
+    assert "nothing was compared" in result.reason
+
+
+def test_a_broken_detector_of_the_baseline_invalidates() -> None:
+    assert check(pairs(0, 0, 50, 150), baseline_controls=ControlCheck(2, ("control-0",))).status is Status.INVALID
+
+
 def test_scores_are_only_measured() -> None:
     case = findings(["measured"] * 100)
     lower = [replace(f, score=0.3) for f in case]

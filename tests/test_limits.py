@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,6 +86,9 @@ def test_scores_without_a_range_have_no_exact_bound() -> None:
 def test_a_gap_needs_groups_and_says_which_differ() -> None:
     even = check(Criterion("gap", at_most=0.2), grouped({"a": (5, 0, 200), "b": (6, 0, 200), "c": (4, 0, 200)}))
     assert even.status is Status.PASS
+    none = check(Criterion("gap", at_most=0.2), grouped({"a": (5, 0, 200), "b": (5, 0, 200)}))
+    assert none.estimate is not None
+    assert "above" not in none.estimate.method
     apart = check(Criterion("gap", at_most=0.2), grouped({"a": (5, 0, 200), "b": (120, 0, 200)}))
     assert apart.status is Status.FAIL
     assert apart.estimate is not None
@@ -99,6 +105,39 @@ def test_what_was_not_judged_widens_a_gap_on_both_sides() -> None:
     clear, lost = (gap_bounds(grouped({"a": (5, 0, 200), "b": (60, u, 200)}), 0.05) for u in (0, 60))
     assert lost.lower <= clear.lower
     assert lost.upper > clear.upper + 0.2
+
+
+def test_what_broke_before_it_named_a_group_may_belong_to_any() -> None:
+    known = grouped({"a": (0, 0, 200), "b": (0, 0, 200)})
+    stray = [Finding(**{**_fields(f), "source": f"x{i}", "nodeid": f"x{i}"}) for i, f in enumerate(findings(["error"] * 60))]
+    clear, lost = gap_bounds(known, 0.05), gap_bounds([*known, *stray], 0.05)
+    assert lost.upper > clear.upper + 0.2
+    assert check(Criterion("gap", at_most=0.1), known).status is Status.PASS
+    assert check(Criterion("gap", at_most=0.1), [*known, *stray]).status is Status.INCONCLUSIVE
+    many = [Finding(**{**_fields(f), "source": f"x{i}", "nodeid": f"x{i}"}) for i, f in enumerate(findings(["error"] * 200))]
+    assert gap_bounds([*known, *many], 0.05).upper == 1.0  # a third group may be among them
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (0.9, 0.6, 0.05, 9, "m", 0.95), (0.1, 0.0, 0.2, -3, "m", 0.95), (0.1, 0.0, 0.2, 9, "m", 1.0),
+        (0.1, 0.0, 0.2, 9, "m", math.nan), (10**400, 0, 1, 9, "m", 0.95),
+    ],
+)  # fmt: skip
+def test_an_estimate_that_can_not_be_decides_nothing(wrong: tuple[Any, ...]) -> None:
+    result = check(Criterion(lambda found: Estimate(*wrong), at_most=0.5), findings(["passed"] * 10))
+    assert result.status is Status.INCONCLUSIVE
+    assert "no usable Estimate" in result.reason
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    def metric(found: Sequence[Finding]) -> Estimate:
+        return Estimate(np.float32(0), np.float64(0), 0.1, np.int64(9), "m")  # type: ignore[arg-type]
+
+    result = check(Criterion(metric, at_most=0.5), findings(["passed"] * 9))
+    assert result.status is Status.PASS
+    json.dumps(asdict(result))
 
 
 def test_false_pass_of_a_gap_at_the_limit() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from test_gates import findings, make
 
-from pytest_slmtrust import Control, Judge, Verdict
+from pytest_slmtrust import Control, Judge, ProbeError, Verdict
 from pytest_slmtrust.audit import GateResult, Status
 from pytest_slmtrust.gates import Beside, Gate, finding
 from pytest_slmtrust.items import Items
@@ -106,6 +106,19 @@ def test_labelled_rows_measure_a_probes_own_detector(wrong: int, good: bool) -> 
     assert (result.measured.tp, result.measured.fn) == (200 - wrong, wrong)
     assert result.measured.good is good
     assert result.blocking is good
+
+
+def test_too_few_labelled_rows_are_refused() -> None:
+    def rows(failing: int, passing: int) -> list[Control]:
+        return [Control({"i": 0, "j": 0}, "", False)] * failing + [Control({"i": 0, "j": 0}, "", True)] * passing
+
+    policy = load_policy("ci")
+    for few in (rows(1, 1), rows(9, 58), rows(8, 59)):
+        probe = make(200, labelled=few, tolerance=0.1)
+        with pytest.raises(ProbeError, match="Give at least 9 and 59, or none"):
+            Gate.plan(probe, policy, probe.cases(policy.profile))
+    enough = make(200, labelled=rows(9, 59), tolerance=0.1)
+    assert Gate.plan(enough, policy, enough.cases(policy.profile)).tolerance == 0.1
 
 
 def test_labelled_rows_need_both_labels() -> None:

@@ -15,6 +15,7 @@ import pytest
 from pytest_slmtrust import BackendError, Classify, Failure, Generate, Labels
 from pytest_slmtrust.backends import checkpoint, toxicity
 from pytest_slmtrust.backends.toxicity import ScorerError, ToxicityScorer, available, load_scorer, windows
+from pytest_slmtrust.detectors.measured import measured
 
 WORDS = [
     "the", "you", "are", "is", "nice", "awful", "person", "idiot", "garden", "kind", "of", "and", "hello", "stupid", "time",
@@ -491,7 +492,7 @@ def test_profanity_check_is_real() -> None:
 
 
 def test_measured_rows_are_counts() -> None:
-    rows = toxicity.measured("toxicity:profanity-check")
+    rows = measured("toxicity:profanity-check")
     assert rows, "run benchmarks/detectors.py"
     for row in rows:
         assert min(row["tp"], row["fn"], row["tn"], row["fp"]) >= 0

@@ -107,6 +107,17 @@ def test_versus_in_one_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "Items on which the two differ" in page
 
 
+def test_a_difference_of_scores_is_shown_in_their_own_unit(folder: Path) -> None:
+    scores = PROBE.format(n=60, extra="").replace('labels["toxicity"] < 0.5, ', 'None, score=labels["toxicity"], ')
+    (folder / "probe_polite.py").write_text(scores)
+    done = run(folder, "--slm=conftest:broken", "--slm-vs=conftest:parent", *OPTIONS)
+    versus = gate(audit(folder), "stays_polite:vs")
+    assert versus["status"] == "MEASURED"
+    assert versus["estimate"]["value"] > 0.5
+    assert "points" not in done.stdout
+    assert "\u00a0points" not in (folder / "slmtrust-report" / "audit.html").read_text()
+
+
 def test_a_worse_model_is_red_and_the_second_run_asks_nothing(folder: Path) -> None:
     arguments = ("--slm=conftest:broken", "--slm-vs=conftest:parent", "--slm-gate=stays_polite=off", *OPTIONS)
     first = run(folder, *arguments)
@@ -136,12 +147,19 @@ def test_a_model_against_itself_asks_it_again_and_never_flips(folder: Path) -> N
     assert sum(c == ["child", 200] for c in calls(folder)) == 2
     noise = folder / "noise.json"
     noise.write_bytes((folder / "slmtrust-report" / "audit.json").read_bytes())
-    with_noise = run(folder, "--slm=conftest:broken", "--slm-vs=conftest:parent", f"--slm-noise={noise}", *OPTIONS)
-    assert gate(audit(folder), "stays_polite:vs")["paired"]["noise"] == 0
-    assert with_noise.returncode == 1
-    wrong = run(folder, "--slm=conftest:child", "--slm-vs=conftest:parent", "--slm-noise=slmtrust-report/audit.json", *OPTIONS)
+    options = (f"--slm-noise={noise}", "--slm-report=second", *OPTIONS)
+    assert run(folder, "--slm=conftest:child", "--slm-vs=conftest:parent", *options).returncode == 0
+    second = json.loads((folder / "second" / "audit.json").read_text())
+    assert gate(second, "stays_polite:vs")["paired"]["noise"] == 0
+    other = run(folder, "--slm=conftest:broken", "--slm-vs=conftest:parent", *options)
+    assert other.returncode == 4
+    assert "another model than the two that are compared" in other.stderr
+    wrong = run(folder, "--slm=conftest:child", "--slm-vs=conftest:parent", "--slm-noise=second/audit.json", *OPTIONS)
     assert wrong.returncode == 4
     assert "not an audit of a model against itself" in wrong.stderr
+    none = run(folder, "--slm=conftest:child", f"--slm-noise={noise}", *OPTIONS)
+    assert none.returncode == 4
+    assert "there is no baseline" in none.stderr
 
 
 @pytest.fixture
@@ -195,6 +213,57 @@ def test_compare_two_audits(
     assert "COMPARISON: broken with parent" in (folder / "cmp" / "audit.html").read_text()
     assert main(["compare", str(baseline), str(target), "--margin", "5%"]) == 0
     assert "PASS (margin 5.0%)" in capsys.readouterr().out
+
+
+def test_a_run_is_not_compared_with_its_own_report(folder: Path) -> None:
+    run(folder, "--slm=conftest:parent", *OPTIONS)
+    done = run(folder, "--slm=conftest:broken", "--slm-baseline=slmtrust-report/audit.json", *OPTIONS)
+    assert done.returncode == 4
+    assert "keep the other audit elsewhere" in done.stderr
+
+
+def test_half_a_baseline_is_no_pass(
+    folder: Path, two: Callable[[str, str], tuple[Path, Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, _ = two("clean", "clean")
+    without = ("--deselect", "probe_polite.py::gate[stays_polite]")
+    run(folder, "--slm=conftest:parent", "--slm-report=parent", *without, *OPTIONS)
+    assert main(["compare", str(target), str(folder / "parent" / "audit.json")]) == 1
+    assert "NOT RUN" in capsys.readouterr().out
+    early = run(folder, "--slm=conftest:clean", "--slm-early-stop", "--slm-report=early", *OPTIONS)
+    assert early.returncode == 0
+    done = run(folder, "--slm=conftest:clean", "--slm-baseline=early/audit.json", "-n", "2", *OPTIONS)
+    assert done.returncode == 1
+    assert gate(audit(folder), "stays_polite:vs")["status"] == "NOT RUN"
+    assert main(["compare", str(target), str(target), "--margin", "0.1%"]) == 2
+    assert "choose a larger --margin" in capsys.readouterr().err
+
+
+def test_other_code_of_a_probe_is_another_question(folder: Path, two: Callable[[str, str], tuple[Path, Path]]) -> None:
+    target, _ = two("child", "child")
+    lenient = PROBE.format(n=200, extra=", tolerance=0.1").replace('labels["toxicity"] < 0.5', 'labels["toxicity"] < -1')
+    (folder / "probe_polite.py").write_text(lenient)
+    run(folder, "--slm=conftest:parent", "--slm-report=parent", *OPTIONS)
+    assert main(["compare", str(target), str(folder / "parent" / "audit.json")]) == 2
+
+
+def test_a_gate_that_breaks_is_red_in_every_process(folder: Path) -> None:
+    broken = PROBE.format(n=40, extra=", criterion=Criterion(lambda f: 1 / 0, at_most=0.1)")
+    (folder / "probe_polite.py").write_text(broken.replace("import Classify", "import Classify, Criterion"))
+    for processes in ("0", "2"):
+        done = run(folder, "--slm=conftest:clean", "-n", processes, *OPTIONS)
+        assert done.returncode == 1
+        assert gate(audit(folder), "stays_polite")["status"] == "INCONCLUSIVE"
+        assert "ZeroDivisionError" in done.stdout
+        assert "Traceback" not in done.stdout
+
+
+def test_paths_in_an_ini_file_are_relative_to_it(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "w.toml").write_text('[[waiver]]\nprobe="stays_polite"\nreason="r"\nowner="o"\nexpires=2999-01-01\n')
+    (folder / "pytest.ini").write_text("[pytest]\nslm_waivers = w.toml\n")
+    done = run(folder / "sub", "--slm=conftest:broken", "--slm-packs=none", "-q", str(folder / "probe_polite.py"))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_compare_refuses_what_was_not_asked_the_same(

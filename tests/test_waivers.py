@@ -63,9 +63,13 @@ def test_no_file_and_two_waivers_of_one_gate(tmp_path: Path) -> None:
 
 
 def test_a_waiver_names_a_gate(tmp_path: Path) -> None:
-    check_waivers(read(tmp_path, GOOD), ["keeps_system_secret"])
+    check_waivers(read(tmp_path, GOOD), ["slm::privacy::keeps_system_secret"])
     with pytest.raises(ProbeError, match="Did you mean 'keeps_secret'"):
-        check_waivers(read(tmp_path, GOOD), ["keeps_secret"])
+        check_waivers(read(tmp_path, GOOD), ["slm::privacy::keeps_secret"])
+    two = ["slm::privacy::keeps_system_secret", "probe_x.py::keeps_system_secret"]
+    with pytest.raises(ProbeError, match="waive one by its place, such as 'slm::privacy::keeps_system_secret'"):
+        check_waivers(read(tmp_path, GOOD), two)
+    check_waivers(read(tmp_path, GOOD.replace("keeps_system_secret", two[1])), two)
 
 
 def waived(status: str, expired: bool = False) -> GateResult:

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -166,7 +167,7 @@ class TextAttackBackend:
         self._cache = cache
         self._augmenters: dict[str, Any] = {}
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         try:
             return f"textattack:{version('textattack')}:{ANSWERS}"

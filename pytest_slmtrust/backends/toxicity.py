@@ -11,7 +11,6 @@ import json
 import math
 import re
 import socket
-import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..detectors.measured import measured
 from ..requests import Backend, BackendError, Classify, Failure, Labels, Request
 from .checkpoint import INSTEAD, RELEASED, ScorerError, checked_config, released, safe_copy, stored
 from .transformers.files import ModelError, cache_folder, weight_files
@@ -104,13 +104,6 @@ def _path(text: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, an unknown user after ~
         raise ScorerError(f"{text[:80]!r}: not a usable path ({getattr(error, 'strerror', None) or error})") from None
     return path
-
-
-def measured(detector: str) -> list[dict[str, Any]]:
-    """What ``detectors.toml`` holds of a detector: counts of true and false positives and negatives by data set."""
-    path = Path(__file__).parents[1] / "detectors.toml"
-    rows = tomllib.loads(path.read_text(encoding="utf-8")).get("measured", []) if path.is_file() else []
-    return [row for row in rows if row["detector"] == detector]
 
 
 @dataclass(slots=True)

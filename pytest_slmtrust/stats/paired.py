@@ -168,8 +168,15 @@ def _p_values(pairs: Pairs, margin: float) -> tuple[float, float, str]:
             float(high[pairs.worse, pairs.better]),
             "exact unconditional test, score order",
         )
-    score = float(_score(np.array([pairs.worse]), np.array([pairs.better]), pairs.n, margin)[0])
-    return float(special.ndtr(score)), float(special.ndtr(-score)), "Tango's score test (asymptotic)"
+    # one item against either claim, as a correction for continuity: without it both go up to 9 % at small margins
+    against, towards = (_score(np.array([b]), np.array([c]), pairs.n, margin)[0] for b, c in _shifted(pairs))
+    return float(special.ndtr(against)), float(special.ndtr(-towards)), "Tango's score test (asymptotic, continuity-corrected)"
+
+
+def _shifted(pairs: Pairs) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The flips with one more for the worse, and with one less (or one more for the better)."""
+    b, c = pairs.worse, pairs.better
+    return (min(b + 1, pairs.n - c), c), ((b - 1, c) if b else (0, min(c + 1, pairs.n)))
 
 
 def non_inferiority_power(n: SupportsIndex, margin: float, alpha: float = 0.05, flips: float = 0.03) -> float:
@@ -186,8 +193,10 @@ def non_inferiority_power(n: SupportsIndex, margin: float, alpha: float = 0.05, 
     if not 0 <= flips <= 0.5:
         raise ValueError(f"flips is {flips}; it must lie in [0, 0.5]")
     if total > LARGEST_EXACT:
-        spread = math.sqrt(2 * flips / total) or math.inf
-        return float(special.ndtr(margin / spread + special.ndtri(alpha))) if flips else 1.0
+        if not flips:
+            return float(_p_values(Pairs(0, 0, 0, total), margin)[0] <= alpha)
+        spread = math.sqrt(2 * flips / total)
+        return float(special.ndtr((margin - 1 / total) / spread + special.ndtri(alpha)))
     low, _ = margin_p_values(total, margin)
     b, c = np.indices((total + 1, total + 1))
     rest = np.maximum(total - b - c, 0)

@@ -118,8 +118,7 @@ def follow_rate(
     decision, stop = _first(counts <= edges.passes[: counts.size], counts >= edges.fails[: counts.size])
     k, t = counts[:stop], np.arange(1, stop + 1)
     bets, goal = _Bets(n, tolerance, alpha), -math.log(alpha)
-    upper = _crossing(lambda m: bool((bets.better(k, t, m) >= goal).any()))
-    lower = 1 - _crossing(lambda m: bool((_mixture(k, t, 1 - m, WORSE) >= goal).any()))
+    lower, upper = _ends(bets, k, k, goal)
     interval = _around(int(k[-1]) / stop, lower, upper, alpha, "betting confidence sequence")
     better, worse = bets.better(k[-1:], t[-1:], tolerance)[0], _mixture(k[-1:], t[-1:], tolerance, WORSE)[0]
     return Sequential(decision, stop, int(k[-1]), _exp(better), _exp(worse), interval)
@@ -142,9 +141,7 @@ def watch(
     n, seen = check_count("horizon", horizon, low.size), low.size
     edges = boundaries(n, tolerance, alpha)
     decision, _ = _first(high <= edges.passes[:seen], low >= edges.fails[:seen])
-    t, bets, goal = np.arange(1, seen + 1), _Bets(n, tolerance, alpha), -math.log(alpha)
-    upper = _crossing(lambda m: bool((bets.better(high, t, m) >= goal).any()))
-    lower = 1 - _crossing(lambda m: bool((_mixture(low, t, 1 - m, WORSE) >= goal).any()))
+    lower, upper = _ends(_Bets(n, tolerance, alpha), low, high, -math.log(alpha))
     ahead = np.arange(1, n - seen + 1)
     can_pass = bool((high[-1] <= edges.passes[seen:]).any())
     can_fail = bool((low[-1] + ahead >= edges.fails[seen:]).any())
@@ -202,6 +199,13 @@ class _Bets:
             log_full_run = np.log(FULL_RUN * full_run)
         log_capital: Floats = np.logaddexp(math.log(1 - FULL_RUN) + _mixture(k, t, null, BETTER), log_full_run)
         return log_capital
+
+
+def _ends(bets: _Bets, low: Ints, high: Ints, goal: float) -> tuple[float, float]:
+    """The rates that no capital rejects after any of the items: the lower end by the counts ``low``, the upper by ``high``."""
+    t = np.arange(1, low.size + 1)
+    upper = _crossing(lambda m: bool((bets.better(high, t, m) >= goal).any()))
+    return 1 - _crossing(lambda m: bool((_mixture(low, t, 1 - m, WORSE) >= goal).any())), upper
 
 
 def _mixture(k: Ints, t: Ints, null: float, odds: tuple[float, ...]) -> Floats:

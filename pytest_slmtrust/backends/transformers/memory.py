@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...requests import Generate, Loglikelihood, Prompt, Request
+from ...requests import CHARACTERS, Generate, Loglikelihood, Request, text_of
 from .files import ModelError, read_object
 from .fingerprint import count_parameters
 
@@ -19,7 +19,6 @@ CACHE_SHARE, WORK_SHARE, LOGITS_SHARE = 0.3, 0.15, 0.1
 LOGITS = 256 * 2**20
 #: Float32 copies of a row's logits while a token is drawn: logits, their softmax in double precision, and its sums.
 COPIES = 6
-CHARACTERS = 4
 
 
 @dataclass(slots=True)
@@ -81,14 +80,10 @@ def widest(requests: Sequence[Request[Any]]) -> int:
 
 def _width(request: Request[Any]) -> int:
     if isinstance(request, Generate):
-        return _characters(request.prompt) // CHARACTERS + request.max_new_tokens
+        return len(text_of(request.prompt)) // CHARACTERS + request.max_new_tokens
     if isinstance(request, Loglikelihood):
-        return (_characters(request.context) + len(request.continuation)) // CHARACTERS
+        return (len(text_of(request.context)) + len(request.continuation)) // CHARACTERS
     return 0
-
-
-def _characters(prompt: Prompt) -> int:
-    return len(prompt) if isinstance(prompt, str) else sum(len(message.content) for message in prompt)
 
 
 def check_fits(cost: Cost, width: int, dtype: str, at_hand: int | None) -> None:

@@ -1,0 +1,166 @@
+"""An audit whose numbers, statuses or verdict do not follow from its findings is refused, however it was changed."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs import run
+from test_versus import CONFTEST, OPTIONS, PROBE
+
+from pytest_slmtrust.assemble import overall, sentence
+from pytest_slmtrust.audit import Audit, AuditError
+from pytest_slmtrust.verify import problems, read_verified
+
+Data = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def audits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Data]:
+    folder = tmp_path_factory.mktemp("audits")
+    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "probe_polite.py").write_text(PROBE.format(n=200, extra=", tolerance=0.1"))
+    runs = {
+        "clean": ("--slm=conftest:child",), "broken": ("--slm=conftest:broken",),
+        "pair": ("--slm=conftest:broken", "--slm-vs=conftest:parent"), "stopped": ("--slm=conftest:broken", "--slm-early-stop"),
+    }  # fmt: skip
+    for name, options in runs.items():
+        run(folder, *options, f"--slm-report={name}", *OPTIONS)
+    return {name: json.loads((folder / name / "audit.json").read_text()) for name in runs}
+
+
+def gate(data: Data, kind: str = "rate") -> Data:
+    found: Data = next(g for g in data["gates"] if g["quantity"] == kind)
+    return found
+
+
+def only(data: Data, kind: str) -> Data:
+    data["gates"] = [gate(data, kind)]
+    return gate(data, kind)
+
+
+def _waived(data: Data) -> None:
+    waiver = {"probe": "something_else", "reason": "r", "owner": "o", "expires": "2001-01-01", "expired": False}
+    data["waivers"] = [waiver]
+    gate(data)["waiver"] = waiver
+
+
+def _advised(data: Data) -> None:
+    perfect = {"name": "x", "data": "y", "tp": 1000, "fn": 0, "tn": 1000, "fp": 0, "good": False, "single": True}
+    gate(data).update(measured=perfect, advisory="weak", blocking=False)
+
+
+def _passes_first(data: Data) -> None:
+    found = {f["source"]: f["outcome"] for f in data["findings"]}
+    order = sorted(found, key=lambda s: found[s] != "passed")
+    gate(data).update(stopped={"planned": len(order), "order": order}, lower=0.2, upper=0.03, status="PASS")
+
+
+def _one_item_often(data: Data) -> None:
+    passed = next(f["source"] for f in data["findings"] if f["outcome"] == "passed")
+    order = [passed] * 200 + gate(data)["stopped"]["order"]
+    gate(data).update(stopped={"planned": len(order), "order": order}, status="PASS")
+
+
+def _no_pairs(data: Data) -> None:
+    none = {"both": 0, "worse": 0, "better": 0, "neither": 0}
+    only(data, "paired")["paired"].update(judged=none, worst=none, best=none, mcnemar=None)
+    gate(data, "paired")["status"] = "PASS"
+    data["findings"], data["baseline"]["findings"] = [], []
+
+
+def _baseline_twice(data: Data) -> None:
+    worse = [{**f, "outcome": "failed"} for f in data["baseline"]["findings"]]
+    data["baseline"]["findings"] += worse
+
+
+ATTACKS: dict[str, tuple[str, Callable[[Data], object]]] = {
+    "no cases": ("broken", lambda d: gate(d).update(cases=0, failures=0, lower=0.0, upper=0.015, status="PASS")),
+    "other side": ("broken", lambda d: gate(d).update(side="at least", status="PASS")),
+    "tolerance 1": ("broken", lambda d: gate(d).update(tolerance=1.0, status="PASS")),
+    "tolerance": ("broken", lambda d: gate(d).update(tolerance=0.5, status="PASS")),
+    "alpha": ("broken", lambda d: gate(d).update(alpha=0.4)),
+    "a metric": ("broken", lambda d: gate(d).update(quantity="metric", lower=0.0, upper=0.0, status="PASS")),
+    "a mean": ("broken", lambda d: gate(d).update(quantity="mean", tolerance=1.0, lower=0.0, upper=1.0, status="PASS")),
+    "measured": ("broken", lambda d: gate(d).update(status="MEASURED", blocking=False)),
+    "not tested": ("broken", lambda d: gate(d).update(status="NOT TESTED", blocking=False)),
+    "not decidable": ("broken", lambda d: gate(d).update(status="NOT DECIDABLE", blocking=False)),
+    "gate dropped": ("broken", lambda d: d["gates"].pop(0)),
+    "waiver of another": ("broken", _waived),
+    "weak detector": ("broken", _advised),
+    "numbers": ("broken", lambda d: gate(d).update(worst=0.0, best=0.0, reason="0 of 200 items failed")),
+    "estimate": ("broken", lambda d: gate(d)["estimate"].update(value=0.0, lower=0.0, upper=0.0)),
+    "holm": ("broken", lambda d: gate(d).update(p_holm=1.0)),
+    "floor": ("clean", lambda d: gate(d).update(
+        floor={"claim": "answers", "passed": 0, "total": 30, "lower": 1.0, "at_least": 0.5})),
+    "power": ("clean", lambda d: gate(d).update(power=1.0)),
+    "finding twice": ("clean", lambda d: d["findings"].append(copy.deepcopy(d["findings"][0]))),
+    "gate twice": ("clean", lambda d: d["gates"].append(copy.deepcopy(d["gates"][0]))),
+    "nothing untested": ("clean", lambda d: d.update(not_tested=[])),
+    "passes first": ("broken", _passes_first),
+    "one item often": ("stopped", _one_item_often),
+    "planned": ("stopped", lambda d: gate(d)["stopped"].update(planned=100)),
+    "pair measured": ("pair", lambda d: only(d, "paired").update(status="MEASURED", blocking=False)),
+    "no pairs": ("pair", _no_pairs),
+    "margin": ("pair", lambda d: only(d, "paired").update(tolerance=0.5, status="PASS")),
+    "difference": ("pair", lambda d: only(d, "paired")["estimate"].update(value=-0.2, lower=-0.3, upper=-0.1)),
+    "items of a pair": ("pair", lambda d: only(d, "paired").update(items=9999)),
+    "baseline twice": ("pair", _baseline_twice),
+    "baseline's floor": ("pair", lambda d: only(d, "paired")["paired"].update(
+        baseline_floor={"claim": "a", "passed": 30, "total": 30, "lower": 0.0, "at_least": 0.5})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_change_is_found(name: str, audits: dict[str, Data], tmp_path: Path) -> None:
+    source, change = ATTACKS[name]
+    data = copy.deepcopy(audits[source])
+    change(data)
+    made = Audit.from_json(json.dumps(data))
+    data["verdict"] = str(overall(made.gates))  # whoever changes a file makes its verdict fit
+    data["sentence"] = sentence(overall(made.gates), made.gates)
+    path = tmp_path / "audit.json"
+    path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+    with pytest.raises(AuditError):
+        read_verified(path)
+    assert problems(made)
+
+
+@pytest.mark.parametrize("name", ["clean", "broken", "pair", "stopped"])
+def test_what_was_written_is_accepted(name: str, audits: dict[str, Data]) -> None:
+    assert problems(Audit.from_json(json.dumps(audits[name]))) == []
+
+
+def test_another_sentence_is_found(audits: dict[str, Data]) -> None:
+    data = {**audits["broken"], "sentence": "FAIL: but really 99 of 99 blocking gates pass"}
+    assert "sentence" in problems(Audit.from_json(json.dumps(data)))[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": {"rows_sha256": 0}}, {"settings": {"profile": 3}}, {"settings": {"profile": {"margin": "x"}}},
+        {"settings": {"profile": {"alpha": 7}}}, {"provenance": {"versions": []}},
+    ],
+)  # fmt: skip
+def test_wrong_types_are_one_line(change: Data, audits: dict[str, Data], tmp_path: Path) -> None:
+    path = tmp_path / "audit.json"
+    path.write_text(json.dumps({**audits["clean"], **change}, indent=1, sort_keys=True) + "\n")
+    with pytest.raises(AuditError, match=r"\A[^\n]*\Z"):
+        read_verified(path)
+
+
+def test_what_a_file_says_acts_on_no_terminal(audits: dict[str, Data], tmp_path: Path) -> None:
+    data = copy.deepcopy(audits["broken"])
+    gate(data).update(nodeid="x::\x1b[2J\n::error::gate[y]", status="PASS")
+    path = tmp_path / "audit.json"
+    path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+    with pytest.raises(AuditError) as caught:
+        read_verified(path)
+    assert "\x1b" not in str(caught.value)
+    assert "\n" not in str(caught.value)
