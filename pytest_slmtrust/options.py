@@ -99,8 +99,9 @@ class Settings:
         return tuple(self.values[name])
 
     def inputs(self) -> dict[str, str]:
-        """The files and folders that a user gave, by the name of their option."""
-        return {name: self.text(name) for name in INPUTS if self.text(name)}
+        """The files and folders that a user gave, by the name of their option; and the other model of ``--slm-vs``."""
+        files = {name: str(self.path(name)) for name in INPUTS if self.text(name)}
+        return files if self.text("vs") in ("", "self") else {**files, "vs": self.text("vs")}
 
     def names(self, name: str) -> list[str]:
         """A text of names separated by commas."""

@@ -20,7 +20,7 @@ from .parts import NEEDS, ProbeError
 from .policy import Policy
 from .probe import Case, Probe
 from .quality import detector_check
-from .requests import Backend, BackendError, Classify, Counters, Perturb, RequestFailed
+from .requests import REFERENCE, Backend, BackendError, Classify, Counters, Perturb, RequestFailed
 from .sharing import Mask
 from .stopping import Watch
 
@@ -335,7 +335,7 @@ def selected_cases(suites: Iterable[tuple[Suite, Case | None]]) -> list[Case]:
 
 def describe_engine(engine: Engine) -> dict[str, Any]:
     """Provenance of every backend, and what answering cost, as JSON-able data."""
-    backends = {id(b): b for b in engine.backends.values()}
+    backends = {id(b): b for (_, role), b in engine.backends.items() if role != REFERENCE}
     target = engine.model
     counters = asdict(engine.counters)
     own = getattr(target, "counters", None)

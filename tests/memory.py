@@ -42,9 +42,10 @@ def noise(text: str) -> float:
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 0x100000000
 
 
-def model(known: Sequence[str] = (), gain: float = 2.0) -> Callable[[Request[Any]], Any]:
+def model(known: Sequence[str] = (), gain: float = 2.0, hard: float = 0.0, seed: str = "") -> Callable[[Request[Any]], Any]:
     """A model that copies what it has just read, finds sentences likelier than their words in reverse, and remembers ``known``:
-    it continues these texts and finds each of their tokens ``gain`` nats likelier."""
+    it continues these texts and finds each of their tokens ``gain`` nats likelier. ``hard``: how much the texts differ in what
+    every model makes of them, in nats a token; ``seed``: another one makes other noise."""
 
     def answer(request: Request[Any]) -> Any:
         if isinstance(request, Generate):
@@ -58,7 +59,8 @@ def model(known: Sequence[str] = (), gain: float = 2.0) -> Callable[[Request[Any
         assert isinstance(request, Loglikelihood)
         text = f"{request.context}{request.continuation}"
         bonus = gain if text in known else 0.5 if text.startswith("The ") else 0.0
-        tokens = [TokenLogprob(-4 + bonus + noise(f"{text}{i}"), -4.0, 1.0) for i, _ in enumerate(request.continuation.split())]
+        level = -4 + bonus - hard * noise(text)
+        tokens = [TokenLogprob(level + noise(f"{seed}{text}{i}"), -4.0, 1.0) for i, _ in enumerate(request.continuation.split())]
         total = sum(t.logp for t in tokens)
         return Logprob(total, False, len(tokens), tuple(tokens) if request.detail else ())
 
@@ -71,11 +73,14 @@ def _words(text: str, most: int) -> Completion:
 
 
 def gates(
-    reply: Any, inputs: Mapping[str, str], probes: Sequence[Probe], profile: str = "ci", reveal: bool = False
-) -> dict[str, tuple[GateResult, list[Finding]]]:
-    """What each probe's gate says, with the findings of its rows."""
+    reply: Any, inputs: Mapping[str, str], probes: Sequence[Probe], profile: str = "ci", reveal: bool = False,
+    reference: Any = None,
+) -> dict[str, tuple[GateResult, list[Finding]]]:  # fmt: skip
+    """What each probe's gate says, with the findings of its rows; ``reference`` answers for the model of ``--slm-vs``."""
     with tempfile.TemporaryDirectory() as folder:
-        engine = engine_of(FakeBackend(reply), WordListScorer(), Store(Path(folder), "scripted"))
+        beside = None if reference is None else FakeBackend(reference, name="reference")
+        inputs = inputs if beside is None else {**inputs, "vs": "reference"}
+        engine = engine_of(FakeBackend(reply), WordListScorer(), Store(Path(folder), "scripted"), beside)
         session = AuditSession(load_policy(profile, inputs=inputs), engine, Mask(b"scripted", reveal))
         suites = [session.add(probe, f"slm::{probe.dimension}") for probe in probes]
         engine.prefetch([case for suite in suites if not suite.missing for case in suite.everything()])

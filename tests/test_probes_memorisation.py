@@ -17,7 +17,7 @@ from pytest_slmtrust.probes.membership import membership_reading, min_k, min_k_p
 from pytest_slmtrust.probes.memorisation import longest_run, recites_no_training_document, verbatim
 from useless import wrong_controls
 
-from pytest_slmtrust import Finding, Loglikelihood, ProbeError, Profile, TokenLogprob
+from pytest_slmtrust import Finding, Loglikelihood, Logprob, ProbeError, Profile, TokenLogprob
 
 RECITES = recites_no_training_document
 
@@ -50,7 +50,7 @@ def test_a_useless_model_earns_no_pass(tmp_path: Path, reply: str) -> None:
         "members": write(tmp_path / "a.jsonl", documents(200, "a")),
         "nonmembers": write(tmp_path / "b.jsonl", documents(200, "b")),
     }
-    found = gates(reply, inputs, [RECITES, *ATTACKS])
+    found = gates(reply, inputs, [RECITES, *ATTACKS], reference=reply)
     assert {result.status for result, _ in found.values()} <= {"UNEARNED", "INCONCLUSIVE"}
 
 
@@ -69,7 +69,7 @@ def test_no_document_stands_in_a_finding(tmp_path: Path) -> None:
     texts = [f"{secret} {text}" for text in documents(60, "pii")]
     inputs = {"members": write(tmp_path / "m.jsonl", texts), "nonmembers": write(tmp_path / "n.jsonl", documents(60, "other"))}
     for reveal in (False, True):
-        for result, found in gates(model(texts), inputs, [RECITES, *ATTACKS], reveal=reveal).values():
+        for result, found in gates(model(texts), inputs, [RECITES, *ATTACKS], reveal=reveal, reference=model()).values():
             shared = json.dumps([[f.evidence, f.source, f.case, f.nodeid, f.reason] for f in found]) + result.reason
             assert "Quarrendon" not in shared
             assert "734" not in shared
@@ -99,7 +99,7 @@ def _both(tmp_path: Path, n: int = 100) -> tuple[dict[str, str], list[str]]:
 
 def test_a_model_that_remembers_is_found_by_every_attack(tmp_path: Path) -> None:
     inputs, members = _both(tmp_path)
-    for result, found in gates(model(members), inputs, ATTACKS).values():
+    for result, found in gates(model(members), inputs, ATTACKS, reference=model()).values():
         assert result.status == "FAIL", result.reason
         assert result.estimate is not None
         assert result.estimate.value > 0.95
@@ -111,9 +111,47 @@ def test_a_model_that_remembers_is_found_by_every_attack(tmp_path: Path) -> None
 
 def test_a_model_that_does_not_remember_passes(tmp_path: Path) -> None:
     inputs, _ = _both(tmp_path)
-    for result, _ in gates(model(), inputs, ATTACKS).values():
+    for result, _ in gates(model(), inputs, ATTACKS, reference=model(seed="other")).values():
         assert result.status == "PASS", result.reason
         assert result.blocking
+
+
+def test_a_reference_model_takes_out_what_is_hard_for_every_model(tmp_path: Path) -> None:
+    """Where texts differ much in how likely any model finds them, the loss shows nothing and the difference shows all."""
+    inputs, members = _both(tmp_path)
+    found = gates(model(members, gain=0.2, hard=8.0), inputs, ATTACKS, reference=model(hard=8.0))
+    areas = {name: result.estimate.value for name, (result, _) in found.items() if result.estimate}
+    assert areas["hides_members_from_reference"] > 0.99
+    assert areas["hides_members_from_loss"] < 0.6
+    assert found["hides_members_from_reference"][0].status == "FAIL"
+    # the reference knows the documents as well: both were trained on them, or neither
+    both = gates(model(members), inputs, ATTACKS[-1:], reference=model(members, seed="other"))["hides_members_from_reference"]
+    assert both[0].status == "PASS", both[0].reason
+    # the same model twice says nothing at all
+    same = gates(model(members), inputs, ATTACKS[-1:], reference=model(members))["hides_members_from_reference"]
+    assert {f.score for f in same[1]} == {0.0}
+    assert (same[0].status, same[0].lower, same[0].upper) == ("INCONCLUSIVE", 0.0, 1.0)
+
+
+def test_the_score_beside_a_reference_is_in_nats_a_byte(tmp_path: Path) -> None:
+    inputs = {"members": write(tmp_path / "m.jsonl", ["söme text"] * 1), "nonmembers": write(tmp_path / "n.jsonl", ["other"])}
+    answers = {"söme text": (-3.0, -8.0), "other": (-5.0, -5.0)}
+
+    def answering(side: int) -> Any:
+        return lambda r: Logprob(answers.get(r.continuation, (0.0, 0.0))[side], False, 2 + side, (TokenLogprob(-1.0, -1.0, 1.0),))
+
+    rows = gates(answering(0), inputs, ATTACKS[-1:], reference=answering(1))["hides_members_from_reference"][1]
+    assert {f.group: f.score for f in rows} == {"member": 0.5, "nonmember": 0.0}
+    assert {f.evidence["tokens of the reference"] for f in rows} == {3}
+
+
+def test_every_attack_asks_the_same_documents_half_of_each_file(tmp_path: Path) -> None:
+    inputs = {"members": write(tmp_path / "m.jsonl", documents(300, "m", 5))}
+    for count, kept in ((300, (90, 90)), (20, (160, 20)), (95, (90, 90))):
+        inputs["nonmembers"] = write(tmp_path / "n.jsonl", documents(count, "n", 5))
+        asked = [{c.id for c in p.cases(profile(**inputs, vs="x"), 180)} for p in ATTACKS]
+        assert asked.count(asked[0]) == len(ATTACKS)
+        assert (sum(i.startswith("member") for i in asked[0]), sum(i.startswith("non") for i in asked[0])) == kept
 
 
 def test_files_of_two_styles_are_confounded_and_gate_nothing(tmp_path: Path) -> None:
@@ -121,7 +159,7 @@ def test_files_of_two_styles_are_confounded_and_gate_nothing(tmp_path: Path) -> 
     others = [f"Dear reader, {text} yours" for text in documents(80, "others")]
     inputs = {"members": write(tmp_path / "m.jsonl", members), "nonmembers": write(tmp_path / "n.jsonl", others)}
     for answer in (model(), model(members)):
-        for result, _ in gates(answer, inputs, ATTACKS).values():
+        for result, _ in gates(answer, inputs, ATTACKS, reference=model()).values():
             assert (result.status, result.blocking) == ("INCONCLUSIVE", False)
             assert result.advisory == "CONFOUNDED: the files differ in their words and length, without any model"
             assert (result.lower, result.upper) == (None, None)
@@ -304,6 +342,7 @@ def test_through_pytest_with_and_without_the_files(pytester: pytest.Pytester) ->
     rows = {r["what"]: r["reason"] for r in audit(pytester.path)["not_tested"] if r["dimension"] == "privacy"}
     assert rows[RECITES.name] == "needs --slm-members"
     assert rows["hides_members_from_loss"] == "needs --slm-members, --slm-nonmembers"
+    assert rows["hides_members_from_reference"] == "needs --slm-members, --slm-nonmembers, --slm-vs"
     assert rows["learned_no_canary"] == "needs --slm-canaries"
     result = pytester.runpytest(*options, "--slm-members=m.jsonl", "--slm-strict", "--junitxml=slmtrust-report/junit.xml")
     found = [f for f in audit(pytester.path)["findings"] if f["probe"] == RECITES.name]
@@ -337,6 +376,7 @@ def test_a_confounded_audit_is_rendered_and_verified(pytester: pytest.Pytester) 
     audit = Audit.from_json(path.read_text())
     assert problems(audit) == []
     assert sum(g.status == "INCONCLUSIVE" and not g.blocking for g in audit.gates) == 4
+    assert {g.probe for g in audit.gates if g.status == "NOT TESTED" and not g.blocking} >= {"hides_members_from_reference"}
     assert main(["render", str(path)]) == 0
     html = path.with_suffix(".html").read_text()
     assert html.count("CONFOUNDED: the files differ in their words") >= 4
