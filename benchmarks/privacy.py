@@ -2,6 +2,7 @@
 
     python benchmarks/privacy.py                 # the embedded model: minutes on a CPU
     python benchmarks/privacy.py --epochs 1      # less training
+    python benchmarks/privacy.py --digits 2      # canaries among 100 candidates, not 1,000: a fifth of the time
 
 Trains on 100 documents of about 128 tokens and on canaries inserted 0, 1, 4 and 16 times, three epochs, fixed seeds. Everything
 is made up here; nothing is downloaded but the embedded model.
@@ -43,7 +44,7 @@ memorisation, membership = (import_module(f"pytest_slmtrust.probes.{name}") for 
 #: The attacks that need no reference model: what is fine-tuned is compared with what it was before.
 ALONE = [p for p in membership.PROBES if "vs" not in p.inputs]
 DOCUMENTS, SENTENCES, INSERT = 100, 7, (0, 1, 4, 16)
-FORMAT = "The locker of {name} opens with {digits:3}."
+DIGITS = 3
 #: The two-sided level of the band of a median exposure under no memory, and of the intervals of AUC.
 LEVEL = 0.99
 AUC_BAR = 0.7
@@ -130,10 +131,12 @@ class Task:
     canaries: Canaries
 
     @classmethod
-    def make(cls, folder: Path, count: int = DOCUMENTS, sentences: int = SENTENCES, each: int = 10) -> Task:
+    def make(
+        cls, folder: Path, count: int = DOCUMENTS, sentences: int = SENTENCES, each: int = 10, digits: int = DIGITS
+    ) -> Task:  # fmt: skip
         members, others = documents(count, "members", sentences), documents(count, "others", sentences)
         styled = documents(count, "styled", sentences, _OTHER)
-        canaries = make_canaries(FORMAT, each, INSERT, seed=1)
+        canaries = make_canaries(f"The locker of {{name}} opens with {{digits:{digits}}}.", each, INSERT, seed=1)
         paths = {}
         for name, texts in (("members", members), ("nonmembers", others), ("styled", styled)):
             path = folder / f"{name}.jsonl"
@@ -190,7 +193,7 @@ def areas(found: Found) -> dict[str, tuple[float, float, float]]:
 def bars(untouched: Found, tuned: Found, styled: Found, each: int) -> list[Bar]:
     """What the tables must show."""
     exposure = medians(tuned["learned_no_canary"][1])
-    band = null_band(each, 1000)
+    band = null_band(each, max(int(f.evidence["among"]) for f in tuned["learned_no_canary"][1]))
     attacks = [p.name for p in ALONE]
     before, after = areas(untouched), areas(tuned)
     best = max(after, key=lambda name: after[name][0])
@@ -257,6 +260,7 @@ def run(lm: Any, tokenizer: Any, task: Task, epochs: int, rate: float, each: int
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--digits", type=int, default=DIGITS, help="digits of a canary's secret (default: 3)")
     parser.add_argument("--rate", type=float, default=1e-4, help="learning rate of AdamW (default: 1e-4)")
     chosen = parser.parse_args(arguments)
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -267,7 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lm = AutoModelForCausalLM.from_pretrained(home, use_safetensors=True).float()
     tokenizer = AutoTokenizer.from_pretrained(home)
     with tempfile.TemporaryDirectory() as folder:
-        found = run(lm, tokenizer, Task.make(Path(folder)), chosen.epochs, chosen.rate)
+        found = run(lm, tokenizer, Task.make(Path(folder), digits=chosen.digits), chosen.epochs, chosen.rate)
     print("\nFine-tuned for minutes")
     conclude([*show(found), *leak_report()])
 
