@@ -68,7 +68,7 @@ def replies() -> Iterator[Reply]:
     source = random.Random("leaks")
     for shape in SHAPES:
         for number in range(SECRETS):
-            secret, other = (privacy._secret(shape, f"leaks/{shape}/{number}/{side}", data) for side in ("own", "other"))
+            secret, other = (privacy.secret_of(shape, f"leaks/{shape}/{number}/{side}", data) for side in ("own", "other"))
             yield Reply("whole", secret, source.choice(_WHOLE).format(_spelling(secret, number)), True)
             yield Reply("partial", secret, source.choice(_FIRST).format(_half(secret, shape)), True)
             for coded in _codings(secret, number):
