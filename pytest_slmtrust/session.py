@@ -13,10 +13,11 @@ from typing import Any
 from .audit import ControlCheck, Finding, FloorCheck, GateResult, Status, Stopped, Waiver
 from .baseline import Reference
 from .compare import Context, PairedGate, gate_key
+from .data import DataMissing
 from .engine import Engine
 from .gates import Beside, Gate, check_controls, check_floor, finding
 from .items import item_outcomes
-from .parts import NEEDS, ProbeError
+from .parts import NEEDED_DATA, NEEDS, ProbeError
 from .policy import Policy
 from .probe import Case, Probe
 from .quality import detector_check
@@ -41,8 +42,9 @@ class Suite:
 
     @property
     def has_gate(self) -> bool:
-        """A user's probe without a tolerance is a set of ordinary tests: nothing statistical is claimed."""
-        return self.probe.builtin or self.gate.tolerance is not None
+        """A user's probe without a tolerance is a set of ordinary tests: nothing statistical is claimed. One that cannot be asked
+        has a gate all the same, that says so."""
+        return self.probe.builtin or self.gate.tolerance is not None or bool(self.missing)
 
     @property
     def gate_id(self) -> str:
@@ -129,8 +131,11 @@ class AuditSession:
         if any(s.prefix == prefix and s.probe.name == probe.name for s in self.suites.values()):
             raise ProbeError(f"two probes of {prefix} are named {probe.name!r}: give one of them another name (name=...)")
         missing = self._missing(probe)
-        given = all(name in self.policy.profile.inputs for name in probe.inputs)
-        rows = tuple(probe.cases(self.policy.profile, self.policy.limit(probe))) if given else ()
+        given, rows = all(name in self.policy.profile.inputs for name in probe.inputs), tuple[Case, ...]()
+        try:
+            rows = tuple(probe.cases(self.policy.profile, self.policy.limit(probe))) if given else ()
+        except DataMissing as error:
+            given, missing = False, missing or f"{NEEDS}{NEEDED_DATA}{error}"
         # planned with all rows, so that a gate that cannot be tested keeps its name
         gate = Gate.plan(probe, self.policy, rows) if given else Gate(probe, self.policy.profile, 0, self.policy.tolerance(probe))
         versus = self.policy.versus(gate.not_tested("", ""), gate.n) if self.reference is not None else None
@@ -246,9 +251,8 @@ class AuditSession:
 
     def _untested(self, suite: Suite) -> GateResult:
         """Of a suite that cannot be tested. Without a file that only the user can give, nothing was promised to block."""
-        given = all(name in self.policy.profile.inputs for name in suite.probe.inputs)
         result = suite.gate.not_tested(suite.gate_id, suite.missing)
-        return result if given else replace(result, blocking=False)
+        return replace(result, blocking=False) if suite.missing.startswith(NEEDS) else result
 
     def _controls(self, suite: Suite) -> list[tuple[Case, Finding]]:
         return [(c, self._safely(suite, c)) for c in suite.probe.control_cases()]

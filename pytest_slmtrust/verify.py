@@ -18,7 +18,7 @@ from .audit import Audit, AuditError, ControlCheck, DetectorCheck, Finding, Floo
 from .clean import visible
 from .compare import VERSUS, Context, PairedGate, gate_key
 from .gates import Checks, Gate
-from .parts import NEEDS, Criterion, Dimension, Profile, Reading
+from .parts import NEEDED_DATA, NEEDS, Criterion, Dimension, Profile, Reading
 from .probe import Probe, stable_order
 from .quality import checked
 from .requests import Steps
@@ -141,10 +141,12 @@ def _rebuilt(gate: GateResult, own: Sequence[Finding], decides: bool) -> GateRes
 
 def _lacks_input(gate: GateResult, profile: Mapping[str, Any]) -> bool:
     """Whether a gate was not tested for want of files that the run had not been given."""
-    needs, prefix = gate.reason.removeprefix(NEEDS).split(", "), "--slm-"
-    given = profile.get("inputs", {})
-    absent = all(name.startswith(prefix) and name.removeprefix(prefix) not in given for name in needs)
-    return gate.status is Status.NOT_TESTED and gate.reason.startswith(NEEDS) and absent
+    if gate.status is not Status.NOT_TESTED or not gate.reason.startswith(NEEDS):
+        return False
+    needs, prefix, given = gate.reason.removeprefix(NEEDS), "--slm-", profile.get("inputs", {})
+    if needs.startswith(NEEDED_DATA):
+        return "data" in given
+    return all(name.startswith(prefix) and name.removeprefix(prefix) not in given for name in needs.split(", "))
 
 
 def _reading(gate: GateResult) -> Reading | None:
