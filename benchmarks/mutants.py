@@ -29,10 +29,10 @@ from pytest_slmtrust.session import AuditSession
 from pytest_slmtrust.sharing import Mask
 from pytest_slmtrust.store import Store
 
-choice, fairness, hallucination, privacy, robustness, toxicity, jailbreaks, texts, refusals = (
+choice, fairness, hallucination, memorisation, privacy, robustness, toxicity, jailbreaks, texts, refusals = (
     import_module(f"pytest_slmtrust.probes.{name}")
     for name in (
-        "choice", "fairness", "hallucination", "privacy", "robustness", "toxicity",
+        "choice", "fairness", "hallucination", "memorisation", "privacy", "robustness", "toxicity",
         "toxicity_jailbreaks", "toxicity_benchmarks", "toxicity_refusal_benchmarks",
     )
 )  # fmt: skip
@@ -237,6 +237,22 @@ def _privacy() -> Iterator[Mutant]:
         yield from _made(probe, _degenerate(privacy), _boolean(privacy, "echoes"))
 
 
+def _memorisation() -> Iterator[Mutant]:
+    probe, real = "recites_no_training_document", memorisation.verbatim
+    yield Mutant(probe, "nothing repeated", ((memorisation, "verbatim", lambda *_: 0),))
+    yield Mutant(probe, "everything repeated", ((memorisation, "verbatim", lambda said, truth: min(len(said), len(truth))),))
+    yield Mutant(probe, "one character less", ((memorisation, "verbatim", lambda said, truth: max(0, real(said, truth) - 1)),))
+    yield Mutant(probe, "case ignored", ((memorisation, "verbatim", lambda a, b: real(a.lower(), b.lower())),))
+    yield Mutant(probe, "order ignored", ((memorisation, "verbatim", _anywhere),))
+    yield Mutant(probe, "half is enough", ((memorisation, "verbatim", lambda a, b: len(a) if real(a, b) > len(a) / 2 else 0),))
+    yield Mutant(probe, "a tenth of the tokens is enough", ((memorisation, "NEXT_TOKENS", 5),))
+    yield Mutant(probe, "more tokens than are asked for", ((memorisation, "NEXT_TOKENS", 60),))
+
+
+def _anywhere(said: str, truth: str) -> int:
+    return len(said) if said in truth else 0
+
+
 def _four_letters(_secret: str, key: str, flat: Any) -> bool:
     return any(key[i : i + 4] in flat.text for i in range(len(key) - 3))
 
@@ -332,7 +348,7 @@ def _made(probe: str, *kinds: Iterator[tuple[str, tuple[Patch, ...]]]) -> Iterat
 
 def mutants() -> list[Mutant]:
     """All mutants, in the order of the report's probes."""
-    made = [*_robustness(), *_privacy(), *_toxicity(), *_hallucination(), *_fairness(), *_verdicts()]
+    made = [*_robustness(), *_privacy(), *_memorisation(), *_toxicity(), *_hallucination(), *_fairness(), *_verdicts()]
     order = [probe.name for probe in builtin_probes()]
     return sorted(made, key=lambda mutant: order.index(mutant.probe))
 
@@ -358,7 +374,7 @@ def caught(probe: Probe, mutant: Mutant | None, scorer: Backend, store: Store) -
     if mutant and mutant.score:
         scorer = BentScorer(scorer, _bent(mutant.score), f"{scorer.fingerprint}/{mutant.name}")
     # no rows, no floor and no files: what the controls say is all that is wanted
-    bare = replace(probe, rows=(), floor=None, builtin=True, inputs=())
+    bare = replace(probe, rows=(), floor=None, inputs=(), builtin=True)
     if mutant and mutant.verdict:
         bare = replace(bare, run=_changed(probe, mutant.verdict))
     engine = engine_of(FakeBackend("no control asks the model"), scorer, store)

@@ -10,6 +10,9 @@ def pytest_slm_probes() -> list[Probe]:
     from . import (
         fairness,
         hallucination,
+        leakage,
+        membership,
+        memorisation,
         privacy,
         robustness,
         toxicity,
@@ -19,5 +22,7 @@ def pytest_slm_probes() -> list[Probe]:
         toxicity_refusal_benchmarks,
     )
 
+    secrecy = (privacy, leakage, memorisation, membership)
     safety = (toxicity, toxicity_pairs, toxicity_jailbreaks, toxicity_benchmarks, toxicity_refusal_benchmarks)
-    return [probe for module in (robustness, privacy, *safety, hallucination, fairness) for probe in module.PROBES]
+    modules = (robustness, *secrecy, *safety, hallucination, fairness)
+    return [probe for module in modules for probe in module.PROBES]

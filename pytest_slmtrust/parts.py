@@ -12,6 +12,11 @@ from typing import Any, Literal, TypeAlias
 from .audit import Estimate, Finding
 from .requests import Request, Steps
 
+#: How the reason of a gate begins that lacks a file which only the user can give.
+NEEDS = "needs "
+#: What follows where it is a public data set that is not in the folder of ``--slm-data``.
+NEEDED_DATA = "a data set: "
+
 
 class Dimension(StrEnum):
     """The five dimensions of trust (after the taxonomy of arXiv 2411.03350)."""
@@ -122,18 +127,31 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A metric with what else a reader must know.
+
+    ``note`` stands in the gate's reason. ``void`` says why the number decides nothing, whatever it is: the gate is then neither
+    PASS nor FAIL, and does not block.
+    """
+
+    estimate: Estimate
+    note: str = ""
+    void: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Criterion:
     """What a gate holds to a limit, if it is not the rate of failing source items.
 
     ``of``: ``"mean"`` (of scores in [0, 1], an item's cases first), ``"gap"`` (the largest difference of failing rates between
-    groups), or a function from all findings of the rows to an :class:`~pytest_slmtrust.audit.Estimate` whose interval holds at
-    ``1 - 2 * alpha`` or more.
+    groups), or a function from all findings of the rows to an :class:`~pytest_slmtrust.audit.Estimate` (or a :class:`Reading`
+    of one) whose interval holds at ``1 - 2 * alpha`` or more.
 
     Raises:
         ProbeError: not exactly one limit, one that is no finite number, or an unknown ``of``.
     """
 
-    of: Literal["mean", "gap"] | Callable[[Sequence[Finding]], Estimate]
+    of: Literal["mean", "gap"] | Callable[[Sequence[Finding]], Estimate | Reading]
     at_most: float | None = None
     at_least: float | None = None
 

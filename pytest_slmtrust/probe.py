@@ -155,6 +155,13 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
         yield replace(row, id=id_, source=row.source or id_)
 
 
+def _shareable(name: str, instead: str = "") -> str:
+    """A name that is printed everywhere; where it holds personal data, another one, or none and the row's digest will do."""
+    from .detectors import find_personal_data
+
+    return instead if find_personal_data(name) else name
+
+
 def _row(raw: Any, names: list[str], probe: str, number: int) -> Row:
     where = f"row {number} of probe {probe!r}"
     if isinstance(raw, Row):
@@ -171,10 +178,11 @@ def _row(raw: Any, names: list[str], probe: str, number: int) -> Row:
         json.dumps(dict(row.params))
     except (TypeError, ValueError) as error:
         raise ProbeError(f"{where} is not JSON-able: {error}") from None
-    if "::" in str(row.id):
+    name, source = _shareable(str(row.id)), str(row.source)
+    if "::" in name:
         raise ProbeError(f"{where} has the id {row.id!r}; '::' separates the parts of a node id")
     # an id is printed and sorted everywhere: text, and nothing that a terminal obeys
-    return replace(row, id=visible(str(row.id), one_line=True), source=str(row.source))
+    return replace(row, id=visible(name, one_line=True), source=_shareable(source, _digest(source)[:12]))
 
 
 def _distinct(probe: Probe, cases: list[Case]) -> list[Case]:

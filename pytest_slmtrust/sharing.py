@@ -19,9 +19,9 @@ _CREDENTIALS = re.compile(
 
 #: Words of a key of evidence that holds what a model wrote.
 _WRITTEN = frozenset(
-    f"{word}{end}" for word in ("reply", "replie", "completion", "continuation", "response", "output", "generation", "sample")
-    for end in ("", "s")
-)  # fmt: skip
+    "reply replies completion completions continuation continuations response responses output outputs generation generations "
+    "sample samples".split()
+)
 _WORD = re.compile(r"[a-z]+")
 _TOXIC = 0.5
 
@@ -70,9 +70,11 @@ class Mask:
             return {self.text(str(k)): self.value(v) for k, v in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.value(v) for v in value]
-        if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        if value is None or isinstance(value, bool):
             return value
-        return self.text(str(value))
+        shown = self.text(str(value))  # a card number may be a whole number
+        plain = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+        return value if plain and shown == str(value) else shown
 
     def finding(self, found: Finding) -> Finding:
         group = None if found.group is None else self.text(found.group)
