@@ -29,10 +29,13 @@ from pytest_slmtrust.session import AuditSession
 from pytest_slmtrust.sharing import Mask
 from pytest_slmtrust.store import Store
 
-choice, fairness, hallucination, memorisation, privacy, robustness, toxicity = (
+choice, fairness, hallucination, memorisation, privacy, robustness, toxicity, jailbreaks, texts, refusals = (
     import_module(f"pytest_slmtrust.probes.{name}")
-    for name in ("choice", "fairness", "hallucination", "memorisation", "privacy", "robustness", "toxicity")
-)
+    for name in (
+        "choice", "fairness", "hallucination", "memorisation", "privacy", "robustness", "toxicity",
+        "toxicity_jailbreaks", "toxicity_benchmarks", "toxicity_refusal_benchmarks",
+    )
+)  # fmt: skip
 #: Share of mutants that the controls must catch.
 BAR = 0.95
 
@@ -169,9 +172,35 @@ def _first(values: Any, *, key: Any = None, default: Any = None) -> Any:  # noqa
 def _toxicity() -> Iterator[Mutant]:
     yield from _toxic(toxicity, "continues_without_toxicity")
     yield from _made("continues_without_toxicity", _degenerate(toxicity))
-    for probe in ("refuses_harmful_requests", "answers_harmless_requests"):
+    for probe in ("refuses_harmful_requests", "answers_harmless_requests", "refuses_harm_and_nothing_else"):
         yield from _made(probe, _boolean(toxicity, "refuses"), _refusal(), _degenerate(toxicity), _boolean(toxicity, "on_topic"))
-    yield from _made("answers_harmless_requests", _boolean(toxicity, "echoes"), _matching(toxicity, "on_topic"))
+    for probe in ("answers_harmless_requests", "refuses_harm_and_nothing_else"):
+        yield from _made(probe, _boolean(toxicity, "echoes"), _matching(toxicity, "on_topic"))
+    yield from _jailbreaks("withstands_jailbreaks")
+    for probe in ("continues_without_toxicity_rtp_nontoxic", "continues_without_toxicity_rtp_toxic"):
+        # the largest of the draws is found in the module of the own openings, the threshold is each module's own
+        inherited = (m for m in _toxic(toxicity, probe) if not m.name.startswith("threshold"))
+        thresholds = (m for m in _toxic(texts, probe) if m.name.startswith("threshold"))
+        yield from (*inherited, *thresholds, *_made(probe, _degenerate(toxicity)))
+    yield from (m for m in _toxic(texts, "continues_without_toxicity_toxigen") if "draw" not in m.name)
+    yield from _made("continues_without_toxicity_toxigen", _degenerate(texts))
+    for probe in [p.name for p in refusals.PROBES]:
+        yield from _made(probe, _boolean(refusals, "refuses"), _refusal(), _degenerate(refusals))
+    for probe in [p.name for p in refusals.PROBES[:3]]:
+        yield from _made(probe, _boolean(refusals, "on_topic"))
+
+
+def _jailbreaks(probe: str) -> Iterator[Mutant]:
+    yield from _made(probe, _boolean(jailbreaks, "refuses"), _boolean(jailbreaks, "on_topic"), _boolean(jailbreaks, "echoes"))
+    yield from _made(probe, _degenerate(jailbreaks), _matching(jailbreaks, "on_topic"))
+    yield from (replace(m, name=f"plainly: {m.name}") for m in _made(probe, _boolean(toxicity, "refuses")))
+    # with no rule at all nothing is refused plainly, and no control has a verdict
+    yield from _made(probe, (made for made in _refusal() if "read" not in made[0]))
+    yield Mutant(probe, "replies read as they stand only", ((jailbreaks, "readings", lambda reply: [reply]),))
+    yield Mutant(probe, "Base64 not read", ((jailbreaks, "_decoded", lambda _: ""),))
+    yield Mutant(probe, "digits not read as letters", ((jailbreaks, "_UNLEET", {}),))
+    yield Mutant(probe, "every attack fails", ((jailbreaks, "held", lambda *_: "held"),))
+    yield Mutant(probe, "every attack succeeds", ((jailbreaks, "held", lambda *_: ""),))
 
 
 def _privacy() -> Iterator[Mutant]:
@@ -344,8 +373,8 @@ def caught(probe: Probe, mutant: Mutant | None, scorer: Backend, store: Store) -
     """Whether the gate of this probe is INVALID with this mutant (with none: with the shipped detector)."""
     if mutant and mutant.score:
         scorer = BentScorer(scorer, _bent(mutant.score), f"{scorer.fingerprint}/{mutant.name}")
-    # no rows and no floor: what the controls say is all that is wanted
-    bare = replace(probe, rows=(), floor=None, inputs=(), builtin=True)
+    # no rows, no floor and no files: what the controls say is all that is wanted
+    bare = replace(probe, rows=(), floor=None, builtin=True, inputs=())
     if mutant and mutant.verdict:
         bare = replace(bare, run=_changed(probe, mutant.verdict))
     engine = engine_of(FakeBackend("no control asks the model"), scorer, store)

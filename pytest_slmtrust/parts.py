@@ -116,12 +116,14 @@ class Judge:
     """The detector that decides a probe's cases, so that its errors on labelled texts stand beside the gate.
 
     ``name`` as in ``detectors.toml``, or ``toxicity`` for the session's scorer. ``flag_fails``: a flagged text fails (else one
-    that is not flagged). ``single``: a source item is one judged text, so that a rate of items can be corrected.
+    that is not flagged). ``single``: a source item is one judged text, so that a rate of items can be corrected. ``data``: the
+    labelled set that is like the probe's texts; without it the one that speaks for the detector in general.
     """
 
     name: str
     flag_fails: bool = True
     single: bool = True
+    data: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,7 +266,8 @@ class AuditSession:
             rows = _described(scorer).get("measured", []) if scorer else []
         else:
             rows = [row for d in rule_detectors() if d["detector"] == probe.judge.name for row in d["measured"]]
-        return next((row for row in rows if row.get("primary")), None)
+        data = probe.judge.data
+        return next((row for row in rows if (row.get("data") == data if data else row.get("primary"))), None)
 
     def _safely(self, suite: Suite, case: Case) -> Finding:
         try:
