@@ -4,7 +4,8 @@
     python benchmarks/parity.py --task bbq --every 23        # one task, every 23rd row
 
 The harness's column lies in ``tests/parity_reference.json``: log-likelihoods and metrics of SmolLM2-135M-Instruct in float32,
-without a word of the data. It is made once, by the harness in an environment of its own, offline, from the rows beside the project:
+without a word of the data. It is made once, by the harness in an environment of its own, offline, from the rows beside the
+project:
 
     python -m venv /tmp/lm-eval && /tmp/lm-eval/bin/pip install lm-eval==0.4.13 torch==2.13.0 transformers==4.57.6
     python benchmarks/parity.py --harness /tmp/lm-eval/bin/python --task crows_pairs_english --every 1

@@ -33,7 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Backend", "BackendError", "Case", "Classify", "Completion", "Control", "Criterion", "DataFile", "Dimension", "Estimate",
-    "Failure", "Finding", "Floor", "Generate", "Judge", "Labels", "Loglikelihood", "Logprob", "Measure", "Message", "Perturb", "Probe",
-    "ProbeError", "Profile", "Prompt", "Request", "RequestFailed", "Row", "Steps", "TokenLogprob", "Verdict", "ask",
+    "Failure", "Finding", "Floor", "Generate", "Judge", "Labels", "Loglikelihood", "Logprob", "Measure", "Message", "Perturb",
+    "Probe", "ProbeError", "Profile", "Prompt", "Request", "RequestFailed", "Row", "Steps", "TokenLogprob", "Verdict", "ask",
     "ask_all", "chat", "from_csv", "from_json", "probe",
 ]  # fmt: skip
