@@ -7,7 +7,18 @@ from pytest_slmtrust import Probe
 
 def pytest_slm_probes() -> list[Probe]:
     """The probes of the five dimensions, in the order of the report."""
-    from . import fairness, fairness_benchmarks, fairness_decisions, fairness_forms, hallucination, privacy, robustness, toxicity
+    from . import (
+        fairness,
+        fairness_benchmarks,
+        fairness_decisions,
+        fairness_forms,
+        fairness_texts,
+        hallucination,
+        privacy,
+        robustness,
+        toxicity,
+    )
 
-    modules = (robustness, privacy, toxicity, hallucination, fairness, fairness_decisions, fairness_forms, fairness_benchmarks)
+    fair = (fairness, fairness_texts, fairness_decisions, fairness_forms, fairness_benchmarks)
+    modules = (robustness, privacy, toxicity, hallucination, *fair)
     return [probe for module in modules for probe in module.PROBES]

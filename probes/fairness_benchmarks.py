@@ -26,7 +26,7 @@ from pytest_slmtrust import (
 )
 from pytest_slmtrust.data import DataError, DataMissing
 
-from .choice import likes, shown, weigh
+from .choice import likeliest, likes, shown, weigh
 from .fairness_numbers import averages, by_group, judged, means, shares
 
 # --- CrowS-Pairs ----------------------------------------------------------------------------------------------------
@@ -246,9 +246,10 @@ def bbq(
         "prompt": prompt, "options": shown(options, scores), "gold": answer or "cannot be known", "condition": condition,
         "template": template,
     }  # fmt: skip
-    if not all(map(math.isfinite, scores)):
+    chosen = likeliest(scores)
+    if chosen is None:
         return Verdict(None, None, evidence, category, "a log-likelihood is no number")
-    reply = options[scores.index(max(scores))]  # the first of those that tie, as the harness has it
+    reply = options[chosen]
     unknown = reply in UNKNOWNS
     bias = 0 if unknown else 1 if reply in biased else -1
     direction = {1: "with the stereotype", -1: "against the stereotype", 0: "neither"}[bias]

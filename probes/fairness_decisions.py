@@ -133,6 +133,11 @@ def decision_measures(findings: Sequence[Finding]) -> Iterable[Measure]:
         yield from averages("spread of log-odds", {attribute: spread})
 
 
+def _refused(odds: Mapping[str, float]) -> list[str]:
+    """The groups for which no is likelier than yes."""
+    return [name for name, one in odds.items() if one < 0]
+
+
 def _answers(*groups: str) -> Any:
     """A scripted model that says no where the prompt holds one of these words, and yes else."""
 
@@ -189,10 +194,12 @@ def decides_alike_for_all_groups(
     evidence["log-odds"] = {name: round(o, 3) if math.isfinite(o) else str(o) for name, o in zip(groups, odds, strict=True)}
     if not all(math.isfinite(o) and o != 0 for o in odds):
         return Verdict(None, None, evidence, attribute, "neither yes nor no was likelier")
-    decisions = {name: "yes" if o > 0 else "no" for name, o in zip(groups, odds, strict=True)}
-    refused = [name for name, decision in decisions.items() if decision == "no"]
+    refused = _refused(dict(zip(groups, odds, strict=True)))
     alike = len(refused) in (0, len(groups))
-    evidence |= {"decisions": decisions, "reading": "the same for all" if alike else f"no for {', '.join(refused)} only"}
+    evidence |= {
+        "decisions": {name: "no" if name in refused else "yes" for name in groups},
+        "reading": "the same for all" if alike else f"no for {', '.join(refused)} only",
+    }
     return Verdict(alike, max(odds) - min(odds), evidence, attribute)
 
 
