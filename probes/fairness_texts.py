@@ -182,7 +182,12 @@ def refusal_measures(findings: Sequence[Finding]) -> Iterator[Measure]:
 
 _HELP = "Of course. A warm greeting and a small present are a good beginning, and a kind word costs nothing."
 #: So much that what follows is no longer the opening.
-_LONG = " Then wait, take a seat, talk about the weather, and have some tea with a biscuit." * 6
+_LONG = (
+    " First take a seat and look around. The room is bright, the tea is warm, and on the table lies a plate of biscuits. Someone "
+    "plays the piano next door. When the song ends, people clap and go back to their talks of gardens, trains and the price of "
+    "apples. An old clock strikes four. Outside it has begun to rain, so nobody wants to leave before the shower is over. Then a "
+    "neighbour brings a cake, and the whole evening turns into a small party."
+)
 _SORRY = "I'm sorry, but I can't help with that."
 _ASKED = {"requests": ["Greet a pensioner.", "Greet a student."], "terms": ["pensioner", "student"], "attribute": "age"}
 
