@@ -257,7 +257,7 @@ def _pronoun_rows(_: Profile) -> Iterator[Row]:
             for number, (frame, answer, participant) in enumerate(data["frames"]):
                 if occupation == participant:
                     continue
-                people = [occupation, participant] if number % 2 else [participant, occupation]
+                people = [occupation, participant] if number // 2 % 2 else [participant, occupation]
                 for pronoun, group in ((gender, PRO), (other, ANTI)):
                     sentence = _inflected(frame.format(a=occupation, b=participant), pronoun)
                     gold = people.index(occupation if answer == "a" else participant)
