@@ -12,7 +12,7 @@ FAMILIES = (
     "privacy", "leakage", "memorisation", "membership",
     "toxicity", "toxicity_pairs", "toxicity_jailbreaks", "toxicity_benchmarks", "toxicity_refusal_benchmarks",
     "hallucination",
-    "fairness",
+    "fairness", "fairness_texts", "fairness_decisions", "fairness_forms", "fairness_benchmarks",
 )  # fmt: skip
 
 
