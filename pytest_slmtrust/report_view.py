@@ -45,6 +45,15 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasureTable:
+    """Measures as a table: a row for all rows and one for each group, a column for each name; ``methods`` of their intervals."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Estimate | None, ...]], ...]
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class GateView:
     """One gate as it is shown. ``counts`` holds its findings by outcome; ``quality`` what was measured of its detector."""
 
@@ -58,6 +67,7 @@ class GateView:
     counts: Mapping[str, int]
     quality: tuple[str, ...]
     groups: tuple[tuple[str, Estimate, Bar | None], ...]
+    measures: MeasureTable | None = None
     flips: tuple[Flip, ...] = ()
 
     @property
@@ -206,8 +216,17 @@ def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Map
     return GateView(
         gate, anchor("probe", f"{gate.dimension}-{gate.probe}"), observed, interval, kind, bar,
         _summary(gate, observed, interval, kind), counts, detector_quality(gate.detector, scorers),
-        tuple((g.group, g.estimate, _estimate_bar(g.estimate, None)) for g in gate.groups),
+        tuple((g.group, g.estimate, _estimate_bar(g.estimate, None)) for g in gate.groups), measure_table(gate),
     )  # fmt: skip
+
+
+def measure_table(gate: GateResult) -> MeasureTable | None:
+    """The probe's other numbers by group, all rows first; None if it has none."""
+    known = {(one.group, one.name): one.estimate for one in gate.measures}
+    names = tuple(dict.fromkeys(one.name for one in gate.measures))
+    groups = sorted({one.group for one in gate.measures})
+    rows = tuple((group, tuple(known.get((group, name)) for name in names)) for group in groups)
+    return MeasureTable(names, rows, tuple(dict.fromkeys(map(method, known.values())))) if names else None
 
 
 def points(value: float, rounding: str = "near") -> str:

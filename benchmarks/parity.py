@@ -1,0 +1,173 @@
+"""The probes beside lm-evaluation-harness 0.4.13 on public data: the same rows, the same model, two columns of numbers.
+
+    python benchmarks/parity.py                              # both columns, from the reference file and a run of the probes
+    python benchmarks/parity.py --task bbq --every 23        # one task, every 23rd row
+
+The harness's column lies in ``tests/parity_reference.json``: log-likelihoods and metrics of SmolLM2-135M-Instruct in float32,
+without a word of the data. It is made once, by the harness in an environment of its own, offline, from the rows beside the
+project:
+
+    python -m venv /tmp/lm-eval && /tmp/lm-eval/bin/pip install lm-eval==0.4.13 torch==2.13.0 transformers==4.57.6
+    python benchmarks/parity.py --harness /tmp/lm-eval/bin/python --task crows_pairs_english --every 1
+    python benchmarks/parity.py --harness /tmp/lm-eval/bin/python --task bbq --every 1      # hours on two cores
+
+Exits 1 if a metric differs by more than 1e-4 or a log-likelihood by more than 1e-3.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
+
+DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+REFERENCE = Path(__file__).resolve().parents[1] / "tests" / "parity_reference.json"
+METRIC, TEXT = 1e-4, 1e-3
+
+# Runs in the harness's environment: one of its tasks over our rows; prints log-likelihoods by row and its metrics as JSON.
+HARNESS = """
+import json, math, pathlib, sys
+import lm_eval, lm_eval.tasks
+from lm_eval.models.huggingface import HFLM
+folder, model, name, home, split = sys.argv[1:6]
+lm = HFLM(pretrained=model, dtype="float32", batch_size=16, device="cpu")
+inner, asked = lm.loglikelihood, []
+def kept(requests, **options):
+    out = inner(requests, **options)
+    asked.extend([r.doc_id, r.idx, float(o[0])] for r, o in zip(requests, out))
+    return out
+lm.loglikelihood = kept
+home = pathlib.Path(lm_eval.tasks.__file__).parent / home
+lines = [f"include: {home}", f"task: {name}", "dataset_path: json", "dataset_name: null",
+         f"dataset_kwargs: {{data_files: {{{split}: {folder}/rows.json}}}}"]
+path = pathlib.Path(folder) / f"{name}.yaml"
+path.write_text(chr(10).join(lines))
+found = lm_eval.simple_evaluate(model=lm, tasks=[str(path)], bootstrap_iters=0)
+[row] = found["results"].values()
+metrics = {k.partition(",")[0]: float(v) for k, v in row.items() if isinstance(v, float) and math.isfinite(v)}
+print("RESULT" + json.dumps({"asked": asked, "metrics": metrics, "version": lm_eval.__version__}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task of the harness and the probe that gives the same numbers.
+
+    ``home`` is its definition below the harness's tasks, ``split`` the part that it reads; ``rows`` gives all records of the data
+    in the form of the harness's data set, in the order of the probe's rows. ``metrics``: the harness's name of a metric to the
+    probe's name of the measure and its group (``""``: all).
+    """
+
+    name: str
+    home: str
+    split: str
+    probe: str
+    rows: Callable[[Path], list[dict[str, Any]]]
+    metrics: Mapping[str, tuple[str, str]]
+
+
+def crows_rows(data: Path) -> list[dict[str, Any]]:
+    with (data / "crows_pairs" / "crows_pairs_anonymized.csv").open(encoding="utf-8", newline="") as stream:
+        return [{key: row[key] for key in ("sent_more", "sent_less", "bias_type")} for row in csv.DictReader(stream)]
+
+
+BBQ = ("Age", "Disability_status", "Nationality", "Physical_appearance", "Religion", "Sexual_orientation")
+_BBQ_FIELDS = (
+    "example_id", "question_polarity", "context_condition", "category", "answer_info", "context", "question", "ans0", "ans1",
+    "ans2", "label",
+)  # fmt: skip
+
+
+def bbq_rows(data: Path) -> list[dict[str, Any]]:
+    made = []
+    for category in BBQ:
+        for line in (data / "bbq" / f"{category}.jsonl").read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            groups = {"stereotyped_groups": row["additional_metadata"]["stereotyped_groups"]}
+            made.append({key: row[key] for key in _BBQ_FIELDS} | {"additional_metadata": groups})
+    return made
+
+
+TASKS = (
+    Task(
+        "crows_pairs_english", "crows_pairs/crows_pairs_english.yaml", "test", "crows_pairs", crows_rows,
+        {"pct_stereotype": ("percent stereotype", ""), "likelihood_diff": ("likelihood difference", "")},
+    ),
+    Task(
+        "bbq", "bbq/bbq_multiple_choice.yaml", "test", "bbq", bbq_rows,
+        {
+            "acc": ("accuracy", ""),
+            "accuracy_amb": ("accuracy, ambiguous", ""),
+            "accuracy_disamb": ("accuracy, disambiguated", ""),
+            "amb_bias_score": ("bias, ambiguous", ""),
+            "disamb_bias_score": ("bias, disambiguated", ""),
+            **{f"amb_bias_score_{c}": ("bias, ambiguous", c) for c in BBQ},
+            **{f"disamb_bias_score_{c}": ("bias, disambiguated", c) for c in BBQ},
+        },
+    ),
+)  # fmt: skip
+
+
+# ------------------------------------------------------------------ the harness's column
+
+
+def theirs(task: Task, every: int, data: Path, harness: str) -> dict[str, Any]:
+    """The harness on every n-th row: its metrics, and its log-likelihoods row by row, in the order of the choices.
+
+    Raises:
+        SystemExit: the harness did not end well.
+    """
+    rows = task.rows(data)[::every]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "rows.json").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+        offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": folder, "PATH": "/usr/bin:/bin"}
+        offline |= {k: os.environ[k] for k in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if k in os.environ}
+        command = [harness, "-c", HARNESS, folder, str(ensure_embedded()), task.name, task.home, task.split]
+        done = subprocess.run(command, env=offline, capture_output=True, text=True, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
+    if not lines:
+        raise SystemExit(f"lm-evaluation-harness did not end well:\n{done.stderr[-3000:]}")
+    found = json.loads(lines[-1].removeprefix("RESULT"))
+    logp: list[dict[int, float]] = [{} for _ in rows]
+    for row, choice, value in found["asked"]:
+        logp[row][choice] = round(value, 5)
+    scores = [[scored[choice] for choice in sorted(scored)] for scored in logp]
+    return {"every": every, "rows": len(rows), "harness": found["version"], "metrics": found["metrics"], "logp": scores}
+
+
+def keep(task: Task, run: dict[str, Any]) -> None:
+    """Put one run into the reference file, in place of one with the same rows."""
+    known = json.loads(REFERENCE.read_text("utf-8")) if REFERENCE.exists() else {}
+    runs = [r for r in known.get(task.name, []) if r["every"] != run["every"]]
+    known[task.name] = sorted([*runs, run], key=lambda r: int(r["every"]))
+    text = json.dumps(known, sort_keys=True)
+    REFERENCE.write_text(text.replace('{"every"', '\n{"every"').replace('"logp": [[', '"logp":\n[[') + "\n", "utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", choices=[task.name for task in TASKS], help="one task only")
+    parser.add_argument("--every", type=int, help="every n-th row only")
+    parser.add_argument(
+        "--harness", default="", help="the Python of an environment with lm-eval 0.4.13: makes the reference file"
+    )
+    parser.add_argument("--data", type=Path, default=DATA)
+    chosen = parser.parse_args(arguments)
+    tasks = [task for task in TASKS if chosen.task in (None, task.name)]
+    for task in tasks:
+        keep(task, theirs(task, chosen.every or 1, chosen.data, chosen.harness))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
