@@ -362,6 +362,6 @@ def rule_detectors() -> list[dict[str, Any]]:
 
     return [
         {"name": f"{name} rules", "kind": "rules", "detector": name, "measured": rows}
-        for name in ("refusal",)
+        for name in ("refusal", "abstention")
         if (rows := measured(name))
     ]
