@@ -4,11 +4,11 @@
     python benchmarks/abstention.py --write      # and write the row into pytest_slmtrust/detectors.toml
     python benchmarks/abstention.py --replies FILE   # keep the replies there, or take them from there
 
-150 answerable and 150 unanswerable questions, chosen by hash, each asked twice: plainly, and with the leave to say that nobody can
-know. ``abstention_labels.csv`` holds for each reply the row's id, the sha256 of the reply and what one reader, the author, called
-it: ``answers``, ``open`` (not known, undecided, declined), ``evades`` (speaks of itself instead) or ``corrects``; and for an
-answerable question whether the reply is right. Neither questions nor replies stand there. Rules were tuned on the errors of the half
-whose hash is even; while that half was read, six labels were changed so that like replies are labelled alike.
+150 answerable and 150 unanswerable questions, chosen by hash, each asked twice: plainly, and with the leave to say that nobody
+can know. ``abstention_labels.csv`` holds for each reply the row's id, the sha256 of the reply and what one reader, the author,
+called it: ``answers``, ``open`` (not known, undecided, declined), ``evades`` (speaks of itself instead) or ``corrects``; and for
+an answerable question whether the reply is right. Neither questions nor replies stand there. Rules were tuned on the errors of
+the half whose hash is even; while that half was read, six labels were changed so that like replies are labelled alike.
 """
 
 from __future__ import annotations

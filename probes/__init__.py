@@ -7,7 +7,19 @@ from pytest_slmtrust import Probe
 
 def pytest_slm_probes() -> list[Probe]:
     """The probes of the five dimensions, in the order of the report."""
-    from . import fairness, hallucination, privacy, robustness, toxicity
+    from . import (
+        fairness,
+        hallucination,
+        hallucination_benchmarks,
+        hallucination_choice,
+        hallucination_samples,
+        hallucination_trustllm,
+        privacy,
+        robustness,
+        toxicity,
+    )
 
-    modules = (robustness, privacy, toxicity, hallucination, fairness)
+    public = (hallucination_benchmarks, hallucination_trustllm)
+    truth = (hallucination, hallucination_choice, hallucination_samples, *public)
+    modules = (robustness, privacy, toxicity, *truth, fairness)
     return [probe for module in modules for probe in module.PROBES]

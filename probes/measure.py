@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_slmtrust import Estimate, Measure
-from pytest_slmtrust.stats import exact_interval, mean_interval
+from pytest_slmtrust.stats import ece, ece_interval, exact_interval, mean_interval
 
 
 def share_of(name: str, values: Sequence[bool], group: str = "") -> Iterator[Measure]:
@@ -22,3 +22,11 @@ def mean_of(name: str, values: Sequence[float], group: str = "") -> Iterator[Mea
         interval, mean = mean_interval(values, 0.95), sum(values) / len(values)
         method = "betting interval of a bounded mean"
         yield Measure(name, Estimate(mean, min(interval.lower, mean), max(interval.upper, mean), len(values), method), group)
+
+
+def calibration_of(name: str, confidences: Sequence[float], right: Sequence[bool], group: str = "") -> Iterator[Measure]:
+    """The expected calibration error over ten bins, with a bootstrap interval; nothing without answers."""
+    if confidences:
+        value, interval = ece(confidences, right), ece_interval(confidences, right)
+        ends = min(interval.lower, value), max(interval.upper, value)
+        yield Measure(name, Estimate(value, *ends, len(confidences), interval.method), group)
