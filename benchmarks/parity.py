@@ -24,11 +24,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sessions import builtin_probes
+
+from pytest_slmtrust import Backend, Row
+from pytest_slmtrust.backends.load import ModelSpec, load_backend
 from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
+from pytest_slmtrust.engine import Engine
+from pytest_slmtrust.policy import load_policy
+from pytest_slmtrust.session import AuditSession
+from pytest_slmtrust.sharing import Mask
+from pytest_slmtrust.store import Store
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 REFERENCE = Path(__file__).resolve().parents[1] / "tests" / "parity_reference.json"
@@ -154,6 +163,75 @@ def keep(task: Task, run: dict[str, Any]) -> None:
     REFERENCE.write_text(text.replace('{"every"', '\n{"every"').replace('"logp": [[', '"logp":\n[[') + "\n", "utf-8")
 
 
+# ------------------------------------------------------------------ the probes' column
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The probe's numbers: metrics by the harness's names, log-likelihoods row by row."""
+
+    metrics: dict[str, float]
+    logp: list[list[float]]
+
+
+def ours(task: Task, every: int, data: Path, backend: Backend, store: Store) -> Column:
+    """The task's probe on every n-th row, asked and counted as an audit does it.
+
+    Raises:
+        KeyError: the probe lacks a measure that the task names, and the rows hold what it is of.
+    """
+    profile = replace(load_policy("full").profile, inputs={"data": str(data)})
+    policy = replace(load_policy("full"), profile=profile)
+    [shipped] = [probe for probe in builtin_probes() if probe.name == task.probe]
+    rows = [Row(c.params, c.id, c.source) for c in shipped.cases(profile)][:: max(1, every)]
+    engine = Engine({("loglikelihood", "target"): backend}, store)
+    session = AuditSession(policy, engine, Mask(b"parity"))
+    suite = session.add(replace(shipped, rows=rows, controls=(), floor=None, inputs=()), "slm::parity")
+    engine.prefetch(suite.everything())
+    measures = {(m.name, m.group): m.estimate.value for m in session.gate_result(suite)[0].measures}
+    scores = [[answer.sum for answer in engine.answer(list(next(case.steps())))] for case in suite.cases]
+    return Column({name: measures[key] for name, key in task.metrics.items() if key in measures}, scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Both columns of one task on one choice of rows: the largest differences, and whether all are within tolerance."""
+
+    rows: list[tuple[str, float, float]]
+    metric: float
+    text: float
+
+    @property
+    def near(self) -> bool:
+        return bool(self.rows) and self.metric <= METRIC and self.text <= TEXT
+
+
+def compare(task: Task, run: Mapping[str, Any], mine: Column) -> Compared:
+    """Raises:
+    SystemExit: the two did not ask the same.
+    """
+    theirs = run["logp"]
+    if [len(row) for row in mine.logp] != [len(row) for row in theirs]:
+        raise SystemExit(f"{task.name}: the probe asked {len(mine.logp)} rows, the harness {len(theirs)}, or other choices")
+    rows = [(name, mine.metrics[name], run["metrics"][name]) for name in task.metrics if name in run["metrics"]]
+    text = max(abs(a - b) for one, two in zip(mine.logp, theirs, strict=True) for a, b in zip(one, two, strict=True))
+    return Compared(rows, max(abs(a - b) for _, a, b in rows), text)
+
+
+def reference(task: Task, every: int | None = None) -> list[dict[str, Any]]:
+    """The runs of a task in the reference file; those of every n-th row only, if that is given."""
+    known = json.loads(REFERENCE.read_text("utf-8")) if REFERENCE.exists() else {}
+    return [run for run in known.get(task.name, []) if every in (None, run["every"])]
+
+
+def show(task: Task, run: Mapping[str, Any], found: Compared) -> None:
+    print(f"\n{task.name}: {run['rows']} rows (every {run['every']}), lm-evaluation-harness {run['harness']}")
+    print(f"{'metric':40} {'probe':>12} {'harness':>12} {'difference':>11}")
+    for name, mine, theirs in found.rows:
+        print(f"{name:40} {mine:12.6f} {theirs:12.6f} {mine - theirs:11.1e}")
+    print(f"largest difference of a log-likelihood: {found.text:.1e}  {'within tolerance' if found.near else 'TOO FAR APART'}")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", choices=[task.name for task in TASKS], help="one task only")
@@ -164,9 +242,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=DATA)
     chosen = parser.parse_args(arguments)
     tasks = [task for task in TASKS if chosen.task in (None, task.name)]
-    for task in tasks:
-        keep(task, theirs(task, chosen.every or 1, chosen.data, chosen.harness))
-    return 0
+    if chosen.harness:
+        for task in tasks:
+            keep(task, theirs(task, chosen.every or 1, chosen.data, chosen.harness))
+        return 0
+    runs = [(task, run) for task in tasks for run in reference(task, chosen.every)]
+    if not runs:
+        print(f"{REFERENCE}: no such rows there; make them with --harness")
+        return 2
+    backend, near = load_backend(ModelSpec("smollm2-135m-instruct")), True
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "store", "parity")
+        for task, run in runs:
+            found = compare(task, run, ours(task, run["every"], chosen.data, backend, store))
+            show(task, run, found)
+            near = near and found.near
+    return int(not near)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,10 @@ def pytest_slm_probes() -> list[Probe]:
     """The probes of the five dimensions, in the order of the report."""
     from . import (
         fairness,
+        fairness_benchmarks,
+        fairness_decisions,
+        fairness_forms,
+        fairness_texts,
         hallucination,
         hallucination_benchmarks,
         hallucination_choice,
@@ -21,5 +25,6 @@ def pytest_slm_probes() -> list[Probe]:
 
     public = (hallucination_benchmarks, hallucination_trustllm)
     truth = (hallucination, hallucination_choice, hallucination_samples, *public)
-    modules = (robustness, privacy, toxicity, *truth, fairness)
+    fair = (fairness, fairness_texts, fairness_decisions, fairness_forms, fairness_benchmarks)
+    modules = (robustness, privacy, toxicity, *truth, *fair)
     return [probe for module in modules for probe in module.PROBES]

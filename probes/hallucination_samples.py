@@ -24,7 +24,6 @@ from pytest_slmtrust import (
     probe,
 )
 from pytest_slmtrust.detectors import contains_answer, degenerate, normalise, reading
-from pytest_slmtrust.stats import auc, auc_interval
 
 from .facts import answers_of, facts
 from .measure import share_of
@@ -67,6 +66,8 @@ def _entropy(sizes: Sequence[int]) -> float:
 
 
 def _measures(findings: Sequence[Finding]) -> Iterator[Measure]:
+    from pytest_slmtrust.stats import auc, auc_interval
+
     own = [f for f in findings if f.score is not None and isinstance(f.evidence.get("right"), bool)]
     wrong = [f.score for f in own if f.score is not None and not f.evidence["right"]]
     right = [f.score for f in own if f.score is not None and f.evidence["right"]]
