@@ -219,7 +219,7 @@ def ours(task: Task, every: int, data: Path, backend: Backend, store: Store) -> 
 
 
 def _scored(task: Task, case: Case, engine: Engine) -> list[float]:
-    asked = list(next(case.steps()))
+    asked: list[Any] = list(next(case.steps()))
     sums = [answer.sum for answer in engine.answer(asked)]
     if task.choices is None:
         return sums
