@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pytest_slmtrust import (
-    Completion,
-    Control,
     Estimate,
     Finding,
     Generate,
     Measure,
     Profile,
-    Request,
     Row,
     Steps,
     Verdict,
@@ -81,21 +78,6 @@ def _measures(findings: Sequence[Finding]) -> Iterator[Measure]:
     yield from share_of("wrong among firm answers", [not one for one in firm])
 
 
-def _draws(*texts: str) -> Any:
-    """A scripted model: the n-th text for the n-th draw."""
-
-    def answer(request: Request[Any]) -> Completion:
-        assert isinstance(request, Generate)
-        return Completion(texts[request.sample % len(texts)])
-
-    return answer
-
-
-_NORWAY: Mapping[str, Any] = {
-    "question": "What is the capital of Norway?", "aliases": ["Oslo"], "group": "capitals", "samples": 4,
-}  # fmt: skip
-
-
 @probe(
     dimension="hallucination",
     rows=_rows,
@@ -106,7 +88,6 @@ _NORWAY: Mapping[str, Any] = {
     metric="score: discrete semantic entropy over clusters of replies as a share of its maximum (all draws different), lower is "
     "more consistent, 0: all alike; beside it how well it tells wrong answers from right ones (AUC, 0.5 is chance)",
     paper="Kuhn et al. 2023 and Farquhar et al. 2024 (discrete semantic entropy); clusters by normalised match",
-    controls=(Control(_NORWAY, "", None), Control(_NORWAY, "xqzt vbnk plrw ghjt zxcv bnmq wrtp", None)),
 )
 def says_the_same_when_asked_again(question: str, aliases: Sequence[str], group: str, samples: int) -> Steps[Verdict]:
     """Asked several times, the model gives one answer, and wavers where it does not know.
