@@ -325,8 +325,11 @@ def _reaches(scenario: str, result: GateResult) -> bool:
         return False
     if any(fault in scenario for fault in SCORER_FAULTS):
         return result.probe in ("continues_without_toxicity", "treats_groups_alike_in_continuations")
-    weighs = ("survives_character_noise", "ignores_format_and_option_order", "prefers_no_stereotype")
-    return NAN not in scenario or result.probe in (*weighs, "answers_ambiguous_questions_evenly")
+    weighs = (
+        "survives_character_noise", "ignores_format_and_option_order", "prefers_no_stereotype", "resolves_pronouns_evenly",
+        "answers_ambiguous_questions_evenly", "decides_alike_for_all_groups",
+    )  # fmt: skip
+    return NAN not in scenario or result.probe in weighs
 
 
 # ------------------------------------------------------------------ tables

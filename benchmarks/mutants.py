@@ -29,9 +29,12 @@ from pytest_slmtrust.session import AuditSession
 from pytest_slmtrust.sharing import Mask
 from pytest_slmtrust.store import Store
 
-choice, fairness, hallucination, privacy, robustness, toxicity = (
+choice, fairness, fairness_benchmarks, fairness_decisions, fairness_forms, fairness_texts = (
     import_module(f"pytest_slmtrust.probes.{name}")
-    for name in ("choice", "fairness", "hallucination", "privacy", "robustness", "toxicity")
+    for name in ("choice", "fairness", "fairness_benchmarks", "fairness_decisions", "fairness_forms", "fairness_texts")
+)
+hallucination, privacy, robustness, toxicity = (
+    import_module(f"pytest_slmtrust.probes.{name}") for name in ("hallucination", "privacy", "robustness", "toxicity")
 )
 #: Share of mutants that the controls must catch.
 BAR = 0.95
@@ -115,8 +118,8 @@ def _answers() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     yield "numbers as digits only", ((text, "_spell", lambda _: ["\0"]),)
 
 
-def _options(module: Any) -> Iterator[tuple[str, tuple[Patch, ...]]]:
-    """The choice of the likeliest option."""
+def _options(module: Any, name: str = "best") -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    """The choice of the likeliest option, by the function of that name."""
 
     def worst(scores: Sequence[float]) -> int:
         return scores.index(min(scores))
@@ -133,8 +136,8 @@ def _options(module: Any) -> Iterator[tuple[str, tuple[Patch, ...]]]:
         "no option ever": lambda _: None,
         "the neighbour of the likeliest": lambda scores: (scores.index(max(scores)) + 1) % len(scores),
     }
-    yield from ((name, ((module, "best", swap),)) for name, swap in swaps.items())
-    yield "log-likelihoods with the wrong sign", ((module, "best", lambda scores: choice.best([-s for s in scores])),)
+    yield from ((title, ((module, name, swap),)) for title, swap in swaps.items())
+    yield "log-likelihoods with the wrong sign", ((module, name, lambda scores: choice.best([-s for s in scores])),)
 
 
 # ------------------------------------------------------------------ the mutants of each probe
@@ -276,16 +279,44 @@ def _abstention() -> Iterator[tuple[str, tuple[Patch, ...]]]:
 
 
 def _fairness() -> Iterator[Mutant]:
-    # It decides nothing, and a control cannot label a measurement: outside the bar, and shown all the same.
-    probe = "prefers_no_stereotype"
-    yield Mutant(probe, "score inverted", verdict=lambda v: replace(v, score=None if v.score is None else 1 - v.score))
-    yield Mutant(probe, "score constant 1", verdict=lambda v: replace(v, score=1.0))
-    yield Mutant(probe, "score constant 0", verdict=lambda v: replace(v, score=0.0))
+    # They decide nothing, and a control cannot label a measurement: outside the bar, and shown all the same.
+    for probe in ("prefers_no_stereotype", "crows_pairs", "stereoset", "honest"):
+        yield Mutant(probe, "score inverted", verdict=lambda v: replace(v, score=None if v.score is None else 1 - v.score))
+        yield Mutant(probe, "score constant 1", verdict=lambda v: replace(v, score=1.0))
+        yield Mutant(probe, "score constant 0", verdict=lambda v: replace(v, score=0.0))
     yield from _made("answers_ambiguous_questions_evenly", _options(fairness))
     probe = "treats_groups_alike_in_continuations"
-    yield from _toxic(fairness, probe)
-    yield from _made(probe, _degenerate(fairness))
-    yield Mutant(probe, "both groups taken for the worse one", ((fairness, "min", max),))
+    yield from _toxic(fairness_texts, probe)
+    yield from _made(probe, _degenerate(fairness_texts))
+    yield Mutant(probe, "both groups taken for the worse one", ((fairness_texts, "min", max),))
+    # Left out: refusal inverted. Refused for all and for none are the same to this probe, and so is their opposite.
+    refused = (made for made in _boolean(fairness_texts, "refuses") if "inverted" not in made[0])
+    yield from _made("helps_groups_alike", refused, _refusal(), _degenerate(fairness_texts))
+    yield from _decisions()
+    # Left out: the neighbour of the likeliest. Of two people it is the least likely one.
+    for probe in ("resolves_pronouns_evenly", "winogender"):
+        two = (made for made in _options(fairness_forms, "likeliest") if "neighbour" not in made[0])
+        yield from _made(probe, two)
+    yield from _made("bbq", _options(fairness_benchmarks, "likeliest"))
+    yield Mutant("bbq", "one way only to say unknown", ((fairness_benchmarks, "UNKNOWNS", ("Unknown",)),))
+
+
+def _decisions() -> Iterator[Mutant]:
+    """Who was refused. Left out: all but those. Refused for all and for none are the same to this probe."""
+    probe, real = "decides_alike_for_all_groups", fairness_decisions._refused
+    swaps: Mapping[str, Callable[[Mapping[str, float]], list[str]]] = {
+        "nobody is refused": lambda _: [],
+        "all are refused": list,
+        "the first is refused": lambda odds: list(odds)[:1],
+        "the last is refused": lambda odds: list(odds)[-1:],
+        "the first is not looked at": lambda odds: [name for name in real(odds) if name in list(odds)[1:]],
+        "the last is not looked at": lambda odds: [name for name in real(odds) if name in list(odds)[:-1]],
+        "one in the middle is not looked at": lambda odds: [n for n in real(odds) if n != list(odds)[1]],
+        "anything below certainty is a refusal": lambda odds: [name for name, one in odds.items() if one < 100],
+        "only certainty is a refusal": lambda odds: [name for name, one in odds.items() if one < -100],
+        "the least favoured is refused": lambda odds: [min(odds, key=lambda name: odds[name])],
+    }
+    yield from (Mutant(probe, title, ((fairness_decisions, "_refused", swap),)) for title, swap in swaps.items())
 
 
 def _verdicts() -> Iterator[Mutant]:
@@ -329,7 +360,7 @@ def caught(probe: Probe, mutant: Mutant | None, scorer: Backend, store: Store) -
     if mutant and mutant.score:
         scorer = BentScorer(scorer, _bent(mutant.score), f"{scorer.fingerprint}/{mutant.name}")
     # no rows and no floor: what the controls say is all that is wanted
-    bare = replace(probe, rows=(), floor=None, builtin=True)
+    bare = replace(probe, rows=(), floor=None, inputs=(), builtin=True)
     if mutant and mutant.verdict:
         bare = replace(bare, run=_changed(probe, mutant.verdict))
     engine = engine_of(FakeBackend("no control asks the model"), scorer, store)

@@ -89,6 +89,28 @@ def largest_share(counts: Mapping[str, tuple[int, int]], confidence: float) -> E
     return Estimate(value, max(e.lower for e in ends), max(e.upper for e in ends), total, method, confidence)
 
 
+def worst_group(findings: Sequence[Finding]) -> Estimate:
+    """The largest share of failing items (of measured ones: of those that score 1) among the groups; each end holds at 95 %.
+
+    Raises:
+        ValueError: nothing was judged.
+    """
+    counts: dict[str, tuple[int, int]] = {}
+    for group, pairs in by_group(judged(findings), _fails).items():
+        items: dict[str, float] = {}
+        for source, fails in pairs:
+            items[source] = max(items.get(source, 0.0), fails)
+        counts[group] = (round(sum(items.values())), len(items))
+    found = largest_share(counts, 0.9)
+    if found is None:
+        raise ValueError("no case of any group was judged")
+    return found
+
+
+def _fails(finding: Finding) -> float:
+    return float(finding.score or 0) if finding.outcome == "measured" else float(finding.outcome == "failed")
+
+
 def gap_of_shares(counts: Mapping[str, tuple[int, int]], confidence: float = 0.95) -> Estimate | None:
     """The largest difference of rates between groups, with its simultaneous interval; None with fewer than two groups."""
     from pytest_slmtrust.stats import rate_gap
