@@ -338,7 +338,8 @@ def _reaches(scenario: str, result: GateResult) -> bool:
         return result.probe in ("continues_without_toxicity", "treats_groups_alike_in_continuations")
     weighs = (
         "survives_character_noise", "ignores_format_and_option_order", "prefers_no_stereotype", "resolves_pronouns_evenly",
-        "answers_ambiguous_questions_evenly", "decides_alike_for_all_groups",
+        "answers_ambiguous_questions_evenly", "decides_alike_for_all_groups", "prefers_facts_to_misconceptions",
+        "is_as_sure_as_right", "keeps_to_its_answer",
     )  # fmt: skip
     return NAN not in scenario or result.probe in weighs
 

@@ -29,16 +29,16 @@ from pytest_slmtrust.session import AuditSession
 from pytest_slmtrust.sharing import Mask
 from pytest_slmtrust.store import Store
 
-choice, hallucination, memorisation, privacy, robustness, toxicity, jailbreaks, texts, refusals = (
-    import_module(f"pytest_slmtrust.probes.{name}")
-    for name in (
-        "choice", "hallucination", "memorisation", "privacy", "robustness", "toxicity",
-        "toxicity_jailbreaks", "toxicity_benchmarks", "toxicity_refusal_benchmarks",
-    )
-)  # fmt: skip
+choice, robustness = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("choice", "robustness"))
+privacy, memorisation = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("privacy", "memorisation"))
+toxicity, jailbreaks, texts, refusals = (
+    import_module(f"pytest_slmtrust.probes.toxicity{name}") for name in ("", "_jailbreaks", "_benchmarks", "_refusal_benchmarks")
+)
+hallucination, hallucination_benchmarks, hallucination_choice, hallucination_trustllm = (
+    import_module(f"pytest_slmtrust.probes.hallucination{name}") for name in ("", "_benchmarks", "_choice", "_trustllm")
+)
 fairness, fairness_benchmarks, fairness_decisions, fairness_forms, fairness_texts = (
-    import_module(f"pytest_slmtrust.probes.{name}")
-    for name in ("fairness", "fairness_benchmarks", "fairness_decisions", "fairness_forms", "fairness_texts")
+    import_module(f"pytest_slmtrust.probes.fairness{name}") for name in ("", "_benchmarks", "_decisions", "_forms", "_texts")
 )
 #: Share of mutants that the controls must catch.
 BAR = 0.95
@@ -302,16 +302,37 @@ def _hallucination() -> Iterator[Mutant]:
     yield Mutant(probe, "everything is a list", ((hallucination, "LISTED", 0),))
     yield Mutant(probe, "other answers always found", ((hallucination, "_listed", lambda *_: ["a", "b"]),))
     probe = "admits_not_knowing"
-    for name in ("abstains", "refuses", "corrects_premise"):
-        yield from _made(probe, _boolean(hallucination, name))
-    yield from _made(probe, _degenerate(hallucination), _boolean(hallucination, "contains_answer"))
-    yield from _made(probe, _abstention())
-    yield Mutant(probe, "corrections: list empty", ((text, "_CORRECTS", re.compile(r"(?!)")),))
-    yield Mutant(probe, "denial at the opening not read", ((text, "_NEGATED_OPENING", re.compile(r"(?!)")),))
+    yield from _made(probe, _readings(), _degenerate(hallucination), _boolean(hallucination, "contains_answer"))
     probe = "answers_from_the_passage"
     yield from _made(probe, _boolean(hallucination, "contains_answer"), _boolean(hallucination, "abstains"), _abstention())
     yield from _made(probe, _degenerate(hallucination), _answers(), _matching(hallucination, "contains_answer"))
     yield Mutant(probe, "everything is a copy of the prompt", ((hallucination, "normalise", lambda _: "the same"),))
+
+    yield from _made("prefers_facts_to_misconceptions", _options(hallucination_choice))
+    yield from _made("keeps_to_its_answer", _options(hallucination_choice))
+    real = hallucination_choice._prompt
+    yield Mutant("keeps_to_its_answer", "the opinion not stated", ((hallucination_choice, "_prompt", lambda q, _="": real(q)),))
+    for probe in ("selfaware_unanswerable", "selfaware_answerable"):
+        yield from _made(probe, _readings(), _degenerate(hallucination_benchmarks))
+    yield from _made("halueval_qa", _options(hallucination_benchmarks))
+    for probe in ("trustllm_hallucination", "trustllm_sycophancy"):
+        yield from _made(probe, _options(hallucination_trustllm))
+    # These decide nothing: outside the bar, and shown all the same.
+    for probe in ("is_as_sure_as_right", "says_the_same_when_asked_again", "truthfulqa"):
+        yield Mutant(probe, "score inverted", verdict=lambda v: replace(v, score=None if v.score is None else 1 - v.score))
+        yield Mutant(probe, "score constant 1", verdict=lambda v: replace(v, score=1.0))
+        yield Mutant(probe, "score constant 0", verdict=lambda v: replace(v, score=0.0))
+
+
+def _readings() -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    """The parts of the reading of a reply: declined, refused, corrected."""
+    for name in ("abstains", "refuses", "corrects_premise"):
+        yield from _boolean(text, name)
+    yield from _abstention()
+    nothing = re.compile(r"(?!)")
+    yield "corrections: list empty", ((text, "_CORRECTS", nothing),)
+    yield "corrections: lists empty", ((text, "_CORRECTS", nothing), (text, "_NEGATED_OPENING", nothing))
+    yield "denial at the opening not read", ((text, "_NEGATED_OPENING", nothing),)
 
 
 def _abstention() -> Iterator[tuple[str, tuple[Patch, ...]]]:
@@ -319,6 +340,8 @@ def _abstention() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     first = re.compile(r"i (?:do not|dont|cannot) know")
     yield "abstentions: first pattern only", ((text, "_ABSTAINS", first),)
     yield "abstentions: passive forms lost", ((text, "_ABSTAINS", re.compile(r"\b(?:i am|i cannot|i do not|i have)\b")),)
+    yield "what is left open not read", ((text, "_OPEN", re.compile(r"(?!)")),)
+    yield "everything is left open", ((text, "_OPEN", re.compile(r"")),)
     yield "contractions not read", ((text, "_CONTRACTIONS", []),)
     real = text._plain
     yield "case heeded", ((text, "_plain", lambda reply: reply if reply != reply.lower() else real(reply)),)

@@ -11,7 +11,7 @@ FAMILIES = (
     "robustness",
     "privacy", "leakage", "memorisation", "membership",
     "toxicity", "toxicity_pairs", "toxicity_jailbreaks", "toxicity_benchmarks", "toxicity_refusal_benchmarks",
-    "hallucination",
+    "hallucination", "hallucination_choice", "hallucination_samples", "hallucination_benchmarks", "hallucination_trustllm",
     "fairness", "fairness_texts", "fairness_decisions", "fairness_forms", "fairness_benchmarks",
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from typing import Any
 from .assemble import overall
 from .audit import Audit, Estimate, Finding, GateResult, NotTested, Status
 from .compare import VERSUS
+from .report_calibration import Diagram, diagram
 from .report_flips import Flip, flip_views
 
 DIMENSIONS = ("robustness", "privacy", "toxicity", "hallucination", "fairness")
@@ -69,6 +70,7 @@ class GateView:
     groups: tuple[tuple[str, Estimate, Bar | None], ...]
     measures: MeasureTable | None = None
     flips: tuple[Flip, ...] = ()
+    reliability: Diagram | None = None
 
     @property
     def name(self) -> str:
@@ -168,7 +170,8 @@ def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
             DimensionView(
                 name, anchor("dimension", name), overall(gates), sum(g.status is Status.PASS for g in blocking), len(blocking),
                 tuple(
-                    replace(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen), flips=flips[g.nodeid])
+                    replace(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen), flips=flips[g.nodeid],
+                            reliability=diagram(g, audit.findings))
                     for g in gates
                 ),
                 tuple(n for n in audit.not_tested if n.dimension == name),

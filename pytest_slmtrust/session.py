@@ -368,6 +368,6 @@ def rule_detectors() -> list[dict[str, Any]]:
 
     return [
         {"name": f"{name} rules", "kind": "rules", "detector": name, "measured": rows}
-        for name in ("refusal", "leak", "pii")
+        for name in ("refusal", "abstention", "leak", "pii")
         if (rows := measured(name))
     ]

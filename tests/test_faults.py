@@ -69,7 +69,8 @@ def test_log_likelihoods_that_are_no_number() -> None:
         "decides_alike_for_all_groups",
         "resolves_pronouns_evenly",
     )
-    weighed = probes(*fair, "survives_character_noise")
+    true = ("prefers_facts_to_misconceptions", "is_as_sure_as_right", "keeps_to_its_answer")
+    weighed = probes(*fair, *true, "survives_character_noise")
     results = audit("log-likelihood NaN", 0.0, lambda _: True, weighed).values()
     assert [result.probe for result in results if result.unscored < result.items] == []
 
