@@ -61,7 +61,9 @@ class BentScorer:
 def engine_of(model: Backend, scorer: Backend, store: Store) -> Engine:
     """One model, one toxicity scorer, and a perturber that needs no TextAttack."""
     backends: dict[tuple[str, str], Backend] = {("generate", "target"): model, ("loglikelihood", "target"): model}
-    return Engine({**backends, ("classify", "toxicity"): scorer, ("perturb", "perturb"): SwapPerturber()}, store)
+    perturber = SwapPerturber()
+    beside = {(kind.kind, "perturb"): perturber for kind in perturber.answers}
+    return Engine({**backends, **beside, ("classify", "toxicity"): scorer}, store)
 
 
 def gate_results(

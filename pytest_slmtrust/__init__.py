@@ -11,6 +11,8 @@ from .requests import (
     BackendError,
     Classify,
     Completion,
+    Edit,
+    Edits,
     Failure,
     Generate,
     Labels,
@@ -31,7 +33,8 @@ from .requests import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "Backend", "BackendError", "Case", "Classify", "Completion", "Control", "Criterion", "Dimension", "Estimate", "Failure",
+    "Backend", "BackendError", "Case", "Classify", "Completion", "Control", "Criterion", "Dimension", "Edit", "Edits",
+    "Estimate", "Failure",
     "Finding", "Floor", "Generate", "Judge", "Labels", "Loglikelihood", "Logprob", "Message", "Perturb", "Probe", "ProbeError",
     "Profile", "Prompt", "Request", "RequestFailed", "Row", "Steps", "TokenLogprob", "Verdict", "ask", "ask_all", "chat",
     "probe",

@@ -20,7 +20,7 @@ from .parts import ProbeError
 from .policy import Policy
 from .probe import Case, Probe
 from .quality import detector_check
-from .requests import Backend, BackendError, Classify, Counters, Perturb, RequestFailed
+from .requests import BESIDE_MODEL, Backend, BackendError, Counters, RequestFailed
 from .sharing import Mask
 from .stopping import Watch
 
@@ -272,7 +272,7 @@ class AuditSession:
         if wanted:
             return f"needs {', '.join(f'--slm-{name}' for name in wanted)}"
         target = self.engine.model
-        lacking = [k.kind for k in probe.needs if k not in (Classify, Perturb) and (target is None or k not in target.answers)]
+        lacking = [k.kind for k in probe.needs if k not in BESIDE_MODEL and (target is None or k not in target.answers)]
         return f"{target.name if target else 'no model'} does not answer {', '.join(lacking)}" if lacking else ""
 
 

@@ -60,7 +60,9 @@ class Setup:
                 raise ProbeError(f"--slm-gate {next(iter(policy.margins))}:vs: there is no baseline (--slm-vs or --slm-baseline)")
             if self.settings.text("noise"):
                 raise ProbeError("--slm-noise: there is no baseline to compare with (--slm-vs or --slm-baseline)")
-        self.others.update({("classify", "toxicity"): self._scorer(), ("perturb", "perturb"): TextAttackBackend()})
+        perturber = TextAttackBackend()
+        self.others.update({(kind.kind, "perturb"): perturber for kind in perturber.answers})
+        self.others["classify", "toxicity"] = self._scorer()
         session = AuditSession(
             policy, self._engine(self._target()), mask, waivers=self._waivers(),
             reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,

@@ -22,7 +22,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..requests import BackendError, Failure, Perturb, Request
+from ..requests import BackendError, Edits, Failure, Perturb, Request
+from .attacks import ATTACKS, Attacks
 from .transformers.files import cache_folder, locked, write_text
 
 #: Counted into the fingerprint: a change to a recipe or to how it is drawn bumps it.
@@ -73,7 +74,6 @@ def import_textattack(cache: Path | None = None) -> ModuleType:
     if reason:
         raise BackendError(reason)
     folder = (cache or cache_folder()) / "textattack"
-    words = str(folder / "nltk_data")
     try:
         with _environment(), _loggers(), _randomness(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -83,14 +83,9 @@ def import_textattack(cache: Path | None = None) -> ModuleType:
             for name in ("huggingface_hub", "transformers", "datasets"):
                 if find_spec(name) is not None:
                     importlib.import_module(name)
-            import nltk
-
             os.environ["TA_CACHE_DIR"] = str(folder)
-            nltk.data.path.insert(0, words)
-            try:
+            with _stop_words(folder):
                 importlib.import_module("textattack.augmentation")
-            finally:
-                nltk.data.path.remove(words)
             return importlib.import_module("textattack")
     except Exception as error:
         detail = " ".join(str(error).split())[:300]
@@ -107,6 +102,19 @@ def _provision(folder: Path) -> None:
 
         words.parent.mkdir(parents=True, exist_ok=True)
         write_text(words, "\n".join(sorted(ENGLISH_STOP_WORDS)) + "\n")
+
+
+@contextmanager
+def _stop_words(folder: Path) -> Iterator[None]:
+    """nltk finds the list of stop words in this folder during the body."""
+    import nltk
+
+    words = str(folder / "nltk_data")
+    nltk.data.path.insert(0, words)
+    try:
+        yield
+    finally:
+        nltk.data.path.remove(words)
 
 
 @contextmanager
@@ -155,17 +163,18 @@ def _randomness(seed: int | None = None) -> Iterator[None]:
 
 
 class TextAttackBackend:
-    """Answers :class:`Perturb` by the recipes of ``RECIPES``, each draw seeded by its request alone.
+    """Answers :class:`Perturb` by the recipes of ``RECIPES`` and :class:`Edits` by those of ``ATTACKS``, seeded by requests alone.
 
     A text that a recipe leaves as it was, an unknown recipe, and a share outside 1-100 % are failures of that request.
     """
 
     name = "TextAttack"
-    answers: tuple[type[Request[Any]], ...] = (Perturb,)
+    answers: tuple[type[Request[Any]], ...] = (Perturb, Edits)
 
     def __init__(self, cache: Path | None = None) -> None:
         self._cache = cache
         self._augmenters: dict[str, Any] = {}
+        self._attacks: Attacks | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -182,11 +191,12 @@ class TextAttackBackend:
         """
         textattack = import_textattack(self._cache) if requests else None
         for index, request in enumerate(requests):
-            if not isinstance(request, Perturb):
-                yield index, Failure(f"TextAttack answers Perturb, not {type(request).__name__}")
+            if not isinstance(request, (Perturb, Edits)):
+                yield index, Failure(f"TextAttack answers Perturb and Edits, not {type(request).__name__}")
                 continue
             try:
-                yield index, self._perturb(textattack, request)
+                answer = self._perturb(textattack, request) if isinstance(request, Perturb) else self._edits(textattack, request)
+                yield index, answer
             except Exception as error:  # one text that a transformation stumbles over is one failure
                 yield index, Failure(f"{request.recipe}: {type(error).__name__}: {error}")
 
@@ -200,8 +210,15 @@ class TextAttackBackend:
             changed: str = self._augmenters[request.recipe].augment(request.text)[0]
         return Failure(f"{request.recipe} changed nothing in {request.text[:60]!r}") if changed == request.text else changed
 
+    def _edits(self, textattack: Any, request: Edits) -> Any:
+        if self._attacks is None:
+            self._attacks = Attacks(textattack, _randomness)
+        with _stop_words((self._cache or cache_folder()) / "textattack"):
+            return self._attacks.edits(request)
+
     def describe(self) -> dict[str, Any]:
-        return {"name": self.name, "kind": "perturber", "fingerprint": self.fingerprint, "recipes": dict(RECIPES)}
+        about = {"name": self.name, "kind": "perturber", "fingerprint": self.fingerprint}
+        return {**about, "recipes": dict(RECIPES), "attacks": dict(ATTACKS)}
 
 
 def _fault(recipe: str) -> str:
