@@ -27,6 +27,7 @@ from pytest_slmtrust import (
 from pytest_slmtrust.detectors import contains_answer, degenerate, normalise, on_topic, refuses
 
 from .choice import best, likes, shown, weigh
+from .robustness_tasks import reads_clean_text, task_of, texts
 from .shared import draw, pick, table
 
 #: Kinds of noise, as the perturber names them: a reader sees through each of them.
@@ -40,41 +41,14 @@ REPLY_TOKENS = 16
 
 
 @cache
-def _tasks() -> dict[str, Any]:
-    return table("robustness_tasks.toml")
-
-
-@cache
 def _choices() -> dict[str, Any]:
     return table("robustness_choices.toml")
 
 
-def _texts() -> Iterator[tuple[str, str, str]]:
-    """Task, right option, text."""
-    for task, spec in _tasks().items():
-        for option in spec["options"]:
-            for text in spec[option]:
-                yield task, option, text
-
-
 def _noise_rows(_: Profile) -> Iterator[Row]:
-    for number, (task, gold, text) in enumerate(_texts()):
+    for number, (task, gold, text) in enumerate(texts()):
         params = {"text": text, "task": task, "gold": gold, "recipe": RECIPES[number % len(RECIPES)]}
         yield Row(params, source=f"{task}: {text}")
-
-
-def _task(name: str) -> tuple[str, list[str]]:
-    spec = _tasks()[name]
-    return spec["prompt"], [f" {option}" for option in spec["options"]]
-
-
-def _reads_clean_text(text: str, task: str, gold: str) -> Steps[Verdict]:
-    prompt, options = _task(task)
-    context = prompt.format(text=text)
-    [scores] = yield from weigh([context], options)
-    chosen = best(scores)
-    evidence = {"prompt": context, "options": shown(options, scores), "gold": gold}
-    return Verdict(chosen is not None and options[chosen].strip() == gold, evidence=evidence)
 
 
 _KIND = {"text": "The soup was wonderful and the cook was kind.", "task": "sentiment", "gold": "positive", "recipe": "char-swap"}
@@ -101,8 +75,8 @@ _SOCCER = {"text": "The striker scored twice in the second half.", "task": "topi
     ),
     floor=Floor(
         "answers the clean texts better than by chance",
-        _reads_clean_text,
-        [{"task": task, "gold": gold, "text": text} for task, gold, text in list(_texts())[::5]],
+        reads_clean_text,
+        [{"task": task, "gold": gold, "text": text} for task, gold, text in list(texts())[::5]],
         0.36,  # what guessing gives on this mixture of tasks is 0.35
     ),
 )
@@ -114,7 +88,7 @@ def survives_character_noise(text: str, task: str, gold: str, recipe: str) -> St
     noisy = yield from ask(Perturb(text, recipe))
     if noisy == text:
         return Verdict.unscored(f"{recipe} left the text as it was", prompt=text)
-    prompt, options = _task(task)
+    prompt, options = task_of(task)
     before, after = yield from weigh([prompt.format(text=text), prompt.format(text=noisy)], options)
     first, second = best(before), best(after)
     evidence: dict[str, Any] = {

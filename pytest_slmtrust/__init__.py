@@ -4,6 +4,7 @@ A probe asks requests and returns a verdict; see the README for one in ten lines
 """
 
 from .audit import Estimate, Finding
+from .data import DataFile, from_csv, from_json
 from .parts import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Row, Verdict
 from .probe import Case, Probe, probe
 from .requests import (
@@ -33,9 +34,8 @@ from .requests import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "Backend", "BackendError", "Case", "Classify", "Completion", "Control", "Criterion", "Dimension", "Edit", "Edits",
-    "Estimate", "Failure",
-    "Finding", "Floor", "Generate", "Judge", "Labels", "Loglikelihood", "Logprob", "Message", "Perturb", "Probe", "ProbeError",
-    "Profile", "Prompt", "Request", "RequestFailed", "Row", "Steps", "TokenLogprob", "Verdict", "ask", "ask_all", "chat",
-    "probe",
+    "Backend", "BackendError", "Case", "Classify", "Completion", "Control", "Criterion", "DataFile", "Dimension", "Edit", "Edits",
+    "Estimate", "Failure", "Finding", "Floor", "Generate", "Judge", "Labels", "Loglikelihood", "Logprob", "Message", "Perturb",
+    "Probe", "ProbeError", "Profile", "Prompt", "Request", "RequestFailed", "Row", "Steps", "TokenLogprob", "Verdict", "ask",
+    "ask_all", "chat", "from_csv", "from_json", "probe",
 ]  # fmt: skip

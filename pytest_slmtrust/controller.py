@@ -77,8 +77,7 @@ class Controller:
         self.ran = False
         self.selected: list[CaseItem | GateItem] = []
         try:
-            inputs = {name: str(self.settings.path(name)) for name in self.settings.inputs()}
-            policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"), inputs)
+            policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"), self.settings.inputs())
             self.builtin = self._probes()
             self.store = Store(config.rootpath / self.settings.text("store"), run)
             if not self.worker:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import pytest
 
+from .data import HUB
+
 Kind = Literal["text", "flag", "list"]
 
 
@@ -58,6 +60,7 @@ OPTIONS = (
            choices=("fail", "xfail")),
     Option("toxicity", "toxicity scorer: detoxify:unbiased, profanity-check, hf:FOLDER (default: detoxify:unbiased)",
            default="detoxify:unbiased", metavar="SCORER"),
+    Option("data", "public benchmarks to ask too: a folder that holds them, or hub (default: none)", metavar="DIR"),
     Option("dtype", "weights' number type: float32, bfloat16 or float16 (default: float32)", default="float32", metavar="DTYPE"),
     Option("device", "where the model runs: auto, cpu, cuda, cuda:1, mps (default: auto)", default="auto", metavar="DEVICE"),
     Option("chat-template", "use the model's chat template: auto, on or off (default: auto)", default="auto",
@@ -72,7 +75,7 @@ OPTIONS = (
 
 
 #: Options that name a file or folder of the user, handed to the probes that need it.
-INPUTS: tuple[str, ...] = ()
+INPUTS = ("data",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,8 @@ class Settings:
 
     def inputs(self) -> dict[str, str]:
         """The files and folders that a user gave, by the name of their option."""
-        return {name: self.text(name) for name in INPUTS if self.text(name)}
+        given = [name for name in INPUTS if self.text(name)]
+        return {name: HUB if self.text(name) == HUB and name == "data" else str(self.path(name)) for name in given}
 
     def names(self, name: str) -> list[str]:
         """A text of names separated by commas."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: From texts to the probabilities of the classes for each of them, asked in one wave.
 Classifier: TypeAlias = "Callable[[Sequence[str]], Steps[list[list[float]]]]"
 
-Outcome = Literal["skipped", "held", "broken"]
+Outcome = Literal["skipped", "held", "broken", "unclear"]
 
 #: Attacks by name: how they search, and what they search for.
 #: importance: word by word, that first whose loss moves the model most; anywhere: the best of all edits, again and again.
@@ -36,7 +36,7 @@ RECIPES: dict[str, tuple[Literal["importance", "anywhere"], Literal["flip", "red
 class Attacked:
     """How a search ended. ``skipped``: the model was wrong before anything was changed, so there was nothing to break.
 
-    ``broken``: of a flip, the class has changed; of a reduction, one word alone keeps the class. ``right``: probability of the
+    ``unclear``: a probability was no number, or no class was likelier than the others to begin with. ``broken``: of a flip, the class has changed; of a reduction, one word alone keeps the class. ``right``: probability of the
     right class at ``text``.
     """
 
@@ -63,12 +63,21 @@ def attack(
         raise ValueError(f"the budget is {budget} queries; it must be at least 1")
     order, goal = RECIPES[recipe]
     search = _Search(text, gold, classify, recipe, budget, draw, goal == "reduce")
-    [start] = yield from search.tried([text])
-    if not start.same:
-        return Attacked("skipped", text, search.queries, 0, start.right)
-    end = yield from (search.by_importance(start) if order == "importance" else search.anywhere(start))
+    try:
+        [start] = yield from search.tried([text])
+        if start.tied:
+            raise _NoClass
+        if not start.same:
+            return Attacked("skipped", text, search.queries, 0, start.right)
+        end = yield from (search.by_importance(start) if order == "importance" else search.anywhere(start))
+    except _NoClass:
+        return Attacked("unclear", text, search.queries, 0, 0.0)
     broken = _words(end.text) <= 1 if search.reduces else not end.same
     return Attacked("broken" if broken else "held", end.text, search.queries, words_changed(text, end.text), end.right)
+
+
+class _NoClass(Exception):
+    """The classifier did not choose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class _Try:
 
     text: str
     same: bool
+    tied: bool
     score: float
     right: float
 
@@ -111,9 +121,11 @@ class _Search:
 
         # TextAttack holds probabilities as float32: what is equal there must be equal here
         row = np.asarray(probabilities, np.float32)
-        right = row[self.gold]
+        if not np.isfinite(row).all():
+            raise _NoClass
+        right, tied = row[self.gold], int((row == row.max()).sum()) > 1
         same = int(row.argmax()) == self.gold
-        return _Try(text, same, float(self._reduction(text, same, right) if self.reduces else 1 - right), float(right))
+        return _Try(text, same, tied, float(self._reduction(text, same, right) if self.reduces else 1 - right), float(right))
 
     def _reduction(self, text: str, same: bool, right: np.float32) -> float:
         """Share of the words that are gone, then the probability as a tie-break; nothing for another class (Feng et al. 2018)."""

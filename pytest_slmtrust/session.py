@@ -13,6 +13,7 @@ from typing import Any
 from .audit import ControlCheck, Finding, FloorCheck, GateResult, Status, Stopped, Waiver
 from .baseline import Reference
 from .compare import Context, PairedGate, gate_key
+from .data import DataMissing
 from .engine import Engine
 from .gates import Beside, Gate, check_controls, check_floor, finding
 from .items import item_outcomes
@@ -41,8 +42,9 @@ class Suite:
 
     @property
     def has_gate(self) -> bool:
-        """A user's probe without a tolerance is a set of ordinary tests: nothing statistical is claimed."""
-        return self.probe.builtin or self.gate.tolerance is not None
+        """A user's probe without a tolerance is a set of ordinary tests: nothing statistical is claimed. One that cannot be asked
+        has a gate all the same, that says so."""
+        return self.probe.builtin or self.gate.tolerance is not None or bool(self.missing)
 
     @property
     def gate_id(self) -> str:
@@ -129,8 +131,11 @@ class AuditSession:
         if any(s.prefix == prefix and s.probe.name == probe.name for s in self.suites.values()):
             raise ProbeError(f"two probes of {prefix} are named {probe.name!r}: give one of them another name (name=...)")
         missing = self._missing(probe)
-        given = all(name in self.policy.profile.inputs for name in probe.inputs)
-        rows = tuple(probe.cases(self.policy.profile, self.policy.limit(probe))) if given else ()
+        given, rows = all(name in self.policy.profile.inputs for name in probe.inputs), tuple[Case, ...]()
+        try:
+            rows = tuple(probe.cases(self.policy.profile, self.policy.limit(probe))) if given else ()
+        except DataMissing as error:
+            given, missing = False, missing or str(error)
         # planned with all rows, so that a gate that cannot be tested keeps its name
         gate = Gate.plan(probe, self.policy, rows) if given else Gate(probe, self.policy.profile, 0, self.policy.tolerance(probe))
         versus = self.policy.versus(gate.not_tested("", ""), gate.n) if self.reference is not None else None

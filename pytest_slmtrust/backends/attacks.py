@@ -7,6 +7,7 @@ search, so the draws are those of TextAttack's own ``Attack`` seeded once before
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -61,7 +62,13 @@ class Attacks:
 
     def _attack(self, recipe: str) -> Any:
         if recipe not in self._built:
-            self._built[recipe] = build(recipe, _nobody(self.textattack))
+            log = logging.getLogger("textattack")
+            level = log.level
+            log.setLevel(logging.ERROR)  # it warns that it does not know this model's class
+            try:
+                self._built[recipe] = build(recipe, _nobody(self.textattack))
+            finally:
+                log.setLevel(level)
         return self._built[recipe]
 
 

@@ -84,7 +84,7 @@ def import_textattack(cache: Path | None = None) -> ModuleType:
                 if find_spec(name) is not None:
                     importlib.import_module(name)
             os.environ["TA_CACHE_DIR"] = str(folder)
-            with _stop_words(folder):
+            with stop_words(cache):
                 importlib.import_module("textattack.augmentation")
             return importlib.import_module("textattack")
     except Exception as error:
@@ -105,11 +105,11 @@ def _provision(folder: Path) -> None:
 
 
 @contextmanager
-def _stop_words(folder: Path) -> Iterator[None]:
-    """nltk finds the list of stop words in this folder during the body."""
+def stop_words(cache: Path | None = None) -> Iterator[None]:
+    """nltk finds the list of stop words in the plugin's cache (or in another folder) during the body."""
     import nltk
 
-    words = str(folder / "nltk_data")
+    words = str((cache or cache_folder()) / "textattack" / "nltk_data")
     nltk.data.path.insert(0, words)
     try:
         yield
@@ -213,7 +213,7 @@ class TextAttackBackend:
     def _edits(self, textattack: Any, request: Edits) -> Any:
         if self._attacks is None:
             self._attacks = Attacks(textattack, _randomness)
-        with _stop_words((self._cache or cache_folder()) / "textattack"):
+        with stop_words(self._cache):
             return self._attacks.edits(request)
 
     def describe(self) -> dict[str, Any]:
