@@ -7,7 +7,7 @@ from pytest_slmtrust import Probe
 
 def pytest_slm_probes() -> list[Probe]:
     """The probes of the five dimensions, in the order of the report."""
-    from . import fairness, hallucination, privacy, robustness, robustness_search, toxicity
+    from . import fairness, hallucination, privacy, robustness, robustness_properties, robustness_search, toxicity
 
-    modules = (robustness, robustness_search, privacy, toxicity, hallucination, fairness)
+    modules = (robustness, robustness_search, robustness_properties, privacy, toxicity, hallucination, fairness)
     return [probe for module in modules for probe in module.PROBES]

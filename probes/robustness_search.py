@@ -40,7 +40,7 @@ def _searched(text: str, task: str, gold: str, recipe: str, budget: int) -> Mapp
 _SOUP = "The soup was wonderful and the cook was kind."
 _BUG = _searched(_SOUP, "sentiment", "positive", "deepwordbug", 60)
 _TYPO = _searched("The striker scored twice in the second half.", "topic", "sports", "pruthi", 400)
-_FACT = _searched("Can a goose fly?", "facts", "Yes", "deepwordbug", 60)
+_FACT = _searched("Can an eagle fly?", "facts", "Yes", "deepwordbug", 60)
 
 
 def _reads(word: str, right: str, wrong: str) -> Any:
@@ -69,13 +69,13 @@ def _reads(word: str, right: str, wrong: str) -> Any:
         Control(_TYPO, _reads("striker", "sports", "weather"), False),
         Control(_TYPO, _reads("striker", "food", "sports"), True),
         Control(_FACT, likes(lambda _: "Yes"), True),
-        Control(_FACT, _reads("goose", "Yes", "No"), False),
+        Control(_FACT, _reads("eagle", "Yes", "No"), False),
     ),
     floor=Floor(
         "answers the clean texts better than by chance",
         reads_clean_text,
         [{"task": task, "gold": gold, "text": text} for task, gold, text in list(texts(*TASKS))[::4]],
-        0.42,  # what guessing gives on this mixture of tasks is 0.41
+        0.43,  # what guessing gives on this mixture of tasks is 0.42
     ),
 )
 def withstands_adversarial_edits(text: str, task: str, gold: str, recipe: str, budget: int) -> Steps[Verdict]:

@@ -7,6 +7,7 @@ from .audit import Estimate, Finding
 from .data import DataFile, from_csv, from_json
 from .parts import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Row, Verdict
 from .probe import Case, Probe, probe
+from .properties import holds_under
 from .requests import (
     Backend,
     BackendError,
@@ -37,5 +38,5 @@ __all__ = [
     "Backend", "BackendError", "Case", "Classify", "Completion", "Control", "Criterion", "DataFile", "Dimension", "Edit", "Edits",
     "Estimate", "Failure", "Finding", "Floor", "Generate", "Judge", "Labels", "Loglikelihood", "Logprob", "Message", "Perturb",
     "Probe", "ProbeError", "Profile", "Prompt", "Request", "RequestFailed", "Row", "Steps", "TokenLogprob", "Verdict", "ask",
-    "ask_all", "chat", "from_csv", "from_json", "probe",
+    "ask_all", "chat", "from_csv", "from_json", "holds_under", "probe",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from .audit import Audit, AuditError, Waiver
 from .backends.fake import WordListScorer
 from .baseline import Again, Recorded, noise_floor
 from .compare import Asked, differences
+from .corpus import FOLDER, Corpus
 from .engine import Engine
 from .options import Settings, model_spec
 from .parts import ProbeError
@@ -63,8 +64,10 @@ class Setup:
         perturber = TextAttackBackend()
         self.others.update({(kind.kind, "perturb"): perturber for kind in perturber.answers})
         self.others["classify", "toxicity"] = self._scorer()
+        # a comparison asks both models the same: what one of them broke by is no part of that
+        corpus = None if vs or recorded else Corpus(self.store.path.parent / FOLDER)
         session = AuditSession(
-            policy, self._engine(self._target()), mask, waivers=self._waivers(),
+            policy, self._engine(self._target()), mask, waivers=self._waivers(), corpus=corpus,
             reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,
         )  # fmt: skip
         if vs:

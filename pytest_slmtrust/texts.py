@@ -1,8 +1,9 @@
-"""Two texts that are nearly the same: what differs, word by word and character by character."""
+"""Two texts that are nearly the same: what differs, and how much."""
 
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,44 +11,53 @@ from dataclasses import dataclass
 from .clean import visible
 
 
+_TOKEN = re.compile(r"\S+|\s+")
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One piece that differs: ``start`` and ``stop`` in the original's characters, and what stands there instead."""
+    """One piece that differs: where it starts in the original, what stands there, and what stands there instead."""
 
     start: int
-    stop: int
-    text: str
+    old: str
+    new: str
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.old)
 
     @property
     def size(self) -> int:
-        """Characters left out or put in, whichever are more."""
-        return max(self.stop - self.start, len(self.text))
+        """Characters that are left out, put in or replaced by others; two that change places are one put in and one left out."""
+        return sum(max(j - i, m - k) for tag, i, j, k, m in _opcodes(self.old, self.new) if tag != "equal")
 
 
 def changes(original: str, perturbed: str) -> list[Change]:
-    """What turns the one text into the other: the smallest pieces, in order, one character each where lengths agree."""
+    """What turns the one text into the other, in order: whole words and stretches of white space, so that any part of the changes
+    is an edit of the same kind. Words are paired where as many stand on both sides."""
+    old, new = _TOKEN.findall(original), _TOKEN.findall(perturbed)
+    starts = [0, *itertools.accumulate(len(token) for token in old)]
+    ways = [_aligned(old, new, starts)]
+    if len(old) == len(new):  # word for word, if that is less: equal blanks would align words that have nothing in common
+        ways.append([Change(at, a, b) for at, a, b in zip(starts, old, new, strict=False) if a != b])
+    return min(ways, key=size)
+
+
+def _aligned(old: Sequence[str], new: Sequence[str], starts: Sequence[int]) -> list[Change]:
     found: list[Change] = []
-    for tag, i, j, k, m in difflib.SequenceMatcher(None, original, perturbed, autojunk=False).get_opcodes():
-        if tag != "equal":
-            found += _pieces(i, j, perturbed[k:m])
+    for tag, i, j, k, m in _opcodes(old, new):
+        if tag == "replace" and j - i == m - k:
+            found += [Change(starts[i + n], old[i + n], new[k + n]) for n in range(j - i) if old[i + n] != new[k + n]]
+        elif tag != "equal":
+            found.append(Change(starts[i], "".join(old[i:j]), "".join(new[k:m])))
     return found
 
 
-def _pieces(start: int, stop: int, text: str) -> list[Change]:
-    """A changed stretch as single characters; what one side has more is put in or left out at the end, character by character."""
-    shared = min(stop - start, len(text))
-    both = [Change(start + i, start + i + 1, text[i]) for i in range(shared)]
-    if len(text) > shared:
-        # all of it at one place, so one piece: two insertions at the same place have no order of their own
-        return [*both, Change(stop, stop, text[shared:])]
-    return [*both, *(Change(i, i + 1, "") for i in range(start + shared, stop))]
-
-
 def apply(original: str, chosen: Collection[Change]) -> str:
-    """The original with only these changes made."""
+    """The original with only these changes made; they must not overlap."""
     parts, at = [], 0
     for change in sorted(chosen, key=lambda c: (c.start, c.stop)):
-        parts += [original[at : change.start], change.text]
+        parts += [original[at : change.start], change.new]
         at = change.stop
     return "".join([*parts, original[at:]])
 
@@ -57,22 +67,19 @@ def size(chosen: Sequence[Change]) -> int:
     return sum(change.size for change in chosen)
 
 
+def _opcodes(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
+    return difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+
+
 def words_changed(before: str, after: str) -> int:
     """Words that were replaced, left out or put in; a replaced word counts once."""
-    matcher = difflib.SequenceMatcher(None, before.split(), after.split(), autojunk=False)
-    return sum(max(j - i, m - k) for tag, i, j, k, m in matcher.get_opcodes() if tag != "equal")
+    return sum(max(j - i, m - k) for tag, i, j, k, m in _opcodes(before.split(), after.split()) if tag != "equal")
 
 
 def difference(before: str, after: str) -> str:
     """The difference in words for a reader: ``'wonderful' -> 'wonderfull'``; characters that act on a reader are written out."""
-    old, new = re.findall(r"\S+|\s+", before), re.findall(r"\S+|\s+", after)
-    pieces = []
-    for tag, i, j, k, m in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag != "equal":
-            pieces.append(f"{_quoted(old[i:j])} -> {_quoted(new[k:m])}")
-    return "; ".join(pieces)
+    return "; ".join(f"{_quoted(change.old)} -> {_quoted(change.new)}" for change in changes(before, after))
 
 
-def _quoted(words: Sequence[str]) -> str:
-    text = visible("".join(words), one_line=True)
-    return f"'{text}'" if text else "nothing"
+def _quoted(text: str) -> str:
+    return f"'{visible(text, one_line=True)}'" if text else "nothing"
