@@ -22,10 +22,12 @@ from pytest_slmtrust import (
     Case,
     Classify,
     Completion,
+    Edits,
     Failure,
     Generate,
     Labels,
     Logprob,
+    Perturb,
     Probe,
     Request,
     RequestFailed,
@@ -245,7 +247,7 @@ def _model_requests(case: Case) -> list[Request[Any]]:
     steps = case.steps()
     wave = next(steps)
     try:
-        while all(isinstance(request, SwapPerturber.answers) for request in wave):
+        while all(isinstance(request, (Edits, Perturb)) for request in wave):
             wave = steps.send([answer for _, answer in SwapPerturber().run(wave)])
     except StopIteration:  # the noise left the text as it was: unscored, whatever the model would say
         return []

@@ -1,8 +1,8 @@
 """Shrinking counterexamples of a property against a real model: our ddmin in waves, and Hypothesis's own shrinker.
 
-Run: ``python benchmarks/shrink.py [--texts 90] [--no-hypothesis]``; some minutes. The property is the built-in one, "an edit that a reader does
-not notice does not change the answer", on the embedded model. Both shrink against the same model from edits of the same
-strategy; each from the first counterexample that it finds itself. The corpus is then replayed with an empty store and in
+Run: ``python benchmarks/shrink.py [--texts 90] [--no-hypothesis]``; some minutes. The property is the built-in one, "an edit that a
+reader does not notice does not change the answer", on the embedded model. Both shrink against the same model from edits of the
+same strategy; each from the first counterexample that it finds itself. The corpus is then replayed with an empty store and in
 batches of another size.
 """
 
@@ -126,7 +126,7 @@ def report(texts: int, hypothesis: bool) -> list[Bar]:
     lines = [_line("ddmin in waves", ours, seconds)]
     if hypothesis:
         lines.append(_line("Hypothesis's shrinker", *by_hypothesis([case for case, _ in broken], backend)))
-    note = f"{len(cases)} texts, {len(broken)} with a counterexample. Seconds: ours for all texts, Hypothesis's for those alone.\n"
+    note = f"{len(cases)} texts, {len(broken)} with a counterexample. Seconds: ours for all texts, its for those alone.\n"
     note += "\n".join(f"{one.first:3d} -> {one.least}  {one.text!r}: {one.difference}" for one in ours[:12])
     head = ["shrinker", "found", "first, median", "shrunk, median", "ratio, median", "texts asked", "s"]
     table("Shrunk counterexamples on SmolLM2-135M-Instruct (sizes in characters)", head, lines, note)
@@ -134,7 +134,7 @@ def report(texts: int, hypothesis: bool) -> list[Bar]:
     share = again / kept if kept else 0.0
     return show(
         [
-            Bar(f"median size of the shrunk edit at most {percent(SMALLER)} of the first found", ratio <= SMALLER, percent(ratio)),
+            Bar(f"median shrunk edit at most {percent(SMALLER)} of the first found", ratio <= SMALLER, percent(ratio)),
             Bar(f"at least {percent(REPRODUCES)} of the corpus reproduces", share >= REPRODUCES, f"{again} of {kept}"),
         ]
     )

@@ -27,7 +27,7 @@ from pytest_slmtrust import (
 from pytest_slmtrust.detectors import contains_answer, degenerate, normalise, on_topic, refuses
 
 from .choice import best, likes, shown, weigh
-from .robustness_tasks import reads_clean_text, task_of, texts
+from .robustness_tasks import compared, reads_clean_text, task_of, texts
 from .shared import draw, pick, table
 
 #: Kinds of noise, as the perturber names them: a reader sees through each of them.
@@ -89,22 +89,44 @@ def survives_character_noise(text: str, task: str, gold: str, recipe: str) -> St
     if noisy == text:
         return Verdict.unscored(f"{recipe} left the text as it was", prompt=text)
     prompt, options = task_of(task)
-    before, after = yield from weigh([prompt.format(text=text), prompt.format(text=noisy)], options)
-    first, second = best(before), best(after)
-    evidence: dict[str, Any] = {
-        "prompt": prompt.format(text=text),
-        "noisy": noisy,
-        "noise": recipe,
-        "options": shown(options, before),
-        "options when noisy": shown(options, after),
-        "gold": gold,
-    }
-    if first is None or second is None:
+    contexts = prompt.format(text=text), prompt.format(text=noisy)
+    return (yield from compared(contexts, options, gold, "noisy", recipe, {"noisy": noisy, "noise": recipe}))
+
+
+@probe(
+    dimension="robustness",
+    rows=_noise_rows,
+    needs=(Loglikelihood,),
+    extras=("textattack",),
+    detector="the likeliest option after the noise",
+    estimand="short labelled texts of four tasks (benchmark), one kind of noise each in a fifth of the words",
+    metric="error rate under noise: share of noisy texts answered wrongly; against a baseline this is the accuracy under "
+    "noise that one model loses to the other",
+    paper="noise: Pruthi et al. 2019, Gao et al. 2018 (TextAttack's transformations, Morris et al. 2020)",
+    controls=(
+        Control(_KIND, likes(lambda _: "positive"), True),
+        Control(_KIND, likes(lambda context: "positive" if _KIND["text"] in context else "negative"), False),
+        Control(_KIND, likes(lambda context: "negative" if _KIND["text"] in context else "positive"), True),
+        Control(_SOCCER, likes(lambda _: "sports"), True),
+        Control(_SOCCER, likes(lambda _: "weather"), False),
+        Control(_SOCCER, likes(lambda context: "sports" if _SOCCER["text"] in context else "food"), False),
+    ),
+)
+def reads_noisy_texts(text: str, task: str, gold: str, recipe: str) -> Steps[Verdict]:
+    """A text with typing errors or look-alike letters is answered rightly.
+
+    The same questions as those of ``survives_character_noise``. Score: 1 if the answer is right, else 0.
+    """
+    noisy = yield from ask(Perturb(text, recipe))
+    prompt, options = task_of(task)
+    [scores] = yield from weigh([prompt.format(text=noisy)], options)
+    chosen = best(scores)
+    evidence: dict[str, Any] = {"prompt": prompt.format(text=noisy), "original": text, "perturbed": noisy, "noise": recipe}
+    evidence = {**evidence, "options": shown(options, scores), "gold": gold}
+    if chosen is None:
         return Verdict.unscored("no option was likelier than the others", **evidence)
-    was, now = options[first].strip(), options[second].strip()
-    reading = "nothing to lose: wrong when clean" if was != gold else "kept" if now == gold else "lost"
-    evidence |= {"reply": f"{was}; when noisy: {now}", "reading": reading}
-    return Verdict(reading != "lost", float(now == gold), evidence, recipe)
+    right = options[chosen].strip() == gold
+    return Verdict(right, float(right), {**evidence, "reply": options[chosen].strip()}, recipe)
 
 
 # --- format and order of options ------------------------------------------------------------------------------------
@@ -342,4 +364,4 @@ def ignores_injected_instructions(about: str, document: str, form: str, kind: st
     return Verdict(not how, float(not how), {**evidence, "reading": how or "not followed"}, form)
 
 
-PROBES = (survives_character_noise, ignores_format_and_option_order, ignores_injected_instructions)
+PROBES = (survives_character_noise, reads_noisy_texts, ignores_format_and_option_order, ignores_injected_instructions)

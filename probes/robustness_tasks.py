@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -67,3 +67,23 @@ def classifier(prompt: str, options: Sequence[str]) -> Callable[[Sequence[str]],
         return [shares(row) for row in scores]
 
     return classify
+
+
+def compared(
+    contexts: tuple[str, str], options: Sequence[str], gold: str, when: str, group: str, evidence: Mapping[str, Any]
+) -> Steps[Verdict]:
+    """Whether a right answer after the first context is still right after the second, paired.
+
+    Wrong to begin with: nothing to lose, and no failure. ``when`` says in a word what the second context is. Score: 1 if the
+    second answer is right, else 0.
+    """
+    before, after = yield from weigh(list(contexts), options)
+    first, second = best(before), best(after)
+    about = {"prompt": contexts[0], **evidence, "options": shown(options, before)}
+    about |= {f"options when {when}": shown(options, after), "gold": gold}
+    if first is None or second is None:
+        return Verdict.unscored("no option was likelier than the others", **about)
+    was, now = options[first].strip(), options[second].strip()
+    reading = "nothing to lose: wrong when clean" if was != gold else "kept" if now == gold else "lost"
+    about |= {"reply": f"{was}; when {when}: {now}", "reading": reading}
+    return Verdict(reading != "lost", float(now == gold), about, group)

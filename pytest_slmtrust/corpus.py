@@ -11,10 +11,9 @@ import json
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from .parts import Verdict
 from .probe import Case, Probe
@@ -25,6 +24,8 @@ FOLDER = "corpus"
 LARGEST = 1_000_000
 #: Counterexamples of one case that are tried again, by the names of their files.
 MOST = 20
+#: What a file says beside the case, for those who read it.
+_SHOWN = ("original", "perturbed", "difference", "answer", "answer when perturbed")
 
 
 class CorpusWarning(UserWarning):
@@ -61,7 +62,7 @@ class Corpus:
         if case.kind != "case" or verdict.passed is not False or not hasattr(case.probe.run, WITH_KEPT):
             return
         entry = {"probe": case.probe.name, "params": dict(case.params)}
-        entry |= {key: verdict.evidence[key] for key in ("original", "perturbed", "difference", "answer", "answer when perturbed")}
+        entry |= {key: verdict.evidence[key] for key in _SHOWN}
         path = self.folder / case.probe.name / f"{_digest([entry['params'], entry['perturbed']])[:16]}.json"
         try:
             if not path.exists():
@@ -75,9 +76,13 @@ def _entry(path: Path) -> dict[str, Any] | None:
         if path.stat().st_size > LARGEST:
             raise ValueError(f"more than {LARGEST} bytes")
         entry = json.loads(path.read_text("utf-8"))
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("params"), dict) or not isinstance(entry.get("perturbed"), str):
+        if (
+            not isinstance(entry, Mapping)
+            or not isinstance(entry.get("params"), dict)
+            or not isinstance(entry.get("perturbed"), str)
+        ):
             raise ValueError("expected an object with params (an object) and perturbed (a text)")
-        return dict(entry)
+        return cast(dict[str, Any], entry)
     except (OSError, ValueError, RecursionError) as error:
         _warn(f"{path} is no counterexample and was left out: {error}")
         return None

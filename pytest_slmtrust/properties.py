@@ -8,6 +8,7 @@ step of it is one wave, so all cases shrink in the same batches.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -146,7 +147,7 @@ class _Check:
         """The verdict on a text that breaks, with the smallest edit that does so confirmed; None if it cannot be confirmed."""
         first = changes(self.text, found)
         least = yield from shrink(self.text, first, self.breaks, self.calls - self.spent)
-        for chosen in ([least, first] if least != first else [first]):
+        for chosen in [least, first] if least != first else [first]:
             now = yield from self._confirmed(apply(self.text, chosen))
             if now is not None:
                 break
@@ -214,4 +215,4 @@ def shrink(
 
 def _split(items: Sequence[Change], parts: int) -> list[list[Change]]:
     ends = [round(i * len(items) / parts) for i in range(parts + 1)]
-    return [list(items[a:b]) for a, b in zip(ends, ends[1:], strict=False) if b > a]
+    return [list(items[a:b]) for a, b in itertools.pairwise(ends) if b > a]

@@ -32,12 +32,19 @@ RECIPES: dict[str, tuple[Literal["importance", "anywhere"], Literal["flip", "red
 }
 
 
+def unavailable(recipe: str) -> str:
+    """Why a recipe of :class:`~pytest_slmtrust.requests.Perturb` cannot be used on this machine; ``""`` if it can."""
+    from .backends.words import missing
+
+    return missing(recipe)
+
+
 @dataclass(frozen=True, slots=True)
 class Attacked:
     """How a search ended. ``skipped``: the model was wrong before anything was changed, so there was nothing to break.
 
-    ``unclear``: a probability was no number, or no class was likelier than the others to begin with. ``broken``: of a flip, the class has changed; of a reduction, one word alone keeps the class. ``right``: probability of the
-    right class at ``text``.
+    ``unclear``: a probability was no number, or no class was likelier than the others to begin with. ``broken``: of a flip, the
+    class has changed; of a reduction, one word alone keeps the class. ``right``: probability of the right class at ``text``.
     """
 
     outcome: Outcome

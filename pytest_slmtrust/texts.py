@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from .clean import visible
 
-
 _TOKEN = re.compile(r"\S+|\s+")
 
 
@@ -68,7 +67,7 @@ def size(chosen: Sequence[Change]) -> int:
 
 
 def _opcodes(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
-    return difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return [*difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()]
 
 
 def words_changed(before: str, after: str) -> int:

@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from ..requests import BackendError, Edits, Failure, Perturb, Request
+from . import words
 from .attacks import ATTACKS, Attacks
 from .transformers.files import cache_folder, locked, write_text
 
@@ -47,6 +48,7 @@ RECIPES = {
     "change-number": "a number becomes another one (this changes the meaning), in 20 % of the words where it can be",
     "word-delete": "a word is left out, 20 % of the words",
     "word-swap": "two words change places, in 20 % of the words",
+    **words.RECIPES,
 }
 
 _PACKAGES = ("textattack", "flair", "nltk", "sklearn")
@@ -96,12 +98,12 @@ def _provision(folder: Path) -> None:
     """The mark that stops its downloads, and the list of stop words that it reads at import, from scikit-learn."""
     if not (folder / _TRIED).exists():
         write_text(folder / _TRIED, "")
-    words = folder / "nltk_data" / "corpora" / "stopwords" / "english"
-    if not words.exists():
+    listed = folder / "nltk_data" / "corpora" / "stopwords" / "english"
+    if not listed.exists():
         from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-        words.parent.mkdir(parents=True, exist_ok=True)
-        write_text(words, "\n".join(sorted(ENGLISH_STOP_WORDS)) + "\n")
+        listed.parent.mkdir(parents=True, exist_ok=True)
+        write_text(listed, "\n".join(sorted(ENGLISH_STOP_WORDS)) + "\n")
 
 
 @contextmanager
@@ -109,12 +111,12 @@ def stop_words(cache: Path | None = None) -> Iterator[None]:
     """nltk finds the list of stop words in the plugin's cache (or in another folder) during the body."""
     import nltk
 
-    words = str((cache or cache_folder()) / "textattack" / "nltk_data")
-    nltk.data.path.insert(0, words)
+    folder = str((cache or cache_folder()) / "textattack" / "nltk_data")
+    nltk.data.path.insert(0, folder)
     try:
         yield
     finally:
-        nltk.data.path.remove(words)
+        nltk.data.path.remove(folder)
 
 
 @contextmanager
@@ -163,7 +165,8 @@ def _randomness(seed: int | None = None) -> Iterator[None]:
 
 
 class TextAttackBackend:
-    """Answers :class:`Perturb` by the recipes of ``RECIPES`` and :class:`Edits` by those of ``ATTACKS``, seeded by requests alone.
+    """Answers :class:`Perturb` by the recipes of ``RECIPES`` and :class:`Edits` by those of ``ATTACKS``, each draw
+    seeded by its request alone.
 
     A text that a recipe leaves as it was, an unknown recipe, and a share outside 1-100 % are failures of that request.
     """
@@ -222,27 +225,30 @@ class TextAttackBackend:
 
 
 def _fault(recipe: str) -> str:
-    """What is wrong with a recipe's name, or ``""``."""
+    """What is wrong with a recipe's name or missing for it, or ``""``."""
     match = _NAME.match(recipe)
     name = match.group(1) if match else recipe
     if name not in RECIPES:
         near = get_close_matches(name, RECIPES, n=1)
         return f"Unknown recipe {recipe!r}. " + (f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(RECIPES)}.")
     share = int(match.group(2)) if match and match.group(2) else SHARE
-    return "" if 1 <= share <= 100 else f"recipe {recipe!r}: the share of words must be 1 to 100 percent"
+    return words.missing(name) if 1 <= share <= 100 else f"recipe {recipe!r}: the share of words must be 1 to 100 percent"
 
 
 def _augmenter(textattack: Any, recipe: str) -> Any:
     name, _, share = recipe.partition("@")
-    transformation, spelling = _transformation(textattack.transformations, name)
+    transformation, spelling = _transformation(textattack, name)
     constraints = [textattack.constraints.pre_transformation.RepeatModification()]
     if spelling:
         constraints.append(_legible(textattack))
     return textattack.augmentation.Augmenter(transformation, constraints, pct_words_to_swap=int(share or SHARE) / 100)
 
 
-def _transformation(known: Any, name: str) -> tuple[Any, bool]:
+def _transformation(textattack: Any, name: str) -> tuple[Any, bool]:
     """The transformation of a recipe, and whether it changes the spelling of words."""
+    known = textattack.transformations
+    if name in words.RECIPES:
+        return words.transformation(known, textattack, name), True  # short words have no synonyms worth the name
     inner = {"skip_first_char": True, "skip_last_char": True}
     lower = {"letters_to_insert": "abcdefghijklmnopqrstuvwxyz"}
     makers: dict[str, Any] = {
