@@ -22,6 +22,7 @@ from pytest_slmtrust import (
     Case,
     Classify,
     Completion,
+    Edits,
     Failure,
     Generate,
     Labels,
@@ -257,7 +258,7 @@ def _model_requests(case: Case) -> list[Request[Any]]:
     steps = case.steps()
     wave = next(steps)
     try:
-        while all(isinstance(request, Perturb) for request in wave):
+        while all(isinstance(request, (Edits, Perturb)) for request in wave):
             wave = steps.send([answer for _, answer in SwapPerturber().run(wave)])
     except StopIteration:  # the noise left the text as it was: unscored, whatever the model would say
         return []

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 from .audit import Finding, Measure
 from .clean import visible
 from .parts import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
-from .requests import Classify, Completion, Perturb, Request, Steps
+from .requests import BESIDE_MODEL, Completion, Request, Steps
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 #: Examples that a Hypothesis strategy gives at most: it may be without end.
@@ -114,7 +114,7 @@ def _scripted(steps: Steps[Verdict], script: Script) -> Steps[Verdict]:
     try:
         wave = next(steps)
         while True:
-            mine = [not isinstance(r, (Classify, Perturb)) for r in wave]
+            mine = [not isinstance(r, BESIDE_MODEL) for r in wave]
             rest = [r for r, scripted in zip(wave, mine, strict=True) if not scripted]
             outside = iter((yield rest) if rest else [])
             answers = [_say(script, r) if scripted else next(outside) for r, scripted in zip(wave, mine, strict=True)]
