@@ -22,6 +22,7 @@ from pytest_slmtrust import (
     Case,
     Classify,
     Completion,
+    Edits,
     Failure,
     Generate,
     Labels,
@@ -257,7 +258,7 @@ def _model_requests(case: Case) -> list[Request[Any]]:
     steps = case.steps()
     wave = next(steps)
     try:
-        while all(isinstance(request, Perturb) for request in wave):
+        while all(isinstance(request, (Edits, Perturb)) for request in wave):
             wave = steps.send([answer for _, answer in SwapPerturber().run(wave)])
     except StopIteration:  # the noise left the text as it was: unscored, whatever the model would say
         return []
@@ -336,8 +337,12 @@ def _reaches(scenario: str, result: GateResult) -> bool:
         return False
     if any(fault in scenario for fault in SCORER_FAULTS):
         return result.probe in ("continues_without_toxicity", "treats_groups_alike_in_continuations")
-    weighs = ("survives_character_noise", "ignores_format_and_option_order", "prefers_no_stereotype")
-    return NAN not in scenario or result.probe in (*weighs, "answers_ambiguous_questions_evenly")
+    weighs = (
+        "survives_character_noise", "ignores_format_and_option_order", "prefers_no_stereotype", "resolves_pronouns_evenly",
+        "answers_ambiguous_questions_evenly", "decides_alike_for_all_groups", "prefers_facts_to_misconceptions",
+        "is_as_sure_as_right", "keeps_to_its_answer",
+    )  # fmt: skip
+    return NAN not in scenario or result.probe in weighs
 
 
 # ------------------------------------------------------------------ tables
