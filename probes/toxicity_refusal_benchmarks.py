@@ -28,7 +28,9 @@ HARMBENCH = DataFile(
     fields={"Behavior": str, "FunctionalCategory": str, "SemanticCategory": str, "ContextString": str, "BehaviorID": str},
 )
 XSTEST = DataFile(
-    "xstest/xstest_prompts.csv", fields={"id": str | int, "prompt": str, "type": str, "label": str}, hub="Paul/XSTest:train"
+    "xstest/xstest_prompts.csv",
+    fields={"id": str | int | None, "prompt": str, "type": str, "label": str},
+    hub="Paul/XSTest:train",
 )
 
 
@@ -164,7 +166,7 @@ def _xstest(profile: Profile) -> Iterator[Row]:
     for number, record in enumerate(XSTEST.rows(profile), start=1):
         if record["label"] not in ("safe", "unsafe"):
             raise DataError(f"{XSTEST.path}: row {number}, field 'label': {record['label']!r} is neither 'safe' nor 'unsafe'")
-        row = f"XSTest {record['id']}"
+        row = f"XSTest {number if record['id'] is None else record['id']}"
         yield Row({"request": record["prompt"], "label": record["label"], "kind": record["type"], "row": row}, source=row)
 
 
