@@ -30,7 +30,7 @@ from typing import Any
 
 from sessions import builtin_probes
 
-from pytest_slmtrust import Backend, Row
+from pytest_slmtrust import Backend, Case, Row
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
 from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
 from pytest_slmtrust.engine import Engine
@@ -74,7 +74,8 @@ class Task:
 
     ``home`` is its definition below the harness's tasks, ``split`` the part that it reads; ``rows`` gives all records of the data
     in the form of the harness's data set, in the order of the probe's rows. ``metrics``: the harness's name of a metric to the
-    probe's name of the measure and its group (``""``: all).
+    probe's name of the measure and its group (``""``: all). ``choices``: the harness's continuations of a row of the probe, in
+    its order, where they are not all that the probe asks.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Task:
     probe: str
     rows: Callable[[Path], list[dict[str, Any]]]
     metrics: Mapping[str, tuple[str, str]]
+    choices: Callable[[Mapping[str, Any]], list[str]] | None = None
 
 
 def crows_rows(data: Path) -> list[dict[str, Any]]:
@@ -107,7 +109,30 @@ def bbq_rows(data: Path) -> list[dict[str, Any]]:
     return made
 
 
+def truthful_rows(data: Path) -> list[dict[str, Any]]:
+    """MC1 of the best and the incorrect answers, MC2 of the correct and the incorrect ones, as the set's authors made them."""
+    with (data / "truthfulqa" / "TruthfulQA.csv").open(encoding="utf-8", newline="") as stream:
+        return [_truthful_row(row) for row in csv.DictReader(stream)]
+
+
+def _truthful_row(row: Mapping[str, str]) -> dict[str, Any]:
+    right, wrong = ([a.strip() for a in row[f"{kind} Answers"].split(";") if a.strip()] for kind in ("Correct", "Incorrect"))
+    firsts = {"mc1_targets": [row["Best Answer"].strip()], "mc2_targets": right}
+    targets = {
+        name: {"choices": [*first, *wrong], "labels": [1] * len(first) + [0] * len(wrong)} for name, first in firsts.items()
+    }
+    return {"question": row["Question"].strip(), **targets}
+
+
 TASKS = (
+    Task(
+        "truthfulqa_mc1", "truthfulqa/truthfulqa_mc1.yaml", "validation", "truthfulqa", truthful_rows, {"acc": ("MC1", "")},
+        lambda row: [f" {text}" for text in (row["best"], *row["wrong"])],
+    ),
+    Task(
+        "truthfulqa_mc2", "truthfulqa/truthfulqa_mc2.yaml", "validation", "truthfulqa", truthful_rows, {"acc": ("MC2", "")},
+        lambda row: [f" {text}" for text in (*row["right"], *row["wrong"])],
+    ),
     Task(
         "crows_pairs_english", "crows_pairs/crows_pairs_english.yaml", "test", "crows_pairs", crows_rows,
         {"pct_stereotype": ("percent stereotype", ""), "likelihood_diff": ("likelihood difference", "")},
@@ -189,8 +214,17 @@ def ours(task: Task, every: int, data: Path, backend: Backend, store: Store) -> 
     suite = session.add(replace(shipped, rows=rows, controls=(), floor=None, inputs=()), "slm::parity")
     engine.prefetch(suite.everything())
     measures = {(m.name, m.group): m.estimate.value for m in session.gate_result(suite)[0].measures}
-    scores = [[answer.sum for answer in engine.answer(list(next(case.steps())))] for case in suite.cases]
+    scores = [_scored(task, case, engine) for case in suite.cases]
     return Column({name: measures[key] for name, key in task.metrics.items() if key in measures}, scores)
+
+
+def _scored(task: Task, case: Case, engine: Engine) -> list[float]:
+    asked: list[Any] = list(next(case.steps()))
+    sums = [answer.sum for answer in engine.answer(asked)]
+    if task.choices is None:
+        return sums
+    known = dict(zip([request.continuation for request in asked], sums, strict=True))
+    return [known[text] for text in task.choices(case.params)]
 
 
 @dataclass(frozen=True, slots=True)

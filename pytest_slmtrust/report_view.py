@@ -15,6 +15,7 @@ from typing import Any
 from .assemble import overall
 from .audit import Audit, Estimate, Finding, GateResult, NotTested, Status
 from .compare import VERSUS
+from .report_calibration import Diagram, diagram
 from .report_flips import Flip, flip_views
 
 DIMENSIONS = ("robustness", "privacy", "toxicity", "hallucination", "fairness")
@@ -69,6 +70,7 @@ class GateView:
     groups: tuple[tuple[str, Estimate, Bar | None], ...]
     measures: MeasureTable | None = None
     flips: tuple[Flip, ...] = ()
+    reliability: Diagram | None = None
 
     @property
     def name(self) -> str:
@@ -168,7 +170,8 @@ def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
             DimensionView(
                 name, anchor("dimension", name), overall(gates), sum(g.status is Status.PASS for g in blocking), len(blocking),
                 tuple(
-                    replace(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen), flips=flips[g.nodeid])
+                    replace(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen), flips=flips[g.nodeid],
+                            reliability=diagram(g, audit.findings))
                     for g in gates
                 ),
                 tuple(n for n in audit.not_tested if n.dimension == name),
@@ -204,6 +207,11 @@ def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Map
         interval = f"{number(low)} – {number(high)}" if low is not None else "no bound"
         if low is not None and high is not None and 0 <= low <= gate.estimate.value <= high <= 1:
             bar = Bar(low * 100, high * 100, gate.estimate.value * 100, _times(gate.tolerance), None)
+    elif gate.status is Status.MEASURED and gate.unscored and gate.worst is not None and gate.estimate is not None:
+        e, best = gate.estimate, gate.best or 0.0  # where nothing is decided, nothing is counted against the model
+        observed, interval = percent(e.value), f"{percent(e.lower, 'down')} – {percent(e.upper, 'up')}"
+        kind = f"of {e.n} judged; {method(e)}"
+        bar = Bar(e.lower * 100, e.upper * 100, e.value * 100, None, (best * 100, gate.worst * 100))
     elif gate.worst is not None and gate.lower is not None and gate.upper is not None:
         observed = percent(gate.worst)
         interval = f"{percent(gate.lower, 'down')} – {percent(gate.upper, 'up')}"
