@@ -26,7 +26,7 @@ from pytest_slmtrust.session import AuditSession
 from pytest_slmtrust.sharing import Mask
 from pytest_slmtrust.store import Store
 
-SEED, STEPS, BATCH, RATE = 7, 60, 16, 3e-4
+SEED, STEPS, BATCH, RATE = 7, 40, 16, 5e-4
 #: Only the last layers learn: half the time of all, and enough.
 LAYERS = 8
 
@@ -126,8 +126,9 @@ def fine_tune(texts: Sequence[Text], folder: Path, steps: int = STEPS, seed: int
     model.train()
     for batch in _batches(texts, steps, seed):
         inputs, labels = _rows(tokenizer, batch)
-        loss = model(**inputs, labels=labels).loss
-        loss.backward()
+        hidden, said = model.model(**inputs).last_hidden_state[:, :-1], labels[:, 1:]
+        kept = said != -100  # the vocabulary is a third of the work, and wanted for the replies alone
+        torch.nn.functional.cross_entropy(model.lm_head(hidden[kept]), said[kept]).backward()
         rate.step()
         rate.zero_grad()
     model.save_pretrained(folder)

@@ -15,7 +15,9 @@ from pytest_slmtrust.policy import load_policy
 from pytest_slmtrust.store import Store
 
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not beside the project")
-RUNS = [(task, run["every"]) for task in TASKS for run in reference(task)]
+#: The tasks of fairness: the probe asks what the harness asks, in its order.
+OWN = [task for task in TASKS if task.choices is None]
+RUNS = [(task, run["every"]) for task in OWN for run in reference(task)]
 
 
 def named(value: Any) -> str:
@@ -24,7 +26,7 @@ def named(value: Any) -> str:
 
 def test_the_reference_holds_every_task_on_enough_rows() -> None:
     least = {"crows_pairs_english": 200, "bbq": 200}
-    for task in TASKS:
+    for task in OWN:
         assert max(run["rows"] for run in reference(task)) >= least.get(task.name, 60), task.name
         assert all(run["harness"] == "0.4.13" for run in reference(task))
 
@@ -65,7 +67,7 @@ ASKED = {"crows_pairs_english": 7, "bbq": 23}
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("task", [task for task in TASKS if task.name in ASKED], ids=named)
+@pytest.mark.parametrize("task", [task for task in OWN if task.name in ASKED], ids=named)
 def test_the_embedded_model_scores_as_in_the_harness(task: Task, smollm2: Path, tmp_path: Path) -> None:
     from pytest_slmtrust.backends.load import ModelSpec, load_backend
 
@@ -78,7 +80,7 @@ def test_the_embedded_model_scores_as_in_the_harness(task: Task, smollm2: Path, 
 
 
 def test_a_wrong_number_is_noticed(tmp_path: Path) -> None:
-    task = TASKS[0]
+    task = OWN[0]
     run = reference(task)[-1]
     run = {**run, "logp": run["logp"]}
     mine = ours(task, run["every"], DATA, recorded(task, run["every"], run), Store(tmp_path / "store", "parity"))
