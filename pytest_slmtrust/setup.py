@@ -68,8 +68,8 @@ class Setup:
         # a comparison asks both models the same: what one of them broke by is no part of that
         corpus = None if vs or recorded else Corpus(self.store.path.parent / FOLDER)
         session = AuditSession(
-            policy, self._engine(target, Resting(backend, target) if backend else None), mask, waivers=self._waivers(), corpus=corpus,
-            reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,
+            policy, self._engine(target, Resting(backend, target) if backend else None), mask, waivers=self._waivers(),
+            corpus=corpus, reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,
         )  # fmt: skip
         if backend is not None:
             beside = AuditSession(policy, self._engine(backend, backend), mask)
