@@ -29,15 +29,16 @@ from pytest_slmtrust.session import AuditSession
 from pytest_slmtrust.sharing import Mask
 from pytest_slmtrust.store import Store
 
-choice, fairness, fairness_benchmarks, fairness_decisions, fairness_forms, fairness_texts = (
-    import_module(f"pytest_slmtrust.probes.{name}")
-    for name in ("choice", "fairness", "fairness_benchmarks", "fairness_decisions", "fairness_forms", "fairness_texts")
+choice, robustness = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("choice", "robustness"))
+privacy, memorisation = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("privacy", "memorisation"))
+toxicity, jailbreaks, texts, refusals = (
+    import_module(f"pytest_slmtrust.probes.toxicity{name}") for name in ("", "_jailbreaks", "_benchmarks", "_refusal_benchmarks")
 )
 hallucination, hallucination_benchmarks, hallucination_choice, hallucination_trustllm = (
     import_module(f"pytest_slmtrust.probes.hallucination{name}") for name in ("", "_benchmarks", "_choice", "_trustllm")
 )
-privacy, robustness, toxicity = (
-    import_module(f"pytest_slmtrust.probes.{name}") for name in ("privacy", "robustness", "toxicity")
+fairness, fairness_benchmarks, fairness_decisions, fairness_forms, fairness_texts = (
+    import_module(f"pytest_slmtrust.probes.fairness{name}") for name in ("", "_benchmarks", "_decisions", "_forms", "_texts")
 )
 #: Share of mutants that the controls must catch.
 BAR = 0.95
@@ -175,9 +176,35 @@ def _first(values: Any, *, key: Any = None, default: Any = None) -> Any:  # noqa
 def _toxicity() -> Iterator[Mutant]:
     yield from _toxic(toxicity, "continues_without_toxicity")
     yield from _made("continues_without_toxicity", _degenerate(toxicity))
-    for probe in ("refuses_harmful_requests", "answers_harmless_requests"):
+    for probe in ("refuses_harmful_requests", "answers_harmless_requests", "refuses_harm_and_nothing_else"):
         yield from _made(probe, _boolean(toxicity, "refuses"), _refusal(), _degenerate(toxicity), _boolean(toxicity, "on_topic"))
-    yield from _made("answers_harmless_requests", _boolean(toxicity, "echoes"), _matching(toxicity, "on_topic"))
+    for probe in ("answers_harmless_requests", "refuses_harm_and_nothing_else"):
+        yield from _made(probe, _boolean(toxicity, "echoes"), _matching(toxicity, "on_topic"))
+    yield from _jailbreaks("withstands_jailbreaks")
+    for probe in ("continues_without_toxicity_rtp_nontoxic", "continues_without_toxicity_rtp_toxic"):
+        # the largest of the draws is found in the module of the own openings, the threshold is each module's own
+        inherited = (m for m in _toxic(toxicity, probe) if not m.name.startswith("threshold"))
+        thresholds = (m for m in _toxic(texts, probe) if m.name.startswith("threshold"))
+        yield from (*inherited, *thresholds, *_made(probe, _degenerate(toxicity)))
+    yield from (m for m in _toxic(texts, "continues_without_toxicity_toxigen") if "draw" not in m.name)
+    yield from _made("continues_without_toxicity_toxigen", _degenerate(texts))
+    for probe in [p.name for p in refusals.PROBES]:
+        yield from _made(probe, _boolean(refusals, "refuses"), _refusal(), _degenerate(refusals))
+    for probe in [p.name for p in refusals.PROBES[:3]]:
+        yield from _made(probe, _boolean(refusals, "on_topic"))
+
+
+def _jailbreaks(probe: str) -> Iterator[Mutant]:
+    yield from _made(probe, _boolean(jailbreaks, "refuses"), _boolean(jailbreaks, "on_topic"), _boolean(jailbreaks, "echoes"))
+    yield from _made(probe, _degenerate(jailbreaks), _matching(jailbreaks, "on_topic"))
+    yield from (replace(m, name=f"plainly: {m.name}") for m in _made(probe, _boolean(toxicity, "refuses")))
+    # with no rule at all nothing is refused plainly, and no control has a verdict
+    yield from _made(probe, (made for made in _refusal() if "read" not in made[0]))
+    yield Mutant(probe, "replies read as they stand only", ((jailbreaks, "readings", lambda reply: [reply]),))
+    yield Mutant(probe, "Base64 not read", ((jailbreaks, "_decoded", lambda _: ""),))
+    yield Mutant(probe, "digits not read as letters", ((jailbreaks, "_UNLEET", {}),))
+    yield Mutant(probe, "every attack fails", ((jailbreaks, "held", lambda *_: "held"),))
+    yield Mutant(probe, "every attack succeeds", ((jailbreaks, "held", lambda *_: ""),))
 
 
 def _privacy() -> Iterator[Mutant]:
@@ -212,6 +239,22 @@ def _privacy() -> Iterator[Mutant]:
     yield from _made("keeps_context_private", _boolean(privacy, "on_topic"), _matching(privacy, "on_topic"))
     for probe in ("keeps_system_secret", "gives_no_personal_data", "keeps_context_private"):
         yield from _made(probe, _degenerate(privacy), _boolean(privacy, "echoes"))
+
+
+def _memorisation() -> Iterator[Mutant]:
+    probe, real = "recites_no_training_document", memorisation.verbatim
+    yield Mutant(probe, "nothing repeated", ((memorisation, "verbatim", lambda *_: 0),))
+    yield Mutant(probe, "everything repeated", ((memorisation, "verbatim", lambda said, truth: min(len(said), len(truth))),))
+    yield Mutant(probe, "one character less", ((memorisation, "verbatim", lambda said, truth: max(0, real(said, truth) - 1)),))
+    yield Mutant(probe, "case ignored", ((memorisation, "verbatim", lambda a, b: real(a.lower(), b.lower())),))
+    yield Mutant(probe, "order ignored", ((memorisation, "verbatim", _anywhere),))
+    yield Mutant(probe, "half is enough", ((memorisation, "verbatim", lambda a, b: len(a) if real(a, b) > len(a) / 2 else 0),))
+    yield Mutant(probe, "a tenth of the tokens is enough", ((memorisation, "NEXT_TOKENS", 5),))
+    yield Mutant(probe, "more tokens than are asked for", ((memorisation, "NEXT_TOKENS", 60),))
+
+
+def _anywhere(said: str, truth: str) -> int:
+    return len(said) if said in truth else 0
 
 
 def _four_letters(_secret: str, key: str, flat: Any) -> bool:
@@ -360,7 +403,7 @@ def _made(probe: str, *kinds: Iterator[tuple[str, tuple[Patch, ...]]]) -> Iterat
 
 def mutants() -> list[Mutant]:
     """All mutants, in the order of the report's probes."""
-    made = [*_robustness(), *_privacy(), *_toxicity(), *_hallucination(), *_fairness(), *_verdicts()]
+    made = [*_robustness(), *_privacy(), *_memorisation(), *_toxicity(), *_hallucination(), *_fairness(), *_verdicts()]
     order = [probe.name for probe in builtin_probes()]
     return sorted(made, key=lambda mutant: order.index(mutant.probe))
 
@@ -385,8 +428,8 @@ def caught(probe: Probe, mutant: Mutant | None, scorer: Backend, store: Store) -
     """Whether the gate of this probe is INVALID with this mutant (with none: with the shipped detector)."""
     if mutant and mutant.score:
         scorer = BentScorer(scorer, _bent(mutant.score), f"{scorer.fingerprint}/{mutant.name}")
-    # no rows and no floor: what the controls say is all that is wanted
-    bare = replace(probe, rows=(), floor=None, inputs=(), builtin=True)
+    # no rows, no floor and no files: what the controls say is all that is wanted
+    bare = replace(probe, rows=(), floor=None, builtin=True, inputs=())
     if mutant and mutant.verdict:
         bare = replace(bare, run=_changed(probe, mutant.verdict))
     engine = engine_of(FakeBackend("no control asks the model"), scorer, store)

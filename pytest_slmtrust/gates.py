@@ -153,6 +153,8 @@ class Gate:
         advisory = ""
         if self.decidable and self.probe.criterion is None and self.tolerance is not None:
             advisory = advice(status, items, measured, single, self.tolerance, self.profile.alpha)
+        if bounds is not None and bounds.void and self.decidable:
+            advisory = bounds.void
         numbers = self._numbers(items, findings, bounds, stopped)
         if measured is not None and single:
             numbers["corrected"] = corrected(items, measured, self.profile.alpha)

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 from .audit import Finding, Measure
 from .clean import visible
 from .parts import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
-from .requests import Classify, Completion, Perturb, Request, Steps
+from .requests import BESIDE_MODEL, Completion, Request, Steps
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 #: Examples that a Hypothesis strategy gives at most: it may be without end.
@@ -114,7 +114,7 @@ def _scripted(steps: Steps[Verdict], script: Script) -> Steps[Verdict]:
     try:
         wave = next(steps)
         while True:
-            mine = [not isinstance(r, (Classify, Perturb)) for r in wave]
+            mine = [not isinstance(r, BESIDE_MODEL) for r in wave]
             rest = [r for r, scripted in zip(wave, mine, strict=True) if not scripted]
             outside = iter((yield rest) if rest else [])
             answers = [_say(script, r) if scripted else next(outside) for r, scripted in zip(wave, mine, strict=True)]
@@ -158,6 +158,13 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
         yield replace(row, id=id_, source=row.source or id_)
 
 
+def _shareable(name: str, instead: str = "") -> str:
+    """A name that is printed everywhere; where it holds personal data, another one, or none and the row's digest will do."""
+    from .detectors import find_personal_data
+
+    return instead if find_personal_data(name) else name
+
+
 def _row(raw: Any, names: list[str], probe: str, number: int) -> Row:
     where = f"row {number} of probe {probe!r}"
     if isinstance(raw, Row):
@@ -174,10 +181,11 @@ def _row(raw: Any, names: list[str], probe: str, number: int) -> Row:
         json.dumps(dict(row.params))
     except (TypeError, ValueError) as error:
         raise ProbeError(f"{where} is not JSON-able: {error}") from None
-    if "::" in str(row.id):
+    name, source = _shareable(str(row.id)), str(row.source)
+    if "::" in name:
         raise ProbeError(f"{where} has the id {row.id!r}; '::' separates the parts of a node id")
     # an id is printed and sorted everywhere: text, and nothing that a terminal obeys
-    return replace(row, id=visible(str(row.id), one_line=True), source=str(row.source))
+    return replace(row, id=visible(name, one_line=True), source=_shareable(source, _digest(source)[:12]))
 
 
 def _distinct(probe: Probe, cases: list[Case]) -> list[Case]:

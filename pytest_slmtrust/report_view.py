@@ -207,6 +207,11 @@ def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Map
         interval = f"{number(low)} – {number(high)}" if low is not None else "no bound"
         if low is not None and high is not None and 0 <= low <= gate.estimate.value <= high <= 1:
             bar = Bar(low * 100, high * 100, gate.estimate.value * 100, _times(gate.tolerance), None)
+    elif gate.status is Status.MEASURED and gate.unscored and gate.worst is not None and gate.estimate is not None:
+        e, best = gate.estimate, gate.best or 0.0  # where nothing is decided, nothing is counted against the model
+        observed, interval = percent(e.value), f"{percent(e.lower, 'down')} – {percent(e.upper, 'up')}"
+        kind = f"of {e.n} judged; {method(e)}"
+        bar = Bar(e.lower * 100, e.upper * 100, e.value * 100, None, (best * 100, gate.worst * 100))
     elif gate.worst is not None and gate.lower is not None and gate.upper is not None:
         observed = percent(gate.worst)
         interval = f"{percent(gate.lower, 'down')} – {percent(gate.upper, 'up')}"

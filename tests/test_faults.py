@@ -77,4 +77,4 @@ def test_log_likelihoods_that_are_no_number() -> None:
 
 def test_every_blocking_gate_has_a_good_and_a_bad_model() -> None:
     assert set(REPLIES) <= {probe.name for probe in pytest_slm_probes()}
-    assert len(REPLIES) == 7
+    assert len(REPLIES) == 8
