@@ -7,7 +7,7 @@ from pytest_slmtrust import Probe
 
 def pytest_slm_probes() -> list[Probe]:
     """The probes of the five dimensions, in the order of the report."""
-    from . import fairness, hallucination, leakage, membership, memorisation, privacy, robustness, toxicity
+    from . import fairness, hallucination, leakage, membership, memorisation, privacy, privacy_benchmarks, robustness, toxicity
 
-    modules = (robustness, privacy, leakage, memorisation, membership, toxicity, hallucination, fairness)
+    modules = (robustness, privacy, leakage, memorisation, membership, privacy_benchmarks, toxicity, hallucination, fairness)
     return [probe for module in modules for probe in module.PROBES]

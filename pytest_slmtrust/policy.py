@@ -30,7 +30,7 @@ class Policy:
         if probe.name in self.tolerances:
             return self.tolerances[probe.name]
         if probe.criterion is not None:
-            return probe.criterion.value
+            return probe.criterion.value if probe.criterion.blocks else None
         if probe.tolerance is not None:
             return probe.tolerance
         if probe.builtin and probe.name in self.blocking:
