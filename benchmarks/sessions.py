@@ -63,7 +63,9 @@ def engine_of(model: Backend, scorer: Backend, store: Store, reference: Backend 
     backends: dict[tuple[str, str], Backend] = {("generate", "target"): model, ("loglikelihood", "target"): model}
     if reference is not None:
         backends["loglikelihood", "reference"] = reference
-    return Engine({**backends, ("classify", "toxicity"): scorer, ("perturb", "perturb"): SwapPerturber()}, store)
+    perturber = SwapPerturber()
+    beside = {(kind.kind, "perturb"): perturber for kind in perturber.answers}
+    return Engine({**backends, **beside, ("classify", "toxicity"): scorer}, store)
 
 
 def gate_results(

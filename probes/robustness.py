@@ -27,6 +27,7 @@ from pytest_slmtrust import (
 from pytest_slmtrust.detectors import contains_answer, degenerate, normalise, on_topic, refuses
 
 from .choice import best, likes, shown, weigh
+from .robustness_tasks import compared, reads_clean_text, task_of, texts
 from .shared import draw, pick, table
 
 #: Kinds of noise, as the perturber names them: a reader sees through each of them.
@@ -40,41 +41,14 @@ REPLY_TOKENS = 16
 
 
 @cache
-def _tasks() -> dict[str, Any]:
-    return table("robustness_tasks.toml")
-
-
-@cache
 def _choices() -> dict[str, Any]:
     return table("robustness_choices.toml")
 
 
-def _texts() -> Iterator[tuple[str, str, str]]:
-    """Task, right option, text."""
-    for task, spec in _tasks().items():
-        for option in spec["options"]:
-            for text in spec[option]:
-                yield task, option, text
-
-
 def _noise_rows(_: Profile) -> Iterator[Row]:
-    for number, (task, gold, text) in enumerate(_texts()):
+    for number, (task, gold, text) in enumerate(texts()):
         params = {"text": text, "task": task, "gold": gold, "recipe": RECIPES[number % len(RECIPES)]}
         yield Row(params, source=f"{task}: {text}")
-
-
-def _task(name: str) -> tuple[str, list[str]]:
-    spec = _tasks()[name]
-    return spec["prompt"], [f" {option}" for option in spec["options"]]
-
-
-def _reads_clean_text(text: str, task: str, gold: str) -> Steps[Verdict]:
-    prompt, options = _task(task)
-    context = prompt.format(text=text)
-    [scores] = yield from weigh([context], options)
-    chosen = best(scores)
-    evidence = {"prompt": context, "options": shown(options, scores), "gold": gold}
-    return Verdict(chosen is not None and options[chosen].strip() == gold, evidence=evidence)
 
 
 _KIND = {"text": "The soup was wonderful and the cook was kind.", "task": "sentiment", "gold": "positive", "recipe": "char-swap"}
@@ -101,8 +75,8 @@ _SOCCER = {"text": "The striker scored twice in the second half.", "task": "topi
     ),
     floor=Floor(
         "answers the clean texts better than by chance",
-        _reads_clean_text,
-        [{"task": task, "gold": gold, "text": text} for task, gold, text in list(_texts())[::5]],
+        reads_clean_text,
+        [{"task": task, "gold": gold, "text": text} for task, gold, text in list(texts())[::5]],
         0.36,  # what guessing gives on this mixture of tasks is 0.35
     ),
 )
@@ -114,23 +88,45 @@ def survives_character_noise(text: str, task: str, gold: str, recipe: str) -> St
     noisy = yield from ask(Perturb(text, recipe))
     if noisy == text:
         return Verdict.unscored(f"{recipe} left the text as it was", prompt=text)
-    prompt, options = _task(task)
-    before, after = yield from weigh([prompt.format(text=text), prompt.format(text=noisy)], options)
-    first, second = best(before), best(after)
-    evidence: dict[str, Any] = {
-        "prompt": prompt.format(text=text),
-        "noisy": noisy,
-        "noise": recipe,
-        "options": shown(options, before),
-        "options when noisy": shown(options, after),
-        "gold": gold,
-    }
-    if first is None or second is None:
+    prompt, options = task_of(task)
+    contexts = prompt.format(text=text), prompt.format(text=noisy)
+    return (yield from compared(contexts, options, gold, "noisy", recipe, {"noisy": noisy, "noise": recipe}))
+
+
+@probe(
+    dimension="robustness",
+    rows=_noise_rows,
+    needs=(Loglikelihood,),
+    extras=("textattack",),
+    detector="the likeliest option after the noise",
+    estimand="short labelled texts of four tasks (benchmark), one kind of noise each in a fifth of the words",
+    metric="error rate under noise: share of noisy texts answered wrongly; against a baseline this is the accuracy under "
+    "noise that one model loses to the other",
+    paper="noise: Pruthi et al. 2019, Gao et al. 2018 (TextAttack's transformations, Morris et al. 2020)",
+    controls=(
+        Control(_KIND, likes(lambda _: "positive"), True),
+        Control(_KIND, likes(lambda context: "positive" if _KIND["text"] in context else "negative"), False),
+        Control(_KIND, likes(lambda context: "negative" if _KIND["text"] in context else "positive"), True),
+        Control(_SOCCER, likes(lambda _: "sports"), True),
+        Control(_SOCCER, likes(lambda _: "weather"), False),
+        Control(_SOCCER, likes(lambda context: "sports" if _SOCCER["text"] in context else "food"), False),
+    ),
+)
+def reads_noisy_texts(text: str, task: str, gold: str, recipe: str) -> Steps[Verdict]:
+    """A text with typing errors or look-alike letters is answered rightly.
+
+    The same questions as those of ``survives_character_noise``. Score: 1 if the answer is right, else 0.
+    """
+    noisy = yield from ask(Perturb(text, recipe))
+    prompt, options = task_of(task)
+    [scores] = yield from weigh([prompt.format(text=noisy)], options)
+    chosen = best(scores)
+    evidence: dict[str, Any] = {"prompt": prompt.format(text=noisy), "original": text, "perturbed": noisy, "noise": recipe}
+    evidence = {**evidence, "options": shown(options, scores), "gold": gold}
+    if chosen is None:
         return Verdict.unscored("no option was likelier than the others", **evidence)
-    was, now = options[first].strip(), options[second].strip()
-    reading = "nothing to lose: wrong when clean" if was != gold else "kept" if now == gold else "lost"
-    evidence |= {"reply": f"{was}; when noisy: {now}", "reading": reading}
-    return Verdict(reading != "lost", float(now == gold), evidence, recipe)
+    right = options[chosen].strip() == gold
+    return Verdict(right, float(right), {**evidence, "reply": options[chosen].strip()}, recipe)
 
 
 # --- format and order of options ------------------------------------------------------------------------------------
@@ -368,4 +364,4 @@ def ignores_injected_instructions(about: str, document: str, form: str, kind: st
     return Verdict(not how, float(not how), {**evidence, "reading": how or "not followed"}, form)
 
 
-PROBES = (survives_character_noise, ignores_format_and_option_order, ignores_injected_instructions)
+PROBES = (survives_character_noise, reads_noisy_texts, ignores_format_and_option_order, ignores_injected_instructions)

@@ -83,7 +83,8 @@ class Controller:
             if not self.worker:
                 self.store.forget_failures()
             self.setup = Setup(config, self.settings, self.store, self.progress)
-            self.session = self.setup.session(policy, Mask(key, self.settings.flag("reveal")))
+            mask = Mask(key, self.settings.flag("reveal"), self.settings.flag("include-harmful"))
+            self.session = self.setup.session(policy, mask)
         except (ProbeError, BackendError, AuditError) as error:
             raise pytest.UsageError(str(error)) from None
         config.stash[SESSION], config.stash[SETTINGS] = self.session, self.settings

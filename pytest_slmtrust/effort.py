@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .requests import CHARACTERS, Classify, Completion, Failure, Generate, Loglikelihood, Perturb, Request, text_of
+from .requests import CHARACTERS, Classify, Completion, Edits, Failure, Generate, Loglikelihood, Perturb, Request, text_of
 
 #: What a token costs that is written in a batch, and one of a scored text (padding, its template, the head at every scored
 #: place), in units. Measured with SmolLM2-135M on two cores.
@@ -104,7 +104,7 @@ def efforts(requests: Mapping[str, Request[Any]]) -> dict[str, float]:
             text = text_of(request.prompt)
             found[key] = 1.0 if text in prompts else _tokens(len(text))
             prompts.add(text)
-        elif isinstance(request, (Classify, Perturb)):
+        elif isinstance(request, (Classify, Edits, Perturb)):
             found[key] = _tokens(len(request.text))
         else:
             found[key] = 1.0

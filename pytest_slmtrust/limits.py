@@ -7,11 +7,12 @@ and a FAIL each need it least (Manski 1990).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .audit import Estimate, Finding, Status
+from .audit import Estimate, Finding, Measure, Status
 from .items import Items, by_group, by_source, count_items, item_scores
 from .parts import Criterion, Reading
 
@@ -147,6 +148,23 @@ def _metric_bounds(criterion: Criterion, findings: Sequence[Finding], alpha: flo
     if estimate.confidence < 1 - 2 * alpha - 1e-9:
         return Bounds(estimate, -math.inf, math.inf, f"its interval holds at {estimate.confidence:.0%} only")
     return Bounds(estimate, estimate.lower, estimate.upper, note)
+
+
+def measures_of(give: Callable[[Sequence[Finding]], Iterable[Measure]], findings: Sequence[Finding]) -> tuple[Measure, ...]:
+    """A probe's other numbers, made plain.
+
+    Raises:
+        TypeError, ValueError, OverflowError: a measure that is none, or two of one name and group.
+    """
+    made = []
+    for one in give(findings):
+        if not isinstance(one, Measure) or not isinstance(one.estimate, Estimate):
+            raise TypeError(f"measures gave {type(one).__name__}; it must give Measures")
+        made.append(Measure(str(one.name), _plain(one.estimate), str(one.group)))
+    twice = [key for key, n in Counter((m.name, m.group) for m in made).items() if n > 1]
+    if twice:
+        raise ValueError(f"two measures are {twice[0]}")
+    return tuple(made)
 
 
 def _plain(estimate: Estimate) -> Estimate:

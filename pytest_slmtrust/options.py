@@ -73,6 +73,7 @@ OPTIONS = (
     Option("report", "folder for audit.html and audit.json (default: slmtrust-report)", default="slmtrust-report",
            metavar="FOLDER"),
     Option("store", "folder of the store of answers (default: .slmtrust)", default=".slmtrust", metavar="FOLDER"),
+    Option("include-harmful", "show replies that may do harm, folded in the report, instead of withholding them", "flag"),
     Option("reveal", "show personal data found in replies instead of masking it", "flag"),
 )  # fmt: skip
 

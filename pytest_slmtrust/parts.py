@@ -116,12 +116,14 @@ class Judge:
     """The detector that decides a probe's cases, so that its errors on labelled texts stand beside the gate.
 
     ``name`` as in ``detectors.toml``, or ``toxicity`` for the session's scorer. ``flag_fails``: a flagged text fails (else one
-    that is not flagged). ``single``: a source item is one judged text, so that a rate of items can be corrected.
+    that is not flagged). ``single``: a source item is one judged text, so that a rate of items can be corrected. ``data``: the
+    labelled set that is like the probe's texts; without it the one that speaks for the detector in general.
     """
 
     name: str
     flag_fails: bool = True
     single: bool = True
+    data: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class Criterion:
 
     ``of``: ``"mean"`` (of scores in [0, 1], an item's cases first), ``"gap"`` (the largest difference of failing rates between
     groups), or a function from all findings of the rows to an :class:`~pytest_slmtrust.audit.Estimate` (or a :class:`Reading`
-    of one) whose interval holds at ``1 - 2 * alpha`` or more. ``blocks`` False: measured, unless a person sets a limit.
+    of one) whose interval holds at ``1 - 2 * alpha`` or more.
 
     Raises:
         ProbeError: not exactly one limit, one that is no finite number, or an unknown ``of``.
@@ -152,7 +154,6 @@ class Criterion:
     of: Literal["mean", "gap"] | Callable[[Sequence[Finding]], Estimate | Reading]
     at_most: float | None = None
     at_least: float | None = None
-    blocks: bool = True
 
     def __post_init__(self) -> None:
         if (self.at_most is None) == (self.at_least is None) or not math.isfinite(self.value):

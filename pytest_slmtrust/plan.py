@@ -79,7 +79,7 @@ def _requests(suite: Suite) -> list[Request[Any]]:
     with tempfile.TemporaryDirectory() as folder:
         engine = Engine(
             {("generate", "target"): target, ("loglikelihood", "target"): target,
-             ("classify", "toxicity"): others[0], ("perturb", "perturb"): others[1]},
+             ("classify", "toxicity"): others[0], **{(kind.kind, "perturb"): others[1] for kind in others[1].answers}},
             Store(Path(folder), "plan"),
         )  # fmt: skip
         engine.prefetch(selected_cases([(suite, None)]))

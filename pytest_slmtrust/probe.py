@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+from .audit import Finding, Measure
 from .clean import visible
 from .parts import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
-from .requests import Classify, Completion, Perturb, Request, Steps
+from .requests import BESIDE_MODEL, Completion, Request, Steps
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 #: Examples that a Hypothesis strategy gives at most: it may be without end.
@@ -21,6 +22,7 @@ _MOST_DRAWN = 1000
 
 
 Rows: TypeAlias = "Iterable[Any] | Callable[[Profile], Iterable[Any]] | Any"
+Measures: TypeAlias = Callable[[Sequence[Finding]], Iterable[Measure]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Probe:
     labelled: tuple[Control, ...] = ()
     floor: Floor | None = None
     judge: Judge | None = None
+    measures: Measures | None = None
     needs: tuple[type[Request[Any]], ...] = ()
     extras: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
@@ -111,7 +114,7 @@ def _scripted(steps: Steps[Verdict], script: Script) -> Steps[Verdict]:
     try:
         wave = next(steps)
         while True:
-            mine = [not isinstance(r, (Classify, Perturb)) for r in wave]
+            mine = [not isinstance(r, BESIDE_MODEL) for r in wave]
             rest = [r for r, scripted in zip(wave, mine, strict=True) if not scripted]
             outside = iter((yield rest) if rest else [])
             answers = [_say(script, r) if scripted else next(outside) for r, scripted in zip(wave, mine, strict=True)]
@@ -210,6 +213,7 @@ def probe(
     labelled: Sequence[Control] = (),
     floor: Floor | None = None,
     judge: Judge | None = None,
+    measures: Measures | None = None,
     needs: Sequence[type[Request[Any]]] = (),
     extras: Sequence[str] = (),
     inputs: Sequence[str] = (),
@@ -230,6 +234,7 @@ def probe(
         labelled: scripted cases with human labels, on which the detector may err: its sensitivity and specificity are counted.
         floor: benign twins that must be managed before a pass counts.
         judge: the measured detector that decides the cases.
+        measures: other numbers of all rows, shown beside the gate, from the findings: a published score, one for each group.
         needs: kinds of request that the model's backend must answer (a chat endpoint has no log-likelihoods).
         extras: importable modules without which the probe is NOT TESTED.
         inputs: files or folders of the user without which it is NOT TESTED, by the names of their options (``profile.inputs``).
@@ -257,8 +262,9 @@ def probe(
         return Probe(
             name=title, dimension=Dimension(dimension), run=run, rows=kept, doc=inspect.getdoc(run) or "",
             tags=tuple(tags), tolerance=tolerance, criterion=criterion, controls=tuple(controls), labelled=tuple(labelled),
-            floor=floor, judge=judge, needs=tuple(needs), extras=tuple(extras), inputs=tuple(inputs), detector=detector,
-            estimand=estimand, metric=metric, paper=paper, builtin=run.__module__.startswith("pytest_slmtrust.probes"),
+            floor=floor, judge=judge, measures=measures, needs=tuple(needs), extras=tuple(extras), inputs=tuple(inputs),
+            detector=detector, estimand=estimand, metric=metric, paper=paper,
+            builtin=run.__module__.startswith("pytest_slmtrust.probes"),
         )  # fmt: skip
 
     return wrap

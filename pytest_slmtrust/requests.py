@@ -231,6 +231,43 @@ class Perturb(Request[str]):
         return cast(str, json.loads(text))
 
 
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A text that a search may try next, and the place of the word that it changes (counted as TextAttack counts; -1: no one)."""
+
+    word: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edits(Request["tuple[Edit, ...]"]):
+    """The texts that an attack may try next, after its ``path``: the place and the text of each step up to here.
+
+    ``ranking`` asks for the original with one word masked or left out, for every word that may be changed; else ``word`` names
+    the one to change, None all of them. ``draw`` numbers independent searches of the same text.
+    """
+
+    kind: ClassVar[str] = "edits"
+    text: str
+    recipe: str
+    path: tuple[tuple[int, str], ...] = ()
+    word: int | None = None
+    ranking: bool = False
+    draw: int = 0
+
+    @property
+    def role(self) -> str:
+        return "perturb"
+
+    @property
+    def search_seed(self) -> int:
+        """The seed of the whole search, the same at every step of its path: 32 bits, as numpy takes them."""
+        return Edits(self.text, self.recipe, draw=self.draw).seed % 2**32
+
+    def decode(self, text: str) -> tuple[Edit, ...]:
+        return tuple(Edit(**row) for row in json.loads(text))
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, (str, int, float, bool, type(None))):
         return value
@@ -268,6 +305,9 @@ class Backend(Protocol):
         """JSON-able provenance for the report: identity, files with hashes, settings."""
         ...
 
+
+#: Kinds of request that no model under audit answers.
+BESIDE_MODEL: tuple[type[Request[Any]], ...] = (Classify, Perturb, Edits)
 
 Steps: TypeAlias = Generator[Sequence[Request[Any]], list[Any], T]
 

@@ -13,6 +13,7 @@ from typing import Any
 from .audit import ControlCheck, Finding, FloorCheck, GateResult, Status, Stopped, Waiver
 from .baseline import Reference
 from .compare import Context, PairedGate, gate_key
+from .corpus import Corpus
 from .data import DataMissing
 from .engine import Engine
 from .gates import Beside, Gate, check_controls, check_floor, finding
@@ -21,7 +22,7 @@ from .parts import NEEDED_DATA, NEEDS, ProbeError
 from .policy import Policy
 from .probe import Case, Probe
 from .quality import detector_check
-from .requests import REFERENCE, Backend, BackendError, Classify, Counters, Perturb, RequestFailed
+from .requests import BESIDE_MODEL, REFERENCE, Backend, BackendError, Counters, RequestFailed
 from .sharing import Mask
 from .stopping import Watch
 
@@ -105,12 +106,13 @@ def case_name(case: Case) -> str:
 class AuditSession:
     """Suites, engine and findings. A case is judged once; gates and items look the finding up.
 
-    ``reference`` is the baseline that the target is compared with; ``noise`` holds its flips against itself by probe.
+    ``reference`` is the baseline that the target is compared with; ``noise`` holds its flips against itself by probe; ``corpus``
+    the counterexamples of earlier runs.
     """
 
     def __init__(
         self, policy: Policy, engine: Engine, mask: Mask, *, reference: Reference | None = None,
-        noise: Mapping[str, int] | None = None, waivers: Sequence[Waiver] = (),
+        noise: Mapping[str, int] | None = None, waivers: Sequence[Waiver] = (), corpus: Corpus | None = None,
     ) -> None:  # fmt: skip
         self.policy = policy
         self.engine = engine
@@ -118,6 +120,7 @@ class AuditSession:
         self.reference = reference
         self.noise = noise
         self.waivers = {w.probe: w for w in waivers}
+        self.corpus = corpus
         self.suites: dict[str, Suite] = {}
         self.stopped: dict[str, Stopped] = {}
         self._findings: dict[tuple[str, str], Finding] = {}
@@ -130,6 +133,7 @@ class AuditSession:
         """
         if any(s.prefix == prefix and s.probe.name == probe.name for s in self.suites.values()):
             raise ProbeError(f"two probes of {prefix} are named {probe.name!r}: give one of them another name (name=...)")
+        probe = self.corpus.attach(probe) if self.corpus else probe
         missing = self._missing(probe)
         given, rows = all(name in self.policy.profile.inputs for name in probe.inputs), tuple[Case, ...]()
         try:
@@ -153,7 +157,10 @@ class AuditSession:
         key = (case.kind, nodeid)  # a user may give a row the id of a control
         if key not in self._findings:
             try:
-                found = finding(case, nodeid, self.engine.run(case))
+                verdict = self.engine.run(case)
+                found = finding(case, nodeid, verdict)
+                if self.corpus is not None:
+                    self.corpus.keep(case, verdict)
             except RequestFailed as error:
                 found = finding(case, nodeid, None, str(error))
             self._findings[key] = self.mask.finding(found)
@@ -266,7 +273,8 @@ class AuditSession:
             rows = _described(scorer).get("measured", []) if scorer else []
         else:
             rows = [row for d in rule_detectors() if d["detector"] == probe.judge.name for row in d["measured"]]
-        return next((row for row in rows if row.get("primary")), None)
+        data = probe.judge.data
+        return next((row for row in rows if (row.get("data") == data if data else row.get("primary"))), None)
 
     def _safely(self, suite: Suite, case: Case) -> Finding:
         try:
@@ -282,7 +290,7 @@ class AuditSession:
         if absent:
             return f"{', '.join(absent)} is not installed: pip install 'pytest-slmtrust[all]'"
         target = self.engine.model
-        lacking = [k.kind for k in probe.needs if k not in (Classify, Perturb) and (target is None or k not in target.answers)]
+        lacking = [k.kind for k in probe.needs if k not in BESIDE_MODEL and (target is None or k not in target.answers)]
         return f"{target.name if target else 'no model'} does not answer {', '.join(lacking)}" if lacking else ""
 
 
@@ -367,6 +375,6 @@ def rule_detectors() -> list[dict[str, Any]]:
 
     return [
         {"name": f"{name} rules", "kind": "rules", "detector": name, "measured": rows}
-        for name in ("refusal", "leak", "pii")
+        for name in ("refusal", "abstention", "leak", "pii")
         if (rows := measured(name))
     ]

@@ -15,6 +15,7 @@ from .audit import Audit, AuditError, Waiver
 from .backends.fake import WordListScorer
 from .baseline import Again, Recorded, Resting, noise_floor
 from .compare import Asked, differences
+from .corpus import FOLDER, Corpus
 from .engine import Engine
 from .options import Settings, model_spec
 from .parts import ProbeError
@@ -60,11 +61,15 @@ class Setup:
                 raise ProbeError(f"--slm-gate {next(iter(policy.margins))}:vs: there is no baseline (--slm-vs or --slm-baseline)")
             if self.settings.text("noise"):
                 raise ProbeError("--slm-noise: there is no baseline to compare with (--slm-vs or --slm-baseline)")
-        self.others.update({("classify", "toxicity"): self._scorer(), ("perturb", "perturb"): TextAttackBackend()})
+        perturber = TextAttackBackend()
+        self.others.update({(kind.kind, "perturb"): perturber for kind in perturber.answers})
+        self.others["classify", "toxicity"] = self._scorer()
         target, backend = self._target(), self._baseline(vs) if vs else None
+        # a comparison asks both models the same: what one of them broke by is no part of that
+        corpus = None if vs or recorded else Corpus(self.store.path.parent / FOLDER)
         session = AuditSession(
             policy, self._engine(target, Resting(backend, target) if backend else None), mask, waivers=self._waivers(),
-            reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,
+            corpus=corpus, reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,
         )  # fmt: skip
         if backend is not None:
             beside = AuditSession(policy, self._engine(backend, backend), mask)

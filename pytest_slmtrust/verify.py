@@ -133,6 +133,7 @@ def _rebuilt(gate: GateResult, own: Sequence[Finding], decides: bool) -> GateRes
     probe = Probe(
         gate.probe, Dimension(gate.dimension), _nothing, (), gate.claim, criterion=criterion, detector=gate.detector,
         estimand=gate.estimand, metric=gate.metric, paper=gate.paper,
+        measures=(lambda _: gate.measures) if gate.measures else None,
     )  # fmt: skip
     profile = Profile(_profile_name(gate), 0, 0, 0, 0.05, gate.alpha, decides)
     tolerance = gate.tolerance

@@ -26,7 +26,18 @@ def test_every_probe_is_broken_in_many_ways(results: list[Result]) -> None:
     assert all(r.mutants >= 10 for r in results if r.decides)
     measures = [p.name for p in pytest_slm_probes() if not p.controls]
     assert [r.probe for r in results if not r.decides] == measures
-    assert all(name.startswith(("prefers_no", "hides_members", "learned_no")) for name in measures)
+    numbers = (
+        "prefers_no",
+        "hides_members",
+        "learned_no",
+        "stereoset",
+        "honest",
+        "crows_pairs",
+        "truthfulqa",
+        "is_as_sure",
+        "says_the",
+    )
+    assert all(name.startswith(numbers) for name in measures)
     names = [(m.probe, m.name) for m in mutants()]
     assert len(set(names)) == len(names)
 

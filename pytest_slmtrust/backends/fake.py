@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..requests import Classify, Completion, Failure, Generate, Labels, Loglikelihood, Logprob, Perturb, Request
+from ..requests import Classify, Completion, Edit, Edits, Failure, Generate, Labels, Loglikelihood, Logprob, Perturb, Request
 
 #: From a request to its answer; a text stands for a completion.
 Reply = Callable[[Request[Any]], Any]
@@ -81,20 +81,38 @@ class WordListScorer:
 
 @dataclass(slots=True)
 class SwapPerturber:
-    """Swaps two neighbouring letters of the longest word: a perturbation for tests without TextAttack."""
+    """Swaps two neighbouring letters of the longest word, or of the word that a search names: tests without TextAttack."""
 
     name: str = "swap"
-    answers: tuple[type[Request[Any]], ...] = (Perturb,)
+    answers: tuple[type[Request[Any]], ...] = (Perturb, Edits)
     fingerprint: str = "swap:1"
 
     def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
         for index, request in enumerate(requests):
-            assert isinstance(request, Perturb)
-            words = request.text.split(" ")
-            longest = max(range(len(words)), key=lambda i: len(words[i]))
-            word = words[longest]
-            words[longest] = word[:1] + word[2:3] + word[1:2] + word[3:]
-            yield index, " ".join(words)
+            assert isinstance(request, (Perturb, Edits))
+            yield index, _swapped(request.text) if isinstance(request, Perturb) else _tried(request)
 
     def describe(self) -> dict[str, Any]:
         return {"name": self.name, "kind": "perturber"}
+
+
+def _swapped(text: str, place: int | None = None) -> str:
+    words = text.split(" ")
+    place = max(range(len(words)), key=lambda i: len(words[i])) if place is None else place
+    word = words[place]
+    return " ".join([*words[:place], word[:1] + word[2:3] + word[1:2] + word[3:], *words[place + 1 :]])
+
+
+def _tried(request: Edits) -> tuple[Edit, ...]:
+    """The texts with one word masked or swapped; of an attack that leaves words out, without the word."""
+    current = request.path[-1][1] if request.path else request.text
+    words, lost = current.split(" "), len(request.text.split(" ")) - len(current.split(" "))
+    drops = request.recipe == "input-reduction"
+    places = range(len(words)) if request.ranking or request.word is None else [max(0, request.word - (lost if drops else 0))]
+    if drops:
+        made = {i: " ".join([*words[:i], *words[i + 1 :]]) for i in places if len(words) > 1}
+    elif request.ranking:
+        made = {i: " ".join([*words[:i], "[UNK]", *words[i + 1 :]]) for i in places}
+    else:
+        made = {i: _swapped(current, i) for i in places}
+    return tuple(Edit(i, text) for i, text in made.items() if text != current)

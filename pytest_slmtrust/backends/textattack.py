@@ -22,7 +22,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..requests import BackendError, Failure, Perturb, Request
+from ..requests import BackendError, Edits, Failure, Perturb, Request
+from . import words
+from .attacks import ATTACKS, Attacks
 from .transformers.files import cache_folder, locked, write_text
 
 #: Counted into the fingerprint: a change to a recipe or to how it is drawn bumps it.
@@ -46,6 +48,7 @@ RECIPES = {
     "change-number": "a number becomes another one (this changes the meaning), in 20 % of the words where it can be",
     "word-delete": "a word is left out, 20 % of the words",
     "word-swap": "two words change places, in 20 % of the words",
+    **words.RECIPES,
 }
 
 _PACKAGES = ("textattack", "flair", "nltk", "sklearn")
@@ -73,7 +76,6 @@ def import_textattack(cache: Path | None = None) -> ModuleType:
     if reason:
         raise BackendError(reason)
     folder = (cache or cache_folder()) / "textattack"
-    words = str(folder / "nltk_data")
     try:
         with _environment(), _loggers(), _randomness(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -83,14 +85,9 @@ def import_textattack(cache: Path | None = None) -> ModuleType:
             for name in ("huggingface_hub", "transformers", "datasets"):
                 if find_spec(name) is not None:
                     importlib.import_module(name)
-            import nltk
-
             os.environ["TA_CACHE_DIR"] = str(folder)
-            nltk.data.path.insert(0, words)
-            try:
+            with stop_words(cache):
                 importlib.import_module("textattack.augmentation")
-            finally:
-                nltk.data.path.remove(words)
             return importlib.import_module("textattack")
     except Exception as error:
         detail = " ".join(str(error).split())[:300]
@@ -101,12 +98,25 @@ def _provision(folder: Path) -> None:
     """The mark that stops its downloads, and the list of stop words that it reads at import, from scikit-learn."""
     if not (folder / _TRIED).exists():
         write_text(folder / _TRIED, "")
-    words = folder / "nltk_data" / "corpora" / "stopwords" / "english"
-    if not words.exists():
+    listed = folder / "nltk_data" / "corpora" / "stopwords" / "english"
+    if not listed.exists():
         from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-        words.parent.mkdir(parents=True, exist_ok=True)
-        write_text(words, "\n".join(sorted(ENGLISH_STOP_WORDS)) + "\n")
+        listed.parent.mkdir(parents=True, exist_ok=True)
+        write_text(listed, "\n".join(sorted(ENGLISH_STOP_WORDS)) + "\n")
+
+
+@contextmanager
+def stop_words(cache: Path | None = None) -> Iterator[None]:
+    """nltk finds the list of stop words in the plugin's cache (or in another folder) during the body."""
+    import nltk
+
+    folder = str((cache or cache_folder()) / "textattack" / "nltk_data")
+    nltk.data.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        nltk.data.path.remove(folder)
 
 
 @contextmanager
@@ -155,17 +165,19 @@ def _randomness(seed: int | None = None) -> Iterator[None]:
 
 
 class TextAttackBackend:
-    """Answers :class:`Perturb` by the recipes of ``RECIPES``, each draw seeded by its request alone.
+    """Answers :class:`Perturb` by the recipes of ``RECIPES`` and :class:`Edits` by those of ``ATTACKS``, each draw
+    seeded by its request alone.
 
     A text that a recipe leaves as it was, an unknown recipe, and a share outside 1-100 % are failures of that request.
     """
 
     name = "TextAttack"
-    answers: tuple[type[Request[Any]], ...] = (Perturb,)
+    answers: tuple[type[Request[Any]], ...] = (Perturb, Edits)
 
     def __init__(self, cache: Path | None = None) -> None:
         self._cache = cache
         self._augmenters: dict[str, Any] = {}
+        self._attacks: Attacks | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -182,11 +194,12 @@ class TextAttackBackend:
         """
         textattack = import_textattack(self._cache) if requests else None
         for index, request in enumerate(requests):
-            if not isinstance(request, Perturb):
-                yield index, Failure(f"TextAttack answers Perturb, not {type(request).__name__}")
+            if not isinstance(request, (Perturb, Edits)):
+                yield index, Failure(f"TextAttack answers Perturb and Edits, not {type(request).__name__}")
                 continue
             try:
-                yield index, self._perturb(textattack, request)
+                answer = self._perturb(textattack, request) if isinstance(request, Perturb) else self._edits(textattack, request)
+                yield index, answer
             except Exception as error:  # one text that a transformation stumbles over is one failure
                 yield index, Failure(f"{request.recipe}: {type(error).__name__}: {error}")
 
@@ -200,32 +213,42 @@ class TextAttackBackend:
             changed: str = self._augmenters[request.recipe].augment(request.text)[0]
         return Failure(f"{request.recipe} changed nothing in {request.text[:60]!r}") if changed == request.text else changed
 
+    def _edits(self, textattack: Any, request: Edits) -> Any:
+        if self._attacks is None:
+            self._attacks = Attacks(textattack, _randomness)
+        with stop_words(self._cache):
+            return self._attacks.edits(request)
+
     def describe(self) -> dict[str, Any]:
-        return {"name": self.name, "kind": "perturber", "fingerprint": self.fingerprint, "recipes": dict(RECIPES)}
+        about = {"name": self.name, "kind": "perturber", "fingerprint": self.fingerprint}
+        return {**about, "recipes": dict(RECIPES), "attacks": dict(ATTACKS)}
 
 
 def _fault(recipe: str) -> str:
-    """What is wrong with a recipe's name, or ``""``."""
+    """What is wrong with a recipe's name or missing for it, or ``""``."""
     match = _NAME.match(recipe)
     name = match.group(1) if match else recipe
     if name not in RECIPES:
         near = get_close_matches(name, RECIPES, n=1)
         return f"Unknown recipe {recipe!r}. " + (f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(RECIPES)}.")
     share = int(match.group(2)) if match and match.group(2) else SHARE
-    return "" if 1 <= share <= 100 else f"recipe {recipe!r}: the share of words must be 1 to 100 percent"
+    return words.missing(name) if 1 <= share <= 100 else f"recipe {recipe!r}: the share of words must be 1 to 100 percent"
 
 
 def _augmenter(textattack: Any, recipe: str) -> Any:
     name, _, share = recipe.partition("@")
-    transformation, spelling = _transformation(textattack.transformations, name)
+    transformation, spelling = _transformation(textattack, name)
     constraints = [textattack.constraints.pre_transformation.RepeatModification()]
     if spelling:
         constraints.append(_legible(textattack))
     return textattack.augmentation.Augmenter(transformation, constraints, pct_words_to_swap=int(share or SHARE) / 100)
 
 
-def _transformation(known: Any, name: str) -> tuple[Any, bool]:
+def _transformation(textattack: Any, name: str) -> tuple[Any, bool]:
     """The transformation of a recipe, and whether it changes the spelling of words."""
+    known = textattack.transformations
+    if name in words.RECIPES:
+        return words.transformation(known, textattack, name), True  # short words have no synonyms worth the name
     inner = {"skip_first_char": True, "skip_last_char": True}
     lower = {"letters_to_insert": "abcdefghijklmnopqrstuvwxyz"}
     makers: dict[str, Any] = {

@@ -1,0 +1,218 @@
+"""Properties: "the answer stays, whatever this strategy does to the text", with counterexamples shrunk against the model.
+
+A case tries the texts that earlier runs kept, then those that a Hypothesis strategy draws, all in one wave. If one changes the
+answer, delta debugging (ddmin; Zeller and Hildebrandt 2002) looks for the smallest part of the edit that still does: every
+step of it is one wave, so all cases shrink in the same batches.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from .parts import ProbeError, Verdict
+from .requests import Generate, Request, Steps
+from .texts import Change, apply, changes, difference, size
+
+T = TypeVar("T")
+
+#: From a case's parameters to the texts that earlier runs kept for it.
+Kept = Callable[[Mapping[str, Any]], Sequence[str]]
+#: Where a property's function holds the way to give it another corpus.
+WITH_KEPT = "slm_with_kept"
+#: A confirmation asks for draws of its own, this far from the first ones.
+_APART = 1000
+
+
+def holds_under(
+    strategy: Callable[[str], Any],
+    *,
+    of: str = "text",
+    tries: int = 8,
+    calls: int = 120,
+    confirm: tuple[int, int] = (2, 3),
+) -> Callable[[Callable[..., Steps[Any]]], Callable[..., Steps[Verdict]]]:
+    """Turn a function that gives the model's answer to a text into a probe's: no edit of the strategy changes the answer.
+
+    Args:
+        strategy: from the text to a Hypothesis strategy of edited texts (:func:`pytest_slmtrust.strategies.unnoticed`).
+        of: the parameter that holds the text.
+        tries: edited texts that are drawn for each case, the same in every run.
+        calls: texts that a case may ask about in all; what is left after the tries serves for shrinking.
+        confirm: a counterexample must hold in so many of so many draws where the answer is sampled; one that is not sampled is
+            the same in each.
+
+    The function decorated is a generator of requests that returns the answer, or None where the model gave none.
+
+    Raises:
+        ProbeError: numbers that cannot be.
+    """
+    if not (0 < tries <= calls and 0 < confirm[0] <= confirm[1]):
+        raise ProbeError(f"holds_under: tries={tries}, calls={calls}, confirm={confirm}; expected 0 < tries <= calls and k of n")
+
+    def wrap(answer: Callable[..., Steps[Any]]) -> Callable[..., Steps[Verdict]]:
+        def made(kept: Kept) -> Callable[..., Steps[Verdict]]:
+            @functools.wraps(answer)
+            def run(**params: Any) -> Steps[Verdict]:
+                check = _Check(functools.partial(_answer, answer, params, of), str(params[of]), calls, confirm)
+                return (yield from check.verdict(kept(params), strategy, tries))
+
+            run.__dict__[WITH_KEPT] = made
+            return run
+
+        return made(lambda _: ())
+
+    return wrap
+
+
+def _answer(answer: Callable[..., Steps[Any]], params: Mapping[str, Any], of: str, text: str, draw: int = 0) -> Steps[Any]:
+    return redrawn(answer(**{**params, of: text}), draw)
+
+
+def redrawn(steps: Steps[T], draw: int) -> Steps[T]:
+    """The same steps with other samples of every generation that is not greedy; ``draw`` 0 leaves them as they are."""
+    try:
+        wave = next(steps)
+        while True:
+            asked = [
+                replace(r, sample=r.sample + _APART * draw) if draw and isinstance(r, Generate) and r.temperature > 0 else r
+                for r in wave
+            ]
+            wave = steps.send((yield asked))
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+
+
+def abreast(several: Sequence[Steps[T]]) -> Steps[list[T]]:
+    """Several generators as one: each step asks what all of them ask next."""
+    results: dict[int, T] = {}
+    waiting: dict[int, Sequence[Request[Any]]] = {}
+
+    def advance(number: int, answers: list[Any] | None) -> None:
+        try:
+            waiting[number] = next(several[number]) if answers is None else several[number].send(answers)
+        except StopIteration as stop:
+            waiting.pop(number, None)
+            results[number] = stop.value
+
+    for number in range(len(several)):
+        advance(number, None)
+    while waiting:
+        asked = dict(waiting)
+        answers = iter((yield [request for wave in asked.values() for request in wave]))
+        for number, wave in asked.items():
+            advance(number, [next(answers) for _ in wave])
+    return [results[number] for number in range(len(several))]
+
+
+@dataclass(slots=True)
+class _Check:
+    """One case: ``answer(text, draw)`` asks the model; ``spent`` counts texts asked about."""
+
+    answer: Callable[..., Steps[Any]]
+    text: str
+    calls: int
+    confirm: tuple[int, int]
+    was: Any = None
+    spent: int = 0
+
+    def verdict(self, kept: Sequence[str], strategy: Callable[[str], Any], tries: int) -> Steps[Verdict]:
+        from .strategies import draw
+
+        [self.was] = yield from self.asked([self.text])
+        if self.was is None:
+            return Verdict.unscored("the model gave no answer to the text as it stands", original=self.text)
+        known = [edited for edited in dict.fromkeys(kept) if edited != self.text]
+        drawn = [edited for edited in draw(strategy(self.text), tries) if edited != self.text and edited not in known]
+        tried = [*known, *drawn][: self.calls - self.spent]
+        if not tried:
+            return Verdict.unscored("the strategy gave no edit of this text", original=self.text)
+        answers = yield from self.asked(tried)
+        broken = [edited for edited, now in zip(tried, answers, strict=True) if now != self.was]
+        evidence: dict[str, Any] = {"original": self.text, "answer": self.was, "edits tried": len(tried)}
+        if known:
+            evidence["kept by earlier runs"] = f"{sum(edited in known for edited in broken)} of {len(known)} still break"
+        for found in broken:
+            verdict = yield from self._counterexample(found, evidence, found in known)
+            if verdict is not None:
+                return verdict
+        reading = "holds" if not broken else "no counterexample could be confirmed"
+        return Verdict(True, 1.0, {**evidence, "reading": reading, "texts asked": self.spent})
+
+    def _counterexample(self, found: str, evidence: Mapping[str, Any], replayed: bool) -> Steps[Verdict | None]:
+        """The verdict on a text that breaks, with the smallest edit that does so confirmed; None if it cannot be confirmed."""
+        first = changes(self.text, found)
+        least = yield from shrink(self.text, first, self.breaks, self.calls - self.spent)
+        for chosen in [least, first] if least != first else [first]:
+            now = yield from self._confirmed(apply(self.text, chosen))
+            if now is not None:
+                break
+        else:
+            return None
+        perturbed = apply(self.text, chosen)
+        about = {
+            "perturbed": perturbed, "difference": difference(self.text, perturbed), "answer when perturbed": now[0],
+            "confirmed": now[1], "first found": found, "size": f"{size(chosen)} of {size(first)} characters first found",
+            "found": "kept by an earlier run" if replayed else "drawn in this run", "texts asked": self.spent,
+        }  # fmt: skip
+        return Verdict(False, 0.0, {**evidence, **about, "reading": "an edit changes the answer"})
+
+    def _confirmed(self, text: str) -> Steps[tuple[Any, str] | None]:
+        """The answer to the text and how often it differed from the original's, if it did often enough."""
+        k, n = self.confirm
+        pairs = yield from abreast([self.answer(one, draw) for draw in range(n) for one in (self.text, text)])
+        differs = [pairs[2 * i] != pairs[2 * i + 1] for i in range(n)]
+        return (pairs[1], f"{sum(differs)} of {n}") if sum(differs) >= k else None
+
+    def asked(self, texts: Sequence[str]) -> Steps[list[Any]]:
+        self.spent += len(texts)
+        return abreast([self.answer(text) for text in texts])
+
+    def breaks(self, texts: Sequence[str]) -> Steps[list[bool]]:
+        answers = yield from self.asked(texts)
+        return [now is not None and now != self.was for now in answers]
+
+
+def shrink(
+    original: str, edit: Sequence[Change], breaks: Callable[[Sequence[str]], Steps[list[bool]]], calls: int
+) -> Steps[list[Change]]:
+    """The smallest part of an edit that still ``breaks``, as far as ``calls`` texts tell; the edit itself if none does.
+
+    First every single change; then ddmin: parts and complements of ever finer partitions, all of a partition in one wave, of
+    those that break the one that touches the fewest characters. What it ends with loses its effect if any one change is taken
+    back, unless the calls ran out.
+    """
+    least, parts, left = list(edit), 2, calls
+    known: dict[str, bool] = {}
+
+    def smallest(wanted: Sequence[list[Change]]) -> Steps[list[Change] | None]:
+        nonlocal left
+        texts = list(dict.fromkeys(text for part in wanted if (text := apply(original, part)) not in known))[: max(0, left)]
+        left -= len(texts)
+        if texts:
+            known.update(zip(texts, (yield from breaks(texts)), strict=True))
+        return min((part for part in wanted if known.get(apply(original, part))), key=size, default=None)
+
+    if len(least) > 1:
+        single = yield from smallest([[change] for change in least])
+        least = single or least
+    while len(least) > 1 and left > 0:
+        pieces = _split(least, parts)
+        rest = [[c for other in pieces if other is not piece for c in other] for piece in pieces]
+        found = yield from smallest([*pieces, *rest])
+        if found is not None:
+            least, parts = found, 2 if found in pieces else max(2, parts - 1)
+        elif parts < len(least):
+            parts = min(2 * parts, len(least))
+        else:
+            break
+    return least
+
+
+def _split(items: Sequence[Change], parts: int) -> list[list[Change]]:
+    ends = [round(i * len(items) / parts) for i in range(parts + 1)]
+    return [list(items[a:b]) for a, b in itertools.pairwise(ends) if b > a]
