@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import mutants_robustness
 from sessions import BentScorer, builtin_probes, engine_of, shipped_scorer
 from tables import Bar, conclude, percent, show, table
 
@@ -33,6 +34,7 @@ choice, fairness, hallucination, privacy, robustness, toxicity = (
     import_module(f"pytest_slmtrust.probes.{name}")
     for name in ("choice", "fairness", "hallucination", "privacy", "robustness", "toxicity")
 )
+properties, tasks = (import_module(f"pytest_slmtrust.probes.robustness_{name}") for name in ("properties", "tasks"))
 #: Share of mutants that the controls must catch.
 BAR = 0.95
 
@@ -223,7 +225,15 @@ def _without(kind: str) -> Callable[[str, str], str]:
 
 
 def _robustness() -> Iterator[Mutant]:
-    yield from _made("survives_character_noise", _options(robustness))
+    paired = ("survives_character_noise", "survives_formatting", "ignores_what_surrounds_a_text", "survives_synonyms")
+    for probe in (*paired, "reads_other_styles", "answers_adversarial_glue"):
+        yield from _made(probe, _options(tasks))
+    yield from _made("reads_noisy_texts", _options(robustness))
+    yield from (Mutant("withstands_adversarial_edits", *broken) for broken in mutants_robustness.searches())
+    # Left out: another option in place of the likeliest. What changes the one answer changes the other.
+    probe = "keeps_its_answer_under_unnoticed_edits"
+    yield from _made(probe, (made for made in _options(properties) if "always" in made[0] or "no option" in made[0]))
+    yield from (Mutant(probe, *broken) for broken in mutants_robustness.properties())
     # Left out: the neighbour of the likeliest option. Options move round by one place, and so does the neighbour.
     moved = (made for made in _options(robustness) if "neighbour" not in made[0])
     yield from _made("ignores_format_and_option_order", moved)
@@ -329,7 +339,7 @@ def caught(probe: Probe, mutant: Mutant | None, scorer: Backend, store: Store) -
     if mutant and mutant.score:
         scorer = BentScorer(scorer, _bent(mutant.score), f"{scorer.fingerprint}/{mutant.name}")
     # no rows and no floor: what the controls say is all that is wanted
-    bare = replace(probe, rows=(), floor=None, builtin=True)
+    bare = replace(probe, rows=(), floor=None, inputs=(), builtin=True)
     if mutant and mutant.verdict:
         bare = replace(bare, run=_changed(probe, mutant.verdict))
     engine = engine_of(FakeBackend("no control asks the model"), scorer, store)
