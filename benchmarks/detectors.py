@@ -40,9 +40,10 @@ NOTES = {
 PRIMARY = {"refusal": "held out: Mistral-instruct, prompts with an odd sha256"}
 PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
 HEAD = """\
-# What the detectors found on public human labels: tp and fn are labelled positives found and missed, tn and fp labelled
-# negatives passed and flagged; accuracy is (tp + tn) / all. The row with primary = true speaks for its detector.
-# Written by benchmarks/detectors.py; no text of any data set stands here.
+# What the detectors found on public human labels, and those of leaks and personal data on replies made for them:
+# tp and fn are labelled positives found and missed, tn and fp labelled negatives passed and flagged; accuracy is
+# (tp + tn) / all. The row with primary = true speaks for its detector.
+# Written by benchmarks/detectors.py, leaks.py and personal.py; no text of any data set stands here.
 """
 
 

@@ -30,9 +30,16 @@ from pytest_slmtrust.session import AuditSession
 from pytest_slmtrust.sharing import Mask
 from pytest_slmtrust.store import Store
 
-choice, fairness, hallucination, privacy, robustness, toxicity = (
-    import_module(f"pytest_slmtrust.probes.{name}")
-    for name in ("choice", "fairness", "hallucination", "privacy", "robustness", "toxicity")
+choice, robustness = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("choice", "robustness"))
+privacy, memorisation = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("privacy", "memorisation"))
+toxicity, jailbreaks, texts, refusals = (
+    import_module(f"pytest_slmtrust.probes.toxicity{name}") for name in ("", "_jailbreaks", "_benchmarks", "_refusal_benchmarks")
+)
+hallucination, hallucination_benchmarks, hallucination_choice, hallucination_trustllm = (
+    import_module(f"pytest_slmtrust.probes.hallucination{name}") for name in ("", "_benchmarks", "_choice", "_trustllm")
+)
+fairness, fairness_benchmarks, fairness_decisions, fairness_forms, fairness_texts = (
+    import_module(f"pytest_slmtrust.probes.fairness{name}") for name in ("", "_benchmarks", "_decisions", "_forms", "_texts")
 )
 properties, tasks = (import_module(f"pytest_slmtrust.probes.robustness_{name}") for name in ("properties", "tasks"))
 #: Share of mutants that the controls must catch.
@@ -117,8 +124,8 @@ def _answers() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     yield "numbers as digits only", ((text, "_spell", lambda _: ["\0"]),)
 
 
-def _options(module: Any) -> Iterator[tuple[str, tuple[Patch, ...]]]:
-    """The choice of the likeliest option."""
+def _options(module: Any, name: str = "best") -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    """The choice of the likeliest option, by the function of that name."""
 
     def worst(scores: Sequence[float]) -> int:
         return scores.index(min(scores))
@@ -135,8 +142,8 @@ def _options(module: Any) -> Iterator[tuple[str, tuple[Patch, ...]]]:
         "no option ever": lambda _: None,
         "the neighbour of the likeliest": lambda scores: (scores.index(max(scores)) + 1) % len(scores),
     }
-    yield from ((name, ((module, "best", swap),)) for name, swap in swaps.items())
-    yield "log-likelihoods with the wrong sign", ((module, "best", lambda scores: choice.best([-s for s in scores])),)
+    yield from ((title, ((module, name, swap),)) for title, swap in swaps.items())
+    yield "log-likelihoods with the wrong sign", ((module, name, lambda scores: choice.best([-s for s in scores])),)
 
 
 # ------------------------------------------------------------------ the mutants of each probe
@@ -171,9 +178,35 @@ def _first(values: Any, *, key: Any = None, default: Any = None) -> Any:  # noqa
 def _toxicity() -> Iterator[Mutant]:
     yield from _toxic(toxicity, "continues_without_toxicity")
     yield from _made("continues_without_toxicity", _degenerate(toxicity))
-    for probe in ("refuses_harmful_requests", "answers_harmless_requests"):
+    for probe in ("refuses_harmful_requests", "answers_harmless_requests", "refuses_harm_and_nothing_else"):
         yield from _made(probe, _boolean(toxicity, "refuses"), _refusal(), _degenerate(toxicity), _boolean(toxicity, "on_topic"))
-    yield from _made("answers_harmless_requests", _boolean(toxicity, "echoes"), _matching(toxicity, "on_topic"))
+    for probe in ("answers_harmless_requests", "refuses_harm_and_nothing_else"):
+        yield from _made(probe, _boolean(toxicity, "echoes"), _matching(toxicity, "on_topic"))
+    yield from _jailbreaks("withstands_jailbreaks")
+    for probe in ("continues_without_toxicity_rtp_nontoxic", "continues_without_toxicity_rtp_toxic"):
+        # the largest of the draws is found in the module of the own openings, the threshold is each module's own
+        inherited = (m for m in _toxic(toxicity, probe) if not m.name.startswith("threshold"))
+        thresholds = (m for m in _toxic(texts, probe) if m.name.startswith("threshold"))
+        yield from (*inherited, *thresholds, *_made(probe, _degenerate(toxicity)))
+    yield from (m for m in _toxic(texts, "continues_without_toxicity_toxigen") if "draw" not in m.name)
+    yield from _made("continues_without_toxicity_toxigen", _degenerate(texts))
+    for probe in [p.name for p in refusals.PROBES]:
+        yield from _made(probe, _boolean(refusals, "refuses"), _refusal(), _degenerate(refusals))
+    for probe in [p.name for p in refusals.PROBES[:3]]:
+        yield from _made(probe, _boolean(refusals, "on_topic"))
+
+
+def _jailbreaks(probe: str) -> Iterator[Mutant]:
+    yield from _made(probe, _boolean(jailbreaks, "refuses"), _boolean(jailbreaks, "on_topic"), _boolean(jailbreaks, "echoes"))
+    yield from _made(probe, _degenerate(jailbreaks), _matching(jailbreaks, "on_topic"))
+    yield from (replace(m, name=f"plainly: {m.name}") for m in _made(probe, _boolean(toxicity, "refuses")))
+    # with no rule at all nothing is refused plainly, and no control has a verdict
+    yield from _made(probe, (made for made in _refusal() if "read" not in made[0]))
+    yield Mutant(probe, "replies read as they stand only", ((jailbreaks, "readings", lambda reply: [reply]),))
+    yield Mutant(probe, "Base64 not read", ((jailbreaks, "_decoded", lambda _: ""),))
+    yield Mutant(probe, "digits not read as letters", ((jailbreaks, "_UNLEET", {}),))
+    yield Mutant(probe, "every attack fails", ((jailbreaks, "held", lambda *_: "held"),))
+    yield Mutant(probe, "every attack succeeds", ((jailbreaks, "held", lambda *_: ""),))
 
 
 def _privacy() -> Iterator[Mutant]:
@@ -208,6 +241,22 @@ def _privacy() -> Iterator[Mutant]:
     yield from _made("keeps_context_private", _boolean(privacy, "on_topic"), _matching(privacy, "on_topic"))
     for probe in ("keeps_system_secret", "gives_no_personal_data", "keeps_context_private"):
         yield from _made(probe, _degenerate(privacy), _boolean(privacy, "echoes"))
+
+
+def _memorisation() -> Iterator[Mutant]:
+    probe, real = "recites_no_training_document", memorisation.verbatim
+    yield Mutant(probe, "nothing repeated", ((memorisation, "verbatim", lambda *_: 0),))
+    yield Mutant(probe, "everything repeated", ((memorisation, "verbatim", lambda said, truth: min(len(said), len(truth))),))
+    yield Mutant(probe, "one character less", ((memorisation, "verbatim", lambda said, truth: max(0, real(said, truth) - 1)),))
+    yield Mutant(probe, "case ignored", ((memorisation, "verbatim", lambda a, b: real(a.lower(), b.lower())),))
+    yield Mutant(probe, "order ignored", ((memorisation, "verbatim", _anywhere),))
+    yield Mutant(probe, "half is enough", ((memorisation, "verbatim", lambda a, b: len(a) if real(a, b) > len(a) / 2 else 0),))
+    yield Mutant(probe, "a tenth of the tokens is enough", ((memorisation, "NEXT_TOKENS", 5),))
+    yield Mutant(probe, "more tokens than are asked for", ((memorisation, "NEXT_TOKENS", 60),))
+
+
+def _anywhere(said: str, truth: str) -> int:
+    return len(said) if said in truth else 0
 
 
 def _four_letters(_secret: str, key: str, flat: Any) -> bool:
@@ -263,16 +312,37 @@ def _hallucination() -> Iterator[Mutant]:
     yield Mutant(probe, "everything is a list", ((hallucination, "LISTED", 0),))
     yield Mutant(probe, "other answers always found", ((hallucination, "_listed", lambda *_: ["a", "b"]),))
     probe = "admits_not_knowing"
-    for name in ("abstains", "refuses", "corrects_premise"):
-        yield from _made(probe, _boolean(hallucination, name))
-    yield from _made(probe, _degenerate(hallucination), _boolean(hallucination, "contains_answer"))
-    yield from _made(probe, _abstention())
-    yield Mutant(probe, "corrections: list empty", ((text, "_CORRECTS", re.compile(r"(?!)")),))
-    yield Mutant(probe, "denial at the opening not read", ((text, "_NEGATED_OPENING", re.compile(r"(?!)")),))
+    yield from _made(probe, _readings(), _degenerate(hallucination), _boolean(hallucination, "contains_answer"))
     probe = "answers_from_the_passage"
     yield from _made(probe, _boolean(hallucination, "contains_answer"), _boolean(hallucination, "abstains"), _abstention())
     yield from _made(probe, _degenerate(hallucination), _answers(), _matching(hallucination, "contains_answer"))
     yield Mutant(probe, "everything is a copy of the prompt", ((hallucination, "normalise", lambda _: "the same"),))
+
+    yield from _made("prefers_facts_to_misconceptions", _options(hallucination_choice))
+    yield from _made("keeps_to_its_answer", _options(hallucination_choice))
+    real = hallucination_choice._prompt
+    yield Mutant("keeps_to_its_answer", "the opinion not stated", ((hallucination_choice, "_prompt", lambda q, _="": real(q)),))
+    for probe in ("selfaware_unanswerable", "selfaware_answerable"):
+        yield from _made(probe, _readings(), _degenerate(hallucination_benchmarks))
+    yield from _made("halueval_qa", _options(hallucination_benchmarks))
+    for probe in ("trustllm_hallucination", "trustllm_sycophancy"):
+        yield from _made(probe, _options(hallucination_trustllm))
+    # These decide nothing: outside the bar, and shown all the same.
+    for probe in ("is_as_sure_as_right", "says_the_same_when_asked_again", "truthfulqa"):
+        yield Mutant(probe, "score inverted", verdict=lambda v: replace(v, score=None if v.score is None else 1 - v.score))
+        yield Mutant(probe, "score constant 1", verdict=lambda v: replace(v, score=1.0))
+        yield Mutant(probe, "score constant 0", verdict=lambda v: replace(v, score=0.0))
+
+
+def _readings() -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    """The parts of the reading of a reply: declined, refused, corrected."""
+    for name in ("abstains", "refuses", "corrects_premise"):
+        yield from _boolean(text, name)
+    yield from _abstention()
+    nothing = re.compile(r"(?!)")
+    yield "corrections: list empty", ((text, "_CORRECTS", nothing),)
+    yield "corrections: lists empty", ((text, "_CORRECTS", nothing), (text, "_NEGATED_OPENING", nothing))
+    yield "denial at the opening not read", ((text, "_NEGATED_OPENING", nothing),)
 
 
 def _abstention() -> Iterator[tuple[str, tuple[Patch, ...]]]:
@@ -280,22 +350,52 @@ def _abstention() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     first = re.compile(r"i (?:do not|dont|cannot) know")
     yield "abstentions: first pattern only", ((text, "_ABSTAINS", first),)
     yield "abstentions: passive forms lost", ((text, "_ABSTAINS", re.compile(r"\b(?:i am|i cannot|i do not|i have)\b")),)
+    yield "what is left open not read", ((text, "_OPEN", re.compile(r"(?!)")),)
+    yield "everything is left open", ((text, "_OPEN", re.compile(r"")),)
     yield "contractions not read", ((text, "_CONTRACTIONS", []),)
     real = text._plain
     yield "case heeded", ((text, "_plain", lambda reply: reply if reply != reply.lower() else real(reply)),)
 
 
 def _fairness() -> Iterator[Mutant]:
-    # It decides nothing, and a control cannot label a measurement: outside the bar, and shown all the same.
-    probe = "prefers_no_stereotype"
-    yield Mutant(probe, "score inverted", verdict=lambda v: replace(v, score=None if v.score is None else 1 - v.score))
-    yield Mutant(probe, "score constant 1", verdict=lambda v: replace(v, score=1.0))
-    yield Mutant(probe, "score constant 0", verdict=lambda v: replace(v, score=0.0))
+    # They decide nothing, and a control cannot label a measurement: outside the bar, and shown all the same.
+    for probe in ("prefers_no_stereotype", "crows_pairs", "stereoset", "honest"):
+        yield Mutant(probe, "score inverted", verdict=lambda v: replace(v, score=None if v.score is None else 1 - v.score))
+        yield Mutant(probe, "score constant 1", verdict=lambda v: replace(v, score=1.0))
+        yield Mutant(probe, "score constant 0", verdict=lambda v: replace(v, score=0.0))
     yield from _made("answers_ambiguous_questions_evenly", _options(fairness))
     probe = "treats_groups_alike_in_continuations"
-    yield from _toxic(fairness, probe)
-    yield from _made(probe, _degenerate(fairness))
-    yield Mutant(probe, "both groups taken for the worse one", ((fairness, "min", max),))
+    yield from _toxic(fairness_texts, probe)
+    yield from _made(probe, _degenerate(fairness_texts))
+    yield Mutant(probe, "both groups taken for the worse one", ((fairness_texts, "min", max),))
+    # Left out: refusal inverted. Refused for all and for none are the same to this probe, and so is their opposite.
+    refused = (made for made in _boolean(fairness_texts, "refuses") if "inverted" not in made[0])
+    yield from _made("helps_groups_alike", refused, _refusal(), _degenerate(fairness_texts))
+    yield from _decisions()
+    # Left out: the neighbour of the likeliest. Of two people it is the least likely one.
+    for probe in ("resolves_pronouns_evenly", "winogender"):
+        two = (made for made in _options(fairness_forms, "likeliest") if "neighbour" not in made[0])
+        yield from _made(probe, two)
+    yield from _made("bbq", _options(fairness_benchmarks, "likeliest"))
+    yield Mutant("bbq", "one way only to say unknown", ((fairness_benchmarks, "UNKNOWNS", ("Unknown",)),))
+
+
+def _decisions() -> Iterator[Mutant]:
+    """Who was refused. Left out: all but those. Refused for all and for none are the same to this probe."""
+    probe, real = "decides_alike_for_all_groups", fairness_decisions._refused
+    swaps: Mapping[str, Callable[[Mapping[str, float]], list[str]]] = {
+        "nobody is refused": lambda _: [],
+        "all are refused": list,
+        "the first is refused": lambda odds: list(odds)[:1],
+        "the last is refused": lambda odds: list(odds)[-1:],
+        "the first is not looked at": lambda odds: [name for name in real(odds) if name in list(odds)[1:]],
+        "the last is not looked at": lambda odds: [name for name in real(odds) if name in list(odds)[:-1]],
+        "one in the middle is not looked at": lambda odds: [n for n in real(odds) if n != list(odds)[1]],
+        "anything below certainty is a refusal": lambda odds: [name for name, one in odds.items() if one < 100],
+        "only certainty is a refusal": lambda odds: [name for name, one in odds.items() if one < -100],
+        "the least favoured is refused": lambda odds: [min(odds, key=lambda name: odds[name])],
+    }
+    yield from (Mutant(probe, title, ((fairness_decisions, "_refused", swap),)) for title, swap in swaps.items())
 
 
 def _verdicts() -> Iterator[Mutant]:
@@ -313,7 +413,7 @@ def _made(probe: str, *kinds: Iterator[tuple[str, tuple[Patch, ...]]]) -> Iterat
 
 def mutants() -> list[Mutant]:
     """All mutants, in the order of the report's probes."""
-    made = [*_robustness(), *_privacy(), *_toxicity(), *_hallucination(), *_fairness(), *_verdicts()]
+    made = [*_robustness(), *_privacy(), *_memorisation(), *_toxicity(), *_hallucination(), *_fairness(), *_verdicts()]
     order = [probe.name for probe in builtin_probes()]
     return sorted(made, key=lambda mutant: order.index(mutant.probe))
 
@@ -338,8 +438,8 @@ def caught(probe: Probe, mutant: Mutant | None, scorer: Backend, store: Store) -
     """Whether the gate of this probe is INVALID with this mutant (with none: with the shipped detector)."""
     if mutant and mutant.score:
         scorer = BentScorer(scorer, _bent(mutant.score), f"{scorer.fingerprint}/{mutant.name}")
-    # no rows and no floor: what the controls say is all that is wanted
-    bare = replace(probe, rows=(), floor=None, inputs=(), builtin=True)
+    # no rows, no floor and no files: what the controls say is all that is wanted
+    bare = replace(probe, rows=(), floor=None, builtin=True, inputs=())
     if mutant and mutant.verdict:
         bare = replace(bare, run=_changed(probe, mutant.verdict))
     engine = engine_of(FakeBackend("no control asks the model"), scorer, store)

@@ -58,9 +58,11 @@ class BentScorer:
         return self.scorer.describe()
 
 
-def engine_of(model: Backend, scorer: Backend, store: Store) -> Engine:
-    """One model, one toxicity scorer, and a perturber that needs no TextAttack."""
+def engine_of(model: Backend, scorer: Backend, store: Store, reference: Backend | None = None) -> Engine:
+    """One model, one toxicity scorer, a perturber that needs no TextAttack, and a reference model if one is given."""
     backends: dict[tuple[str, str], Backend] = {("generate", "target"): model, ("loglikelihood", "target"): model}
+    if reference is not None:
+        backends["loglikelihood", "reference"] = reference
     perturber = SwapPerturber()
     beside = {(kind.kind, "perturb"): perturber for kind in perturber.answers}
     return Engine({**backends, **beside, ("classify", "toxicity"): scorer}, store)

@@ -25,6 +25,11 @@ def best(scores: Sequence[float]) -> int | None:
     return scores.index(top) if scores.count(top) == 1 else None
 
 
+def likeliest(scores: Sequence[float]) -> int | None:
+    """The place of the largest score, the first of those that tie, as lm-evaluation-harness has it; None if one is no number."""
+    return scores.index(max(scores)) if all(map(math.isfinite, scores)) else None
+
+
 def shown(options: Sequence[str], scores: Sequence[float]) -> dict[str, Any]:
     """Options with their log-likelihoods, for a reader; a number that JSON cannot hold is shown as text."""
     numbers = [round(score, 3) if math.isfinite(score) else str(score) for score in scores]

@@ -3,9 +3,9 @@
 A probe asks requests and returns a verdict; see the README for one in ten lines.
 """
 
-from .audit import Estimate, Finding
+from .audit import Estimate, Finding, Measure
 from .data import DataFile, from_csv, from_json
-from .parts import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Row, Verdict
+from .parts import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Reading, Row, Verdict
 from .probe import Case, Probe, probe
 from .properties import holds_under
 from .requests import (
@@ -35,8 +35,8 @@ from .requests import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "Backend", "BackendError", "Case", "Classify", "Completion", "Control", "Criterion", "DataFile", "Dimension", "Edit", "Edits",
-    "Estimate", "Failure", "Finding", "Floor", "Generate", "Judge", "Labels", "Loglikelihood", "Logprob", "Message", "Perturb",
-    "Probe", "ProbeError", "Profile", "Prompt", "Request", "RequestFailed", "Row", "Steps", "TokenLogprob", "Verdict", "ask",
-    "ask_all", "chat", "from_csv", "from_json", "holds_under", "probe",
+    "Backend", "BackendError", "Case", "Classify", "Completion", "Control", "Criterion", "DataFile", "Dimension", "Edit",
+    "Edits", "Estimate", "Failure", "Finding", "Floor", "Generate", "Judge", "Labels", "Loglikelihood", "Logprob", "Measure",
+    "Message", "Perturb", "Probe", "ProbeError", "Profile", "Prompt", "Reading", "Request", "RequestFailed", "Row", "Steps",
+    "TokenLogprob", "Verdict", "ask", "ask_all", "chat", "from_csv", "from_json", "holds_under", "probe",
 ]  # fmt: skip

@@ -94,6 +94,15 @@ class GroupRate:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """A number that a probe gives beside its rate or mean score, of all rows or of one ``group``, in its own unit."""
+
+    name: str
+    estimate: Estimate
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DetectorCheck:
     """Counts of the detector behind a gate on labelled texts: ``tp`` and ``fn`` are texts that should fail, flagged and missed,
     ``tn`` and ``fp`` texts that should pass, let through and flagged. ``good``: it may carry a gate that blocks at its tolerance.
@@ -176,7 +185,7 @@ class GateResult:
     ``upper`` the one with all of them counted as failed; ``best`` and ``worst`` are the observed rates so counted (Manski
     1990). ``p_fail`` is the exact p-value of a rate within the tolerance, ``p_holm`` the same adjusted for all blocking gates
     (Holm 1979). ``corrected`` is the rate corrected for the errors of its detector (Rogan & Gladen 1978). ``advisory`` says why
-    a gate that decides does not block.
+    a gate that decides does not block. ``measures`` are the probe's other numbers; nothing hangs on them.
     """
 
     nodeid: str
@@ -222,6 +231,7 @@ class GateResult:
     stopped: Stopped | None = None
     waiver: Waiver | None = None
     note: str = ""
+    measures: tuple[Measure, ...] = ()
 
     @property
     def waived(self) -> bool:
@@ -322,6 +332,7 @@ def gate_from_json(data: Mapping[str, Any]) -> GateResult:
             "controls": controls and ControlCheck(controls["total"], tuple(controls["wrong"])),
             "floor": floor and FloorCheck(**floor),
             "groups": tuple(GroupRate(g["group"], Estimate(**g["estimate"])) for g in data.get("groups", ())),
+            "measures": tuple(Measure(m["name"], Estimate(**m["estimate"]), m["group"]) for m in data.get("measures", ())),
             "measured": measured and DetectorCheck(**measured),
             "paired": paired and _paired(paired),
             "stopped": stopped and Stopped(**{**stopped, "order": tuple(stopped["order"])}),

@@ -124,6 +124,34 @@ class Again:
         release(self.backend)
 
 
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """A reference model that lets the target go before it answers, and itself afterwards: one is in memory at a time."""
+
+    backend: Backend
+    target: Backend
+
+    @property
+    def answers(self) -> tuple[type[Request[Any]], ...]:
+        return self.backend.answers
+
+    @property
+    def name(self) -> str:
+        return self.backend.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self.backend.fingerprint
+
+    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
+        release(self.target)
+        yield from self.backend.run(requests)
+        release(self.backend)
+
+    def describe(self) -> dict[str, Any]:
+        return self.backend.describe()
+
+
 def release(backend: Backend | None) -> None:
     """Let the weights of a backend go, if it can: one model is in memory at a time."""
     close = getattr(backend, "close", None)

@@ -30,9 +30,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cache = commands.add_parser("cache", help="what the store of answers holds, or empty it")
     cache.add_argument("action", choices=("info", "clear"))
     cache.add_argument("--store", type=Path, default=Path(".slmtrust"), help="folder of the store (default: .slmtrust)")
+    canaries = commands.add_parser("canaries", help="make random texts to put into training data, for --slm-canaries")
+    canaries.add_argument("action", choices=("make",))
+    canaries.add_argument("--format", required=True, help="such as 'The code of {name} is {digits:8}'; also {hex:N}, {letters:N}")
+    canaries.add_argument("--count", type=int, default=10, help="canaries for each number of insertions (default: 10)")
+    canaries.add_argument("--insert", type=_counts, default=(0, 1, 4, 16), help="insertions (default: 0,1,4,16)")
+    canaries.add_argument("--seed", type=int, required=True, help="the same seed makes the same canaries")
+    canaries.add_argument("--output", type=Path, default=Path("canaries.json"), help="what --slm-canaries reads")
+    canaries.add_argument("--text", type=Path, help="a file for the lines to insert, each as often as it is wanted")
     chosen = parser.parse_args(arguments)
+    run = {"render": _render, "prepare": _prepare, "compare": _compare, "cache": _cache, "canaries": _canaries}
     try:
-        return {"render": _render, "prepare": _prepare, "compare": _compare, "cache": _cache}[chosen.command](chosen)
+        return run[chosen.command](chosen)
     except (AuditError, OSError, ValueError) as error:
         _say(f"slmtrust {chosen.command}: {error}")
         return 2
@@ -71,6 +80,23 @@ def _compare(chosen: argparse.Namespace) -> int:
         write_reports(made, chosen.report)
         _say(f"wrote {chosen.report / 'audit.json'} and audit.html")
     return exit_status(made)
+
+
+def _canaries(chosen: argparse.Namespace) -> int:
+    from .canaries import make_canaries
+    from .files import write_text
+
+    made = make_canaries(chosen.format, chosen.count, chosen.insert, chosen.seed)
+    write_text(chosen.output, made.to_json())
+    _say(f"wrote {chosen.output}: {len(made.canaries)} canaries")
+    if chosen.text:
+        write_text(chosen.text, "".join(f"{line}\n" for line in made.lines()))
+        _say(f"wrote {chosen.text}: {len(made.lines())} lines to put into the training data")
+    return 0
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
 
 
 def _share(text: str) -> float:

@@ -61,8 +61,11 @@ class CaseItem(pytest.Item):
         own = excinfo.traceback.filter(lambda entry: str(entry.path) == self.suite.probe.run.__code__.co_filename)
         if own:  # the author's frames; ours and pytest's say nothing to them
             excinfo.traceback = own
+        mask = self.config.stash[SESSION].mask
+        if self.config.getoption("showlocals", False) and not mask.reveal:  # pytest cuts them short, and what is cut is not known
+            return visible(mask.text(str(excinfo.getrepr(style="short"))))
         # a traceback may quote a reply
-        return self.config.stash[SESSION].mask.text(visible(str(super().repr_failure(excinfo, *args, **kwargs))))
+        return visible(mask.text(str(super().repr_failure(excinfo, *args, **kwargs))))
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
         return self.path, None, self.nodeid
@@ -86,7 +89,8 @@ class GateItem(pytest.Item):
             else:
                 result, findings = session.gate_result(self.suite)
         except Exception as error:  # a gate that cannot be computed is red, whatever broke
-            raise Red(f"{self.suite.probe.claim}\nthe gate could not be computed: {type(error).__name__}: {error}") from error
+            why = session.mask.text(f"{type(error).__name__}: {error}")
+            raise Red(f"{self.suite.probe.claim}\nthe gate could not be computed: {why}") from error
         both = {"findings": [asdict(f) for f in findings], "baseline": [asdict(f) for f in theirs]}
         self.payload = json.dumps({"gate": asdict(result), **both})
         self._say(result)

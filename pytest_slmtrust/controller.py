@@ -83,7 +83,8 @@ class Controller:
             if not self.worker:
                 self.store.forget_failures()
             self.setup = Setup(config, self.settings, self.store, self.progress)
-            self.session = self.setup.session(policy, Mask(key, self.settings.flag("reveal")))
+            mask = Mask(key, self.settings.flag("reveal"), self.settings.flag("include-harmful"))
+            self.session = self.setup.session(policy, mask)
         except (ProbeError, BackendError, AuditError) as error:
             raise pytest.UsageError(str(error)) from None
         config.stash[SESSION], config.stash[SETTINGS] = self.session, self.settings
@@ -286,10 +287,11 @@ class Controller:
 
     def _settings(self) -> dict[str, Any]:
         options = {name or "model": value for name, value in self.settings.values.items()}
+        profile, mask = self.session.policy.profile, self.session.mask
         return {
-            "options": {k: scrub(str(v)) for k, v in options.items()},
-            "profile": asdict(self.session.policy.profile),
-            "arguments": [scrub(str(a)) for a in self.config.invocation_params.args],
+            "options": {k: mask.text(str(v)) for k, v in options.items()},
+            "profile": asdict(replace(profile, inputs={k: mask.text(v) for k, v in profile.inputs.items()})),
+            "arguments": [mask.text(str(a)) for a in self.config.invocation_params.args],
         }
 
     def _notes(self, exitstatus: int) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .audit import ControlCheck, DetectorCheck, Estimate, Finding, FloorCheck, GateResult, Status, Stopped
 from .items import Items, count_items, group_rates, item_outcomes, rate_estimate, score_estimate
-from .limits import Bounds, criterion_bounds, group_gap, rate_bounds, status_of
+from .limits import Bounds, criterion_bounds, group_gap, measures_of, rate_bounds, status_of
 from .parts import ProbeError, Profile, Verdict
 from .policy import Policy
 from .probe import Case, Probe
@@ -136,6 +136,15 @@ class Gate:
 
     def assess(self, nodeid: str, findings: Sequence[Finding], checks: Checks) -> GateResult:
         """The same from what was checked beside the rows; every number of the result follows from these."""
+        give = self.probe.measures if findings and checks.stopped is None else None
+        try:
+            measures = measures_of(give, findings) if give is not None else ()
+        except Exception as error:  # a number beside the gate must not take the whole audit with it
+            broken = f"its measures broke: {type(error).__name__}: {error}"
+            return replace(self, note=f"{self.note}; {broken}" if self.note else broken)._decided(nodeid, findings, checks)
+        return replace(self._decided(nodeid, findings, checks), measures=measures)
+
+    def _decided(self, nodeid: str, findings: Sequence[Finding], checks: Checks) -> GateResult:
         items, stopped, measured = count_items(findings, self.judges), checks.stopped, checks.measured
         bounds = self._bounds(findings, items, stopped)
         status, reason = self._status(items, bounds, checks.controls, checks.floor)
@@ -144,6 +153,8 @@ class Gate:
         advisory = ""
         if self.decidable and self.probe.criterion is None and self.tolerance is not None:
             advisory = advice(status, items, measured, single, self.tolerance, self.profile.alpha)
+        if bounds is not None and bounds.void and self.decidable:
+            advisory = bounds.void
         numbers = self._numbers(items, findings, bounds, stopped)
         if measured is not None and single:
             numbers["corrected"] = corrected(items, measured, self.profile.alpha)

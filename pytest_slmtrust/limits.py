@@ -7,13 +7,14 @@ and a FAIL each need it least (Manski 1990).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .audit import Estimate, Finding, Status
+from .audit import Estimate, Finding, Measure, Status
 from .items import Items, by_group, by_source, count_items, item_scores
-from .parts import Criterion
+from .parts import Criterion, Reading
 
 if TYPE_CHECKING:
     from .stats import Gap
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The quantity observed among what could be judged, its bounds, and what else a reader must know."""
+    """The quantity observed among what could be judged, its bounds, what else a reader must know, and why it decides nothing."""
 
     estimate: Estimate | None
     lower: float
     upper: float
     note: str = ""
+    void: str = ""
 
 
 def status_of(lower: float, upper: float, limit: float, side: str = "at most") -> Status:
@@ -127,21 +129,42 @@ def group_gap(findings: Sequence[Finding], judges: bool) -> Estimate | None:
 def _metric_bounds(criterion: Criterion, findings: Sequence[Finding], alpha: float) -> Bounds:
     assert callable(criterion.of)
     try:
-        estimate = criterion.of(findings)
+        made = criterion.of(findings)
     except Exception as error:  # a metric that breaks must not take the whole audit with it
         return Bounds(None, -math.inf, math.inf, f"the metric broke: {type(error).__name__}: {error}")
-    if not isinstance(estimate, Estimate):
-        return Bounds(None, -math.inf, math.inf, f"the metric gave {type(estimate).__name__}; it must give an Estimate")
+    read = Reading(made) if isinstance(made, Estimate) else made
+    if not isinstance(read, Reading) or not isinstance(read.estimate, Estimate):
+        return Bounds(None, -math.inf, math.inf, f"the metric gave {type(made).__name__}; it must give an Estimate")
+    note, void = str(read.note), str(read.void)
     try:
-        estimate = _plain(estimate)
+        estimate = _plain(read.estimate)
     except (TypeError, ValueError, OverflowError) as error:
         return Bounds(None, -math.inf, math.inf, f"the metric gave no usable Estimate: {error}")
     lost = sum(f.outcome in ("unscored", "error") for f in findings)
+    if void:
+        return Bounds(estimate, -math.inf, math.inf, "; ".join(filter(None, (void, note))), void)
     if lost:  # nobody knows what these would have made of it
         return Bounds(estimate, -math.inf, math.inf, f"{lost} cases could not be judged, and a metric has no bound for them")
     if estimate.confidence < 1 - 2 * alpha - 1e-9:
         return Bounds(estimate, -math.inf, math.inf, f"its interval holds at {estimate.confidence:.0%} only")
-    return Bounds(estimate, estimate.lower, estimate.upper)
+    return Bounds(estimate, estimate.lower, estimate.upper, note)
+
+
+def measures_of(give: Callable[[Sequence[Finding]], Iterable[Measure]], findings: Sequence[Finding]) -> tuple[Measure, ...]:
+    """A probe's other numbers, made plain.
+
+    Raises:
+        TypeError, ValueError, OverflowError: a measure that is none, or two of one name and group.
+    """
+    made = []
+    for one in give(findings):
+        if not isinstance(one, Measure) or not isinstance(one.estimate, Estimate):
+            raise TypeError(f"measures gave {type(one).__name__}; it must give Measures")
+        made.append(Measure(str(one.name), _plain(one.estimate), str(one.group)))
+    twice = [key for key, n in Counter((m.name, m.group) for m in made).items() if n > 1]
+    if twice:
+        raise ValueError(f"two measures are {twice[0]}")
+    return tuple(made)
 
 
 def _plain(estimate: Estimate) -> Estimate:

@@ -55,6 +55,9 @@ OPTIONS = (
     Option("noise", "an audit of --slm-vs=self: no difference within its flips decides a gate", metavar="AUDIT.JSON"),
     Option("early-stop", "ask in rounds, and end a gate as soon as it is decided", "flag"),
     Option("waivers", "a TOML file of waivers: probe, reason, owner, expires", metavar="FILE"),
+    Option("members", "documents that the model was trained on: a text a line, or JSONL with text and count", metavar="FILE"),
+    Option("nonmembers", "documents of the same kind that it was not trained on, in the same form", metavar="FILE"),
+    Option("canaries", "canaries that were put into its training data, as slmtrust canaries make wrote them", metavar="FILE"),
     Option("require", "dimensions that must be tested, separated by commas: a missing one is red", metavar="DIMENSIONS"),
     Option("inconclusive", "what an INCONCLUSIVE gate is: fail or xfail (default: fail)", default="fail",
            choices=("fail", "xfail")),
@@ -70,12 +73,13 @@ OPTIONS = (
     Option("report", "folder for audit.html and audit.json (default: slmtrust-report)", default="slmtrust-report",
            metavar="FOLDER"),
     Option("store", "folder of the store of answers (default: .slmtrust)", default=".slmtrust", metavar="FOLDER"),
+    Option("include-harmful", "show replies that may do harm, folded in the report, instead of withholding them", "flag"),
     Option("reveal", "show personal data found in replies instead of masking it", "flag"),
 )  # fmt: skip
 
 
 #: Options that name a file or folder of the user, handed to the probes that need it.
-INPUTS = ("data",)
+INPUTS: tuple[str, ...] = ("members", "nonmembers", "canaries", "data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +103,10 @@ class Settings:
         return tuple(self.values[name])
 
     def inputs(self) -> dict[str, str]:
-        """The files and folders that a user gave, by the name of their option."""
+        """The files and folders that a user gave, by the name of their option; and the other model of ``--slm-vs``."""
         given = [name for name in INPUTS if self.text(name)]
-        return {name: HUB if self.text(name) == HUB and name == "data" else str(self.path(name)) for name in given}
+        files = {name: HUB if self.text(name) == HUB and name == "data" else str(self.path(name)) for name in given}
+        return files if self.text("vs") in ("", "self") else {**files, "vs": self.text("vs")}
 
     def names(self, name: str) -> list[str]:
         """A text of names separated by commas."""

@@ -12,6 +12,11 @@ from typing import Any, Literal, TypeAlias
 from .audit import Estimate, Finding
 from .requests import Request, Steps
 
+#: How the reason of a gate begins that lacks a file which only the user can give.
+NEEDS = "needs "
+#: What follows where it is a public data set that is not in the folder of ``--slm-data``.
+NEEDED_DATA = "a data set: "
+
 
 class Dimension(StrEnum):
     """The five dimensions of trust (after the taxonomy of arXiv 2411.03350)."""
@@ -111,12 +116,27 @@ class Judge:
     """The detector that decides a probe's cases, so that its errors on labelled texts stand beside the gate.
 
     ``name`` as in ``detectors.toml``, or ``toxicity`` for the session's scorer. ``flag_fails``: a flagged text fails (else one
-    that is not flagged). ``single``: a source item is one judged text, so that a rate of items can be corrected.
+    that is not flagged). ``single``: a source item is one judged text, so that a rate of items can be corrected. ``data``: the
+    labelled set that is like the probe's texts; without it the one that speaks for the detector in general.
     """
 
     name: str
     flag_fails: bool = True
     single: bool = True
+    data: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A metric with what else a reader must know.
+
+    ``note`` stands in the gate's reason. ``void`` says why the number decides nothing, whatever it is: the gate is then neither
+    PASS nor FAIL, and does not block.
+    """
+
+    estimate: Estimate
+    note: str = ""
+    void: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +144,14 @@ class Criterion:
     """What a gate holds to a limit, if it is not the rate of failing source items.
 
     ``of``: ``"mean"`` (of scores in [0, 1], an item's cases first), ``"gap"`` (the largest difference of failing rates between
-    groups), or a function from all findings of the rows to an :class:`~pytest_slmtrust.audit.Estimate` whose interval holds at
-    ``1 - 2 * alpha`` or more.
+    groups), or a function from all findings of the rows to an :class:`~pytest_slmtrust.audit.Estimate` (or a :class:`Reading`
+    of one) whose interval holds at ``1 - 2 * alpha`` or more.
 
     Raises:
         ProbeError: not exactly one limit, one that is no finite number, or an unknown ``of``.
     """
 
-    of: Literal["mean", "gap"] | Callable[[Sequence[Finding]], Estimate]
+    of: Literal["mean", "gap"] | Callable[[Sequence[Finding]], Estimate | Reading]
     at_most: float | None = None
     at_least: float | None = None
 

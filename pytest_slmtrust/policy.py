@@ -26,10 +26,11 @@ class Policy:
     margins: Mapping[str, float | None] = field(default_factory=dict)
 
     def tolerance(self, probe: Probe) -> float | None:
-        """The tolerance of a probe's blocking gate; None for a probe that is only measured."""
+        """The tolerance of a probe's blocking gate; None for a probe that is only measured. A built-in probe's own criterion is
+        measured too, unless its gate blocks by the policy or a user sets a limit."""
         if probe.name in self.tolerances:
             return self.tolerances[probe.name]
-        if probe.criterion is not None:
+        if probe.criterion is not None and (not probe.builtin or probe.name in self.blocking):
             return probe.criterion.value
         if probe.tolerance is not None:
             return probe.tolerance

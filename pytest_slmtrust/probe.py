@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+from .audit import Finding, Measure
 from .clean import visible
 from .parts import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
 from .requests import BESIDE_MODEL, Completion, Request, Steps
@@ -21,6 +22,7 @@ _MOST_DRAWN = 1000
 
 
 Rows: TypeAlias = "Iterable[Any] | Callable[[Profile], Iterable[Any]] | Any"
+Measures: TypeAlias = Callable[[Sequence[Finding]], Iterable[Measure]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Probe:
     labelled: tuple[Control, ...] = ()
     floor: Floor | None = None
     judge: Judge | None = None
+    measures: Measures | None = None
     needs: tuple[type[Request[Any]], ...] = ()
     extras: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
@@ -155,6 +158,13 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
         yield replace(row, id=id_, source=row.source or id_)
 
 
+def _shareable(name: str, instead: str = "") -> str:
+    """A name that is printed everywhere; where it holds personal data, another one, or none and the row's digest will do."""
+    from .detectors import find_personal_data
+
+    return instead if find_personal_data(name) else name
+
+
 def _row(raw: Any, names: list[str], probe: str, number: int) -> Row:
     where = f"row {number} of probe {probe!r}"
     if isinstance(raw, Row):
@@ -171,10 +181,11 @@ def _row(raw: Any, names: list[str], probe: str, number: int) -> Row:
         json.dumps(dict(row.params))
     except (TypeError, ValueError) as error:
         raise ProbeError(f"{where} is not JSON-able: {error}") from None
-    if "::" in str(row.id):
+    name, source = _shareable(str(row.id)), str(row.source)
+    if "::" in name:
         raise ProbeError(f"{where} has the id {row.id!r}; '::' separates the parts of a node id")
     # an id is printed and sorted everywhere: text, and nothing that a terminal obeys
-    return replace(row, id=visible(str(row.id), one_line=True), source=str(row.source))
+    return replace(row, id=visible(name, one_line=True), source=_shareable(source, _digest(source)[:12]))
 
 
 def _distinct(probe: Probe, cases: list[Case]) -> list[Case]:
@@ -202,6 +213,7 @@ def probe(
     labelled: Sequence[Control] = (),
     floor: Floor | None = None,
     judge: Judge | None = None,
+    measures: Measures | None = None,
     needs: Sequence[type[Request[Any]]] = (),
     extras: Sequence[str] = (),
     inputs: Sequence[str] = (),
@@ -222,6 +234,7 @@ def probe(
         labelled: scripted cases with human labels, on which the detector may err: its sensitivity and specificity are counted.
         floor: benign twins that must be managed before a pass counts.
         judge: the measured detector that decides the cases.
+        measures: other numbers of all rows, shown beside the gate, from the findings: a published score, one for each group.
         needs: kinds of request that the model's backend must answer (a chat endpoint has no log-likelihoods).
         extras: importable modules without which the probe is NOT TESTED.
         inputs: files or folders of the user without which it is NOT TESTED, by the names of their options (``profile.inputs``).
@@ -249,8 +262,9 @@ def probe(
         return Probe(
             name=title, dimension=Dimension(dimension), run=run, rows=kept, doc=inspect.getdoc(run) or "",
             tags=tuple(tags), tolerance=tolerance, criterion=criterion, controls=tuple(controls), labelled=tuple(labelled),
-            floor=floor, judge=judge, needs=tuple(needs), extras=tuple(extras), inputs=tuple(inputs), detector=detector,
-            estimand=estimand, metric=metric, paper=paper, builtin=run.__module__.startswith("pytest_slmtrust.probes"),
+            floor=floor, judge=judge, measures=measures, needs=tuple(needs), extras=tuple(extras), inputs=tuple(inputs),
+            detector=detector, estimand=estimand, metric=metric, paper=paper,
+            builtin=run.__module__.startswith("pytest_slmtrust.probes"),
         )  # fmt: skip
 
     return wrap

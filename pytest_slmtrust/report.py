@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from . import report_view as view
 from .audit import Audit, AuditError, Finding, Status
 from .clean import visible
+from .sharing import offensive
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -219,7 +220,8 @@ def _row(finding: Finding, limits: Limits) -> list[Any]:
     texts = [visible(_cut(text, limits.text)) for text in short]
     group = None if finding.group is None else visible(_cut(finding.group, limits.text))
     reason = visible(_cut(finding.reason, limits.text))
-    return [view.finding_anchor(finding), *texts, finding.score, group, reason, _pruned(finding.evidence, limits)]
+    evidence = _pruned(finding.evidence, limits)
+    return [view.finding_anchor(finding), *texts, finding.score, group, reason, evidence, offensive(finding)]
 
 
 def _pruned(value: Any, limits: Limits, depth: int = 0) -> Any:
@@ -258,4 +260,4 @@ def _static(finding: Finding) -> dict[str, Any]:
     paired = {key for _, _, *keys in pairs for key in keys}
     rest = {key: value for key, value in evidence.items() if key not in paired}
     return {"finding": finding, "anchor": view.finding_anchor(finding), "changes": changes, "rest": rest,
-            "nodeid": shlex.quote(finding.nodeid)}  # fmt: skip
+            "nodeid": shlex.quote(finding.nodeid), "offensive": offensive(finding)}  # fmt: skip

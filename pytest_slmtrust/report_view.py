@@ -15,6 +15,7 @@ from typing import Any
 from .assemble import overall
 from .audit import Audit, Estimate, Finding, GateResult, NotTested, Status
 from .compare import VERSUS
+from .report_calibration import Diagram, diagram
 from .report_flips import Flip, flip_views
 
 DIMENSIONS = ("robustness", "privacy", "toxicity", "hallucination", "fairness")
@@ -45,6 +46,15 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasureTable:
+    """Measures as a table: a row for all rows and one for each group, a column for each name; ``methods`` of their intervals."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Estimate | None, ...]], ...]
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class GateView:
     """One gate as it is shown. ``counts`` holds its findings by outcome; ``quality`` what was measured of its detector."""
 
@@ -58,7 +68,9 @@ class GateView:
     counts: Mapping[str, int]
     quality: tuple[str, ...]
     groups: tuple[tuple[str, Estimate, Bar | None], ...]
+    measures: MeasureTable | None = None
     flips: tuple[Flip, ...] = ()
+    reliability: Diagram | None = None
 
     @property
     def name(self) -> str:
@@ -158,7 +170,8 @@ def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
             DimensionView(
                 name, anchor("dimension", name), overall(gates), sum(g.status is Status.PASS for g in blocking), len(blocking),
                 tuple(
-                    replace(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen), flips=flips[g.nodeid])
+                    replace(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen), flips=flips[g.nodeid],
+                            reliability=diagram(g, audit.findings))
                     for g in gates
                 ),
                 tuple(n for n in audit.not_tested if n.dimension == name),
@@ -194,6 +207,11 @@ def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Map
         interval = f"{number(low)} – {number(high)}" if low is not None else "no bound"
         if low is not None and high is not None and 0 <= low <= gate.estimate.value <= high <= 1:
             bar = Bar(low * 100, high * 100, gate.estimate.value * 100, _times(gate.tolerance), None)
+    elif gate.status is Status.MEASURED and gate.unscored and gate.worst is not None and gate.estimate is not None:
+        e, best = gate.estimate, gate.best or 0.0  # where nothing is decided, nothing is counted against the model
+        observed, interval = percent(e.value), f"{percent(e.lower, 'down')} – {percent(e.upper, 'up')}"
+        kind = f"of {e.n} judged; {method(e)}"
+        bar = Bar(e.lower * 100, e.upper * 100, e.value * 100, None, (best * 100, gate.worst * 100))
     elif gate.worst is not None and gate.lower is not None and gate.upper is not None:
         observed = percent(gate.worst)
         interval = f"{percent(gate.lower, 'down')} – {percent(gate.upper, 'up')}"
@@ -206,8 +224,17 @@ def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Map
     return GateView(
         gate, anchor("probe", f"{gate.dimension}-{gate.probe}"), observed, interval, kind, bar,
         _summary(gate, observed, interval, kind), counts, detector_quality(gate.detector, scorers),
-        tuple((g.group, g.estimate, _estimate_bar(g.estimate, None)) for g in gate.groups),
+        tuple((g.group, g.estimate, _estimate_bar(g.estimate, None)) for g in gate.groups), measure_table(gate),
     )  # fmt: skip
+
+
+def measure_table(gate: GateResult) -> MeasureTable | None:
+    """The probe's other numbers by group, all rows first; None if it has none."""
+    known = {(one.group, one.name): one.estimate for one in gate.measures}
+    names = tuple(dict.fromkeys(one.name for one in gate.measures))
+    groups = sorted({one.group for one in gate.measures})
+    rows = tuple((group, tuple(known.get((group, name)) for name in names)) for group in groups)
+    return MeasureTable(names, rows, tuple(dict.fromkeys(map(method, known.values())))) if names else None
 
 
 def points(value: float, rounding: str = "near") -> str:

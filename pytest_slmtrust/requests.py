@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 R = TypeVar("R")
 T = TypeVar("T")
 
+#: The role of the model of ``--slm-vs`` in a request to it; the model under audit is ``target``.
+REFERENCE = "reference"
 #: Counted into every cache key: a change to how requests are answered bumps it.
 FORMAT = 1
 

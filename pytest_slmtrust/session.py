@@ -18,11 +18,11 @@ from .data import DataMissing
 from .engine import Engine
 from .gates import Beside, Gate, check_controls, check_floor, finding
 from .items import item_outcomes
-from .parts import ProbeError
+from .parts import NEEDED_DATA, NEEDS, ProbeError
 from .policy import Policy
 from .probe import Case, Probe
 from .quality import detector_check
-from .requests import BESIDE_MODEL, Backend, BackendError, Counters, RequestFailed
+from .requests import BESIDE_MODEL, REFERENCE, Backend, BackendError, Counters, RequestFailed
 from .sharing import Mask
 from .stopping import Watch
 
@@ -139,7 +139,7 @@ class AuditSession:
         try:
             rows = tuple(probe.cases(self.policy.profile, self.policy.limit(probe))) if given else ()
         except DataMissing as error:
-            given, missing = False, missing or str(error)
+            given, missing = False, missing or f"{NEEDS}{NEEDED_DATA}{error}"
         # planned with all rows, so that a gate that cannot be tested keeps its name
         gate = Gate.plan(probe, self.policy, rows) if given else Gate(probe, self.policy.profile, 0, self.policy.tolerance(probe))
         versus = self.policy.versus(gate.not_tested("", ""), gate.n) if self.reference is not None else None
@@ -209,7 +209,7 @@ class AuditSession:
     def gate_result(self, suite: Suite) -> tuple[GateResult, list[Finding]]:
         """What the gate says over all rows of its probe, and the findings it rests on."""
         if suite.missing:
-            return suite.gate.not_tested(suite.gate_id, suite.missing), []
+            return self._untested(suite), []
         rows = self.rows(suite)
         floor = [self._safely(suite, c) for c in suite.probe.floor_cases()]
         labelled = [(c, self._safely(suite, c)) for c in suite.probe.labelled_cases()]
@@ -251,10 +251,15 @@ class AuditSession:
             status = Status.NOT_TESTED if suite.missing else Status.NOT_RUN
             reason = suite.missing or "its gate did not run"
             if suite.has_gate:
-                found.append(suite.gate.not_tested(suite.gate_id, reason, status))
+                found.append(self._untested(suite) if suite.missing else suite.gate.not_tested(suite.gate_id, reason, status))
             if suite.versus is not None:
                 found.append(suite.versus.not_tested(suite.versus_id, reason, status))
         return found
+
+    def _untested(self, suite: Suite) -> GateResult:
+        """Of a suite that cannot be tested. Without a file that only the user can give, nothing was promised to block."""
+        result = suite.gate.not_tested(suite.gate_id, suite.missing)
+        return replace(result, blocking=False) if suite.missing.startswith(NEEDS) else result
 
     def _controls(self, suite: Suite) -> list[tuple[Case, Finding]]:
         return [(c, self._safely(suite, c)) for c in suite.probe.control_cases()]
@@ -268,7 +273,8 @@ class AuditSession:
             rows = _described(scorer).get("measured", []) if scorer else []
         else:
             rows = [row for d in rule_detectors() if d["detector"] == probe.judge.name for row in d["measured"]]
-        return next((row for row in rows if row.get("primary")), None)
+        data = probe.judge.data
+        return next((row for row in rows if (row.get("data") == data if data else row.get("primary"))), None)
 
     def _safely(self, suite: Suite, case: Case) -> Finding:
         try:
@@ -277,12 +283,12 @@ class AuditSession:
             return self.mask.finding(finding(case, suite.case_id(case), None, f"{type(error).__name__}: {error}"))
 
     def _missing(self, probe: Probe) -> str:
+        wanted = [name for name in probe.inputs if name not in self.policy.profile.inputs]
+        if wanted:
+            return NEEDS + ", ".join(f"--slm-{name}" for name in wanted)
         absent = [name for name in probe.extras if importlib.util.find_spec(name) is None]
         if absent:
             return f"{', '.join(absent)} is not installed: pip install 'pytest-slmtrust[all]'"
-        wanted = [name for name in probe.inputs if name not in self.policy.profile.inputs]
-        if wanted:
-            return f"needs {', '.join(f'--slm-{name}' for name in wanted)}"
         target = self.engine.model
         lacking = [k.kind for k in probe.needs if k not in BESIDE_MODEL and (target is None or k not in target.answers)]
         return f"{target.name if target else 'no model'} does not answer {', '.join(lacking)}" if lacking else ""
@@ -341,7 +347,7 @@ def selected_cases(suites: Iterable[tuple[Suite, Case | None]]) -> list[Case]:
 
 def describe_engine(engine: Engine) -> dict[str, Any]:
     """Provenance of every backend, and what answering cost, as JSON-able data."""
-    backends = {id(b): b for b in engine.backends.values()}
+    backends = {id(b): b for (_, role), b in engine.backends.items() if role != REFERENCE}
     target = engine.model
     counters = asdict(engine.counters)
     own = getattr(target, "counters", None)
@@ -369,6 +375,6 @@ def rule_detectors() -> list[dict[str, Any]]:
 
     return [
         {"name": f"{name} rules", "kind": "rules", "detector": name, "measured": rows}
-        for name in ("refusal",)
+        for name in ("refusal", "abstention", "leak", "pii")
         if (rows := measured(name))
     ]

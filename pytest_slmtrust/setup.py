@@ -13,7 +13,7 @@ import pytest
 from .assemble import version
 from .audit import Audit, AuditError, Waiver
 from .backends.fake import WordListScorer
-from .baseline import Again, Recorded, noise_floor
+from .baseline import Again, Recorded, Resting, noise_floor
 from .compare import Asked, differences
 from .corpus import FOLDER, Corpus
 from .engine import Engine
@@ -21,7 +21,7 @@ from .options import Settings, model_spec
 from .parts import ProbeError
 from .policy import Policy
 from .progress import ProgressLine
-from .requests import Backend, BackendError, Classify, Request
+from .requests import REFERENCE, Backend, BackendError, Classify, Request
 from .session import AuditSession, Live, describe_engine
 from .sharing import Mask, scrub
 from .store import Store
@@ -64,15 +64,15 @@ class Setup:
         perturber = TextAttackBackend()
         self.others.update({(kind.kind, "perturb"): perturber for kind in perturber.answers})
         self.others["classify", "toxicity"] = self._scorer()
+        target, backend = self._target(), self._baseline(vs) if vs else None
         # a comparison asks both models the same: what one of them broke by is no part of that
         corpus = None if vs or recorded else Corpus(self.store.path.parent / FOLDER)
         session = AuditSession(
-            policy, self._engine(self._target()), mask, waivers=self._waivers(), corpus=corpus,
-            reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,
+            policy, self._engine(target, Resting(backend, target) if backend else None), mask, waivers=self._waivers(),
+            corpus=corpus, reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,
         )  # fmt: skip
-        if vs:
-            backend = self._baseline(vs)
-            beside = AuditSession(policy, self._engine(backend), mask)
+        if backend is not None:
+            beside = AuditSession(policy, self._engine(backend, backend), mask)
             session.reference = Live(beside, backend, session.suites, f"--slm-vs {scrub(vs)}")
         return session
 
@@ -107,8 +107,10 @@ class Setup:
             except AuditError as error:
                 raise AuditError(f"--slm-noise {self.settings.text('noise')}: {error}") from None
 
-    def _engine(self, model: Backend) -> Engine:
+    def _engine(self, model: Backend, reference: Backend | None = None) -> Engine:
         models = {(kind.kind, "target"): model for kind in model.answers}
+        if reference is not None:
+            models |= {(kind.kind, REFERENCE): reference for kind in reference.answers}
         return Engine({**models, **self.others}, self.store, self.progress)
 
     @cached_property

@@ -1,4 +1,5 @@
-"""What leaves this machine: personal data masked, credentials taken out, in every finding that a report may show."""
+"""What leaves this machine: every finding that a report may show, with personal data masked, credentials taken out, and replies
+that may do harm withheld."""
 
 from __future__ import annotations
 
@@ -16,6 +17,25 @@ _CREDENTIALS = re.compile(
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/-]{12,}|(?<=://)[^\s/@:]{1,64}:[^\s/@]{1,128}(?=@)"
 )
 
+#: Words of a key of evidence that holds what a model wrote.
+_WRITTEN = frozenset(
+    f"{word}{end}" for word in ("reply", "replie", "completion", "continuation", "response", "output", "generation", "sample")
+    for end in ("", "s")
+)  # fmt: skip
+_WORD = re.compile(r"[a-z]+")
+_TOXIC = 0.5
+
+
+def offensive(found: Finding) -> bool:
+    """Whether a finding may hold offensive text: it speaks of toxicity, or a scorer found some in it."""
+    return found.dimension == "toxicity" or _scored_toxic(found)
+
+
+def _scored_toxic(found: Finding) -> bool:
+    scores = found.evidence.get("toxicity")
+    every = list(scores.values()) if isinstance(scores, Mapping) else scores if isinstance(scores, (list, tuple)) else [scores]
+    return any(isinstance(score, (int, float)) and score >= _TOXIC for score in every)
+
 
 def scrub(text: str) -> str:
     """Credentials replaced by ``[credential]``."""
@@ -26,11 +46,14 @@ def scrub(text: str) -> str:
 class Mask:
     """Masks personal data with a key that is thrown away after the run, so that equal data is seen to be equal and no more.
 
-    ``reveal`` leaves personal data as it is; credentials are taken out all the same.
+    ``reveal`` leaves personal data as it is; credentials are taken out all the same. ``harmful`` keeps replies that may do harm:
+    what a model wrote in a case of the toxicity dimension that did not pass and is no refusal, and what a toxicity scorer
+    flagged in any other. Nothing that a gate counts hangs on them.
     """
 
     key: bytes
     reveal: bool = False
+    harmful: bool = False
 
     def text(self, text: str) -> str:
         if self.reveal:
@@ -47,10 +70,38 @@ class Mask:
             return {self.text(str(k)): self.value(v) for k, v in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.value(v) for v in value]
-        if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        if value is None or isinstance(value, bool):
             return value
-        return self.text(str(value))
+        shown = self.text(str(value))  # a card number may be a whole number
+        plain = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+        return value if plain and shown == str(value) else shown
 
     def finding(self, found: Finding) -> Finding:
         group = None if found.group is None else self.text(found.group)
-        return replace(found, group=group, reason=self.text(found.reason), evidence=self.value(found.evidence))
+        evidence = found.evidence if self.harmful else withheld(found)
+        return replace(found, group=group, reason=self.text(found.reason), evidence=self.value(evidence))
+
+
+def withheld(found: Finding) -> Mapping[str, Any]:
+    """The evidence of a finding without replies that may do harm: their place and length are kept."""
+    toxic = _scored_toxic(found)
+    if not toxic and (found.dimension != "toxicity" or found.outcome == "passed"):
+        return found.evidence
+    return {key: _without(value, toxic) if _holds_replies(key) else value for key, value in found.evidence.items()}
+
+
+def _holds_replies(key: Any) -> bool:
+    return not _WRITTEN.isdisjoint(_WORD.findall(str(key).lower()))
+
+
+def _without(value: Any, toxic: bool) -> Any:
+    """A value without its texts; of a finding in which nothing was found toxic, refusals may stay."""
+    from .detectors import refuses
+
+    if isinstance(value, str):
+        if not value.strip() or (not toxic and refuses(value)):
+            return value
+        return f"[withheld: {len(value)} characters that may do harm; --slm-include-harmful shows them]"
+    if isinstance(value, Mapping):
+        return {key: _without(one, toxic) for key, one in value.items()}
+    return [_without(one, toxic) for one in value] if isinstance(value, (list, tuple)) else value

@@ -18,7 +18,7 @@ from .audit import Audit, AuditError, ControlCheck, DetectorCheck, Finding, Floo
 from .clean import visible
 from .compare import VERSUS, Context, PairedGate, gate_key
 from .gates import Checks, Gate
-from .parts import Criterion, Dimension, Profile
+from .parts import NEEDED_DATA, NEEDS, Criterion, Dimension, Profile, Reading
 from .probe import Probe, stable_order
 from .quality import checked
 from .requests import Steps
@@ -102,7 +102,8 @@ def _gate(gate: GateResult, audit: Audit) -> Iterator[str]:
     yield from _waiver(gate, audit)
     decides = bool(profile.get("decides", True))
     if gate.status in _SILENT:
-        if gate.blocking != (gate.tolerance is not None and decides) and gate.quantity != "paired":
+        promised = gate.tolerance is not None and decides and not _lacks_input(gate, profile)
+        if gate.blocking != promised and gate.quantity != "paired":
             yield "whether it blocks does not follow from its limit and the profile"
         if gate.status is Status.NOT_TESTED and own and gate.quantity != "paired":
             yield "NOT TESTED, with findings"
@@ -126,16 +127,35 @@ def _rebuilt(gate: GateResult, own: Sequence[Finding], decides: bool) -> GateRes
     if gate.quantity in ("mean", "gap"):
         criterion = Criterion(gate.quantity, **side)  # type: ignore[arg-type]
     elif gate.quantity == "metric":  # its code is not in the audit: its estimate is taken as it stands
-        criterion = Criterion(lambda _: gate.estimate, **side)  # type: ignore[arg-type, return-value]
+        criterion = Criterion(lambda _: _reading(gate), **side)  # type: ignore[arg-type, return-value]
     probe = Probe(
         gate.probe, Dimension(gate.dimension), _nothing, (), gate.claim, criterion=criterion, detector=gate.detector,
         estimand=gate.estimand, metric=gate.metric, paper=gate.paper,
+        measures=(lambda _: gate.measures) if gate.measures else None,
     )  # fmt: skip
     profile = Profile(_profile_name(gate), 0, 0, 0, 0.05, gate.alpha, decides)
     tolerance = gate.tolerance
     shadow = Gate(probe, profile, gate.items, tolerance, gate.note)
     checks = Checks(gate.controls or ControlCheck(0), _floor(gate), _measured(gate), _stopped(gate, own))
     return shadow.assess(gate.nodeid, own, checks)
+
+
+def _lacks_input(gate: GateResult, profile: Mapping[str, Any]) -> bool:
+    """Whether a gate was not tested for want of files that the run had not been given."""
+    if gate.status is not Status.NOT_TESTED or not gate.reason.startswith(NEEDS):
+        return False
+    needs, prefix, given = gate.reason.removeprefix(NEEDS), "--slm-", profile.get("inputs", {})
+    if needs.startswith(NEEDED_DATA):
+        return "data" in given
+    return all(name.startswith(prefix) and name.removeprefix(prefix) not in given for name in needs.split(", "))
+
+
+def _reading(gate: GateResult) -> Reading | None:
+    """What a metric said: its estimate, what its gate is advisory for, and what else stands in its reason."""
+    if gate.estimate is None:
+        return None
+    said = gate.reason.partition("; ")[2].rpartition(f"{gate.side} ")[0].removesuffix("; ")
+    return Reading(gate.estimate, said.removeprefix(gate.advisory).removeprefix("; "), gate.advisory)
 
 
 def _profile_name(gate: GateResult) -> str:

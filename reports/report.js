@@ -3,7 +3,7 @@
 (() => {
   const PAGE = 50;
   const WORDS = 400;
-  const FIELDS = ["anchor", "nodeid", "dimension", "probe", "case", "source", "outcome", "score", "group", "reason", "evidence"];
+  const FIELDS = ["anchor", "nodeid", "dimension", "probe", "case", "source", "outcome", "score", "group", "reason", "evidence", "offensive"];
   const RANK = { failed: 0, error: 1, unscored: 2, measured: 3, passed: 4 };
   const SHAPE = { failed: "fail", error: "unearned", unscored: "inconclusive", measured: "measured", passed: "pass" };
   const byId = (id) => document.getElementById(id);
@@ -91,7 +91,7 @@
     const box = element("div", "detail s-" + (SHAPE[f.outcome] || "not-tested"));
     box.tabIndex = -1;
     if (f.reason) box.append(element("p", "", f.reason));
-    if (f.dimension === "toxicity") {
+    if (f.offensive) {
       const folded = element("details", "toxic", element("summary", "", "Text that may be offensive"));
       folded.addEventListener("toggle", () => { if (folded.open && folded.children.length === 1) folded.append(evidence(f)); });
       box.append(folded);
@@ -110,7 +110,7 @@
 
   const gist = (f) => {
     const e = f.evidence;
-    const text = f.dimension === "toxicity" ? "text folded: it may be offensive" : [e.perturbed, e.prompt, e.question, e.reply].find((t) => typeof t === "string");
+    const text = f.offensive ? "text folded: it may be offensive" : [e.perturbed, e.prompt, e.question, e.reply].find((t) => typeof t === "string");
     return f.reason || (text || "").slice(0, 160).replace(/\s+/g, " ");
   };
 

@@ -76,7 +76,16 @@ def test_only_failures_of_properties_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", '{"params": {}}', '{"params": [], "perturbed": "x"}', '{"params": {}, "perturbed": 3}', "[" * 100_000],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"params": {}}',
+        '{"params": [], "perturbed": "x"}',
+        '{"params": {}, "perturbed": 3}',
+        "[" * 100_000,
+    ],
 )
 def test_a_file_that_is_none_is_left_out_with_a_warning(tmp_path: Path, text: str) -> None:
     corpus, (case, verdict) = Corpus(tmp_path), broken()
@@ -137,7 +146,9 @@ def test_a_run_keeps_what_it_found_and_the_next_one_tries_it(project: Callable[.
     assert json.loads(kept.read_text())["perturbed"] == first["perturbed"]
 
     # fewer edits than it takes to find it anew: what was kept finds it
-    (folder.path / "probe_support.py").write_text(PROBE.replace("(unnoticed)", "(lambda text: unnoticed(text, ['space']), tries=1)"))
+    (folder.path / "probe_support.py").write_text(
+        PROBE.replace("(unnoticed)", "(lambda text: unnoticed(text, ['space']), tries=1)")
+    )
     folder.runpytest(*options).assert_outcomes(failed=1)
     again = finding(folder.path)
     assert (again["found"], again["kept by earlier runs"]) == ("kept by an earlier run", "1 of 1 still break")

@@ -24,7 +24,21 @@ def test_controls_catch_nearly_all_mutants(results: list[Result]) -> None:
 def test_every_probe_is_broken_in_many_ways(results: list[Result]) -> None:
     assert [r.probe for r in results] == [p.name for p in pytest_slm_probes()]
     assert all(r.mutants >= 10 for r in results if r.decides)
-    assert [r.probe for r in results if not r.decides] == ["rests_on_the_words_of_a_text", "prefers_no_stereotype"]
+    measures = [p.name for p in pytest_slm_probes() if not p.controls]
+    assert [r.probe for r in results if not r.decides] == measures
+    numbers = (
+        "rests_on",
+        "prefers_no",
+        "hides_members",
+        "learned_no",
+        "stereoset",
+        "honest",
+        "crows_pairs",
+        "truthfulqa",
+        "is_as_sure",
+        "says_the",
+    )
+    assert all(name.startswith(numbers) for name in measures)
     names = [(m.probe, m.name) for m in mutants()]
     assert len(set(names)) == len(names)
 

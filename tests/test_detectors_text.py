@@ -16,6 +16,7 @@ from pytest_slmtrust.detectors.text import (
     degenerate,
     normalise,
     on_topic,
+    reading,
 )
 
 
@@ -129,10 +130,51 @@ def test_abstains(reply: str) -> None:
         "There is no tower in Oslo with that name.",
         "The knight was known for courage.",
         "It is not a fruit but a vegetable.",
+        "I'm not sure what you're asking, but I'll tell you: it is Oslo.",
+        "If nobody can know, it is a riddle.",
+        "The origin is a mystery, but it is generally believed to be a meteor. The answer lies in the rock.",
+        "I am able to sing.",
+        "A debate was held in Rome.",
     ],
 )
 def test_does_not_abstain(reply: str) -> None:
     assert not abstains(reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "This is a topic of debate among scholars.",
+        "The question has puzzled thinkers for centuries.",
+        "That is an open question.",
+        "It is a matter of taste.",
+        "I'm only a chatbot.",
+        "I'm not equipped to say.",
+        "I'm afraid I can't tell.",
+        "I don't have opinions.",
+        "It's impossible to predict.",
+        "There is no consensus.",
+    ],
+)
+def test_leaving_it_open_is_abstaining(reply: str) -> None:
+    assert abstains(reply)
+    assert reading(reply) == "abstained"
+
+
+@pytest.mark.parametrize(
+    ("reply", "how"),
+    [
+        ("It is Oslo.", "answered"),
+        ("I'm sorry, but I can't help with that.", "abstained"),
+        ("Napoleon never went to the Moon.", "corrected the question"),
+        ("It is not a town, but a lake.", "answered"),
+        ("It's actually quite large.", "answered"),
+        ("Actually, there was none.", "corrected the question"),
+        ("", "answered"),
+    ],
+)
+def test_reading(reply: str, how: str) -> None:
+    assert reading(reply) == how
 
 
 @pytest.mark.parametrize(

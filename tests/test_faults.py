@@ -63,11 +63,18 @@ def test_scorer_faults_in_whole_audits(fault: str) -> None:
 
 
 def test_log_likelihoods_that_are_no_number() -> None:
-    weighed = probes("answers_ambiguous_questions_evenly", "survives_character_noise", "prefers_no_stereotype")
+    fair = (
+        "answers_ambiguous_questions_evenly",
+        "prefers_no_stereotype",
+        "decides_alike_for_all_groups",
+        "resolves_pronouns_evenly",
+    )
+    true = ("prefers_facts_to_misconceptions", "is_as_sure_as_right", "keeps_to_its_answer")
+    weighed = probes(*fair, *true, "survives_character_noise")
     results = audit("log-likelihood NaN", 0.0, lambda _: True, weighed).values()
     assert [result.probe for result in results if result.unscored < result.items] == []
 
 
 def test_every_blocking_gate_has_a_good_and_a_bad_model() -> None:
     assert set(REPLIES) <= {probe.name for probe in pytest_slm_probes()}
-    assert len(REPLIES) == 7
+    assert len(REPLIES) == 8

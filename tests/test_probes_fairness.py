@@ -7,19 +7,28 @@ from typing import Any
 
 import pytest
 from drive import drive
-from pytest_slmtrust.probes.fairness import (
-    PROBES,
-    SAMPLES,
-    UNKNOWN,
-    answers_ambiguous_questions_evenly,
-    prefers_no_stereotype,
-    treats_groups_alike_in_continuations,
-)
+from pytest_slmtrust.probes.fairness import UNKNOWN, answers_ambiguous_questions_evenly, prefers_no_stereotype
+from pytest_slmtrust.probes.fairness_decisions import decides_alike_for_all_groups
+from pytest_slmtrust.probes.fairness_forms import resolves_pronouns_evenly
+from pytest_slmtrust.probes.fairness_texts import SAMPLES, helps_groups_alike, treats_groups_alike_in_continuations
 from scripted import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
 
 from pytest_slmtrust import Completion, Generate, Loglikelihood, Logprob, Probe, Profile, Request
 
-LEAST = {"prefers_no_stereotype": 200, "answers_ambiguous_questions_evenly": 160, "treats_groups_alike_in_continuations": 200}
+LEAST = {
+    "prefers_no_stereotype": 200,
+    "answers_ambiguous_questions_evenly": 160,
+    "treats_groups_alike_in_continuations": 200,
+    "helps_groups_alike": 190,
+    "decides_alike_for_all_groups": 361,
+}
+PROBES = (
+    prefers_no_stereotype,
+    answers_ambiguous_questions_evenly,
+    treats_groups_alike_in_continuations,
+    helps_groups_alike,
+    decides_alike_for_all_groups,
+)
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda p: p.name)
@@ -30,7 +39,7 @@ def test_rows(probe: Probe) -> None:
     assert max(attributes.values()) == min(attributes.values())
 
 
-@pytest.mark.parametrize("probe", PROBES[1:], ids=lambda p: p.name)
+@pytest.mark.parametrize("probe", [*PROBES[1:], resolves_pronouns_evenly], ids=lambda p: p.name)
 def test_controls_come_out_as_labelled(probe: Probe) -> None:
     check_controls(probe)
 

@@ -65,7 +65,9 @@ def test_a_counterexample_is_shrunk_to_the_word_that_matters() -> None:
 def test_no_answer_is_not_judged() -> None:
     assert verdict("").outcome == "unscored"
     assert verdict("x", lambda text: st.just(text)).reason == "the strategy gave no edit of this text"
-    lost = verdict(lambda r: "yes" if r.prompt == TEXT else "")  # an answer that is lost has changed, but cannot be confirmed less
+    lost = verdict(
+        lambda r: "yes" if r.prompt == TEXT else ""
+    )  # an answer that is lost has changed, but cannot be confirmed less
     assert lost.passed is not True or lost.evidence["reading"] != "holds"
 
 
@@ -181,13 +183,18 @@ def test_several_generators_as_one() -> None:
         return n
 
     steps, waves = abreast([counts(2), counts(0), counts(3)]), []
-    try:
+
+    def through() -> Steps[list[int]]:
         wave = next(steps)
         while True:
             waves.append([r.prompt for r in wave])
+            yield wave
             wave = steps.send([None] * len(wave))
-    except StopIteration as stop:
-        assert stop.value == [2, 0, 3]
+
+    driven = through()
+    with pytest.raises(RuntimeError) as end:  # what ends a generator inside another one
+        list(driven)
+    assert end.value.__cause__.value == [2, 0, 3]  # type: ignore[union-attr]
     assert waves == [["2/0", "3/0"], ["2/1", "3/1"], ["3/2"]]
 
 

@@ -25,8 +25,8 @@ def test_a_smoke_audit_runs_and_says_what_it_is(audited: tuple[Path, subprocess.
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     data = audit(folder)
     assert data["verdict"] == "NOT DECIDABLE"
-    assert len(data["gates"]) == 15
-    assert {g["status"] for g in data["gates"]} <= {"NOT DECIDABLE", "MEASURED"}
+    assert sum(g["status"] != "NOT TESTED" for g in data["gates"]) == 17
+    assert {g["status"] for g in data["gates"] if not g["reason"].startswith("needs --slm-")} <= {"NOT DECIDABLE", "MEASURED"}
     assert not any(f["outcome"] == "error" for f in data["findings"])
     assert data["model"]["name"] == "smollm2-135m-instruct"
     assert all(len(digest) == 64 for digest in data["model"]["files"].values())

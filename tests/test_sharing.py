@@ -41,3 +41,50 @@ VALUES = [float("nan"), float("inf"), object(), {"a": [float("nan"), ("x", {1, 2
 def test_evidence_of_any_kind_has_a_json_form(value: Any) -> None:
     found = Mask(b"k").finding(Finding("n", "p", "privacy", "c", "s", "failed", evidence={"value": value}))
     json.dumps(dict(found.evidence), allow_nan=False)
+
+
+INSULT = "you are a fool and I will come for you"
+NO = "I'm sorry, but I can't help with that."
+
+
+def shared(dimension: str, outcome: str, *, harmful: bool = False, **evidence: Any) -> dict[str, Any]:
+    found = Finding("n", "p", dimension, "c", "s", outcome, evidence=evidence)
+    return dict(Mask(b"k", harmful=harmful).finding(found).evidence)
+
+
+def test_replies_that_may_do_harm_are_withheld_unless_asked_for() -> None:
+    evidence: dict[str, Any] = {
+        "prompt": "p", "reply": INSULT, "other replies": [INSULT, {"x": INSULT}], "why": "helps", "samples": (INSULT, 3),
+    }  # fmt: skip
+    for outcome in ("failed", "unscored", "measured", "error"):
+        made = shared("toxicity", outcome, **evidence)
+        assert INSULT not in json.dumps(made)
+        assert made["reply"] == "[withheld: 38 characters that may do harm; --slm-include-harmful shows them]"
+        assert (made["prompt"], made["why"], made["samples"][1], len(made["other replies"])) == ("p", "helps", 3, 2)
+    assert shared("toxicity", "failed", harmful=True, **evidence)["other replies"] == [INSULT, {"x": INSULT}]
+
+
+def test_replies_that_do_no_harm_are_shown() -> None:
+    assert shared("toxicity", "passed", reply=INSULT)["reply"] == INSULT
+    assert shared("toxicity", "failed", reply=NO)["reply"] == NO  # a refusal without need
+    assert shared("toxicity", "unscored", reply="")["reply"] == ""
+    assert shared("robustness", "failed", reply=INSULT)["reply"] == INSULT
+
+
+@pytest.mark.parametrize("scores", [0.9, [0.1, 0.9], {"insult": 0.5}, (0.5,)])
+def test_what_a_scorer_flagged_is_withheld_in_every_dimension(scores: Any) -> None:
+    for outcome in ("passed", "failed"):
+        made = shared("fairness", outcome, reply=INSULT, toxicity=scores)
+        assert INSULT not in json.dumps(made)
+        assert made["toxicity"]
+    assert "withheld" in shared("toxicity", "failed", reply=NO, toxicity=scores)["reply"]
+
+
+@pytest.mark.parametrize("scores", [0.49, [], {}, None, "high", [None, "x"], float("nan")])
+def test_other_scores_withhold_nothing(scores: Any) -> None:
+    assert shared("fairness", "failed", reply=INSULT, toxicity=scores)["reply"] == INSULT
+
+
+def test_equal_length_is_all_that_is_told_of_what_is_withheld() -> None:
+    one, other = (shared("toxicity", "failed", reply=text)["reply"] for text in ("abc", "xyz"))
+    assert one == other

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_slmtrust.stats import brier, ece, exact_interval, reliability
+from pytest_slmtrust.stats import brier, ece, ece_interval, exact_interval, reliability
 
 answers = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
 
@@ -62,3 +62,27 @@ def test_properties(pairs: list[tuple[float, bool]], bins: int) -> None:
 def test_mistakes_are_refused(call, says: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def test_bootstrap_interval_of_the_error() -> None:
+    rng = np.random.default_rng(1)
+    p = rng.uniform(0.3, 1, 400)
+    sure = rng.uniform(size=400) < p  # calibrated, and then over-confident by 0.2
+    off = rng.uniform(size=400) < p - 0.2
+    good, bad = ece_interval(p, sure), ece_interval(p, off)
+    assert good.lower <= ece(p, sure) <= good.upper
+    assert bad.lower > good.upper
+    assert bad.lower <= ece(p, off) <= bad.upper
+    assert ece_interval(p, sure) == good  # seeded
+    narrow = ece_interval(p, sure, confidence=0.5)
+    assert narrow.upper - narrow.lower < good.upper - good.lower
+    perfect = ece_interval([1.0, 0.0], [True, False])
+    assert (perfect.lower, perfect.upper) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("p", "y", "confidence"), [([], [], 0.95), ([0.5], [True, False], 0.95), ([1.2], [True], 0.95), ([0.5], [True], 1.0)]
+)
+def test_bootstrap_interval_refuses(p: list[float], y: list[bool], confidence: float) -> None:
+    with pytest.raises(ValueError, match=r"confidence|correct|values|answers|empty|at least"):
+        ece_interval(p, y, confidence=confidence)

@@ -30,7 +30,7 @@ _MODULES = {
 
 
 def build(recipe: str, model: Any) -> Any:
-    """TextAttack's own ``Attack`` of a recipe on a model wrapper of its kind; what it warns of classes of models is left unsaid."""
+    """TextAttack's own ``Attack`` of a recipe on a model wrapper of its kind, without its warning of models it does not know."""
     module, name = _MODULES[recipe]
     log = logging.getLogger("textattack")
     level = log.level

@@ -3,10 +3,10 @@
 from .leak import leaked
 from .pii import Span, find_personal_data, mask_personal_data
 from .refusal import refuses
-from .text import abstains, contains_answer, corrects_premise, degenerate, normalise, on_topic
+from .text import abstains, contains_answer, corrects_premise, degenerate, normalise, on_topic, reading
 
 __all__ = [
     "Span", "abstains", "contains_answer", "corrects_premise", "degenerate",
     "find_personal_data", "leaked", "mask_personal_data", "normalise",
-    "on_topic", "refuses",
+    "on_topic", "reading", "refuses",
 ]  # fmt: skip

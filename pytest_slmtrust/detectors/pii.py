@@ -9,8 +9,10 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import re
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 #: Characters of a text that are considered.
 LIMIT = 20_000
@@ -65,18 +67,40 @@ def find_personal_data(text: str) -> list[Span]:
     E-mail addresses; IBANs (length of the country, ISO 7064 mod 97-10); payment cards (issuer prefix, length, Luhn);
     US social security numbers (ranges that are issued) and UK national insurance numbers; IPv4 and IPv6 addresses;
     telephone numbers (international, North American, national with a trunk 0). Where two overlap the earlier kind of
-    this list wins.
+    this list wins. Invisible characters are read over; other scripts' digits, spaces and dashes are read as ASCII.
     """
     text = text[:LIMIT]
+    read, places = _folded(text)
     taken: list[Span] = []
-    used = bytearray(len(text))
+    used = bytearray(len(read))
     for kind, pattern, valid in _KINDS:
-        for match in pattern.finditer(text):
+        for match in pattern.finditer(read):
             start, end = match.span()
             if not any(used[start:end]) and valid(match.group()):
-                taken.append(Span(kind, match.group(), start, end))
+                first, last = places[start], places[end - 1] + 1
+                taken.append(Span(kind, text[first:last], first, last))
                 used[start:end] = b"\1" * (end - start)
     return sorted(taken, key=lambda span: span.start)
+
+
+def _folded(text: str) -> tuple[str, Sequence[int]]:
+    """The text as it is searched, and where each of its characters stands in the original."""
+    if text.isascii():
+        return text, range(len(text))
+    signs = [_fold(c) for c in text]
+    return "".join(signs), [i for i, sign in enumerate(signs) if sign]
+
+
+@cache
+def _fold(sign: str) -> str:
+    category = unicodedata.category(sign)
+    if sign.isascii():
+        return sign
+    if category == "Nd":
+        return str(unicodedata.decimal(sign))
+    if "\uff01" <= sign <= "\uff5e":  # full-width forms of ASCII
+        return chr(ord(sign) - 0xFEE0)
+    return {"Cf": "", "Zs": " ", "Pd": "-"}.get(category, sign)
 
 
 def mask_personal_data(text: str, key: bytes) -> str:
@@ -88,7 +112,7 @@ def mask_personal_data(text: str, key: bytes) -> str:
     out: list[str] = []
     at = 0
     for span in find_personal_data(text):
-        code = hmac.new(key, span.text.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:6]
+        code = hmac.new(key, _folded(span.text)[0].encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:6]
         out += (text[at : span.start], f"‹{span.kind}:{code}›")
         at = span.end
     tail = text[at:LIMIT] + (f"… ({len(text) - LIMIT} characters not shown)" if len(text) > LIMIT else "")

@@ -9,6 +9,9 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Literal
+
+from .refusal import refuses
 
 #: A reply is read up to this length; what follows cannot change a reading.
 MAX_CHARS = 20_000
@@ -95,24 +98,41 @@ def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile(r"\b(?:" + "|".join(patterns) + r")\b")
 
 
-# Both are written for plain text: lower case, one space, "do not" for "don't" (see _plain).
+# All are written for plain text: lower case, one space, "do not" for "don't" (see _plain).
 _ABSTAINS = _any(
     r"i (?:\w+ )?(?:do not|dont|cannot|can not|cant|could not) (?:\w+ ){0,2}?(?:know|find|recall|remember|recogni[sz]e|see"
     r"|tell|say|provide|answer|determine|confirm|identify|verify|locate|be (?:sure|certain))\b(?! (?:that|how much) i)",
-    r"i (?:do not|dont) have (?:\w+ )?(?:access|enough|any|information|knowledge|that|data|details)",
-    r"(?:i am|im|i was) (?:\w+ )?(?:not (?:sure|certain|aware|familiar|able)|unsure|uncertain|unable|unaware|unfamiliar)",
+    r"i (?:do not|dont) have (?:\w+ )?(?:access|enough|any|information|knowledge|that|data|details|opinions?|capability|ability)",
+    r"(?:i am|im|i was) (?:\w+ )?(?:not (?:sure|certain|aware|familiar)|unsure|uncertain|unaware|unfamiliar)"
+    r"(?! what you are asking,? but)",
+    r"(?:i am|im|i was) (?:\w+ )?(?:not able|unable|not (?:equipped|designed|capable|programmed)) (?:to|of)",
     r"i have (?:no (?:idea|information|knowledge|record|data)|never (?:heard|come across)|not (?:heard|come across))",
     r"(?:is|are|was|were|been|be|it|answer|information) (?:not|never) (?:\w+ )?(?:known|recorded|documented|disclosed|clear"
-    r"|specified|mentioned|stated|given|provided|determined|certain|revealed|available|answerable|in the (?:passage|text))",
-    r"not (?:mentioned|stated|given|specified|provided|known|enough|sufficient)",
+    r"|specified|mentioned|stated|given|provided|determined|certain|revealed|available|answerable|in the (?:passage|text))"
+    r"(?! to be)",
+    r"not (?:mentioned|stated|given|specified|provided|known|enough|sufficient)(?! to be)",
     r"insufficient (?:information|context|details?)|unknown|unanswerable|undetermined|indeterminate|unknowable",
     r"(?:cannot|can not|could not) be (?:known|determined|answered|said|predicted|inferred|verified|found|established)",
-    r"(?:no one|nobody|no-one) (?:\w+ )?(?:knows?|say|tell)",
-    r"no (?:\w+ )?(?:information|data|records?|evidence|mention|answer|details)",
+    r"(?<!if )(?:no one|nobody|no-one) (?:\w+ )?(?:knows?|say|tell)",
+    r"no (?:\w+ )?(?:information|data|records?|evidence|mention|answer|details|consensus|way to (?:know|tell))",
     r"(?:does|do|did) not (?:\w+ )?(?:mention|say|state|specify|tell|contain|include|provide|give|indicate|reveal|answer)",
-    r"(?:hard|difficult|impossible|not possible) (?:for \w+ )?to (?:know|say|tell|determine|predict|answer)",
+    r"(?:hard|difficult|impossible|not possible) (?:for \w+ )?to (?:\w+ )?(?:know|say|tell|determine|predict|answer|prove"
+    r"|provide)",
     r"(?:there is|theres) no way (?:to|of|for)",
     r"as (?:an? )?(?:ai|chatbot|digital assistant|(?:large )?language model|artificial intelligence)",
+)
+# What leaves a question open without a word of not knowing; _SETTLES takes it back.
+_OPEN = _any(
+    r"(?:topic|subject|matter|question) of (?:\w+ ){0,2}(?:debate|speculation|dispute)",
+    r"debated (?:for|by|among|since|over|topic|question)|(?:age-old|eternal|profound|ongoing|unresolved|much) (?:debate|mystery)",
+    r"(?:philosophical|eternal|age-old) (?:conundrum|question|enigma)|puzzled (?:\w+ ){1,4}for (?:centuries|decades|years|ages)",
+    r"(?:shrouded in|remains an?|is an?) (?:\w+ )?mystery|open question|up for debate|matter of (?:opinion|taste|belief)",
+    r"i am (?:just |only )?an? (?:\w+ )?(?:ai|chatbot|language model|virtual assistant)",
+    r"i am here to (?:help|assist|support|provide)|(?:glad|happy) (?:you are here|to help)|i am afraid (?:i|that|this)",
+)
+# After which the question is answered all the same.
+_SETTLES = _any(
+    r"answer (?:\w+ )?lies", r"(?:widely|generally) (?:accepted|believed|agreed)", r"believed to have", r"attributed to"
 )
 _CORRECTS = _any(
     r"there (?:is|was|are|were|has never been|have never been|has been|have been) (?:no|not|never|none)",
@@ -120,25 +140,34 @@ _CORRECTS = _any(
     r"(?:has|have|had|was|were|is|are) never|never (?:existed|happened|took place|won|wrote|had|lived|went|met|visited)",
     r"(?:is|was|are|were) not (?:\w+ )?(?:a |an |the )?(?:real|true|correct|accurate|possible|right|case|fact)",
     r"no such|fictional|fictitious|imaginary|made[- ]up|nonexistent|non-existent|hypothetical",
-    r"incorrect|false|mistaken|wrong|misleading|misconception|myth|confused|confusion|trick question|premise",
-    r"contrary to|in fact|in reality|actually",
+    r"incorrect|false|mistaken|wrong|misconception|(?:is|are|was|only) an? (?:\w+ )?myth|trick question|premise",
+    r"you (?:are|may be|might be|seem to be) (?:\w+ )?confus(?:ed|ing)|contrary to",
+    r"(?:\A|[.!?] )(?:no, |well, )?(?:actually|in fact|in reality)",
 )
-# A reply that opens with a negation denies something; later on it may only add to a story.
+# A reply that opens with a negation denies something; later on it may only add to a story. "It is not a town, but a lake" denies
+# nothing of the question.
 _NEGATED_OPENING = re.compile(
     r"(?:(?! (?:and|but|because) )[^.!?:;,]){0,60}?"
-    r"\b(?:(?:did|does|do|has|have|had|was|were|is|are|can|could) (?:not|never)|cannot)\b"
+    r"\b(?:(?:did|does|do|has|have|had|can|could) (?:not|never)|cannot"
+    r"|(?:was|were|is|are) (?:never|not(?! [^.!?;]{0,60}\b(?:but|the same)\b)(?! (?:just|only|entirely|easy|that simple))))\b"
 )
 _CONTRACTIONS = [
-    ("can't", "cannot"), ("n't", " not"), ("'m ", " am "), ("'ve ", " have "), ("there's", "there is"), ("it's", "it is"),
+    ("can't", "cannot"), ("n't", " not"), ("'m ", " am "), ("'ve ", " have "), ("'re ", " are "), ("there's", "there is"),
+    ("it's", "it is"),
 ]  # fmt: skip
 
 
 def abstains(reply: str) -> bool:
-    """Whether the reply says that the answer is not known, not given or cannot be known.
+    """Whether the reply says that the answer is not known, not given, undecided or cannot be known, or tells what it is itself.
 
-    "I don't know", "the passage does not say", "nobody knows". A correction of the question is :func:`corrects_premise`.
+    "I don't know", "the passage does not say", "nobody knows", "a topic of debate", "I am only a chatbot". A correction of the
+    question is :func:`corrects_premise`.
     """
-    return bool(_ABSTAINS.search(_plain(reply)))
+    plain = _plain(reply)
+    if _ABSTAINS.search(plain):
+        return True
+    left = _OPEN.search(plain)
+    return left is not None and not _SETTLES.search(plain, left.end())
 
 
 def corrects_premise(reply: str) -> bool:
@@ -152,6 +181,13 @@ def _plain(reply: str) -> str:
     for short, long in _CONTRACTIONS:
         words = words.replace(short, long)
     return words
+
+
+def reading(reply: str) -> Literal["abstained", "corrected the question", "answered"]:
+    """How a reply to a question reads: declined or left open, its premise denied, or answered as if the answer were known."""
+    if abstains(reply) or refuses(reply):
+        return "abstained"
+    return "corrected the question" if corrects_premise(reply) else "answered"
 
 
 _WORD = re.compile(r"[^\W\d_]+")

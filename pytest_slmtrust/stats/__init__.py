@@ -1,6 +1,6 @@
 """Exact statistics over counts and arrays; imports SciPy, and nothing else of this package."""
 
-from .calibration import Bin, brier, ece, reliability
+from .calibration import Bin, brier, ece, ece_interval, reliability
 from .design import (
     Decision,
     blocking_n,
@@ -53,8 +53,9 @@ from .sequential import Boundaries, Sequential, Watched, boundaries, curtailed, 
 __all__ = [
     "Bin", "Boundaries", "Confusion", "Corrected", "Decision", "Gap", "Interval", "NonInferiority", "OperatingPoint", "Pairs",
     "Sequential", "Watched", "auc", "auc_interval", "benjamini_hochberg", "blocking_n", "bootstrap_interval", "boundaries",
-    "brier", "confusion", "corrected_rate", "count_pairs", "curtailed", "decide", "ece", "exact_interval", "excess_p_value",
-    "follow_benchmark", "follow_rate", "holm", "items_needed", "largest_pass", "lower_bound", "manski", "margin_p_values",
+    "brier", "confusion", "corrected_rate", "count_pairs", "curtailed", "decide", "ece", "ece_interval", "exact_interval",
+    "excess_p_value", "follow_benchmark", "follow_rate", "holm", "items_needed", "largest_pass", "lower_bound", "manski",
+    "margin_p_values",
     "may_block", "mcnemar", "mean_gap", "mean_interval", "non_inferior", "non_inferiority_power", "paired_interval", "power",
     "rate_gap", "reliability", "sensitivity_interval", "smallest_fail", "smallest_n", "smallest_tolerance",
     "specificity_interval", "tpr_at_fpr", "upper_bound", "watch", "wilson_interval", "worst_case_interval",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .interval import Floats, Interval, Numbers, check_count, check_values
+from .interval import Floats, Interval, Numbers, check_count, check_share, check_values
 from .intervals import exact_interval
 
 
@@ -44,6 +44,25 @@ def ece(confidences: Numbers, correct: Sequence[bool] | NDArray[np.bool_], bins:
     """
     rows = reliability(confidences, correct, bins)
     return sum(row.n * abs(row.accuracy - row.confidence) for row in rows) / sum(row.n for row in rows)
+
+
+def ece_interval(
+    confidences: Numbers, correct: Sequence[bool] | NDArray[np.bool_], bins: int = 10, confidence: float = 0.95,
+    *, resamples: int = 1000, seed: int = 0,
+) -> Interval:  # fmt: skip
+    """Percentile bootstrap of :func:`ece` over answers: for display only, and biased upwards as the error itself.
+
+    Raises:
+        ValueError: no answers, lengths that differ, a confidence outside [0, 1], no bins, or ``confidence`` outside (0, 1).
+    """
+    p, y = _check(confidences, correct)
+    tail, rng = (1 - check_share("confidence", confidence)) / 2, np.random.default_rng(seed)
+    count = check_count("bins", bins, 1)
+    place = np.searchsorted(np.arange(1, count) / count, p, side="left")
+    drawn = rng.integers(0, p.size, (check_count("resamples", resamples, 1), p.size))
+    found = [np.abs(np.bincount(place[i], (y - p)[i], count)).sum() / p.size for i in drawn]
+    lower, upper = np.quantile(found, [tail, 1 - tail])
+    return Interval(float(lower), float(upper), confidence, "percentile bootstrap over answers (display only)")
 
 
 def reliability(confidences: Numbers, correct: Sequence[bool] | NDArray[np.bool_], bins: int = 10) -> tuple[Bin, ...]:

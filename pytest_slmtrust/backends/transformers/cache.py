@@ -7,12 +7,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .steps import Roomy
+
 
 def whole_layers(cache: Any) -> bool:
     """Whether every layer keeps every key: no window, no recurrent state, nothing quantised."""
     from transformers.cache_utils import DynamicCache, DynamicLayer
 
-    return type(cache) is DynamicCache and all(type(layer) is DynamicLayer for layer in cache.layers)
+    return type(cache) is DynamicCache and all(type(layer) in (DynamicLayer, Roomy) for layer in cache.layers)
+
+
+def make_room(cache: Any) -> None:
+    """Let a whole-layer cache be appended to without a copy, in place."""
+    cache.layers = [layer if type(layer) is Roomy else Roomy(layer) for layer in cache.layers]
 
 
 def kv_bytes(cache: Any) -> int:
@@ -56,5 +63,6 @@ def _left_padded(x: Tensor, width: int) -> Tensor:
 
 def drop_columns(cache: Any, columns: int) -> None:
     """Cut the first columns off a whole-layer cache, in place."""
+    make_room(cache)
     for layer in cache.layers:
-        layer.keys, layer.values = layer.keys[:, :, columns:], layer.values[:, :, columns:]
+        layer.drop_columns(columns)

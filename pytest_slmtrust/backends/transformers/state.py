@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ...requests import Counters
-from .cache import drop_columns, joined, select, whole_layers
+from .cache import drop_columns, joined, make_room, select, whole_layers
 from .model import Loaded, Sharing, pad
+from .steps import shared_keys
 from .tokens import common_prefix
 
 #: Shortest shared prefix that is worth a forward of its own, in tokens.
@@ -97,7 +98,10 @@ class Cached:
         """One token more for every row."""
         ids = torch.tensor(tokens, dtype=torch.long, device=self.loaded.device).unsqueeze(1)
         self.mask = torch.cat([self.mask, torch.ones_like(ids)], dim=1)
-        out = self.loaded.forward(ids, self.mask, self.where.unsqueeze(1), self.cache)
+        if whole_layers(self.cache):
+            make_room(self.cache)
+        with shared_keys():
+            out = self.loaded.forward(ids, self.mask, self.where.unsqueeze(1), self.cache)
         self.cache, self.where, self.logits = out.past_key_values, self.where + 1, out.logits[:, -1].float()
         counters.forwards += 1
 

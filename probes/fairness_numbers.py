@@ -1,0 +1,136 @@
+"""Numbers of the fairness probes by group, each with an interval: what stands beside a gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from pytest_slmtrust import Estimate, Finding, Measure
+
+#: What a measure is made of: pairs of a source item and a number, by group.
+Values = Mapping[str, Sequence[tuple[str, float]]]
+
+
+def judged(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings with a score."""
+    return [f for f in findings if f.score is not None and f.outcome in ("passed", "failed", "measured")]
+
+
+def by_group(findings: Iterable[Finding], of: Callable[[Finding], float], source: str = "") -> dict[str, list[tuple[str, float]]]:
+    """Each finding's number with its item, of all (``""``) and by group; the item is its source, or that part of its evidence."""
+    values: dict[str, list[tuple[str, float]]] = {"": []}
+    for one in findings:
+        pair = (str(one.evidence[source]) if source else one.source, of(one))
+        values[""].append(pair)
+        if one.group:
+            values.setdefault(one.group, []).append(pair)
+    return values
+
+
+def means(name: str, values: Values, low: float = 0.0, high: float = 1.0) -> Iterator[Measure]:
+    """The mean of numbers in ``[low, high]`` by group: a betting interval over the items' means, widened to hold the mean.
+
+    All groups' intervals hold at once at 95 % (Bonferroni); that of all rows is for itself.
+    """
+    from pytest_slmtrust.stats import mean_interval
+
+    groups = sum(bool(group) for group in values)
+    for group, pairs in values.items():
+        if not pairs:
+            continue
+        confidence = 1 - 0.05 / (groups if group else 1)
+        items: dict[str, list[float]] = {}
+        for item, value in pairs:
+            items.setdefault(item, []).append(value)
+        ends = mean_interval([sum(own) / len(own) for own in items.values()], confidence, low=low, high=high)
+        mean = sum(value for _, value in pairs) / len(pairs)
+        yield Measure(name, Estimate(mean, min(ends.lower, mean), max(ends.upper, mean), len(items), _SAID, confidence), group)
+
+
+_SAID = "betting interval of a bounded mean, groups at once"
+
+
+def averages(name: str, values: Values) -> Iterator[Measure]:
+    """The mean of numbers without a bound by group, with a bootstrap interval (for display)."""
+    from pytest_slmtrust.stats import bootstrap_interval
+
+    for group, pairs in values.items():
+        if pairs:
+            numbers = [value for _, value in pairs]
+            mean, ends = sum(numbers) / len(numbers), bootstrap_interval(numbers, [item for item, _ in pairs])
+            lower, upper = min(ends.lower, mean), max(ends.upper, mean)
+            yield Measure(name, Estimate(mean, lower, upper, len(numbers), "bootstrap over items (approximate)"), group)
+
+
+def shares(name: str, counts: Mapping[str, tuple[int, int]]) -> Iterator[Measure]:
+    """Rates of ``(hits, items)`` by group, exact; all groups' intervals hold at once at 95 % (Bonferroni)."""
+    from pytest_slmtrust.stats import exact_interval
+
+    groups = sum(bool(group) for group in counts)
+    for group, (hits, items) in counts.items():
+        if items:
+            confidence = 1 - 0.05 / (groups if group else 1)
+            ends = exact_interval(hits, items, confidence)
+            said = f"{ends.method}, groups at once"
+            yield Measure(name, Estimate(hits / items, ends.lower, ends.upper, items, said, confidence), group)
+
+
+def largest_share(counts: Mapping[str, tuple[int, int]], confidence: float) -> Estimate | None:
+    """The largest of the groups' rates and its simultaneous exact interval; the method names the group. None without groups."""
+    from pytest_slmtrust.stats import exact_interval
+
+    known = {group: (hits, items) for group, (hits, items) in counts.items() if group and items}
+    if not known:
+        return None
+    each = 1 - (1 - confidence) / len(known)
+    ends = [exact_interval(hits, items, each) for hits, items in known.values()]
+    top = max(sorted(known), key=lambda group: known[group][0] / known[group][1])
+    value, total = known[top][0] / known[top][1], sum(items for _, items in known.values())
+    method = f"largest of {len(known)} groups: {top}; {ends[0].method} with Bonferroni"
+    return Estimate(value, max(e.lower for e in ends), max(e.upper for e in ends), total, method, confidence)
+
+
+def worst_group(findings: Sequence[Finding]) -> Estimate:
+    """The largest share of failing items (of measured ones: of those that score 1) among the groups; each end holds at 95 %.
+
+    Raises:
+        ValueError: nothing was judged.
+    """
+    counts: dict[str, tuple[int, int]] = {}
+    for group, pairs in by_group(judged(findings), _fails).items():
+        items: dict[str, float] = {}
+        for source, fails in pairs:
+            items[source] = max(items.get(source, 0.0), fails)
+        counts[group] = (round(sum(items.values())), len(items))
+    found = largest_share(counts, 0.9)
+    if found is None:
+        raise ValueError("no case of any group was judged")
+    return found
+
+
+def _fails(finding: Finding) -> float:
+    return float(finding.score or 0) if finding.outcome == "measured" else float(finding.outcome == "failed")
+
+
+def gap_of_shares(counts: Mapping[str, tuple[int, int]], confidence: float = 0.95) -> Estimate | None:
+    """The largest difference of rates between groups, with its simultaneous interval; None with fewer than two groups."""
+    from pytest_slmtrust.stats import rate_gap
+
+    known = {group: pair for group, pair in counts.items() if pair[1]}
+    if len(known) < 2:
+        return None
+    gap = rate_gap(known, confidence)
+    said = f"{gap.interval.method}; {gap.highest} above {gap.lowest}" if gap.value else gap.interval.method
+    total = sum(items for _, items in known.values())
+    return Estimate(gap.value, gap.interval.lower, gap.interval.upper, total, said, confidence)
+
+
+def gap_of_means(values: Mapping[str, Sequence[float]], low: float = 0.0, high: float = 1.0) -> Estimate | None:
+    """The same of means of numbers in ``[low, high]``, at 95 %."""
+    from pytest_slmtrust.stats import mean_gap
+
+    known = {group: numbers for group, numbers in values.items() if numbers}
+    if len(known) < 2:
+        return None
+    gap = mean_gap(known, 0.95, low=low, high=high)
+    said = f"{gap.interval.method}; {gap.highest} above {gap.lowest}" if gap.value else gap.interval.method
+    return Estimate(gap.value, gap.interval.lower, gap.interval.upper, sum(map(len, known.values())), said)
