@@ -113,6 +113,9 @@ def _advglue_rows(profile: Profile) -> Iterator[Row]:
             raise ProbeError(f"{ADVGLUE.path}: {task} {index} has no {'original' if 'modified' in pair else 'modified'} row")
         plain, changed = pair["original"], pair["modified"]
         label = changed["label"]
+        if label != plain["label"]:
+            both = f"the label {label} in one form and {plain['label']} in the other"
+            raise ProbeError(f"{ADVGLUE.path}: {task} {index} has {both}")
         assert isinstance(label, int)
         params = {
             "plain": plain["prompt"], "changed": changed["prompt"], "gold": ANSWERS[task][label], "task": task,
