@@ -9,7 +9,10 @@ from .audit import Audit, Estimate, GateResult, Status
 from .clean import visible
 from .compare import VERSUS
 from .parts import Dimension
+from .report_view import Untested, by_reason, unasked
 
+#: More things than these that were not tested for the same reason are counted, not named.
+_NAMED = 4
 _COLOURS = {
     Status.PASS: "green", Status.FAIL: "red", Status.INVALID: "red", Status.UNEARNED: "red", Status.INCONCLUSIVE: "yellow",
     Status.NOT_TESTED: "yellow", Status.NOT_RUN: "yellow", Status.NOT_DECIDABLE: "yellow", Status.MEASURED: "cyan",
@@ -24,7 +27,7 @@ def summarise(reporter: Any, audit: Audit, where: str) -> None:
     for note in audit.notes:
         reporter.write_line(_line_of(note), yellow=True, bold=True)
     for dimension in Dimension:
-        gates = [g for g in audit.gates if g.dimension == dimension]
+        gates = [g for g in audit.gates if g.dimension == dimension and not unasked(g)]
         if gates:
             status = dimension_status(audit.gates, dimension)
             reporter.write(f"{dimension}: ", bold=True)
@@ -37,12 +40,19 @@ def summarise(reporter: Any, audit: Audit, where: str) -> None:
         )
     if audit.not_tested:
         reporter.write_line("not tested:", bold=True)
-        for row in audit.not_tested:
-            reporter.write_line(f"  {row.dimension}: {row.what}: {_line_of(row.reason)}", yellow=True)
+        for row in by_reason(audit.not_tested):
+            reporter.write_line(f"  {_line_of(_what(row))}: {_line_of(row.reason)}", yellow=True)
     reporter.write_line(where)
     passing = sum(dimension_status(audit.gates, d) is Status.PASS for d in Dimension)
     sentence = f"{_line_of(audit.sentence)} PASS for {passing} of {len(Dimension)} dimensions."
     reporter.write_line(sentence, bold=True, **{_COLOURS[audit.verdict]: True})
+
+
+def _what(row: Untested) -> str:
+    """What was not tested, in words of one line: many things are counted."""
+    if row.count > _NAMED:
+        return f"{row.count} probes ({', '.join(f'{dimension} {len(what)}' for dimension, what in row.what.items())})"
+    return "; ".join(f"{dimension}: {', '.join(what)}" if dimension else ", ".join(what) for dimension, what in row.what.items())
 
 
 def _line_of(text: str) -> str:
