@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -28,7 +29,7 @@ def searches() -> Iterator[Broken]:
         return ((search, "attack", attack),)
 
     for outcome in ("held", "broken", "skipped", "unclear"):
-        yield f"always {outcome}", ended(lambda end, outcome=outcome: replace(end, outcome=outcome))
+        yield f"always {outcome}", ended(partial(_with, outcome))
     turned = {"held": "broken", "broken": "held", "skipped": "broken", "unclear": "held"}
     yield "ends turned round", ended(lambda end: replace(end, outcome=turned[end.outcome]))
     wrong = ended(lambda end: replace(end, outcome="broken") if end.outcome == "skipped" else end)
@@ -44,6 +45,10 @@ def searches() -> Iterator[Broken]:
         "options moved by one": lambda scores: shares([*scores[1:], scores[0]]),
     }
     yield from ((name, ((tasks, "shares", swap),)) for name, swap in swaps.items())
+
+
+def _with(outcome: str, end: Any) -> Any:
+    return replace(end, outcome=outcome)
 
 
 def properties() -> Iterator[Broken]:
