@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import mutants_robustness
 from sessions import BentScorer, builtin_probes, engine_of, shipped_scorer
 from tables import Bar, conclude, percent, show, table
 
@@ -41,6 +42,7 @@ hallucination, hallucination_benchmarks, hallucination_choice, hallucination_tru
 fairness, fairness_benchmarks, fairness_decisions, fairness_forms, fairness_texts = (
     import_module(f"pytest_slmtrust.probes.fairness{name}") for name in ("", "_benchmarks", "_decisions", "_forms", "_texts")
 )
+properties, tasks = (import_module(f"pytest_slmtrust.probes.robustness_{name}") for name in ("properties", "tasks"))
 #: Share of mutants that the controls must catch.
 BAR = 0.95
 
@@ -297,7 +299,15 @@ def _without(kind: str) -> Callable[[str, str], str]:
 
 
 def _robustness() -> Iterator[Mutant]:
-    yield from _made("survives_character_noise", _options(robustness))
+    paired = ("survives_character_noise", "survives_formatting", "ignores_what_surrounds_a_text", "survives_synonyms")
+    for probe in (*paired, "reads_other_styles", "answers_adversarial_glue"):
+        yield from _made(probe, _options(tasks))
+    yield from _made("reads_noisy_texts", _options(robustness))
+    yield from (Mutant("withstands_adversarial_edits", *broken) for broken in mutants_robustness.searches())
+    # Left out: another option in place of the likeliest. What changes the one answer changes the other.
+    probe = "keeps_its_answer_under_unnoticed_edits"
+    yield from _made(probe, (made for made in _options(properties) if "always" in made[0] or "no option" in made[0]))
+    yield from (Mutant(probe, *broken) for broken in mutants_robustness.properties())
     # Left out: the neighbour of the likeliest option. Options move round by one place, and so does the neighbour.
     moved = (made for made in _options(robustness) if "neighbour" not in made[0])
     yield from _made("ignores_format_and_option_order", moved)
