@@ -101,11 +101,17 @@ def numbers(gate: GateResult) -> str:
     if gate.status is not Status.MEASURED or estimate is None:
         return gate.reason
     what = "failed" if gate.estimate else "mean score"
+    if gate.quantity != "rate" and gate.estimate is not None:
+        low, high = f"{estimate.lower:.4g}", f"{estimate.upper:.4g}"
+        return f"{gate.quantity} {estimate.value:.4g} [{low}, {high}], {estimate.n} items; {estimate.method}" + _floor_note(gate)
     text = f"{estimate.value:.1%} {what} [{estimate.lower:.1%}, {estimate.upper:.1%}], {estimate.n} items"
-    floor = gate.floor
-    low = "" if floor is None or floor.met else f"; competence floor not met ({floor.passed} of {floor.total})"
     unscored = f"; {gate.unscored} unscored" if gate.unscored else ""
-    return text + unscored + low
+    return text + unscored + _floor_note(gate)
+
+
+def _floor_note(gate: GateResult) -> str:
+    floor = gate.floor
+    return "" if floor is None or floor.met else f"; competence floor not met ({floor.passed} of {floor.total})"
 
 
 def score_text(estimate: Estimate) -> str:
