@@ -100,18 +100,16 @@ def numbers(gate: GateResult) -> str:
         return f"{gate.reason}; what could not be judged decides" if gate.unscored else gate.reason
     if gate.status is not Status.MEASURED or estimate is None:
         return gate.reason
-    what = "failed" if gate.estimate else "mean score"
-    if gate.quantity != "rate" and gate.estimate is not None:
-        low, high = f"{estimate.lower:.4g}", f"{estimate.upper:.4g}"
-        return f"{gate.quantity} {estimate.value:.4g} [{low}, {high}], {estimate.n} items; {estimate.method}" + _floor_note(gate)
-    text = f"{estimate.value:.1%} {what} [{estimate.lower:.1%}, {estimate.upper:.1%}], {estimate.n} items"
-    unscored = f"; {gate.unscored} unscored" if gate.unscored else ""
-    return text + unscored + _floor_note(gate)
-
-
-def _floor_note(gate: GateResult) -> str:
+    if gate.estimate and gate.quantity != "rate":
+        text = f"{gate.quantity} {estimate.value:.3g} [{estimate.lower:.3g}, {estimate.upper:.3g}], {estimate.n} items"
+        text += "" if gate.quantity == "mean" else f", {estimate.method}"  # a gap and a metric say of whom they are
+    else:
+        what = "failed" if gate.estimate else "mean score"
+        text = f"{estimate.value:.1%} {what} [{estimate.lower:.1%}, {estimate.upper:.1%}], {estimate.n} items"
     floor = gate.floor
-    return "" if floor is None or floor.met else f"; competence floor not met ({floor.passed} of {floor.total})"
+    low = "" if floor is None or floor.met else f"; competence floor not met ({floor.passed} of {floor.total})"
+    unscored = f"; {gate.unscored} unscored" if gate.unscored else ""
+    return text + unscored + low
 
 
 def score_text(estimate: Estimate) -> str:
