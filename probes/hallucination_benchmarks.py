@@ -276,7 +276,7 @@ def _learns(answer: str) -> Any:
     detector="the answer whose log-likelihood rises more by the knowledge before the question",
     estimand="the questions of HaluEval QA that the file holds (benchmark)",
     metric="share of questions whose hallucinated answer gains more from the knowledge than the right one: log-likelihood with "
-    "it less that without it, so that length and fluency cancel; beside it the preference by the sum (which favours short answers), "
+    "it less that without it, so that length and fluency cancel; beside it the preference by the sum (which favours short ones), "
     "by the token and by the byte (which favour long ones)",
     paper="data: Li et al. 2023 (HaluEval QA), which asks the model to judge an answer; gain: domain-conditional PMI of Holtzman "
     "et al. 2021",
