@@ -26,9 +26,11 @@ from pytest_slmtrust import (
     Failure,
     Generate,
     Labels,
+    Loglikelihood,
     Logprob,
     Perturb,
     Probe,
+    Profile,
     Request,
     RequestFailed,
     Steps,
@@ -37,6 +39,7 @@ from pytest_slmtrust import (
 )
 from pytest_slmtrust.audit import GateResult, Status
 from pytest_slmtrust.backends.fake import FakeBackend, SwapPerturber, WordListScorer
+from pytest_slmtrust.data import DataMissing
 from pytest_slmtrust.policy import load_policy
 from pytest_slmtrust.session import AuditSession, Suite
 from pytest_slmtrust.sharing import Mask
@@ -265,6 +268,14 @@ def _model_requests(case: Case) -> list[Request[Any]]:
     return [request for request in wave if not isinstance(request, Classify)]
 
 
+def _cases(one: Probe, profile: Profile) -> list[Case]:
+    """The cases of a probe; none of one that needs files which are not here."""
+    try:
+        return [] if one.inputs else one.cases(profile, profile.blocking_items)
+    except DataMissing:
+        return []
+
+
 def scripted(probes: Sequence[Probe], fault: str, bad: float, hit: Callable[[bool], bool]) -> Scripted:
     """A model that fails ``bad`` of each probe's source items, with a fault on the items that ``hit(fails)`` names.
 
@@ -273,7 +284,7 @@ def scripted(probes: Sequence[Probe], fault: str, bad: float, hit: Callable[[boo
     script, profile = Scripted(fault), load_policy("ci").profile
     for one in probes:
         good_reply, bad_reply = REPLIES.get(one.name, (lambda _: "I do not know.", lambda _: "I do not know."))
-        for number, case in enumerate(one.cases(profile, profile.blocking_items)):
+        for number, case in enumerate(_cases(one, profile)):
             fails = number % 100 < 100 * bad
             # the row's number makes each text its own, so that a scorer can break on some of them
             text = (bad_reply if fails else good_reply)(case.params)
@@ -337,12 +348,7 @@ def _reaches(scenario: str, result: GateResult) -> bool:
         return False
     if any(fault in scenario for fault in SCORER_FAULTS):
         return result.probe in ("continues_without_toxicity", "treats_groups_alike_in_continuations")
-    weighs = (
-        "survives_character_noise", "ignores_format_and_option_order", "prefers_no_stereotype", "resolves_pronouns_evenly",
-        "answers_ambiguous_questions_evenly", "decides_alike_for_all_groups", "prefers_facts_to_misconceptions",
-        "is_as_sure_as_right", "keeps_to_its_answer",
-    )  # fmt: skip
-    return NAN not in scenario or result.probe in weighs
+    return NAN not in scenario or result.probe in {one.name for one in builtin_probes() if Loglikelihood in one.needs}
 
 
 # ------------------------------------------------------------------ tables

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import mutants_robustness
 from sessions import BentScorer, builtin_probes, engine_of, shipped_scorer
 from tables import Bar, conclude, percent, show, table
 
@@ -31,6 +32,7 @@ from pytest_slmtrust.store import Store
 
 choice, robustness = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("choice", "robustness"))
 privacy, memorisation = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("privacy", "memorisation"))
+leakage, privacy_benchmarks = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("leakage", "privacy_benchmarks"))
 toxicity, jailbreaks, texts, refusals = (
     import_module(f"pytest_slmtrust.probes.toxicity{name}") for name in ("", "_jailbreaks", "_benchmarks", "_refusal_benchmarks")
 )
@@ -40,6 +42,7 @@ hallucination, hallucination_benchmarks, hallucination_choice, hallucination_tru
 fairness, fairness_benchmarks, fairness_decisions, fairness_forms, fairness_texts = (
     import_module(f"pytest_slmtrust.probes.fairness{name}") for name in ("", "_benchmarks", "_decisions", "_forms", "_texts")
 )
+properties, tasks = (import_module(f"pytest_slmtrust.probes.robustness_{name}") for name in ("properties", "tasks"))
 #: Share of mutants that the controls must catch.
 BAR = 0.95
 
@@ -241,6 +244,30 @@ def _privacy() -> Iterator[Mutant]:
         yield from _made(probe, _degenerate(privacy), _boolean(privacy, "echoes"))
 
 
+def _leakage() -> Iterator[Mutant]:
+    probe = "keeps_secret_over_turns"
+    for kind in ("whole", "partial"):
+        yield Mutant(probe, f"{kind} not found", ((leakage, "leaked", _without(kind)),))
+    yield Mutant(probe, "leaked always", ((leakage, "leaked", lambda *_: "whole"),))
+    yield Mutant(probe, "leaked never", ((leakage, "leaked", lambda *_: ""),))
+    yield Mutant(probe, "leaked inverted", ((leakage, "leaked", lambda *args: "" if leak.leaked(*args) else "whole"),))
+    yield Mutant(probe, "the secret as written only", ((leakage, "leaked", lambda s, reply: "whole" if s in reply else ""),))
+    probe, real = "keeps_instructions", leakage.told_share
+    yield Mutant(probe, "no rule is told", ((leakage, "told_share", lambda *_: 0.0),))
+    yield Mutant(probe, "every rule is told", ((leakage, "told_share", lambda *_: 1.0),))
+    yield Mutant(probe, "told inverted", ((leakage, "told_share", lambda *args: 1 - real(*args)),))
+    yield Mutant(probe, "two words of a rule are enough", ((leakage, "RULE_SHARE", 0.2), (leakage, "RULE_WORDS", 2)))
+    yield Mutant(probe, "every word of a rule is wanted", ((leakage, "RULE_SHARE", 1.0),))
+    yield Mutant(probe, "more words than a rule has are wanted", ((leakage, "RULE_SHARE", 1.1),))
+    yield Mutant(probe, "case and punctuation count", ((leakage, "normalise", lambda text: text),))
+    for probe in ("keeps_secret_over_turns", "keeps_instructions"):
+        yield from _made(probe, _degenerate(leakage), _boolean(leakage, "echoes"))
+    probe, module = "confaide_tier_3", privacy_benchmarks
+    yield from _made(probe, _boolean(module, "names"), _degenerate(module))
+    yield Mutant(probe, "names within words", ((module, "names", lambda reply, who: who.casefold() in reply.casefold()),))
+    yield Mutant(probe, "names in their case only", ((module, "names", lambda reply, who: who in reply),))
+
+
 def _memorisation() -> Iterator[Mutant]:
     probe, real = "recites_no_training_document", memorisation.verbatim
     yield Mutant(probe, "nothing repeated", ((memorisation, "verbatim", lambda *_: 0),))
@@ -272,7 +299,15 @@ def _without(kind: str) -> Callable[[str, str], str]:
 
 
 def _robustness() -> Iterator[Mutant]:
-    yield from _made("survives_character_noise", _options(robustness))
+    paired = ("survives_character_noise", "survives_formatting", "ignores_what_surrounds_a_text", "survives_synonyms")
+    for probe in (*paired, "reads_other_styles", "answers_adversarial_glue"):
+        yield from _made(probe, _options(tasks))
+    yield from _made("reads_noisy_texts", _options(robustness))
+    yield from (Mutant("withstands_adversarial_edits", *broken) for broken in mutants_robustness.searches())
+    # Left out: another option in place of the likeliest. What changes the one answer changes the other.
+    probe = "keeps_its_answer_under_unnoticed_edits"
+    yield from _made(probe, (made for made in _options(properties) if "always" in made[0] or "no option" in made[0]))
+    yield from (Mutant(probe, *broken) for broken in mutants_robustness.properties())
     # Left out: the neighbour of the likeliest option. Options move round by one place, and so does the neighbour.
     moved = (made for made in _options(robustness) if "neighbour" not in made[0])
     yield from _made("ignores_format_and_option_order", moved)
@@ -403,7 +438,16 @@ def _made(probe: str, *kinds: Iterator[tuple[str, tuple[Patch, ...]]]) -> Iterat
 
 def mutants() -> list[Mutant]:
     """All mutants, in the order of the report's probes."""
-    made = [*_robustness(), *_privacy(), *_memorisation(), *_toxicity(), *_hallucination(), *_fairness(), *_verdicts()]
+    made = [
+        *_robustness(),
+        *_privacy(),
+        *_leakage(),
+        *_memorisation(),
+        *_toxicity(),
+        *_hallucination(),
+        *_fairness(),
+        *_verdicts(),
+    ]
     order = [probe.name for probe in builtin_probes()]
     return sorted(made, key=lambda mutant: order.index(mutant.probe))
 

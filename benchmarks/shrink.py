@@ -1,9 +1,9 @@
 """Shrinking counterexamples of a property against a real model: our ddmin in waves, and Hypothesis's own shrinker.
 
-Run: ``python benchmarks/shrink.py [--texts 90] [--no-hypothesis]``; some minutes. The property is the built-in one, "an edit that a
-reader does not notice does not change the answer", on the embedded model. Both shrink against the same model from edits of the
-same strategy; each from the first counterexample that it finds itself. The corpus is then replayed with an empty store and in
-batches of another size.
+Run: ``python benchmarks/shrink.py [--texts 90] [--no-hypothesis]``; some minutes. The property is the built-in one, "an edit
+that a reader does not notice does not change the answer", on the embedded model. Both shrink against the same model from edits
+of the same strategy; each from the first counterexample that it finds itself. The corpus is then replayed with an empty store
+and in batches of another size.
 """
 
 from __future__ import annotations

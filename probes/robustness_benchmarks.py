@@ -30,8 +30,11 @@ _LABELS = {"0": "negative", "1": "positive"}
 
 def _style_rows(profile: Profile) -> Iterator[Row]:
     base = {record["id"]: record for record in BASE.rows(profile)}
-    for style in STYLES:
+    each = min(len(STYLES), max(1, profile.samples // 2))  # all of them in ``audit``; elsewhere others for each sentence
+    for place, style in enumerate(STYLES):
         for record in _style(style).rows(profile):
+            if (place - record["id"]) % len(STYLES) >= each:
+                continue
             plain = base.get(record["id"])
             if plain is None or record["label"] not in _LABELS:
                 raise ProbeError(
@@ -57,7 +60,7 @@ _DULL = {"plain": "slow and dull .", "styled": "Slow it is, and dull withal.", "
     inputs=(BASE.need,),
     needs=(Loglikelihood,),
     detector="the likelier of positive and negative, for the sentence as it is and in another style",
-    estimand="150 sentences of SST-2's validation set in ten styles (benchmark)",
+    estimand="150 sentences of SST-2's validation set in ten styles (benchmark), two to ten of them each",
     metric="accuracy lost to style, paired: share of sentences answered rightly as they are and wrongly in a style; the mean "
     "score is the accuracy in the styles",
     paper="Wang et al. 2023 (DecodingTrust, out-of-distribution robustness); SST-2: Socher et al. 2013",
@@ -110,6 +113,9 @@ def _advglue_rows(profile: Profile) -> Iterator[Row]:
             raise ProbeError(f"{ADVGLUE.path}: {task} {index} has no {'original' if 'modified' in pair else 'modified'} row")
         plain, changed = pair["original"], pair["modified"]
         label = changed["label"]
+        if label != plain["label"]:
+            both = f"the label {label} in one form and {plain['label']} in the other"
+            raise ProbeError(f"{ADVGLUE.path}: {task} {index} has {both}")
         assert isinstance(label, int)
         params = {
             "plain": plain["prompt"], "changed": changed["prompt"], "gold": ANSWERS[task][label], "task": task,

@@ -76,11 +76,8 @@ def _entry(path: Path) -> dict[str, Any] | None:
         if path.stat().st_size > LARGEST:
             raise ValueError(f"more than {LARGEST} bytes")
         entry = json.loads(path.read_text("utf-8"))
-        if (
-            not isinstance(entry, Mapping)
-            or not isinstance(entry.get("params"), dict)
-            or not isinstance(entry.get("perturbed"), str)
-        ):
+        known = isinstance(entry, dict) and isinstance(entry.get("params"), dict) and isinstance(entry.get("perturbed"), str)
+        if not known:
             raise ValueError("expected an object with params (an object) and perturbed (a text)")
         return cast(dict[str, Any], entry)
     except (OSError, ValueError, RecursionError) as error:

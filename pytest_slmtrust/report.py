@@ -78,14 +78,14 @@ def render(audit: Audit) -> str:
     environment = _environment()
     style, script = _read("report.css"), _read("report.js")
     dimensions = view.dimension_views(audit)
-    gates = [gate for dimension in dimensions for gate in dimension.gates]
+    gates = [gate for dimension in dimensions for gate in (*dimension.gates, *dimension.unasked)]
     findings = sorted(audit.findings, key=lambda f: (_ORDER.get(f.outcome, 9), f.nodeid))
     open_ones = [f for f in findings if f.outcome in ("failed", "error", "unscored")]
     island, left_out = _island(findings)
     return environment.get_template("report.html.j2").render(
         audit=audit, dimensions=dimensions, gates=gates, island=island, left_out=left_out, total=len(findings),
         static=_static_rows(open_ones), open_total=len(open_ones),
-        passing=sum(d.status is Status.PASS for d in dimensions),
+        untested=view.by_reason(audit.not_tested), passing=sum(d.status is Status.PASS for d in dimensions),
         clauses=[(f, view.clause_views(f, gates)) for f in _clauses()],
         cards=view.resource_cards(audit.resources),
         digest=_digest(audit), command=_command(audit), whole_command=_whole_command(audit),

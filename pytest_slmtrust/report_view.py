@@ -15,6 +15,7 @@ from typing import Any
 from .assemble import overall
 from .audit import Audit, Estimate, Finding, GateResult, NotTested, Status
 from .compare import VERSUS
+from .parts import NEEDS
 from .report_calibration import Diagram, diagram
 from .report_flips import Flip, flip_views
 
@@ -88,7 +89,20 @@ class DimensionView:
     passed: int
     blocking: int
     gates: tuple[GateView, ...]
-    not_tested: tuple[NotTested, ...]
+    unasked: tuple[GateView, ...]
+    not_tested: tuple[Untested, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Untested:
+    """What was not tested for one reason, by dimension."""
+
+    reason: str
+    what: Mapping[str, tuple[str, ...]]
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.what.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,20 +178,33 @@ def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
     views = []
     for name in named:
         gates = [g for g in audit.gates if g.dimension == name]
+        shown = [
+            replace(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen),
+                    flips=flip_views(g, audit), reliability=diagram(g, audit.findings))
+            for g in gates
+        ]  # fmt: skip
         blocking = [g for g in gates if g.blocking]
-        flips = {g.nodeid: flip_views(g, audit) for g in gates}
         views.append(
             DimensionView(
                 name, anchor("dimension", name), overall(gates), sum(g.status is Status.PASS for g in blocking), len(blocking),
-                tuple(
-                    replace(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen), flips=flips[g.nodeid],
-                            reliability=diagram(g, audit.findings))
-                    for g in gates
-                ),
-                tuple(n for n in audit.not_tested if n.dimension == name),
+                tuple(v for v in shown if not unasked(v.gate)), tuple(v for v in shown if unasked(v.gate)),
+                by_reason(n for n in audit.not_tested if n.dimension == name),
             )
         )  # fmt: skip
     return tuple(views)
+
+
+def unasked(gate: GateResult) -> bool:
+    """Whether a gate wants a file that nobody gave, and had promised nothing: there are no numbers to show."""
+    return gate.status is Status.NOT_TESTED and not gate.blocking and gate.reason.startswith(NEEDS)
+
+
+def by_reason(rows: Iterable[NotTested]) -> tuple[Untested, ...]:
+    """What was not tested, together where the reason is the same, in the order of the first of each."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for row in rows:
+        found.setdefault(row.reason, {}).setdefault(row.dimension, []).append(row.what)
+    return tuple(Untested(reason, {name: tuple(what) for name, what in by.items()}) for reason, by in found.items())
 
 
 def _distinct(shown: GateView, seen: dict[str, int]) -> GateView:

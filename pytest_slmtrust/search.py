@@ -94,7 +94,7 @@ class _Try:
     text: str
     same: bool
     tied: bool
-    score: float
+    score: np.float32 | int
     right: float
 
 
@@ -126,19 +126,22 @@ class _Search:
     def _try(self, text: str, probabilities: Sequence[float]) -> _Try:
         import numpy as np
 
-        # TextAttack holds probabilities as float32: what is equal there must be equal here
+        # TextAttack reckons with float32: what is equal there must be equal here
         row = np.asarray(probabilities, np.float32)
         if not np.isfinite(row).all():
             raise _NoClass
         right, tied = row[self.gold], int((row == row.max()).sum()) > 1
         same = int(row.argmax()) == self.gold
-        return _Try(text, same, tied, float(self._reduction(text, same, right) if self.reduces else 1 - right), float(right))
+        score = self._reduction(text, same, right) if self.reduces else np.float32(1 - right)
+        return _Try(text, same, tied, score, float(right))
 
-    def _reduction(self, text: str, same: bool, right: np.float32) -> float:
+    def _reduction(self, text: str, same: bool, right: np.float32) -> np.float32 | int:
         """Share of the words that are gone, then the probability as a tie-break; nothing for another class (Feng et al. 2018)."""
+        import numpy as np
+
         words = _words(self.original)
         gone = max((words - _words(text)) / words, 0.0)
-        return min(gone + float(right) / words, 1.0) if same else 0.0
+        return min(np.float32(gone) + right / np.float32(words), np.float32(1)) if same else 0
 
     def by_importance(self, best: _Try) -> Steps[_Try]:
         """Change one word after the other, that first whose masking or loss moves the score most, as long as it helps."""
@@ -146,7 +149,8 @@ class _Search:
 
         ranked = yield from ask(Edits(self.original, self.recipe, ranking=True, draw=self.draw))
         scores = yield from self.tried([edit.text for edit in ranked])
-        order = np.argsort(-np.asarray([one.score for one in scores], np.float64), kind="stable")
+        # in TextAttack's own number type and by its own sort, so that texts that tie come in its order
+        order = (-np.array([one.score for one in scores])).argsort()
         for place in order:
             if self.over:
                 break
@@ -178,4 +182,4 @@ class _Search:
 
 
 def _words(text: str) -> int:
-    return len(text.split())
+    return sum(any(c.isalnum() for c in word) for word in text.split())

@@ -9,7 +9,10 @@ from .audit import Audit, Estimate, GateResult, Status
 from .clean import visible
 from .compare import VERSUS
 from .parts import Dimension
+from .report_view import Untested, by_reason, unasked
 
+#: More things than these that were not tested for the same reason are counted, not named.
+_NAMED = 4
 _COLOURS = {
     Status.PASS: "green", Status.FAIL: "red", Status.INVALID: "red", Status.UNEARNED: "red", Status.INCONCLUSIVE: "yellow",
     Status.NOT_TESTED: "yellow", Status.NOT_RUN: "yellow", Status.NOT_DECIDABLE: "yellow", Status.MEASURED: "cyan",
@@ -24,7 +27,7 @@ def summarise(reporter: Any, audit: Audit, where: str) -> None:
     for note in audit.notes:
         reporter.write_line(_line_of(note), yellow=True, bold=True)
     for dimension in Dimension:
-        gates = [g for g in audit.gates if g.dimension == dimension]
+        gates = [g for g in audit.gates if g.dimension == dimension and not unasked(g)]
         if gates:
             status = dimension_status(audit.gates, dimension)
             reporter.write(f"{dimension}: ", bold=True)
@@ -37,12 +40,19 @@ def summarise(reporter: Any, audit: Audit, where: str) -> None:
         )
     if audit.not_tested:
         reporter.write_line("not tested:", bold=True)
-        for row in audit.not_tested:
-            reporter.write_line(f"  {row.dimension}: {row.what}: {_line_of(row.reason)}", yellow=True)
+        for row in by_reason(audit.not_tested):
+            reporter.write_line(f"  {_line_of(_what(row))}: {_line_of(row.reason)}", yellow=True)
     reporter.write_line(where)
     passing = sum(dimension_status(audit.gates, d) is Status.PASS for d in Dimension)
     sentence = f"{_line_of(audit.sentence)} PASS for {passing} of {len(Dimension)} dimensions."
     reporter.write_line(sentence, bold=True, **{_COLOURS[audit.verdict]: True})
+
+
+def _what(row: Untested) -> str:
+    """What was not tested, in words of one line: many things are counted."""
+    if row.count > _NAMED:
+        return f"{row.count} probes ({', '.join(f'{dimension} {len(what)}' for dimension, what in row.what.items())})"
+    return "; ".join(f"{dimension}: {', '.join(what)}" if dimension else ", ".join(what) for dimension, what in row.what.items())
 
 
 def _line_of(text: str) -> str:
@@ -90,8 +100,11 @@ def numbers(gate: GateResult) -> str:
         return f"{gate.reason}; what could not be judged decides" if gate.unscored else gate.reason
     if gate.status is not Status.MEASURED or estimate is None:
         return gate.reason
-    what = "failed" if gate.estimate else "mean score"
-    text = f"{estimate.value:.1%} {what} [{estimate.lower:.1%}, {estimate.upper:.1%}], {estimate.n} items"
+    if gate.estimate and gate.quantity in ("mean", "metric"):
+        text = f"{gate.quantity} {estimate.value:.3g} [{estimate.lower:.3g}, {estimate.upper:.3g}], {estimate.n} items"
+    else:
+        what = "failed" if gate.estimate else "mean score"
+        text = f"{estimate.value:.1%} {what} [{estimate.lower:.1%}, {estimate.upper:.1%}], {estimate.n} items"
     floor = gate.floor
     low = "" if floor is None or floor.met else f"; competence floor not met ({floor.passed} of {floor.total})"
     unscored = f"; {gate.unscored} unscored" if gate.unscored else ""

@@ -27,6 +27,7 @@ def test_every_probe_is_broken_in_many_ways(results: list[Result]) -> None:
     measures = [p.name for p in pytest_slm_probes() if not p.controls]
     assert [r.probe for r in results if not r.decides] == measures
     numbers = (
+        "rests_on",
         "prefers_no",
         "hides_members",
         "learned_no",
@@ -36,6 +37,9 @@ def test_every_probe_is_broken_in_many_ways(results: list[Result]) -> None:
         "truthfulqa",
         "is_as_sure",
         "says_the",
+        "confaide_tier_1",
+        "confaide_tier_2",
+        "names_no_stranger",
     )
     assert all(name.startswith(numbers) for name in measures)
     names = [(m.probe, m.name) for m in mutants()]

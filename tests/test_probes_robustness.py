@@ -26,7 +26,12 @@ from useless import would_pass
 from pytest_slmtrust import Completion, Loglikelihood, Logprob, Perturb, Probe, Request
 from pytest_slmtrust.detectors import contains_answer
 
-LEAST = {"survives_character_noise": 200, "ignores_format_and_option_order": 200, "ignores_injected_instructions": 400}
+LEAST = {
+    "survives_character_noise": 200,
+    "reads_noisy_texts": 200,
+    "ignores_format_and_option_order": 200,
+    "ignores_injected_instructions": 400,
+}
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda p: p.name)

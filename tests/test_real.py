@@ -60,7 +60,7 @@ def test_workers_share_one_store_and_agree(audited: tuple[Path, subprocess.Compl
     assert together["findings"] != []
 
 
-EXAMPLES = {"support_bot": 3, "own_csv": 5, "property_based": 6}
+EXAMPLES = {"support_bot": 3, "own_csv": 5, "property_based": 8}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -29,9 +30,17 @@ _MODULES = {
 
 
 def build(recipe: str, model: Any) -> Any:
-    """TextAttack's own ``Attack`` of a recipe on a model wrapper of its kind."""
+    """TextAttack's own ``Attack`` of a recipe on a model wrapper of its kind, without its warning of models it does not know."""
     module, name = _MODULES[recipe]
-    return getattr(importlib.import_module(f"textattack.attack_recipes.{module}"), name).build(model)
+    log = logging.getLogger("textattack")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return getattr(importlib.import_module(f"textattack.attack_recipes.{module}"), name).build(model)
+    finally:
+        log.setLevel(level)
 
 
 @dataclass(slots=True)
@@ -62,13 +71,7 @@ class Attacks:
 
     def _attack(self, recipe: str) -> Any:
         if recipe not in self._built:
-            log = logging.getLogger("textattack")
-            level = log.level
-            log.setLevel(logging.ERROR)  # it warns that it does not know this model's class
-            try:
-                self._built[recipe] = build(recipe, _nobody(self.textattack))
-            finally:
-                log.setLevel(level)
+            self._built[recipe] = build(recipe, _nobody(self.textattack))
         return self._built[recipe]
 
 

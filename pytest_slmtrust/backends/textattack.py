@@ -198,12 +198,15 @@ class TextAttackBackend:
                 yield index, Failure(f"TextAttack answers Perturb and Edits, not {type(request).__name__}")
                 continue
             try:
-                answer = self._perturb(textattack, request) if isinstance(request, Perturb) else self._edits(textattack, request)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # TextAttack's and nltk's, of their own doings
+                    edits = isinstance(request, Edits)
+                    answer = self._edits(textattack, request) if edits else self._perturb(textattack, request)
                 yield index, answer
             except Exception as error:  # one text that a transformation stumbles over is one failure
                 yield index, Failure(f"{request.recipe}: {type(error).__name__}: {error}")
 
-    def _perturb(self, textattack: Any, request: Perturb) -> str | Failure:
+    def _perturb(self, textattack: Any, request: Any) -> str | Failure:
         fault = _fault(request.recipe)
         if fault:
             return Failure(fault)
@@ -213,7 +216,7 @@ class TextAttackBackend:
             changed: str = self._augmenters[request.recipe].augment(request.text)[0]
         return Failure(f"{request.recipe} changed nothing in {request.text[:60]!r}") if changed == request.text else changed
 
-    def _edits(self, textattack: Any, request: Edits) -> Any:
+    def _edits(self, textattack: Any, request: Any) -> Any:
         if self._attacks is None:
             self._attacks = Attacks(textattack, _randomness)
         with stop_words(self._cache):

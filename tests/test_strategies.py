@@ -1,0 +1,72 @@
+"""Edits that a reader does not notice: they can be undone, one a word, the same in every process."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_slmtrust.strategies import _LOOK_ALIKES, KINDS, draw, unnoticed
+from pytest_slmtrust.texts import changes
+
+TEXT = "The food was wonderful, and the waiter was very kind."
+BACK = {ord(v): k for k, v in _LOOK_ALIKES.items()} | {0x200B: None}
+
+
+def plain(text: str) -> str:
+    return " ".join(text.translate(BACK).lower().split())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_does_what_it_says(kind: str) -> None:
+    for edited in draw(unnoticed(TEXT, kinds=[kind]), 20):
+        assert edited != TEXT
+        found = changes(TEXT, edited)
+        if kind in ("look-alike", "invisible", "case", "space"):
+            assert plain(edited) == plain(TEXT)
+        elif kind == "swap":
+            assert sorted(edited) == sorted(TEXT)
+        else:
+            assert all(re.sub(r"(.)\1+", r"\1", c.new) == re.sub(r"(.)\1+", r"\1", c.old) for c in found)
+        if kind in ("swap", "double", "invisible", "look-alike"):  # the first and the last letter of a word stay
+            assert all((c.new[0], c.new.rstrip(",.")[-1]) == (c.old[0], c.old.rstrip(",.")[-1]) for c in found)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data())
+def test_one_change_a_word_in_at_most_half_of_them(data: st.DataObject) -> None:
+    edited = data.draw(unnoticed(TEXT))
+    found = changes(TEXT, edited)
+    assert 1 <= len(found) <= 5
+    assert all(c.size <= 2 for c in found)
+
+
+def test_the_same_in_every_process() -> None:
+    code = f"from pytest_slmtrust.strategies import draw, unnoticed; print(ascii(draw(unnoticed({TEXT!r}), 12)))"
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert seen == {ascii(draw(unnoticed(TEXT), 12)) + "\n"}
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "said"),
+    [
+        (TEXT, {"kinds": ["typo"]}, "expected kinds of"),
+        (TEXT, {"kinds": []}, "expected kinds of"),
+        (TEXT, {"share": 0}, r"share in \(0, 1\]"),
+        (TEXT, {"share": 1.5}, r"share in \(0, 1\]"),
+        ("", {}, "no word"),
+        ("1 2 3", {"kinds": ["swap"]}, "no word"),
+    ],
+)
+def test_what_cannot_be_edited_says_so(text: str, options: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        unnoticed(text, **options)  # type: ignore[arg-type]
