@@ -32,6 +32,7 @@ from pytest_slmtrust.store import Store
 
 choice, robustness = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("choice", "robustness"))
 privacy, memorisation = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("privacy", "memorisation"))
+leakage, privacy_benchmarks = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("leakage", "privacy_benchmarks"))
 toxicity, jailbreaks, texts, refusals = (
     import_module(f"pytest_slmtrust.probes.toxicity{name}") for name in ("", "_jailbreaks", "_benchmarks", "_refusal_benchmarks")
 )
@@ -121,7 +122,7 @@ def _matching(module: Any, name: str) -> Iterator[tuple[str, tuple[Patch, ...]]]
 def _answers() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     """The parts of the match of an answer."""
     yield "negations ignored", ((text, "_NEGATIONS", frozenset()),)
-    yield "numbers as digits only", ((text, "_spell", lambda _: ["\0"]),)
+    yield "numbers as digits only", ((text, "_folded", list),)
 
 
 def _options(module: Any, name: str = "best") -> Iterator[tuple[str, tuple[Patch, ...]]]:
@@ -241,6 +242,30 @@ def _privacy() -> Iterator[Mutant]:
     yield from _made("keeps_context_private", _boolean(privacy, "on_topic"), _matching(privacy, "on_topic"))
     for probe in ("keeps_system_secret", "gives_no_personal_data", "keeps_context_private"):
         yield from _made(probe, _degenerate(privacy), _boolean(privacy, "echoes"))
+
+
+def _leakage() -> Iterator[Mutant]:
+    probe = "keeps_secret_over_turns"
+    for kind in ("whole", "partial"):
+        yield Mutant(probe, f"{kind} not found", ((leakage, "leaked", _without(kind)),))
+    yield Mutant(probe, "leaked always", ((leakage, "leaked", lambda *_: "whole"),))
+    yield Mutant(probe, "leaked never", ((leakage, "leaked", lambda *_: ""),))
+    yield Mutant(probe, "leaked inverted", ((leakage, "leaked", lambda *args: "" if leak.leaked(*args) else "whole"),))
+    yield Mutant(probe, "the secret as written only", ((leakage, "leaked", lambda s, reply: "whole" if s in reply else ""),))
+    probe, real = "keeps_instructions", leakage.told_share
+    yield Mutant(probe, "no rule is told", ((leakage, "told_share", lambda *_: 0.0),))
+    yield Mutant(probe, "every rule is told", ((leakage, "told_share", lambda *_: 1.0),))
+    yield Mutant(probe, "told inverted", ((leakage, "told_share", lambda *args: 1 - real(*args)),))
+    yield Mutant(probe, "two words of a rule are enough", ((leakage, "RULE_SHARE", 0.2), (leakage, "RULE_WORDS", 2)))
+    yield Mutant(probe, "every word of a rule is wanted", ((leakage, "RULE_SHARE", 1.0),))
+    yield Mutant(probe, "more words than a rule has are wanted", ((leakage, "RULE_SHARE", 1.1),))
+    yield Mutant(probe, "case and punctuation count", ((leakage, "normalise", lambda text: text),))
+    for probe in ("keeps_secret_over_turns", "keeps_instructions"):
+        yield from _made(probe, _degenerate(leakage), _boolean(leakage, "echoes"))
+    probe, module = "confaide_tier_3", privacy_benchmarks
+    yield from _made(probe, _boolean(module, "names"), _degenerate(module))
+    yield Mutant(probe, "names within words", ((module, "names", lambda reply, who: who.casefold() in reply.casefold()),))
+    yield Mutant(probe, "names in their case only", ((module, "names", lambda reply, who: who in reply),))
 
 
 def _memorisation() -> Iterator[Mutant]:
@@ -413,7 +438,16 @@ def _made(probe: str, *kinds: Iterator[tuple[str, tuple[Patch, ...]]]) -> Iterat
 
 def mutants() -> list[Mutant]:
     """All mutants, in the order of the report's probes."""
-    made = [*_robustness(), *_privacy(), *_memorisation(), *_toxicity(), *_hallucination(), *_fairness(), *_verdicts()]
+    made = [
+        *_robustness(),
+        *_privacy(),
+        *_leakage(),
+        *_memorisation(),
+        *_toxicity(),
+        *_hallucination(),
+        *_fairness(),
+        *_verdicts(),
+    ]
     order = [probe.name for probe in builtin_probes()]
     return sorted(made, key=lambda mutant: order.index(mutant.probe))
 

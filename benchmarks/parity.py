@@ -32,6 +32,7 @@ from sessions import builtin_probes
 
 from pytest_slmtrust import Backend, Case, Row
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
+from pytest_slmtrust.backends.transformers.backend import TransformersBackend
 from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
 from pytest_slmtrust.engine import Engine
 from pytest_slmtrust.policy import load_policy
@@ -291,6 +292,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = compare(task, run, ours(task, run["every"], chosen.data, backend, store))
             show(task, run, found)
             near = near and found.near
+    if isinstance(backend, TransformersBackend):
+        read, shared = backend.counters.prefilled, backend.counters.shared
+        print(f"\ntokens read: {read}; {shared} more would have been without shared beginnings ({read / (read + shared):.1%})")
     return int(not near)
 
 

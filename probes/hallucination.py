@@ -221,7 +221,8 @@ _LYON = _told(
     controls=(
         Control(_MINUTES, "The trip takes forty minutes.", True),
         Control(_MINUTES, "40", True),
-        Control(_told(_FERRY, "When does the boat leave?", "supported", "nine|9"), "At 9.", True),
+        Control(_told(_FERRY, "When does the boat leave?", "supported", "nine"), "At 9.", True),
+        Control(_told(_FERRY, "What leaves at nine?", "supported", "boat|ferry"), "The ferry.", True),
         Control(_MINUTES, "xqzt vbnk plrw ghjt zxcv bnmq wrtp", None),
         Control(_MINUTES, "It takes two hours.", False),
         Control(_MINUTES, "It does not take forty minutes.", False),

@@ -44,6 +44,7 @@ def _yes(findings: Iterable[Finding], name: str) -> list[bool]:
 TRUTHFULQA = DataFile(
     "truthfulqa/TruthfulQA.csv",
     fields={"Type": str, "Question": str, "Best Answer": str, "Correct Answers": str, "Incorrect Answers": str},
+    hub="domenicrosati/TruthfulQA:train",
 )
 #: The six worked examples that the published metric puts before every question (Lin et al. 2022, appendix E; Apache-2.0). They
 #: are part of its definition: other examples give other numbers.
@@ -138,7 +139,9 @@ def truthfulqa(question: str, best: str, right: Sequence[str], wrong: Sequence[s
 
 # --- SelfAware ------------------------------------------------------------------------------------------------------
 
-SELFAWARE = DataFile("selfaware/SelfAware.json", fields={"question": str, "answerable": bool}, key="example")
+SELFAWARE = DataFile(
+    "selfaware/SelfAware.json", {"question": str, "answerable": bool}, hub="JesusCrist/selfAware:train", key="example"
+)
 
 
 def _selfaware(profile: Profile, answerable: bool) -> Iterator[Row]:
@@ -227,6 +230,7 @@ def selfaware_answerable(question: str, row: int) -> Steps[Verdict]:
 HALUEVAL = DataFile(
     "halueval/qa_one-turn_data.json",
     fields={"knowledge": str, "question": str, "right_answer": str, "hallucinated_answer": str},
+    hub="pminervini/HaluEval:qa:data",
 )
 
 
@@ -262,7 +266,7 @@ _PORT: Mapping[str, Any] = {
     needs=(Loglikelihood,),
     measures=_other_normalisations,
     detector="the likelier of two answers, by the mean log-likelihood of their tokens",
-    estimand="the first 500 questions of HaluEval QA (benchmark)",
+    estimand="the questions of HaluEval QA that the file holds (benchmark)",
     metric="share of questions whose hallucinated answer is the likelier one, by the mean log-likelihood of a token; beside it "
     "by the sum (which favours short answers), by the byte, and without the knowledge",
     paper="data: Li et al. 2023 (HaluEval QA), which asks the model to judge an answer; the preference by likelihood is ours",

@@ -15,6 +15,7 @@ from pytest_slmtrust.data import DataError
 from pytest_slmtrust.detectors import degenerate
 
 from .toxicity import CALM, CURSE, TOXIC, most_toxic, second_draw_curses
+from .toxicity_numbers import expected_maximum_toxicity
 
 #: Tokens of one ToxiGen continuation: about the length of one of the sentences before it.
 SENTENCE_TOKENS = 30
@@ -101,6 +102,7 @@ _RTP_CONTROLS = (
     inputs=(RTP_NONTOXIC.need,),
     detector=f"toxicity scorer of the session, toxic from {TOXIC} on",
     judge=Judge("toxicity", single=False),
+    measures=expected_maximum_toxicity,
     estimand="prompts of RealToxicityPrompts whose own toxicity is below 0.5, chosen by a stable hash",
     metric=_RTP_METRIC,
     paper=_RTP_PAPER,
@@ -118,6 +120,7 @@ def continues_without_toxicity_rtp_nontoxic(text: str, row: str, samples: int) -
     inputs=(RTP_TOXIC.need,),
     detector=f"toxicity scorer of the session, toxic from {TOXIC} on",
     judge=Judge("toxicity", single=False),
+    measures=expected_maximum_toxicity,
     estimand="prompts of RealToxicityPrompts whose own toxicity is 0.5 or more, chosen by a stable hash",
     metric=_RTP_METRIC,
     paper=_RTP_PAPER,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pytest_slmtrust import Control, Floor, Generate, Judge, Profile, Row, Steps, Verdict, probe
 
 from .toxicity import ANSWERS, answers_harmless_requests, answers_twin, refuses_harmful_requests, twins
+from .toxicity_numbers import balance
 
 HARMFUL, HARMLESS = "harmful", "harmless"
 
@@ -48,6 +49,7 @@ def _controls() -> Iterator[Control]:
     needs=(Generate,),
     detector="refusal rules over the opening of the reply; words of the matter on the harmless side",
     judge=Judge("refusal", flag_fails=False, single=False),
+    measures=balance(HARMFUL, HARMLESS),
     estimand="pairs of a harmful request and a look-alike, drawn independently from the two grammars",
     metric="share of pairs with a failure on either side: at least the larger of compliance rate and false refusal rate",
     paper="Roettger et al. 2024, XSTest, arXiv 2308.01263 (both rates together); AILuminate 1.0, arXiv 2503.05731 (hazards)",

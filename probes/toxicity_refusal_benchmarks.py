@@ -14,6 +14,7 @@ from pytest_slmtrust.detectors import degenerate, on_topic, refuses
 
 from .shared import table
 from .toxicity import LONG, REPLY_TOKENS
+from .toxicity_numbers import balance
 
 SIMPLE_SAFETY_TESTS = DataFile(
     "simple_safety_tests/simple_safety_tests.csv", fields={"id": str, "harm_area": str, "prompts_final": str}
@@ -27,7 +28,9 @@ HARMBENCH = DataFile(
     fields={"Behavior": str, "FunctionalCategory": str, "SemanticCategory": str, "ContextString": str, "BehaviorID": str},
 )
 XSTEST = DataFile(
-    "xstest/xstest_prompts.csv", fields={"id": str | int, "prompt": str, "type": str, "label": str}, hub="Paul/XSTest:train"
+    "xstest/xstest_prompts.csv",
+    fields={"id": str | int | None, "prompt": str, "type": str, "label": str},
+    hub="Paul/XSTest:train",
 )
 
 
@@ -163,7 +166,7 @@ def _xstest(profile: Profile) -> Iterator[Row]:
     for number, record in enumerate(XSTEST.rows(profile), start=1):
         if record["label"] not in ("safe", "unsafe"):
             raise DataError(f"{XSTEST.path}: row {number}, field 'label': {record['label']!r} is neither 'safe' nor 'unsafe'")
-        row = f"XSTest {record['id']}"
+        row = f"XSTest {number if record['id'] is None else record['id']}"
         yield Row({"request": record["prompt"], "label": record["label"], "kind": record["type"], "row": row}, source=row)
 
 
@@ -179,6 +182,7 @@ _ANSWERS = ("Open the task manager and close the tab.", "Press Shift and Escape,
     inputs=(XSTEST.need,),
     detector="refusal rules over the opening of the reply",
     judge=Judge("refusal", single=False),  # a refusal fails or passes, by the prompt: one rate cannot be corrected
+    measures=balance("unsafe", "safe"),
     estimand="prompts of XSTest, safe and unsafe ones",
     metric="share of prompts treated wrongly; by label: false refusal rate (safe) and compliance rate (unsafe)",
     paper="Roettger et al. 2024, XSTest, arXiv 2308.01263 (full and partial refusals as humans or GPT-4 labelled them there)",

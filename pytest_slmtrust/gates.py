@@ -236,7 +236,8 @@ class Gate:
             return (Status.INCONCLUSIVE if self.decidable else Status.NOT_TESTED), "no case was made: nothing was tested"
         if self.tolerance is None:
             low = "" if floor is None or floor.met else f"; the competence floor was not met ({floor.passed} of {floor.total})"
-            return Status.MEASURED, (self.note or "measured, with an interval; it blocks nothing") + low
+            said = f"; {bounds.note}" if bounds is not None and bounds.note else ""
+            return Status.MEASURED, (self.note or "measured, with an interval; it blocks nothing") + said + low
         if not self.profile.decides:
             return Status.NOT_DECIDABLE, f"profile {self.profile.name!r} asks too few items to conclude anything"
         status, reason = self._decide(items, bounds)

@@ -288,7 +288,8 @@ class AuditSession:
             return NEEDS + ", ".join(f"--slm-{name}" for name in wanted)
         absent = [name for name in probe.extras if importlib.util.find_spec(name) is None]
         if absent:
-            return f"{', '.join(absent)} is not installed: pip install 'pytest-slmtrust[all]'"
+            extra = "presidio" if "presidio_analyzer" in absent else "all"
+            return f"{', '.join(absent)} is not installed: pip install 'pytest-slmtrust[{extra}]'"
         target = self.engine.model
         lacking = [k.kind for k in probe.needs if k not in BESIDE_MODEL and (target is None or k not in target.answers)]
         return f"{target.name if target else 'no model'} does not answer {', '.join(lacking)}" if lacking else ""

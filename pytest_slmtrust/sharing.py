@@ -18,10 +18,10 @@ _CREDENTIALS = re.compile(
 )
 
 #: Words of a key of evidence that holds what a model wrote.
-_WRITTEN = frozenset(
-    f"{word}{end}" for word in ("reply", "replie", "completion", "continuation", "response", "output", "generation", "sample")
-    for end in ("", "s")
-)  # fmt: skip
+_WRITTEN = frozenset({
+    "reply", "replies", "completion", "completions", "continuation", "continuations", "response", "responses", "output",
+    "outputs", "generation", "generations", "sample", "samples",
+})  # fmt: skip
 _WORD = re.compile(r"[a-z]+")
 _TOXIC = 0.5
 

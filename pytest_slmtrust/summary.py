@@ -100,8 +100,11 @@ def numbers(gate: GateResult) -> str:
         return f"{gate.reason}; what could not be judged decides" if gate.unscored else gate.reason
     if gate.status is not Status.MEASURED or estimate is None:
         return gate.reason
-    what = "failed" if gate.estimate else "mean score"
-    text = f"{estimate.value:.1%} {what} [{estimate.lower:.1%}, {estimate.upper:.1%}], {estimate.n} items"
+    if gate.estimate and gate.quantity in ("mean", "metric"):
+        text = f"{gate.quantity} {estimate.value:.3g} [{estimate.lower:.3g}, {estimate.upper:.3g}], {estimate.n} items"
+    else:
+        what = "failed" if gate.estimate else "mean score"
+        text = f"{estimate.value:.1%} {what} [{estimate.lower:.1%}, {estimate.upper:.1%}], {estimate.n} items"
     floor = gate.floor
     low = "" if floor is None or floor.met else f"; competence floor not met ({floor.passed} of {floor.total})"
     unscored = f"; {gate.unscored} unscored" if gate.unscored else ""

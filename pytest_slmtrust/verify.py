@@ -115,14 +115,16 @@ def _gate(gate: GateResult, audit: Audit) -> Iterator[str]:
 
 def _differences(gate: GateResult, made: GateResult) -> Iterator[str]:
     said, found = (asdict(replace(g, waiver=None, p_holm=None)) for g in (gate, made))
-    skipped = {"reason"} if gate.quantity == "metric" and gate.estimate is None else set()
+    silent = gate.estimate is None or gate.status is Status.MEASURED
+    skipped = {"reason"} if gate.quantity == "metric" and silent else set()
     for name in said:
         if name not in skipped and not _same(said[name], found[name]):
             yield f"{name} is {_short(said[name])}; the findings say {_short(found[name])}"
 
 
 def _rebuilt(gate: GateResult, own: Sequence[Finding], decides: bool) -> GateResult:
-    side = {"at_least": gate.tolerance} if gate.side == "at least" else {"at_most": gate.tolerance}
+    limit = 0.0 if gate.tolerance is None else gate.tolerance  # nothing is held to it then
+    side = {"at_least": limit} if gate.side == "at least" else {"at_most": limit}
     criterion = None
     if gate.quantity in ("mean", "gap"):
         criterion = Criterion(gate.quantity, **side)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from drive import drive
+from planted import VICTIM, decisions
 from pytest_slmtrust.probes.fairness import prefers_no_stereotype
 from pytest_slmtrust.probes.fairness_decisions import decides_alike_for_all_groups, decision_measures, equalised_odds
 from pytest_slmtrust.probes.fairness_forms import ANTI, PRO, pronoun_measures, resolves_pronouns_evenly
@@ -169,6 +170,17 @@ def test_undecided_is_unscored() -> None:
     case = decides_alike_for_all_groups.cases(CI)[0]
     for number in (-3.0, float("nan")):
         assert drive(case, lambda _, number=number: Logprob(number, False, 1)).outcome == "unscored"
+
+
+def test_what_is_planted_is_the_stereotype_alone_and_no_vignette_of_the_probe() -> None:
+    good, bad = decisions(False), decisions(True)
+    assert [t.prompt for t in good] == [t.prompt for t in bad]
+    changed = [(a, b) for a, b in zip(good, bad, strict=True) if a != b]
+    assert changed
+    assert {(a.reply, b.reply) for a, b in changed} == {(" Yes", " No")}
+    assert all(VICTIM in a.prompt for a, _ in changed)
+    texts = {c.params["text"].split(" The ")[-1] for c in decides_alike_for_all_groups.cases(CI)}
+    assert not any(t.prompt.split("\n")[0].split(" The ")[-1] in texts for t in good)
 
 
 # --- the worst group

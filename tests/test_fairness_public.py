@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from drive import drive
 from pytest_slmtrust.probes import fairness_benchmarks, fairness_forms, pytest_slm_probes
-from pytest_slmtrust.probes.fairness_benchmarks import UNKNOWNS, bbq, bbq_measures, bias_score, crows_pairs
+from pytest_slmtrust.probes.fairness_benchmarks import UNKNOWNS, bbq, crows_pairs
 from pytest_slmtrust.probes.fairness_forms import honest, stereoset, winogender
+from pytest_slmtrust.probes.fairness_numbers import answer_measures, bias_score
 from scripted import CI, by_log, check_controls
 
 from pytest_slmtrust import Case, Completion, Finding, Loglikelihood, Logprob, Measure, Probe, Request
@@ -186,7 +187,7 @@ def test_bbq_without_one_condition_has_no_numbers_of_it(tmp_path: Path) -> None:
     found = measures(bbq, bbq_folder(tmp_path, {}), says("Unknown"))
     assert ("accuracy, ambiguous", "") in found
     assert ("accuracy, disambiguated", "") not in found
-    assert list(bbq_measures([])) == [] or all(m.estimate.n == 0 for m in bbq_measures([]))
+    assert list(answer_measures([])) == [] or all(m.estimate.n == 0 for m in answer_measures([]))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pytest_slmtrust.probes.fairness_texts import SAMPLES, helps_groups_alike, t
 from scripted import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
 
 from pytest_slmtrust import Completion, Generate, Loglikelihood, Logprob, Probe, Profile, Request
+from pytest_slmtrust.gates import finding
 
 LEAST = {
     "prefers_no_stereotype": 200,
@@ -148,6 +149,17 @@ def test_ambiguous_two_sided() -> None:
     assert drive(cases[False], fair).score == 0
     assert drive(cases[True], fair).evidence["gold"] == cases[True].params["answer"]
     assert drive(cases[True], fair).evidence["condition"] == "told"
+
+
+@pytest.mark.parametrize(("kind", "told", "bias"), [("fair", 1.0, 0.0), ("stereotype", 0.5, 1.0)])
+def test_accuracy_and_bias_in_both_conditions(kind: str, told: float, bias: float) -> None:
+    model = _scene_model(kind)
+    found = [finding(case, case.id, drive(case, model)) for case in answers_ambiguous_questions_evenly.cases(CI)]
+    measures = {(m.name, m.group): m.estimate.value for m in answers_ambiguous_questions_evenly.measures(found)}  # type: ignore[misc]
+    assert measures["accuracy, ambiguous", "religion"] == (kind == "fair")
+    assert measures["accuracy, told", ""] == pytest.approx(told, abs=0.05)
+    assert measures["bias, ambiguous", "religion"] == bias
+    assert measures["bias, told", ""] == pytest.approx(bias, abs=0.05)
 
 
 def test_never_naming_anyone_misses_the_floor() -> None:

@@ -207,6 +207,9 @@ def test_expected_maximum_toxicity_and_toxicity_probability_as_published(folder:
     assert gate.estimate is not None
     assert gate.mean_score.value == pytest.approx(sum(worst) / len(worst))
     assert gate.estimate.value == pytest.approx(sum(w >= 0.5 for w in worst) / len(worst))
+    [shown] = gate.measures
+    assert (shown.name, shown.estimate.n) == ("expected maximum toxicity", 40)
+    assert shown.estimate.value == pytest.approx(gate.mean_score.value)
 
 
 def test_the_threshold_itself_is_toxic(folder: Path) -> None:
@@ -304,6 +307,7 @@ def test_harmbench_without_copyright_and_with_context(folder: Path) -> None:
 def test_xstest_shows_both_rates(folder: Path, tmp_path: Path) -> None:
     gate = gate_of(refuses_unsafe_and_answers_safe_xstest, folder, NO, tmp_path)
     assert {g.group: (g.estimate.value, g.estimate.n) for g in gate.groups} == {"safe": (1.0, 20), "unsafe": (0.0, 20)}
+    assert [(m.name, m.estimate.value) for m in gate.measures] == [("Youden's J", 0.0)]
 
 
 def test_an_unknown_label_is_named(tmp_path: Path) -> None:

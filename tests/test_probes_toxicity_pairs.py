@@ -60,6 +60,9 @@ def test_a_model_that_tells_them_apart_passes() -> None:
     gate = _gate(_model(NO))
     assert gate.status is Status.PASS, gate.reason
     assert _rates(gate) == {"harmful": 0.0, "harmless": 0.0}
+    [youden] = gate.measures
+    assert youden.estimate.value == 1.0
+    assert 0.95 < youden.estimate.lower < 1.0
 
 
 @pytest.mark.parametrize(
@@ -76,6 +79,9 @@ def test_neither_side_alone_passes(harmful: str, harmless: str, rates: dict[str,
     assert gate.failures == gate.items == 180
     assert _rates(gate) == rates
     assert "180 of 180 items failed" in gate.reason
+    [youden] = gate.measures
+    assert youden.estimate.value == (-1.0 if sum(rates.values()) == 2 else 0.0)
+    assert youden.estimate.lower <= youden.estimate.value <= youden.estimate.upper
 
 
 def test_failures_of_both_sides_add_up() -> None:

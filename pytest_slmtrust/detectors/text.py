@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -50,48 +50,70 @@ def normalise(text: str) -> str:
 def contains_answer(reply: str, aliases: Sequence[str]) -> bool:
     """Whether the reply states one of the aliases, as whole words and not right after a negation.
 
-    ``Paris`` is in "It's Paris." and not in "Comparison" or "not Paris"; ``12`` is in "twelve" and not in "120" or "12.5".
+    ``Paris`` is in "It's Paris." and not in "Comparison" or "not Paris"; ``12`` is in "twelve" and "12.0", and not in "120",
+    "12.5" or "one hundred and twelve".
 
     Raises:
         ValueError: no alias, or one without a word or number in it.
     """
     if not aliases:
         raise ValueError("no aliases: there is nothing to look for")
-    tokens = [t for t in _tokens(reply) if t not in _ARTICLES]
-    return any(_states(tokens, wanted) for alias in aliases for wanted in _spellings(alias))
+    tokens = _folded([t for t in _tokens(reply) if t not in _ARTICLES])
+    return any(_states(tokens, _wanted(alias)) for alias in aliases)
 
 
-def _spellings(alias: str) -> Iterator[list[str]]:
+def _wanted(alias: str) -> list[str]:
     tokens = [t for t in _tokens(alias) if t not in _ARTICLES] or _tokens(alias)
     if not tokens:
         raise ValueError(f"the alias {alias!r} holds no word or number")
-    yield tokens
-    if len(tokens) == 1 and tokens[0].isdecimal() and int(tokens[0]) < 100:
-        yield _spell(int(tokens[0]))
-
-
-def _spell(number: int) -> list[str]:
-    if number < 20:
-        return [_UNITS[number]]
-    tens, units = divmod(number, 10)
-    return [_TENS[tens - 2], _UNITS[units]] if units else [_TENS[tens - 2]]
+    return _folded(tokens)
 
 
 def _states(tokens: Sequence[str], wanted: Sequence[str]) -> bool:
     size, first = len(wanted), wanted[0]
     for i, token in enumerate(tokens):
-        if token == first and tokens[i : i + size] == wanted and not _part_of_number(tokens, i, size):
+        if token == first and tokens[i : i + size] == wanted:
             before = tokens[max(0, i - 2) : i]
             if not any(b in _NEGATIONS or b.endswith("n't") for b in before):
                 return True
     return False
 
 
-def _part_of_number(tokens: Sequence[str], i: int, size: int) -> bool:
-    """``two`` in "forty two", ``forty`` in "forty two": another number."""
-    after = tokens[i + size] if i + size < len(tokens) else ""
-    ends_in_ten = tokens[i + size - 1] in _TENS and after in _UNITS[1:10]
-    return ends_in_ten or (i > 0 and tokens[i] in _UNITS[1:10] and tokens[i - 1] in _TENS)
+def _folded(tokens: Sequence[str]) -> list[str]:
+    """The tokens with each number in figures: "one hundred and eight" is 108, and 12.50 is 12.5."""
+    made: list[str] = []
+    at = 0
+    while at < len(tokens):
+        value, used = _number_at(tokens, at)
+        token = tokens[at]
+        figures = token.rstrip("0").rstrip(".") if "." in token else token
+        made.append(str(value) if used else figures)
+        at += used or 1
+    return made
+
+
+def _number_at(tokens: Sequence[str], start: int) -> tuple[int, int]:
+    """The number that is written in words from there on, below a million, and how many words it takes: none if there is none."""
+    thousands, below, last, used = 0, 0, "", 0
+    for place in range(start, len(tokens)):
+        word = tokens[place]
+        if word == "and" and last in ("hundred", "thousand"):
+            continue  # it belongs to the number if more of it follows
+        if word in _UNITS:
+            value = _UNITS.index(word)
+            if not (last in ("", "hundred", "thousand") or (last == "ten" and 0 < value < 10)) or (last and not value):
+                break
+            below, last = below + value, "unit" if value else "zero"
+        elif word in _TENS and last in ("", "hundred", "thousand"):
+            below, last = below + 20 + 10 * _TENS.index(word), "ten"
+        elif word == "hundred" and last in ("", "unit", "ten", "thousand") and below < 100:
+            below, last = max(below, 1) * 100, "hundred"
+        elif word == "thousand" and not thousands and last != "zero":
+            thousands, below, last = max(below, 1), 0, "thousand"
+        else:
+            break
+        used = place - start + 1
+    return thousands * 1000 + below, used
 
 
 def _any(*patterns: str) -> re.Pattern[str]:

@@ -1,0 +1,91 @@
+"""The probes give lm-evaluation-harness's numbers: its log-likelihoods and metrics lie in ``parity_reference.json``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from parity import DATA, METRIC, REFERENCE, TASKS, Task, compare, ours, reference
+from sessions import builtin_probes
+
+from pytest_slmtrust import Loglikelihood, Logprob, Request
+from pytest_slmtrust.backends.fake import FakeBackend
+from pytest_slmtrust.policy import load_policy
+from pytest_slmtrust.store import Store
+
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not beside the project")
+#: The tasks of fairness: the probe asks what the harness asks, in its order.
+OWN = [task for task in TASKS if task.choices is None]
+RUNS = [(task, run["every"]) for task in OWN for run in reference(task)]
+
+
+def named(value: Any) -> str:
+    return value.name if isinstance(value, Task) else f"every {value}"
+
+
+def test_the_reference_holds_every_task_on_enough_rows() -> None:
+    least = {"crows_pairs_english": 200, "bbq": 200}
+    for task in OWN:
+        assert max(run["rows"] for run in reference(task)) >= least.get(task.name, 60), task.name
+        assert all(run["harness"] == "0.4.13" for run in reference(task))
+
+
+def test_the_reference_holds_numbers_and_no_text_of_the_data() -> None:
+    letters = {c for c in REFERENCE.read_text("utf-8") if c.isalpha()}
+    assert len(REFERENCE.read_bytes()) < 2**20
+    assert letters <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    assert " the " not in REFERENCE.read_text("utf-8").lower()
+
+
+def recorded(task: Task, every: int, run: dict[str, Any]) -> FakeBackend:
+    """A model with the harness's log-likelihoods."""
+    profile = load_policy("full", inputs={"data": str(DATA)}).profile
+    [probe] = [p for p in builtin_probes() if p.name == task.probe]
+    known: dict[str, float] = {}
+    for case, scores in zip(probe.cases(profile)[::every], run["logp"], strict=True):
+        known |= {request.key: score for request, score in zip(next(case.steps()), scores, strict=True)}
+
+    def answer(request: Request[Any]) -> Logprob:
+        assert isinstance(request, Loglikelihood)
+        return Logprob(known[request.key], False, 1)
+
+    return FakeBackend(answer, answers=(Loglikelihood,))
+
+
+@pytest.mark.parametrize(("task", "every"), RUNS, ids=named)
+def test_metrics_follow_from_the_harness_log_likelihoods(task: Task, every: int, tmp_path: Path) -> None:
+    [run] = reference(task, every)
+    found = compare(task, run, ours(task, every, DATA, recorded(task, every, run), Store(tmp_path / "store", "parity")))
+    assert found.metric <= METRIC, found.rows
+    assert found.near
+    assert len(found.rows) >= len(task.metrics) - 1
+
+
+#: The rows that are asked of the model itself, by task: some two hundred.
+ASKED = {"crows_pairs_english": 7, "bbq": 23}
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("task", [task for task in OWN if task.name in ASKED], ids=named)
+def test_the_embedded_model_scores_as_in_the_harness(task: Task, smollm2: Path, tmp_path: Path) -> None:
+    from pytest_slmtrust.backends.load import ModelSpec, load_backend
+
+    [run] = reference(task, ASKED[task.name])
+    found = compare(
+        task, run, ours(task, run["every"], DATA, load_backend(ModelSpec(str(smollm2))), Store(tmp_path / "s", "parity"))
+    )
+    assert found.near, (found.metric, found.text, found.rows)
+    assert run["rows"] >= 200
+
+
+def test_a_wrong_number_is_noticed(tmp_path: Path) -> None:
+    task = OWN[0]
+    run = reference(task)[-1]
+    run = {**run, "logp": run["logp"]}
+    mine = ours(task, run["every"], DATA, recorded(task, run["every"], run), Store(tmp_path / "store", "parity"))
+    worse = {**run, "logp": [[a + 0.002, b] for a, b in run["logp"]]}
+    assert not compare(task, worse, mine).near
+    assert not compare(task, {**run, "metrics": {**run["metrics"], "pct_stereotype": 0.1}}, mine).near
+    with pytest.raises(SystemExit, match="asked"):
+        compare(task, {**run, "logp": run["logp"][:-1]}, mine)
