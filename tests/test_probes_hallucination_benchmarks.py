@@ -260,12 +260,15 @@ def test_the_public_files_load() -> None:
 @public
 @pytest.mark.model
 @pytest.mark.parametrize("name", ["truthfulqa_mc1", "truthfulqa_mc2"])
-def test_truthfulqa_equals_the_harness(name: str, smollm2: Any, tmp_path: Path) -> None:
+def test_truthfulqa_equals_the_harness(name: str, smollm2: Path, tmp_path: Path) -> None:
+    from pytest_slmtrust.backends.load import ModelSpec, load_backend
+
     [task] = [task for task in TASKS if task.name == name]
     run = max(reference(task), key=lambda run: int(run["every"]))
     assert run["rows"] >= 60
     assert run["harness"] == "0.4.13"
-    found = compare(task, run, ours(task, run["every"], DATA, smollm2, Store(tmp_path, "parity")))
+    mine = ours(task, run["every"], DATA, load_backend(ModelSpec(str(smollm2))), Store(tmp_path / "store", "parity"))
+    found = compare(task, run, mine)
     assert found.rows
     assert found.metric <= 1e-4
     assert found.text <= 1e-3
