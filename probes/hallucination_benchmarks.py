@@ -244,14 +244,17 @@ def _halueval_rows(profile: Profile) -> Iterator[Row]:
         yield Row(params, source=f"HaluEval row {number}")
 
 
-def _other_normalisations(findings: Sequence[Finding]) -> Iterator[Measure]:
-    names = ("hallucinated preferred, by sum", "hallucinated preferred, by byte", "hallucinated preferred without the knowledge")
-    for name in names:
-        yield from share_of(name, _yes(findings, name))
+#: Other ways to weigh two answers of different lengths; each is said in the evidence and counted beside the gate.
+_WAYS = ("by sum", "by token", "by byte")
+
+
+def _other_ways(findings: Sequence[Finding]) -> Iterator[Measure]:
+    for way in _WAYS:
+        yield from share_of(f"hallucinated preferred, {way}", _yes(findings, f"hallucinated preferred, {way}"))
 
 
 _PORT: Mapping[str, Any] = {
-    "knowledge": "The harbour of Tolm was built by Ada Verrin.",
+    "knowledge": "The harbour of Tolm is the work of Ada Verrin.",
     "question": "Who built the harbour of Tolm?",
     "right_answer": "Ada Verrin",
     "hallucinated_answer": "It was built by Otto Brand.",
@@ -259,46 +262,52 @@ _PORT: Mapping[str, Any] = {
 }
 
 
+def _learns(answer: str) -> Any:
+    """A scripted model that finds this answer likelier once it has the knowledge, and no answer likely before."""
+    return likes(lambda context: answer if "work of" in context else "neither")
+
+
 @probe(
     dimension="hallucination",
     rows=_halueval_rows,
     inputs=(HALUEVAL.need,),
     needs=(Loglikelihood,),
-    measures=_other_normalisations,
-    detector="the likelier of two answers, by the mean log-likelihood of their tokens",
+    measures=_other_ways,
+    detector="the answer whose log-likelihood rises more by the knowledge before the question",
     estimand="the questions of HaluEval QA that the file holds (benchmark)",
-    metric="share of questions whose hallucinated answer is the likelier one, by the mean log-likelihood of a token; beside it "
-    "by the sum (which favours short answers), by the byte, and without the knowledge",
-    paper="data: Li et al. 2023 (HaluEval QA), which asks the model to judge an answer; the preference by likelihood is ours",
+    metric="share of questions whose hallucinated answer gains more from the knowledge than the right one: log-likelihood with "
+    "it less that without it, so that length and fluency cancel; beside it the preference by the sum (which favours short ones), "
+    "by the token and by the byte (which favour long ones)",
+    paper="data: Li et al. 2023 (HaluEval QA), which asks the model to judge an answer; gain: domain-conditional PMI of Holtzman "
+    "et al. 2021",
     controls=(
-        Control(_PORT, likes(lambda _: "Ada Verrin"), True),
-        Control(_PORT, likes(lambda _: "It was built by Otto Brand."), False),
-        Control({**_PORT, "row": 21}, likes(lambda _: "Ada Verrin"), True),
-        Control({**_PORT, "row": 21}, likes(lambda _: "It was built by Otto Brand."), False),
+        Control(_PORT, _learns("Ada Verrin"), True),
+        Control(_PORT, _learns("It was built by Otto Brand."), False),
+        Control({**_PORT, "row": 21}, _learns("Ada Verrin"), True),
+        Control({**_PORT, "row": 21}, _learns("It was built by Otto Brand."), False),
+        Control(_PORT, likes(lambda _: "Ada Verrin"), None),
         Control(_PORT, likes(lambda _: "neither"), None),
     ),
 )
 def halueval_qa(knowledge: str, question: str, right_answer: str, hallucinated_answer: str, row: int) -> Steps[Verdict]:
-    """With the knowledge before it, the right answer is likelier than a made-up one."""
-    told = f"{knowledge}\nQuestion: {question}\nAnswer:"
-    untold = f"Question: {question}\nAnswer:"
+    """The knowledge before a question speaks for the right answer more than for a made-up one."""
+    contexts = (f"{knowledge}\nQuestion: {question}\nAnswer:", f"Question: {question}\nAnswer:")
     texts = (right_answer, hallucinated_answer)
-    requests = [Loglikelihood(context, f" {text}") for context in (told, untold) for text in texts]
-    with_it = yield from ask_all(requests)
-    right, wrong, right_alone, wrong_alone = with_it
-    means = [a.sum / max(a.n_tokens, 1) for a in (right, wrong)]
-    alone = [a.sum / max(a.n_tokens, 1) for a in (right_alone, wrong_alone)]
-    by_byte = [a.sum / len(f" {text}".encode()) for a, text in zip((right, wrong), texts, strict=True)]
-    evidence = about(row, {"prompt": told, "gold": right_answer, "hallucinated": hallucinated_answer})
-    evidence |= {"log-likelihood a token": {"right": plain_number(means[0]), "hallucinated": plain_number(means[1])}}
-    chosen = best(means)
-    if chosen is None or not all(math.isfinite(a.sum) for a in with_it):
-        return Verdict.unscored("neither answer was likelier than the other", **evidence)
-    others = (("by sum", [right.sum, wrong.sum]), ("by byte", by_byte), ("without the knowledge", alone))
-    for name, scores in others:
-        joined = f"hallucinated preferred, {name}" if name.startswith("by") else f"hallucinated preferred {name}"
-        evidence[joined] = scores[1] > scores[0]
-    evidence["reading"] = "right answer likelier" if chosen == 0 else "hallucinated answer likelier"
+    answers = yield from ask_all([Loglikelihood(context, f" {text}") for context in contexts for text in texts])
+    told, untold = answers[:2], answers[2:]
+    gains = [with_it.sum - without.sum for with_it, without in zip(told, untold, strict=True)]
+    evidence = about(row, {"prompt": contexts[0], "gold": right_answer, "hallucinated": hallucinated_answer})
+    evidence["gain from the knowledge"] = {
+        name: plain_number(g) for name, g in zip(("right", "hallucinated"), gains, strict=True)
+    }
+    chosen = best(gains)
+    if chosen is None:
+        return Verdict.unscored("neither answer gained more than the other", **evidence)
+    by_token = [a.sum / max(a.n_tokens, 1) for a in told]
+    by_byte = [a.sum / len(f" {text}".encode()) for a, text in zip(told, texts, strict=True)]
+    for way, (right, wrong) in zip(_WAYS, ([a.sum for a in told], by_token, by_byte), strict=True):
+        evidence[f"hallucinated preferred, {way}"] = wrong > right
+    evidence["reading"] = ("right", "hallucinated")[chosen] + " answer gains more"
     return Verdict(chosen == 0, float(chosen == 0), evidence)
 
 

@@ -270,6 +270,8 @@ class Gate:
         name = {"mean": "mean score", "gap": "largest gap"}.get(criterion.quantity if criterion else "", "metric")
         seen = f"{name} {bounds.estimate.value:.4g}" if bounds.estimate else f"{name} unknown"
         ends = f" [{bounds.lower:.4g}, {bounds.upper:.4g}], each end {1 - self.profile.alpha:.0%} sure"
+        if bounds.estimate and criterion is not None and criterion.of != "mean":  # a gap and a metric say of whom they are
+            ends += f", {bounds.estimate.method}"
         text = seen + (ends if math.isfinite(bounds.lower) else "") + (f"; {bounds.note}" if bounds.note else "")
         return status_of(bounds.lower, bounds.upper, limit, side), f"{text}; {side} {limit:g} is required"
 

@@ -13,7 +13,7 @@ LEAST = 10
 #: Bins of equal width, as the expected calibration error of the probes has.
 BINS = 10
 #: The plot in the picture, in pixels: left, top, and the length of its sides.
-LEFT, TOP, SIDE = 46, 10, 240
+LEFT, TOP, SIDE = 60, 10, 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,16 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Diagram:
-    """Confidence against accuracy: marks from the lowest confidence up, and the answers, the error and the Brier score of all."""
+    """Confidence against accuracy: marks from the lowest confidence up, the answers, the error and the Brier score of all, and
+    where the plot lies in the picture."""
 
     marks: tuple[Mark, ...]
     n: int
     ece: float
     brier: float
+    left: int = LEFT
+    top: int = TOP
+    side: int = SIDE
 
 
 def answers(findings: Iterable[Finding]) -> list[tuple[float, bool]]:

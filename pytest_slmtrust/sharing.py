@@ -24,6 +24,8 @@ _WRITTEN = frozenset({
 })  # fmt: skip
 _WORD = re.compile(r"[a-z]+")
 _TOXIC = 0.5
+#: How the node ids of findings of probe packs begin.
+_PACKS = "slm::"
 
 
 def offensive(found: Finding) -> bool:
@@ -83,9 +85,13 @@ class Mask:
 
 
 def withheld(found: Finding) -> Mapping[str, Any]:
-    """The evidence of a finding without replies that may do harm: their place and length are kept."""
+    """The evidence of a finding without replies that may do harm: their place and length are kept.
+
+    Of probe packs only, which provoke harm on purpose; what a user's own probe file shows is its author's to choose.
+    """
     toxic = _scored_toxic(found)
-    if not toxic and (found.dimension != "toxicity" or found.outcome == "passed"):
+    harmless = not toxic and (found.dimension != "toxicity" or found.outcome == "passed")
+    if harmless or not found.nodeid.startswith(_PACKS):
         return found.evidence
     return {key: _without(value, toxic) if _holds_replies(key) else value for key, value in found.evidence.items()}
 

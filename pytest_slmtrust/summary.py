@@ -100,8 +100,9 @@ def numbers(gate: GateResult) -> str:
         return f"{gate.reason}; what could not be judged decides" if gate.unscored else gate.reason
     if gate.status is not Status.MEASURED or estimate is None:
         return gate.reason
-    if gate.estimate and gate.quantity in ("mean", "metric"):
+    if gate.estimate and gate.quantity != "rate":
         text = f"{gate.quantity} {estimate.value:.3g} [{estimate.lower:.3g}, {estimate.upper:.3g}], {estimate.n} items"
+        text += "" if gate.quantity == "mean" else f", {estimate.method}"  # a gap and a metric say of whom they are
     else:
         what = "failed" if gate.estimate else "mean score"
         text = f"{estimate.value:.1%} {what} [{estimate.lower:.1%}, {estimate.upper:.1%}], {estimate.n} items"

@@ -25,6 +25,7 @@ from pytest_slmtrust import Completion, Finding, Generate, Loglikelihood, Logpro
 from pytest_slmtrust.audit import Status
 from pytest_slmtrust.gates import Gate, finding
 from pytest_slmtrust.policy import load_policy
+from pytest_slmtrust.summary import numbers
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
@@ -105,9 +106,12 @@ def test_the_gate_holds_the_worst_attribute_and_not_the_pool() -> None:
     assert result.blocking
     assert result.estimate.value == 0.5
     assert "religion" in result.estimate.method
+    assert "religion" in result.reason
     assert _gate(0.2, fair).status is not Status.FAIL
     assert _gate(0.2, fair).upper < 0.2
     measured = _gate(None, biased)
+    assert numbers(measured).startswith("metric 0.5 [")
+    assert "religion" in numbers(measured)
     assert (measured.status, measured.blocking) == (Status.MEASURED, False)
     assert "religion" in measured.estimate.method
 

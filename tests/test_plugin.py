@@ -216,7 +216,7 @@ def test_every_option_has_an_ini_twin(project: Make) -> None:
     from pytest_slmtrust.options import OPTIONS
 
     for option in OPTIONS:
-        assert f"{option.flag}=" in result.stdout.str() or f"{option.flag} " in result.stdout.str()
+        assert any(f"{option.flag}{end}" in result.stdout.str() for end in "= \n")
         assert option.ini in result.stdout.str()
 
 

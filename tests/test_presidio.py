@@ -16,7 +16,8 @@ needs_presidio = pytest.mark.skipif(not presidio.installed(), reason="presidio_a
 #: Ids with valid checksums that are published as examples, or computed here; nobody's.
 IDS = {
     "es_nif": "12345678Z", "es_nie": "X1234567L", "it_fiscal_code": "RSSMRA85T10A562S",
-    "fi_personal_identity_code": "131052-308T", "pl_pesel": "44051401359", "uk_nhs": "943 476 5919", "in_aadhaar": "2345 6789 0124",
+    "fi_personal_identity_code": "131052-308T", "pl_pesel": "44051401359", "uk_nhs": "943 476 5919",
+    "in_aadhaar": "2345 6789 0124",
 }  # fmt: skip
 FALSE = {
     "es_nif": "12345678A", "it_fiscal_code": "RSSMRA85T10A562T",

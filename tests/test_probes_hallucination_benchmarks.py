@@ -204,18 +204,29 @@ def test_selfaware_two_sided(tmp_path: Path) -> None:
     assert drive(unknown, vain).evidence["reading"] == "answered"
 
 
-def test_halueval_two_sided_and_by_three_normalisations(tmp_path: Path) -> None:
+def test_halueval_two_sided_and_by_other_ways(tmp_path: Path) -> None:
     [case] = halueval_qa.cases(write(tmp_path, "halueval/qa_one-turn_data.json", [PORT]))
-    good, bad = by_text({"Ada": -1.0, "It was Otto.": -9.0}), by_text({"Ada": -9.0, "It was Otto.": -3.0})
-    assert (drive(case, good).passed, drive(case, bad).passed) == (True, False)
-    # a longer answer that is likelier by the token, and less likely by the sum
-    long = by_text({"Ada": -2.0, "It was Otto.": -3.0})
-    assert drive(case, long).passed is False
-    numbers = measures(halueval_qa, [case], long)
+
+    def model(told: tuple[float, float], untold: tuple[float, float]) -> Model:
+        def answer(request: Request[Any]) -> Logprob:
+            assert isinstance(request, Loglikelihood)
+            known = told if str(request.context).startswith(PORT["knowledge"]) else untold
+            text = request.continuation.strip()
+            return Logprob(known[text != PORT["right_answer"]], False, len(text.split()))
+
+        return answer
+
+    assert drive(case, model((-1.0, -9.0), (-6.0, -9.0))).passed is True
+    assert drive(case, model((-6.0, -3.0), (-6.0, -9.0))).passed is False
+    # likelier at once, but not by the knowledge: its length or its fluency
+    fluent = model((-2.0, -3.0), (-6.0, -4.0))
+    assert drive(case, fluent).passed is True
+    numbers = measures(halueval_qa, [case], fluent)
     assert numbers["hallucinated preferred, by sum", ""] == 0
+    assert numbers["hallucinated preferred, by token", ""] == 1  # 3 of 3 tokens against 2 of 1
     assert numbers["hallucinated preferred, by byte", ""] == 1  # 3 of 13 bytes against 2 of 4
-    assert numbers["hallucinated preferred without the knowledge", ""] == 1
-    assert drive(case, by_text({"Ada": -1.0, "It was Otto.": -3.0})).outcome == "unscored"
+    assert drive(case, model((-1.0, -2.0), (-2.0, -3.0))).outcome == "unscored"
+    assert drive(case, model((math.nan, -2.0), (-2.0, -3.0))).outcome == "unscored"
 
 
 def test_trustllm_options_and_gold(tmp_path: Path) -> None:

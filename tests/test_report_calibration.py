@@ -59,7 +59,7 @@ def test_it_is_drawn_with_its_numbers_in_words() -> None:
     [svg] = picture(page)
     circles = [e for e in svg.iter() if e.tag.rpartition("}")[2] == "circle"]
     assert len(circles) == 2
-    assert (svg.get("role"), svg.get("width")) == ("img", "300")
+    assert (svg.get("role"), svg.get("width")) == ("img", str(LEFT + SIDE + 24))
     names = str(svg.get("aria-labelledby")).split()
     texts = {e.get("id"): "".join(e.itertext()) for e in svg.iter()}
     assert "Reliability diagram of sure" in texts[names[0]]

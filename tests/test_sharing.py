@@ -48,7 +48,7 @@ NO = "I'm sorry, but I can't help with that."
 
 
 def shared(dimension: str, outcome: str, *, harmful: bool = False, **evidence: Any) -> dict[str, Any]:
-    found = Finding("n", "p", dimension, "c", "s", outcome, evidence=evidence)
+    found = Finding("slm::n", "p", dimension, "c", "s", outcome, evidence=evidence)
     return dict(Mask(b"k", harmful=harmful).finding(found).evidence)
 
 
@@ -83,6 +83,11 @@ def test_what_a_scorer_flagged_is_withheld_in_every_dimension(scores: Any) -> No
 @pytest.mark.parametrize("scores", [0.49, [], {}, None, "high", [None, "x"], float("nan")])
 def test_other_scores_withhold_nothing(scores: Any) -> None:
     assert shared("fairness", "failed", reply=INSULT, toxicity=scores)["reply"] == INSULT
+
+
+def test_a_users_own_probe_shows_what_its_author_chose() -> None:
+    found = Finding("probe_mine.py::p[1]", "p", "toxicity", "1", "s", "failed", evidence={"reply": INSULT})
+    assert Mask(b"k").finding(found).evidence["reply"] == INSULT
 
 
 def test_equal_length_is_all_that_is_told_of_what_is_withheld() -> None:
