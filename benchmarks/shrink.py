@@ -113,7 +113,7 @@ def hypothesis_shrinks(case: Case, engine: Engine) -> Shrunk | None:
 
 
 def report(texts: int, hypothesis: bool) -> list[Bar]:
-    backend = load_backend(ModelSpec("smollm2-135m-instruct"))
+    backend = load_backend(ModelSpec("smollm2-135m-instruct", template=False))
     with tempfile.TemporaryDirectory() as folder:
         corpus = Corpus(Path(folder))
         cases = property_cases(texts, corpus)
@@ -123,11 +123,11 @@ def report(texts: int, hypothesis: bool) -> list[Bar]:
             corpus.keep(case, verdict)
         broken = [(case, verdict) for case, verdict in zip(cases, verdicts, strict=True) if verdict.passed is False]
         ours = [measured(verdict) for _, verdict in broken]
+        print(f"{len(broken)} counterexamples in {seconds:.0f} s", flush=True)
         again, kept = replay([case for case, _ in broken], corpus) if broken else (0, 0)
     lines = [_line("ddmin in waves", ours, seconds)]
     if hypothesis:
         lines.append(_line("Hypothesis's shrinker", *by_hypothesis([case for case, _ in broken], backend)))
-    print(f"{len(ours)} counterexamples in {seconds:.0f} s", flush=True)
     note = f"{len(cases)} texts, {len(broken)} with a counterexample. Seconds: ours for all texts, its for those alone.\n"
     note += "\n".join(f"{one.first:3d} -> {one.least}  {one.text!r}: {one.difference}" for one in ours[:12])
     head = ["shrinker", "found", "first, median", "shrunk, median", "ratio, median", "texts asked", "s"]
@@ -144,7 +144,7 @@ def report(texts: int, hypothesis: bool) -> list[Bar]:
 
 def replay(broken: Sequence[Case], corpus: Corpus) -> tuple[int, int]:
     """How many kept counterexamples still break, asked anew by a model in batches of 7 rows, and how many there are."""
-    other = load_backend(ModelSpec("smollm2-135m-instruct", batch_rows=7))
+    other = load_backend(ModelSpec("smollm2-135m-instruct", template=False, batch_rows=7))
 
     def nothing(_: str) -> Any:
         from hypothesis import strategies

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from drive import drive
 
 from pytest_slmtrust import Probe, Verdict
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
@@ -145,3 +146,17 @@ def test_every_variant_has_weights_and_a_fingerprint_of_its_own(variants: Module
     # the alias is the baseline of the example, so batches_of_3 is really asked beside it
     assert load_backend(ModelSpec("smollm2-135m-instruct")).fingerprint not in prints.values()
     assert load_backend(ModelSpec("variants:batches_of_3")).fingerprint == prints["parent"]
+
+
+def test_facts_through_a_typing_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from scripted import CI, by_log, check_controls
+
+    monkeypatch.syspath_prepend(str(FOLDER))
+    probe = importlib.import_module("probe_noise").finds_the_fact_through_a_typing_error
+    check_controls(probe)
+    cases = probe.cases(CI)
+    assert len(cases) == 119
+    right, wrong = (drive(cases[0], by_log(lambda _, a=answer: a)) for answer in (cases[0].params["answer"], "nothing"))
+    assert (right.passed, right.score) == (True, 1.0)
+    assert right.evidence["perturbed"] != right.evidence["original"]
+    assert wrong.passed is False
