@@ -13,11 +13,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from .assemble import overall
-from .audit import Audit, Estimate, Finding, GateResult, NotTested, Status
+from .audit import Audit, Estimate, Finding, GateResult, Status
 from .compare import VERSUS
-from .parts import NEEDS
 from .report_calibration import Diagram, diagram
 from .report_flips import Flip, flip_views
+from .report_untested import Untested, by_reason, unasked
 
 DIMENSIONS = ("robustness", "privacy", "toxicity", "hallucination", "fairness")
 #: The order in which counts by status are shown.
@@ -91,18 +91,6 @@ class DimensionView:
     gates: tuple[GateView, ...]
     unasked: tuple[GateView, ...]
     not_tested: tuple[Untested, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Untested:
-    """What was not tested for one reason, by dimension."""
-
-    reason: str
-    what: Mapping[str, tuple[str, ...]]
-
-    @property
-    def count(self) -> int:
-        return sum(map(len, self.what.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,19 +180,6 @@ def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
             )
         )  # fmt: skip
     return tuple(views)
-
-
-def unasked(gate: GateResult) -> bool:
-    """Whether a gate wants a file that nobody gave, and had promised nothing: there are no numbers to show."""
-    return gate.status is Status.NOT_TESTED and not gate.blocking and gate.reason.startswith(NEEDS)
-
-
-def by_reason(rows: Iterable[NotTested]) -> tuple[Untested, ...]:
-    """What was not tested, together where the reason is the same, in the order of the first of each."""
-    found: dict[str, dict[str, list[str]]] = {}
-    for row in rows:
-        found.setdefault(row.reason, {}).setdefault(row.dimension, []).append(row.what)
-    return tuple(Untested(reason, {name: tuple(what) for name, what in by.items()}) for reason, by in found.items())
 
 
 def _distinct(shown: GateView, seen: dict[str, int]) -> GateView:

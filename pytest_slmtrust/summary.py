@@ -9,7 +9,7 @@ from .audit import Audit, Estimate, GateResult, Status
 from .clean import visible
 from .compare import VERSUS
 from .parts import Dimension
-from .report_view import Untested, by_reason, unasked
+from .report_untested import Untested, by_reason, unasked
 
 #: More things than these that were not tested for the same reason are counted, not named.
 _NAMED = 4
