@@ -25,6 +25,8 @@ Kept = Callable[[Mapping[str, Any]], Sequence[str]]
 WITH_KEPT = "slm_with_kept"
 #: A confirmation asks for draws of its own, this far from the first ones.
 _APART = 1000
+#: Edits that are confirmed as they were drawn, where the shrunk one is not.
+_UNSHRUNK = 3
 
 
 def holds_under(
@@ -136,18 +138,18 @@ class _Check:
         evidence: dict[str, Any] = {"original": self.text, "answer": self.was, "edits tried": len(tried)}
         if known:
             evidence["kept by earlier runs"] = f"{sum(edited in known for edited in broken)} of {len(known)} still break"
-        for found in broken:
-            verdict = yield from self._counterexample(found, evidence, found in known)
+        if broken:
+            verdict = yield from self._counterexample(broken, evidence, broken[0] in known)
             if verdict is not None:
                 return verdict
         reading = "holds" if not broken else "no counterexample could be confirmed"
         return Verdict(True, 1.0, {**evidence, "reading": reading, "texts asked": self.spent})
 
-    def _counterexample(self, found: str, evidence: Mapping[str, Any], replayed: bool) -> Steps[Verdict | None]:
-        """The verdict on a text that breaks, with the smallest edit that does so confirmed; None if it cannot be confirmed."""
-        first = changes(self.text, found)
-        least = yield from shrink(self.text, first, self.breaks, self.calls - self.spent)
-        for chosen in [least, first] if least != first else [first]:
+    def _counterexample(self, broken: Sequence[str], evidence: Mapping[str, Any], replayed: bool) -> Steps[Verdict | None]:
+        """The verdict on texts that break, with the smallest edit that does so confirmed; None if none can be confirmed."""
+        edits = [changes(self.text, one) for one in broken]
+        first, least = edits[0], (yield from self._least(edits))
+        for chosen in dict.fromkeys(map(tuple, [least, *edits[:_UNSHRUNK]])):
             now = yield from self._confirmed(apply(self.text, chosen))
             if now is not None:
                 break
@@ -156,10 +158,23 @@ class _Check:
         perturbed = apply(self.text, chosen)
         about = {
             "perturbed": perturbed, "difference": difference(self.text, perturbed), "answer when perturbed": now[0],
-            "confirmed": now[1], "first found": found, "size": f"{size(chosen)} of {size(first)} characters first found",
+            "confirmed": now[1], "first found": broken[0], "size": f"{size(chosen)} of {size(first)} characters first found",
             "found": "kept by an earlier run" if replayed else "drawn in this run", "texts asked": self.spent,
         }  # fmt: skip
         return Verdict(False, 0.0, {**evidence, **about, "reading": "an edit changes the answer"})
+
+    def _least(self, edits: Sequence[Sequence[Change]]) -> Steps[list[Change]]:
+        """The smallest edit that breaks: one change of any of these edits, else what each of them shrinks to, side by side."""
+        single = list(dict.fromkeys(change for edit in edits for change in edit))[: max(0, self.calls - self.spent)]
+        known = {apply(self.text, [change]): change for change in single}
+        breaks = (yield from self.breaks(list(known))) if known else []
+        told = dict(zip(known, breaks, strict=True))
+        alone = [[change] for text, change in known.items() if told[text]]
+        if alone:
+            return min(alone, key=size)
+        each = (self.calls - self.spent) // len(edits)
+        shrunk = yield from abreast([shrink(self.text, edit, self.breaks, each, told) for edit in edits])
+        return min(shrunk, key=size)
 
     def _confirmed(self, text: str) -> Steps[tuple[Any, str] | None]:
         """The answer to the text and how often it differed from the original's, if it did often enough."""
@@ -178,16 +193,20 @@ class _Check:
 
 
 def shrink(
-    original: str, edit: Sequence[Change], breaks: Callable[[Sequence[str]], Steps[list[bool]]], calls: int
+    original: str,
+    edit: Sequence[Change],
+    breaks: Callable[[Sequence[str]], Steps[list[bool]]],
+    calls: int,
+    told: Mapping[str, bool] | None = None,
 ) -> Steps[list[Change]]:
     """The smallest part of an edit that still ``breaks``, as far as ``calls`` texts tell; the edit itself if none does.
 
     First every single change; then ddmin: parts and complements of ever finer partitions, all of a partition in one wave, of
     those that break the one that touches the fewest characters. What it ends with loses its effect if any one change is taken
-    back, unless the calls ran out.
+    back, unless the calls ran out. ``told``: texts of which it is known whether they break.
     """
     least, parts, left = list(edit), 2, calls
-    known: dict[str, bool] = {}
+    known = dict(told or {})
 
     def smallest(wanted: Sequence[list[Change]]) -> Steps[list[Change] | None]:
         nonlocal left

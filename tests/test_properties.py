@@ -120,7 +120,7 @@ def test_calls_are_kept_to(calls: int) -> None:
 
     found = verdict(reply, calls=calls)
     assert found.evidence["texts asked"] <= calls
-    assert len(asked) <= calls + 2 * 3 * 2  # two confirmations of three pairs at most
+    assert len(asked) <= calls + 4 * 3 * 2  # four confirmations of three pairs at most
     if found.passed is False:
         assert changes(TEXT, found.evidence["perturbed"])
 
