@@ -59,8 +59,8 @@ def _unless(text: str, usual: str, otherwise: str) -> Any:
 def keeps_its_answer_under_unnoticed_edits(text: str, task: str) -> Steps[str | None]:
     """An edit that a reader does not notice does not change the answer.
 
-    Doubled or swapped letters, look-alike and invisible characters, the case of a letter, a second space: in up to half of the
-    words, one a word. Score: 1 if no edit changes the answer, else 0.
+    Doubled or swapped letters, look-alike and invisible characters, the case of a letter, a second space: in half to three
+    quarters of the words, one a word. Score: 1 if no edit changes the answer, else 0.
     """
     prompt, options = task_of(task)
     [scores] = yield from weigh([prompt.format(text=text)], options)

@@ -35,8 +35,10 @@ _INVISIBLE = "\u200b"
 _WORD = re.compile(r"\S+")
 
 
-def unnoticed(text: str, kinds: Sequence[str] = KINDS, share: float = 0.5) -> Any:
-    """Edited forms of a text that a reader takes for the same: a strategy of texts, with one change a word at most.
+def unnoticed(text: str, kinds: Sequence[str] = KINDS, share: float = 0.75) -> Any:
+    """Edited forms of a text that a reader reads as the same: a strategy of texts, with one change a word at most.
+
+    Many words are changed at once: a large edit breaks more often, and what breaks is shrunk to what a reader does not notice.
 
     Args:
         kinds: of :data:`KINDS`: two inner letters that change places, a doubled letter, a look-alike letter, a character without

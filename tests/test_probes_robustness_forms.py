@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 from drive import drive
 from pytest_slmtrust.probes.robustness import reads_noisy_texts, survives_character_noise
@@ -101,8 +103,7 @@ def test_noise_is_asked_once_for_both_probes() -> None:
 
 
 def test_synonyms_without_data_say_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pytest_slmtrust.backends import words
-
+    words = importlib.import_module("pytest_slmtrust.backends.words")  # not the one that an earlier test has left on its package
     monkeypatch.setattr(words, "_wordnet", lambda: False)
     monkeypatch.setattr(words, "_masked_lm", lambda: None)
     monkeypatch.setenv("TA_CACHE_DIR", "/nowhere")

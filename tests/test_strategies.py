@@ -38,10 +38,10 @@ def test_each_kind_does_what_it_says(kind: str) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.data())
-def test_one_change_a_word_in_at_most_half_of_them(data: st.DataObject) -> None:
+def test_one_change_a_word_in_half_to_three_quarters_of_them(data: st.DataObject) -> None:
     edited = data.draw(unnoticed(TEXT))
     found = changes(TEXT, edited)
-    assert 1 <= len(found) <= 5
+    assert 5 <= len(found) <= 8
     assert all(c.size <= 2 for c in found)
 
 
