@@ -23,8 +23,8 @@ def searches(profile: Profile) -> int:
 
 
 def queries(profile: Profile) -> int:
-    """Texts that one search may ask about: 100 in ``audit``, 40 in ``ci``."""
-    return 25 + 3 * profile.samples
+    """Texts that one search may ask about: 100 in ``audit``, 20 in ``ci``."""
+    return max(20, 4 * profile.samples)
 
 
 def _search_rows(profile: Profile) -> Iterator[Row]:

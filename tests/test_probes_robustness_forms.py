@@ -131,7 +131,7 @@ def test_searches_follow_the_profile(probe: Probe) -> None:
 
 
 def test_budgets_follow_the_profile() -> None:
-    assert {c.params["budget"] for c in withstands_adversarial_edits.cases(CI)} == {40}
+    assert {c.params["budget"] for c in withstands_adversarial_edits.cases(CI)} == {20}
     assert {c.params["budget"] for c in withstands_adversarial_edits.cases(AUDIT)} == {100}
     assert {c.params["recipe"] for c in withstands_adversarial_edits.cases(CI)} == {"deepwordbug", "pruthi"}
 
@@ -145,7 +145,7 @@ def test_search_two_sided() -> None:
     broken = drive(case, by_log(lambda context: gold if case.params["text"] in context else other))
     assert (broken.passed, broken.score, broken.group) == (False, 0.0, case.params["recipe"])
     assert broken.evidence["original"] == case.params["text"] != broken.evidence["perturbed"]
-    assert broken.evidence["queries"] <= broken.evidence["budget"] == 40
+    assert broken.evidence["queries"] <= broken.evidence["budget"] == 20
     assert broken.evidence["words changed"] == 1
     skipped = drive(case, by_log(lambda _: other))
     assert (skipped.passed, skipped.score, skipped.evidence["queries"]) == (True, None, 1)
