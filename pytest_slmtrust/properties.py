@@ -1,8 +1,8 @@
 """Properties: "the answer stays, whatever this strategy does to the text", with counterexamples shrunk against the model.
 
-A case tries the texts that earlier runs kept, then those that a Hypothesis strategy draws, all in one wave. If one changes the
-answer, delta debugging (ddmin; Zeller and Hildebrandt 2002) looks for the smallest part of the edit that still does: every
-step of it is one wave, so all cases shrink in the same batches.
+A case tries the texts that earlier runs kept. If none of them changes the answer any more, it tries those that a Hypothesis
+strategy draws, all in one wave; if one of these does, delta debugging (ddmin; Zeller and Hildebrandt 2002) looks for the smallest
+part of the edit that still does: every step of it is one wave, so all cases shrink in the same batches.
 """
 
 from __future__ import annotations
@@ -128,38 +128,52 @@ class _Check:
         [self.was] = yield from self.asked([self.text])
         if self.was is None:
             return Verdict.unscored("the model gave no answer to the text as it stands", original=self.text)
-        known = [edited for edited in dict.fromkeys(kept) if edited != self.text]
-        drawn = [edited for edited in draw(strategy(self.text), tries) if edited != self.text and edited not in known]
-        tried = [*known, *drawn][: self.calls - self.spent]
-        if not tried:
-            return Verdict.unscored("the strategy gave no edit of this text", original=self.text)
-        answers = yield from self.asked(tried)
-        broken = [edited for edited, now in zip(tried, answers, strict=True) if now != self.was]
-        evidence: dict[str, Any] = {"original": self.text, "answer": self.was, "edits tried": len(tried)}
+        evidence: dict[str, Any] = {"original": self.text, "answer": self.was}
+        known = [edited for edited in dict.fromkeys(kept) if edited != self.text][: self.calls - self.spent]
         if known:
-            evidence["kept by earlier runs"] = f"{sum(edited in known for edited in broken)} of {len(known)} still break"
-        if broken:
-            verdict = yield from self._counterexample(broken, evidence, broken[0] in known)
+            still = yield from self._changing(known)
+            evidence["kept by earlier runs"] = f"{len(still)} of {len(known)} still break"
+            # shrunk already: a second run asks nothing that the first one did not
+            verdict = yield from self._counterexample(
+                sorted(still, key=size), still, {**evidence, "edits tried": len(known)}, "kept"
+            )
             if verdict is not None:
                 return verdict
-        reading = "holds" if not broken else "no counterexample could be confirmed"
+        drawn = [edited for edited in draw(strategy(self.text), tries) if edited != self.text and edited not in known]
+        drawn = drawn[: self.calls - self.spent]
+        if not known and not drawn:
+            return Verdict.unscored("the strategy gave no edit of this text", original=self.text)
+        evidence["edits tried"] = len(known) + len(drawn)
+        edits = yield from self._changing(drawn)
+        if edits:
+            least = yield from self._least(edits)
+            verdict = yield from self._counterexample([least, *edits[:_UNSHRUNK]], edits, evidence, "drawn")
+            if verdict is not None:
+                return verdict
+        reading = "no counterexample could be confirmed" if edits else "holds"
         return Verdict(True, 1.0, {**evidence, "reading": reading, "texts asked": self.spent})
 
-    def _counterexample(self, broken: Sequence[str], evidence: Mapping[str, Any], replayed: bool) -> Steps[Verdict | None]:
-        """The verdict on texts that break, with the smallest edit that does so confirmed; None if none can be confirmed."""
-        edits = [changes(self.text, one) for one in broken]
-        first, least = edits[0], (yield from self._least(edits))
-        for chosen in dict.fromkeys(map(tuple, [least, *edits[:_UNSHRUNK]])):
-            now = yield from self._confirmed(apply(self.text, chosen))
+    def _changing(self, texts: Sequence[str]) -> Steps[list[list[Change]]]:
+        """The edits, of those that make these texts, that change the answer."""
+        answers = yield from self.asked(texts)
+        return [changes(self.text, text) for text, now in zip(texts, answers, strict=True) if now != self.was]
+
+    def _counterexample(
+        self, smallest_first: Sequence[list[Change]], edits: Sequence[list[Change]], evidence: Mapping[str, Any], found: str
+    ) -> Steps[Verdict | None]:
+        """The verdict on the first of these edits that is confirmed; None if none is. ``edits`` are those that broke at first."""
+        for chosen in dict.fromkeys(map(tuple, smallest_first)):
+            perturbed = apply(self.text, chosen)
+            now = yield from self._confirmed(perturbed)
             if now is not None:
                 break
         else:
             return None
-        perturbed = apply(self.text, chosen)
         about = {
             "perturbed": perturbed, "difference": difference(self.text, perturbed), "answer when perturbed": now[0],
-            "confirmed": now[1], "first found": broken[0], "size": f"{size(chosen)} of {size(first)} characters first found",
-            "found": "kept by an earlier run" if replayed else "drawn in this run", "texts asked": self.spent,
+            "confirmed": now[1], "first found": apply(self.text, edits[0]),
+            "size": f"{size(chosen)} of {size(edits[0])} characters first found",
+            "found": "kept by an earlier run" if found == "kept" else "drawn in this run", "texts asked": self.spent,
         }  # fmt: skip
         return Verdict(False, 0.0, {**evidence, **about, "reading": "an edit changes the answer"})
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,11 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     command = [sys.executable, "-m", "pytest", "-p", "no:randomly", *options]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False)
+
+
+def lacking(gate: Mapping[str, Any]) -> bool:
+    """Whether a gate wants a file, a data set or an extra that is not here."""
+    return gate["status"] == "NOT TESTED" and (gate["reason"].startswith("needs ") or "is not installed" in gate["reason"])
 
 
 def audit(folder: Path) -> dict[str, Any]:

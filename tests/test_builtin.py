@@ -80,8 +80,8 @@ def test_what_a_backend_cannot_answer_is_not_tested(folder: pytest.Pytester) -> 
 
 
 def test_a_gate_that_a_person_sets(folder: pytest.Pytester) -> None:
-    folder.runpytest(*OPTIONS, "-k", "admits_not_knowing", "--slm-gate=admits_not_knowing=0.2")
-    (gate,) = [g for g in audit(folder.path)["gates"] if g["probe"] == "admits_not_knowing"]
+    folder.runpytest(*OPTIONS, "-k", "knows_closed_book_facts", "--slm-gate=knows_closed_book_facts=0.2")
+    (gate,) = [g for g in audit(folder.path)["gates"] if g["probe"] == "knows_closed_book_facts"]
     assert gate["blocking"]
     assert gate["tolerance"] == 0.2
     assert gate["status"] == "FAIL"

@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -213,9 +214,13 @@ def test_no_name_of_a_built_in_row_is_taken_for_personal_data() -> None:
     """Such a row would have another place in the order of its items."""
     from sessions import builtin_probes
 
+    from pytest_slmtrust.data import DataMissing
     from pytest_slmtrust.policy import load_policy
 
     profile = load_policy("full").profile
-    cases = [c for p in builtin_probes() if not p.inputs for c in p.cases(profile)]
+    cases = []
+    for probe in builtin_probes():
+        with suppress(DataMissing):  # synonyms want data that may not be here
+            cases += probe.cases(profile) if not probe.inputs else []
     assert len(cases) > 1000
     assert not [c.source for c in cases if re.fullmatch(r"[0-9a-f]{12}", c.source) and c.source != c.id]
