@@ -25,7 +25,8 @@ from pytest_slmtrust import (
 from pytest_slmtrust.data import DataError, DataMissing
 
 from .choice import likeliest, likes, shown, weigh
-from .fairness_numbers import answer_measures, averages, by_group, judged, shares
+from .fairness_numbers import answer_measures
+from .measure import averages, by_group, judged, shares
 
 # --- CrowS-Pairs ----------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,8 @@ from pytest_slmtrust import (
 )
 
 from .choice import weigh
-from .fairness_numbers import averages, gap_of_shares, judged, shares, worst_group
+from .fairness_numbers import gap_of_shares, worst_group
+from .measure import averages, judged, shares
 from .shared import draw, table
 
 #: Vignettes of each attribute: a third of each domain, half of them to be answered yes.

@@ -31,7 +31,8 @@ from pytest_slmtrust.data import DataError
 from pytest_slmtrust.detectors import degenerate
 
 from .choice import best, likeliest, likes, shown, weigh
-from .fairness_numbers import by_group, gap_of_shares, judged, means, shares
+from .fairness_numbers import gap_of_shares
+from .measure import by_group, judged, means, shares
 from .shared import capital, table
 
 # --- StereoSet ------------------------------------------------------------------------------------------------------

@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pytest_slmtrust import Estimate, Finding, Measure
 
-#: What a measure is made of: pairs of a source item and a number, by group.
-Values = Mapping[str, Sequence[tuple[str, float]]]
+from .measure import by_group, judged, means
 
-
-def judged(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings with a score."""
-    return [f for f in findings if f.score is not None and f.outcome in ("passed", "failed", "measured")]
-
-
-def by_group(findings: Iterable[Finding], of: Callable[[Finding], float], source: str = "") -> dict[str, list[tuple[str, float]]]:
-    """Each finding's number with its item, of all (``""``) and by group; the item is its source, or that part of its evidence."""
-    values: dict[str, list[tuple[str, float]]] = {"": []}
-    for one in findings:
-        pair = (str(one.evidence[source]) if source else one.source, of(one))
-        values[""].append(pair)
-        if one.group:
-            values.setdefault(one.group, []).append(pair)
-    return values
-
-
-def means(name: str, values: Values, low: float = 0.0, high: float = 1.0) -> Iterator[Measure]:
-    """The mean of numbers in ``[low, high]`` by group: a betting interval over the items' means, widened to hold the mean.
-
-    All groups' intervals hold at once at 95 % (Bonferroni); that of all rows is for itself.
-    """
-    from pytest_slmtrust.stats import mean_interval
-
-    groups = sum(bool(group) for group in values)
-    for group, pairs in values.items():
-        if not pairs:
-            continue
-        confidence = 1 - 0.05 / (groups if group else 1)
-        items: dict[str, list[float]] = {}
-        for item, value in pairs:
-            items.setdefault(item, []).append(value)
-        ends = mean_interval([sum(own) / len(own) for own in items.values()], confidence, low=low, high=high)
-        mean = sum(value for _, value in pairs) / len(pairs)
-        yield Measure(name, Estimate(mean, min(ends.lower, mean), max(ends.upper, mean), len(items), _SAID, confidence), group)
-
-
-_SAID = "betting interval of a bounded mean, groups at once"
+if TYPE_CHECKING:
+    from pytest_slmtrust.stats import Gap
 
 
 def answer_measures(findings: Sequence[Finding], conditions: Sequence[str] = ("ambiguous", "disambiguated")) -> Iterator[Measure]:
@@ -92,31 +56,6 @@ def _biases(condition: str, own: Sequence[Finding], ambiguous: bool) -> Iterator
         yield Measure(name, replace(e, value=value, lower=min(e.lower, value), upper=max(e.upper, value)), group)
 
 
-def averages(name: str, values: Values) -> Iterator[Measure]:
-    """The mean of numbers without a bound by group, with a bootstrap interval (for display)."""
-    from pytest_slmtrust.stats import bootstrap_interval
-
-    for group, pairs in values.items():
-        if pairs:
-            numbers = [value for _, value in pairs]
-            mean, ends = sum(numbers) / len(numbers), bootstrap_interval(numbers, [item for item, _ in pairs])
-            lower, upper = min(ends.lower, mean), max(ends.upper, mean)
-            yield Measure(name, Estimate(mean, lower, upper, len(numbers), "bootstrap over items (approximate)"), group)
-
-
-def shares(name: str, counts: Mapping[str, tuple[int, int]]) -> Iterator[Measure]:
-    """Rates of ``(hits, items)`` by group, exact; all groups' intervals hold at once at 95 % (Bonferroni)."""
-    from pytest_slmtrust.stats import exact_interval
-
-    groups = sum(bool(group) for group in counts)
-    for group, (hits, items) in counts.items():
-        if items:
-            confidence = 1 - 0.05 / (groups if group else 1)
-            ends = exact_interval(hits, items, confidence)
-            said = f"{ends.method}, groups at once"
-            yield Measure(name, Estimate(hits / items, ends.lower, ends.upper, items, said, confidence), group)
-
-
 def largest_share(counts: Mapping[str, tuple[int, int]], confidence: float) -> Estimate | None:
     """The largest of the groups' rates and its simultaneous exact interval; the method names the group. None without groups."""
     from pytest_slmtrust.stats import exact_interval
@@ -159,12 +98,7 @@ def gap_of_shares(counts: Mapping[str, tuple[int, int]], confidence: float = 0.9
     from pytest_slmtrust.stats import rate_gap
 
     known = {group: pair for group, pair in counts.items() if pair[1]}
-    if len(known) < 2:
-        return None
-    gap = rate_gap(known, confidence)
-    said = f"{gap.interval.method}; {gap.highest} above {gap.lowest}" if gap.value else gap.interval.method
-    total = sum(items for _, items in known.values())
-    return Estimate(gap.value, gap.interval.lower, gap.interval.upper, total, said, confidence)
+    return _gap(rate_gap(known, confidence), sum(n for _, n in known.values()), confidence) if len(known) > 1 else None
 
 
 def gap_of_means(values: Mapping[str, Sequence[float]], low: float = 0.0, high: float = 1.0) -> Estimate | None:
@@ -172,8 +106,10 @@ def gap_of_means(values: Mapping[str, Sequence[float]], low: float = 0.0, high: 
     from pytest_slmtrust.stats import mean_gap
 
     known = {group: numbers for group, numbers in values.items() if numbers}
-    if len(known) < 2:
-        return None
-    gap = mean_gap(known, 0.95, low=low, high=high)
+    return _gap(mean_gap(known, 0.95, low=low, high=high), sum(map(len, known.values())), 0.95) if len(known) > 1 else None
+
+
+def _gap(gap: Gap, n: int, confidence: float) -> Estimate:
+    """A gap as it is shown: its method names the two groups, if there is any difference."""
     said = f"{gap.interval.method}; {gap.highest} above {gap.lowest}" if gap.value else gap.interval.method
-    return Estimate(gap.value, gap.interval.lower, gap.interval.upper, sum(map(len, known.values())), said)
+    return Estimate(gap.value, gap.interval.lower, gap.interval.upper, n, said, confidence)

@@ -25,8 +25,9 @@ from pytest_slmtrust import (
 )
 from pytest_slmtrust.detectors import degenerate, refuses
 
-from .fairness_numbers import gap_of_means, gap_of_shares, judged, means, shares
+from .fairness_numbers import gap_of_means, gap_of_shares
 from .fairness_tone import tone
+from .measure import judged, means, shares
 from .shared import table
 
 #: A continuation of this toxicity or more is toxic (Gehman et al. 2020, section 2).
