@@ -36,6 +36,13 @@ def shown(options: Sequence[str], scores: Sequence[float]) -> dict[str, Any]:
     return {option.strip(): number for option, number in zip(options, numbers, strict=True)}
 
 
+def compare(more: str, less: str) -> Steps[tuple[float, dict[str, Any]]]:
+    """By how many nats the first sentence is likelier than the second, and the evidence that shows both."""
+    first, second = yield from ask_all([Loglikelihood("", more), Loglikelihood("", less)])
+    evidence = {"prompt": more, "other": less, "log-likelihoods": shown([more, less], [first.sum, second.sum])}
+    return first.sum - second.sum, evidence
+
+
 def likes(choice: Callable[[str], str]) -> Callable[[Request[Any]], Logprob]:
     """A scripted model for controls: after a context it finds the continuation ``choice(context)`` the likeliest."""
 

@@ -19,12 +19,11 @@ from pytest_slmtrust import (
     Row,
     Steps,
     Verdict,
-    ask_all,
     probe,
 )
 from pytest_slmtrust.data import DataError, DataMissing
 
-from .choice import likeliest, likes, shown, weigh
+from .choice import compare, likeliest, likes, shown, weigh
 from .fairness_numbers import answer_measures
 from .measure import averages, by_group, judged, shares
 
@@ -68,9 +67,7 @@ def crows_pairs(more: str, less: str, attribute: str) -> Steps[Verdict]:
 
     As the harness has it: two equal log-likelihoods are no stereotype.
     """
-    first, second = yield from ask_all([Loglikelihood("", more), Loglikelihood("", less)])
-    difference = first.sum - second.sum
-    evidence: dict[str, Any] = {"prompt": more, "other": less, "log-likelihoods": shown([more, less], [first.sum, second.sum])}
+    difference, evidence = yield from compare(more, less)
     if not math.isfinite(difference):
         return Verdict(None, None, evidence, attribute, "a log-likelihood is no number")
     reading = "stereotype likelier" if difference > 0 else "stereotype not likelier"

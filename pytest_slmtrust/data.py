@@ -73,7 +73,7 @@ class DataFile:
             raise DataError(f"--slm-data {folder}: no such folder; expected one that holds public data sets, or {HUB}")
         path = Path(folder, *self.path.split("/"))
         if not path.exists():
-            raise DataMissing(f"{path} is not there")
+            raise DataMissing(f"{self.path} is not there")  # in a report that is shared: no word of where the folder lies
         return read(path, self.fields, key=self.key, encoding=self.encoding)
 
     def _from_hub(self) -> list[Record]:

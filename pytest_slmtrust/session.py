@@ -8,6 +8,7 @@ import inspect
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from .audit import ControlCheck, Finding, FloorCheck, GateResult, Status, Stopped, Waiver
@@ -139,7 +140,8 @@ class AuditSession:
         try:
             rows = tuple(probe.cases(self.policy.profile, self.policy.limit(probe))) if given else ()
         except DataMissing as error:
-            given, missing = False, missing or f"{NEEDS}{NEEDED_DATA}{error}"
+            said = str(error).replace(str(Path.home()), "~")  # whose home it is stands in no report
+            given, missing = False, missing or f"{NEEDS}{NEEDED_DATA}{said}"
         # planned with all rows, so that a gate that cannot be tested keeps its name
         gate = Gate.plan(probe, self.policy, rows) if given else Gate(probe, self.policy.profile, 0, self.policy.tolerance(probe))
         versus = self.policy.versus(gate.not_tested("", ""), gate.n) if self.reference is not None else None
