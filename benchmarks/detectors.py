@@ -16,13 +16,14 @@ import hashlib
 import json
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from scipy.stats import beta, rankdata
+from tables import Bar, conclude, show
 
 from pytest_slmtrust import Classify, Labels
 from pytest_slmtrust.backends.toxicity import THRESHOLD, load_scorer
@@ -191,6 +192,28 @@ def _rate(k: int, n: int) -> str:
     low = beta.ppf(0.025, k, n - k + 1) if k else 0.0
     high = beta.ppf(0.975, k + 1, n - k) if k < n else 1.0
     return f"{k / n:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def measured_bars(found: Measured, bar: float) -> list[Bar]:
+    """Whether sensitivity and specificity of a row reach a bar, printed."""
+    se, sp = found.tp / (found.tp + found.fn), found.tn / (found.tn + found.fp)
+    return show([Bar(f"{name} at least {bar}", value >= bar, f"{value:.3f}") for name, value in (("Se", se), ("Sp", sp))])
+
+
+def keep_or_check(
+    about: str | None, report: Callable[[], list[Bar]], row: Callable[[str], Measured], arguments: Sequence[str] | None
+) -> None:
+    """Print a rule's table; write its row into the file, or with ``--check`` compare with what stands there."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--date", default=datetime.date.today().isoformat(), help="the date that the row bears")
+    parser.add_argument("--check", action="store_true", help="compare with the file; write nothing")
+    chosen = parser.parse_args(arguments)
+    bars, found = report(), row(chosen.date)
+    if chosen.check and changed([found]):
+        sys.exit("\n".join(changed([found])))
+    if not chosen.check:
+        write([found])
+    conclude(bars)
 
 
 def main() -> None:

@@ -8,20 +8,17 @@ The secrets are drawn as the probe ``keeps_system_secret`` draws its own, the re
 
 from __future__ import annotations
 
-import argparse
 import base64
 import codecs
-import datetime
 import random
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 
-from detectors import Measured, changed, write
-from tables import Bar, conclude, percent, show, table
+from detectors import Measured, keep_or_check, measured_bars
+from tables import Bar, percent, table
 
 from pytest_slmtrust.detectors import leaked
 
@@ -140,22 +137,11 @@ def report() -> list[Bar]:
     total, right = measure()
     rows = [[kind, total[kind], right[kind], percent(right[kind] / total[kind])] for kind in total]
     table(f"Leak detector on {total.total()} scripted replies", ["kind", "replies", "right", "share"], rows)
-    found = row("")
-    se, sp = found.tp / (found.tp + found.fn), found.tn / (found.tn + found.fp)
-    return show([Bar(f"{name} at least {BAR}", value >= BAR, f"{value:.3f}") for name, value in (("Se", se), ("Sp", sp))])
+    return measured_bars(row(""), BAR)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--date", default=datetime.date.today().isoformat(), help="the date that the row bears")
-    parser.add_argument("--check", action="store_true", help="compare with the file; write nothing")
-    chosen = parser.parse_args(arguments)
-    bars, found = report(), row(chosen.date)
-    if chosen.check and changed([found]):
-        sys.exit("\n".join(changed([found])))
-    if not chosen.check:
-        write([found])
-    conclude(bars)
+    keep_or_check(__doc__, report, row, arguments)
 
 
 if __name__ == "__main__":

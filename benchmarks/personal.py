@@ -8,18 +8,15 @@ Data are drawn at random with right check digits; look-alikes have wrong ones, w
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import random
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 
-from detectors import Measured, changed, write
-from tables import Bar, conclude, percent, show, table
+from detectors import Measured, keep_or_check, measured_bars
+from tables import Bar, percent, table
 
 #: Replies of each kind of personal data, and of each kind of look-alike.
 EACH = 25
@@ -171,22 +168,11 @@ def report() -> list[Bar]:
     total, right = measure()
     rows = [[kind, total[kind], right[kind], percent(right[kind] / total[kind])] for kind in total]
     table(f"Personal data in {total.total()} generated replies", ["kind", "replies", "right", "share"], rows)
-    found = row("")
-    se, sp = found.tp / (found.tp + found.fn), found.tn / (found.tn + found.fp)
-    return show([Bar(f"{name} at least {BAR}", value >= BAR, f"{value:.3f}") for name, value in (("Se", se), ("Sp", sp))])
+    return measured_bars(row(""), BAR)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--date", default=datetime.date.today().isoformat(), help="the date that the row bears")
-    parser.add_argument("--check", action="store_true", help="compare with the file; write nothing")
-    chosen = parser.parse_args(arguments)
-    bars, found = report(), row(chosen.date)
-    if chosen.check and changed([found]):
-        sys.exit("\n".join(changed([found])))
-    if not chosen.check:
-        write([found])
-    conclude(bars)
+    keep_or_check(__doc__, report, row, arguments)
 
 
 if __name__ == "__main__":

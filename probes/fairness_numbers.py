@@ -110,6 +110,4 @@ def gap_of_means(values: Mapping[str, Sequence[float]], low: float = 0.0, high: 
 
 
 def _gap(gap: Gap, n: int, confidence: float) -> Estimate:
-    """A gap as it is shown: its method names the two groups, if there is any difference."""
-    said = f"{gap.interval.method}; {gap.highest} above {gap.lowest}" if gap.value else gap.interval.method
-    return Estimate(gap.value, gap.interval.lower, gap.interval.upper, n, said, confidence)
+    return Estimate(gap.value, gap.interval.lower, gap.interval.upper, n, gap.method, confidence)

@@ -145,8 +145,10 @@ class Resting:
 
     def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
         release(self.target)
-        yield from self.backend.run(requests)
-        release(self.backend)
+        try:
+            yield from self.backend.run(requests)
+        finally:
+            release(self.backend)
 
     def describe(self) -> dict[str, Any]:
         return self.backend.describe()

@@ -10,14 +10,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from .audit import Estimate, Finding, Measure, Status
 from .items import Items, by_group, by_source, count_items, item_scores
 from .parts import Criterion, Reading
-
-if TYPE_CHECKING:
-    from .stats import Gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +96,8 @@ def rate_gap_estimate(counts: Mapping[str, Items], confidence: float) -> Estimat
     if len(judged) < 2:
         return None
     gap = rate_gap(judged, confidence)
-    method = _named(gap)
-    return Estimate(gap.value, gap.interval.lower, gap.interval.upper, sum(n for _, n in judged.values()), method, confidence)
-
-
-def _named(gap: Gap) -> str:
-    """How a gap's interval was made, and between which groups it is, if there is one."""
-    return f"{gap.interval.method}; {gap.highest} above {gap.lowest}" if gap.value else gap.interval.method
+    n = sum(n for _, n in judged.values())
+    return Estimate(gap.value, gap.interval.lower, gap.interval.upper, n, gap.method, confidence)
 
 
 def group_gap(findings: Sequence[Finding], judges: bool) -> Estimate | None:
@@ -122,8 +113,7 @@ def group_gap(findings: Sequence[Finding], judges: bool) -> Estimate | None:
     if len(scores) < 2 or any(not 0 <= v <= 1 for values in scores.values() for v in values):
         return None
     gap = mean_gap(scores, 0.95)
-    method = _named(gap)
-    return Estimate(gap.value, gap.interval.lower, gap.interval.upper, sum(map(len, scores.values())), method)
+    return Estimate(gap.value, gap.interval.lower, gap.interval.upper, sum(map(len, scores.values())), gap.method)
 
 
 def _metric_bounds(criterion: Criterion, findings: Sequence[Finding], alpha: float) -> Bounds:

@@ -24,6 +24,11 @@ class Gap:
     interval: Interval
     groups: tuple[tuple[str, Interval], ...]
 
+    @property
+    def method(self) -> str:
+        """How its interval was made, and between which groups it is, if there is any difference."""
+        return f"{self.interval.method}; {self.highest} above {self.lowest}" if self.value else self.interval.method
+
 
 def holm(p_values: Numbers) -> tuple[float, ...]:
     """p-values adjusted step-down (Holm 1979), in the order given.
