@@ -154,6 +154,24 @@ def test_a_run_is_refused_before_the_weights_are_read(tmp_path: Path, monkeypatc
         list(scripted(folder, monkeypatch, 8000 * MEGA).run([Generate("", max_new_tokens=10**8)]))
 
 
+def test_a_cache_on_a_cpu_is_bounded_however_much_memory_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tiny.save(tmp_path / "m")
+    for most in (memory.CACHE, memory.CACHE // 8):
+        monkeypatch.setattr(engine, "CACHE", most)
+        made = scripted(folder, monkeypatch, 2**40)
+        list(made.run([Generate("the fox", max_new_tokens=1)]))
+        assert made._engine is not None
+        assert made._engine.loaded.kv_bytes > 0
+        assert made._engine.limits.cache_tokens == most // made._engine.loaded.kv_bytes
+    # weights of four times as much let it hold more
+    monkeypatch.setattr(engine, "CACHE", 1)
+    made = scripted(folder, monkeypatch, 2**40)
+    list(made.run([Generate("the fox", max_new_tokens=1)]))
+    assert made._engine is not None
+    weights = 4 * sum(part.numel() for part in made._engine.loaded.model.parameters())
+    assert made._engine.limits.cache_tokens == weights // 4 // made._engine.loaded.kv_bytes
+
+
 def test_little_memory_makes_small_batches_and_the_same_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tiny.save(tmp_path / "m")
     asked: list[Any] = [Generate(f"the quick brown {n}", max_new_tokens=6) for n in range(12)]

@@ -10,7 +10,7 @@ from tiny import model as tiny_model
 from transformers.cache_utils import DynamicCache
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from pytest_slmtrust.backends.transformers.cache import drop_columns, make_room
+from pytest_slmtrust.backends.transformers.cache import drop_columns, joined, lent, make_room
 from pytest_slmtrust.backends.transformers.steps import ROOM, Roomy, shared_keys
 
 
@@ -50,6 +50,37 @@ def test_appending_copies_the_cache_once_in_many_steps() -> None:
         keys, _ = cache.update(torch.zeros(2, 3, 1, 4), torch.zeros(2, 3, 1, 4), 0)
         places.add(keys.data_ptr())
     assert len(places) <= 3
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_lent_rows_are_those_of_the_cache_and_are_held_only_where_they_are_kept(keeps: bool) -> None:
+    whole = filled(3, 5)
+    rows = torch.tensor([2, 0, 0, 1])
+    given = lent(whole, rows, keeps)
+    new = torch.randn(4, 3, 2, 4)
+    assert given.get_seq_length() == 5
+    for number, layer in enumerate(whole.layers):
+        keys, values = given.update(new, 2 * new, number)
+        assert torch.equal(keys, torch.cat([layer.keys[rows], new], dim=2))
+        assert torch.equal(values, torch.cat([layer.values[rows], 2 * new], dim=2))
+        assert (given.layers[number].keys is keys) == keeps
+    assert given.get_seq_length() == (7 if keeps else 5)
+    assert [len(layer.keys) for layer in whole.layers] == [3, 3]
+    if keeps:
+        keys, _ = given.update(new[:, :, :1], new[:, :, :1], 0)
+        assert torch.equal(keys[:, :, -1:], new[:, :, :1])
+        assert keys.shape[2] == 8
+
+
+def test_joining_two_caches_holds_one_layer_twice_and_no_more() -> None:
+    one, two = filled(2, 3), filled(1, 5)
+    before = [[layer.keys.clone() for layer in cache.layers] for cache in (one, two)]
+    both = joined(one, two)
+    for number, layer in enumerate(both.layers):
+        assert torch.equal(layer.keys[:2, :, 2:], before[0][number])
+        assert torch.equal(layer.keys[2:], before[1][number])
+        assert not layer.keys[:2, :, :2].any()
+    assert one.layers == two.layers == [None, None]
 
 
 @pytest.mark.parametrize("padded", [False, True])

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .steps import Roomy
+from .steps import Lent, Roomy
 
 
 def whole_layers(cache: Any) -> bool:
     """Whether every layer keeps every key: no window, no recurrent state, nothing quantised."""
     from transformers.cache_utils import DynamicCache, DynamicLayer
 
-    return type(cache) is DynamicCache and all(type(layer) in (DynamicLayer, Roomy) for layer in cache.layers)
+    return type(cache) is DynamicCache and all(type(layer) in (DynamicLayer, Lent, Roomy) for layer in cache.layers)
 
 
 def make_room(cache: Any) -> None:
@@ -32,23 +32,27 @@ def kv_bytes(cache: Any) -> int:
     return total
 
 
-def select(cache: Any, rows: Tensor) -> Any:
-    """A new cache with the rows ``rows`` [B] of a whole-layer cache; the old one stays as it is."""
+def lent(cache: Any, rows: Tensor, keeps: bool = True) -> Any:
+    """A cache for one forward after the rows ``rows`` [B] of a whole-layer cache, which stays as it is.
+
+    ``keeps``: whether the new columns stay in it, so that forwards may follow.
+    """
     from transformers.cache_utils import DynamicCache
 
     new = DynamicCache()
-    for number, layer in enumerate(cache.layers):
-        new.update(layer.keys[rows], layer.values[rows], number)
+    new.layers = [Lent(layer, rows, keeps) for layer in cache.layers]
     return new
 
 
 def joined(one: Any, two: Any) -> Any:
-    """The rows of two whole-layer caches in one, the shorter padded with zeros at the left."""
+    """The rows of two whole-layer caches in one, the shorter padded with zeros at the left. Empties both layer by layer."""
     from transformers.cache_utils import DynamicCache
 
     new = DynamicCache()
-    for number, (a, b) in enumerate(zip(one.layers, two.layers, strict=True)):
+    for number in range(len(one.layers)):
+        a, b = one.layers[number], two.layers[number]
         new.update(_stacked(a.keys, b.keys), _stacked(a.values, b.values), number)
+        one.layers[number] = two.layers[number] = None
     return new
 
 

@@ -17,6 +17,8 @@ BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 CACHE_SHARE, WORK_SHARE, LOGITS_SHARE = 0.3, 0.15, 0.1
 #: Bytes of float32 logits that one forward may make at most.
 LOGITS = 256 * 2**20
+#: Bytes of keys and values that a batch on a CPU holds at most, or a quarter of larger weights: more rows gain nothing there.
+CACHE = 512 * 2**20
 #: Float32 copies of a row's logits while a token is drawn: logits, their softmax in double precision, and its sums.
 COPIES = 6
 

@@ -206,7 +206,7 @@ def _find_sharing(loaded: Loaded) -> tuple[Sharing, int]:
 
     Recurrent and hybrid states, sliding windows and unknown caches fail one of these or have another class of layer.
     """
-    from .cache import kv_bytes, select, whole_layers
+    from .cache import kv_bytes, lent, whole_layers
 
     ids = _probe_ids(loaded)
     n, split = len(ids), max(1, len(ids) // 2)
@@ -231,7 +231,7 @@ def _find_sharing(loaded: Loaded) -> tuple[Sharing, int]:
         if not whole_layers(cache):
             return Sharing.ROWS, size
         stem = loaded.forward(one[:, :split], full[:, :split], where[1:, :split]).past_key_values
-        twice = select(stem, torch.tensor([0, 0], device=loaded.device))
+        twice = lent(stem, torch.tensor([0, 0], device=loaded.device))
         rest = torch.tensor([[0] * 2 + ids[split:], ids[split:] + [0] * 2], device=loaded.device)
         seen = torch.tensor([[1] * split + [0] * 2 + [1] * (n - split), [1] * n + [0] * 2], device=loaded.device)
         grown = loaded.forward(rest, seen, _positions(seen)[:, split:], twice).logits.float()

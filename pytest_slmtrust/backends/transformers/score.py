@@ -11,12 +11,15 @@ from torch import Tensor
 
 from ...requests import Counters, Failure, Logprob, TokenLogprob
 from .batches import first_run, overhead
-from .cache import select
+from .cache import lent
 from .memory import Limits
 from .model import Loaded, Sharing, pad
 from .runtime import out_of_memory
 from .state import count
 from .trie import Item, Node, plan
+
+#: Places whose logits are summed up at once: the copies that sums make stay small beside the logits.
+PLACES = 128
 
 
 @dataclass(slots=True)
@@ -93,12 +96,15 @@ def _split(parent: Parent | None, jobs: list[Job], limits: Limits, loaded: Loade
     """
     past = parent.mask.shape[1] if parent else 0
     width = len(jobs[0].node.segment)
-    places, fit = 0, 0
+    places, fit, grows = 0, 0, False
     for size, job in enumerate(jobs):
         places += len(job.node.needed())
+        grows |= bool(job.node.children)
+        # what nothing follows is held one layer at a time
+        copies = 1 if grows or parent is None else len(parent.cache.layers)
         too_many = size >= limits.rows * 4 or (size + 1) * width > limits.tokens
-        too_large = held + (size + 1) * (past + width) > limits.cache_tokens or places * loaded.vocabulary * 4 > limits.logits
-        if size and (too_many or too_large):
+        too_large = held + (size + 1) * (past + width) // copies > limits.cache_tokens
+        if size and (too_many or too_large or places * loaded.vocabulary * 4 > limits.logits):
             break
         fit = size + 1
     size = first_run([len(job.node.segment) for job in jobs[:fit]], overhead(loaded.device.type))
@@ -110,12 +116,12 @@ def _forward(
 ) -> Parent | None:
     """Prefill the segments of a batch after their parents and book what is needed of their logits."""
     ids, mask = pad([job.node.segment for job in batch], False, loaded.device)
+    grows = any(job.node.children for job in batch)
     cache, whole = None, mask
     if parent is not None:
         rows = torch.tensor([job.row for job in batch], dtype=torch.long, device=loaded.device)
-        cache, whole = select(parent.cache, rows), torch.cat([parent.mask[rows], mask], dim=1)
+        cache, whole = lent(parent.cache, rows, grows), torch.cat([parent.mask[rows], mask], dim=1)
     positions = (whole.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-    grows = any(job.node.children for job in batch)
     spots = [(row, place) for row, job in enumerate(batch) for place in job.node.needed()]
     at = torch.tensor(spots or [(0, 0)], dtype=torch.long, device=loaded.device)
     out, logits = loaded.at(ids, whole, positions, at, cache, grows or cache is not None)
@@ -136,14 +142,15 @@ def _book(logits: Tensor, spots: Sequence[tuple[int, int]], batch: Sequence[Job]
             wanted += [(tallies[item.index], place + 1, number[row, place - node.offset]) for place in range(first, last)]
     lines = torch.tensor([line for _, _, line in wanted], device=logits.device)
     targets = torch.tensor([tally.item.ids[place] for tally, place, _ in wanted], device=logits.device)
-    total = logits.logsumexp(-1)
+    chunks = -(-len(logits) // PLACES)
+    total, best = torch.cat([part.logsumexp(-1) for part in torch.chunk(logits, chunks)]), logits.argmax(-1)
     logp = (logits[lines, targets] - total[lines]).tolist()
-    greedy = (logits.argmax(-1)[lines] == targets).tolist()
+    greedy = (best[lines] == targets).tolist()
     sound = torch.isfinite(total)[lines].tolist()
     means, variances = [0.0] * len(wanted), [0.0] * len(wanted)
     if any(tally.item.detail for tally, _, _ in wanted):
-        mean, variance = moments(logits, total)
-        means, variances = mean[lines].tolist(), variance[lines].tolist()
+        parts = [moments(*pair) for pair in zip(torch.chunk(logits, chunks), torch.chunk(total, chunks), strict=True)]
+        means, variances = (torch.cat(column)[lines].tolist() for column in zip(*parts, strict=True))
     for i, (tally, place, _) in enumerate(wanted):
         tally.tokens[place] = (logp[i], greedy[i], means[i], variances[i])
         tally.broken |= not sound[i]

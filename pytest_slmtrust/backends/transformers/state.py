@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...requests import Counters
-from .cache import drop_columns, joined, make_room, select, whole_layers
+from .cache import drop_columns, joined, lent, make_room, whole_layers
 from .model import Loaded, Sharing, pad
 from .steps import shared_keys
 from .tokens import common_prefix
@@ -57,7 +57,7 @@ class Cached:
         past, head = None, torch.zeros(len(unique), 0, dtype=torch.long, device=loaded.device)
         if shared:
             _grow_stem(loaded, stem, unique[0][:shared], counters)
-            past = select(stem.cache, torch.zeros(len(unique), dtype=torch.long, device=loaded.device))
+            past = lent(stem.cache, torch.zeros(len(unique), dtype=torch.long, device=loaded.device))
             head = torch.ones(len(unique), shared, dtype=torch.long, device=loaded.device)
         ids, mask = pad([p[shared:] for p in unique], True, loaded.device)
         whole = torch.cat([head, mask], dim=1)
@@ -73,7 +73,7 @@ class Cached:
         return state
 
     def joined(self, other: Cached) -> Cached:
-        """The rows of both; columns that a row lacks are masked at its left."""
+        """The rows of both, whose caches end here; columns that a row lacks are masked at its left."""
         width = max(self.mask.shape[1], other.mask.shape[1])
         masks = [torch.nn.functional.pad(m, (width - m.shape[1], 0)) for m in (self.mask, other.mask)]
         return Cached(

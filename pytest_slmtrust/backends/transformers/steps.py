@@ -58,6 +58,30 @@ class Roomy(DynamicLayer):  # type: ignore[misc]
         self.keys, self.values = keys[:, :, :length], values[:, :, :length]
 
 
+class Lent(DynamicLayer):  # type: ignore[misc]
+    """The rows ``rows`` [B] of another cache's layer, copied when a forward reaches it.
+
+    Where the forward's own keys are not kept, no more than one layer's copies are held at a time.
+    """
+
+    keys: Tensor
+    values: Tensor
+
+    def __init__(self, layer: Any, rows: Tensor, keeps: bool) -> None:
+        super().__init__()
+        self.dtype, self.device, self.is_initialized = layer.dtype, layer.device, True
+        self.keys, self.values, self.keeps = layer.keys, layer.values, keeps
+        self.rows: Tensor | None = rows
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """The rows with the new columns; the layer goes on with them if it keeps them."""
+        held = (self.keys, self.values) if self.rows is None else (self.keys[self.rows], self.values[self.rows])
+        keys, values = (torch.cat(pair, dim=2) for pair in zip(held, (key_states, value_states), strict=True))
+        if self.keeps:
+            self.keys, self.values, self.rows = keys, values, None
+        return keys, values
+
+
 def _widened(held: Tensor, columns: int) -> Tensor:
     batch, heads, length, size = held.shape
     wide = held.new_empty(batch, heads, columns, size)
