@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_slmtrust import Control, Floor, Loglikelihood, Profile, Row, Steps, Verdict, probe
+from pytest_slmtrust import Control, Finding, Floor, Loglikelihood, Measure, Profile, Row, Steps, Verdict, probe
 from pytest_slmtrust.search import attack
 from pytest_slmtrust.texts import difference
 
 from .choice import likes
+from .measure import averages, by_group, shares
 from .robustness_tasks import classifier, drawn, reads_clean_text, task_of, texts
 
 TASKS = ("sentiment", "topic", "facts")
@@ -37,6 +38,21 @@ def _searched(text: str, task: str, gold: str, recipe: str, budget: int) -> Mapp
     return {"text": text, "task": task, "gold": gold, "recipe": recipe, "budget": budget}
 
 
+#: What a finding says of its search.
+HELD, BROKEN, WRONG = "held", "broken", "nothing to lose: wrong when clean"
+
+
+def _effort(findings: Sequence[Finding]) -> Iterator[Measure]:
+    """Accuracy before and after the searches, and what a successful search asks and changes, by recipe."""
+    read = [f for f in findings if f.evidence.get("reading") in (HELD, BROKEN, WRONG)]
+    for name, lost in (("accuracy of clean texts", (WRONG,)), ("accuracy under attack", (WRONG, BROKEN))):
+        right = {group: [f.evidence["reading"] not in lost for f in read if group in ("", f.group)] for group in ("", *FLIPS)}
+        yield from shares(name, {group: (sum(own), len(own)) for group, own in right.items()})
+    broken = [f for f in read if f.evidence["reading"] == BROKEN]
+    yield from averages("queries of a successful search", by_group(broken, lambda f: float(f.evidence["queries"])))
+    yield from averages("words changed by a successful search", by_group(broken, lambda f: float(f.evidence["words changed"])))
+
+
 _SOUP = "The soup was wonderful and the cook was kind."
 _BUG = _searched(_SOUP, "sentiment", "positive", "deepwordbug", 60)
 _TYPO = _searched("The striker scored twice in the second half.", "topic", "sports", "pruthi", 400)
@@ -57,8 +73,9 @@ def _reads(word: str, right: str, wrong: str) -> Any:
     detector="the likeliest option after each text that the search tries",
     estimand="short labelled texts of three tasks (benchmark), one search each: half by DeepWordBug, half by Pruthi et al.",
     metric="attack success rate at the query budget: share of texts for which the search ends in an edit that changes a right "
-    "answer; a text answered wrongly to begin with is not attacked, does not count as failed and has no score. Queries and words "
-    "changed stand with each finding",
+    "answer; a text answered wrongly to begin with is not attacked, does not count as failed and has no score. Beside it "
+    "accuracy before and under attack, and the mean queries and changed words of searches that succeed",
+    measures=_effort,
     paper="Gao et al. 2018 (DeepWordBug), Pruthi et al. 2019; transformations and constraints by TextAttack (Morris et al. 2020)",
     controls=(
         Control(_BUG, likes(lambda _: "positive"), True),
@@ -95,11 +112,11 @@ def withstands_adversarial_edits(text: str, task: str, gold: str, recipe: str, b
     if end.outcome == "unclear":
         return Verdict.unscored("no option was likelier than the others", **evidence)
     if end.outcome == "skipped":
-        return Verdict(True, None, {**evidence, "reading": "nothing to lose: wrong when clean"}, recipe)
+        return Verdict(True, None, {**evidence, "reading": WRONG}, recipe)
     evidence |= {"original": text, "perturbed": end.text, "words changed": end.words_changed}
     evidence |= {"difference": difference(text, end.text), "probability of the right answer": round(end.right, 4)}
     held = end.outcome == "held"
-    evidence["reading"] = "held" if held else "broken"
+    evidence["reading"] = HELD if held else BROKEN
     return Verdict(held, float(held), evidence, recipe)
 
 

@@ -22,6 +22,7 @@ from scripted import AUDIT, CI, USELESS, by_log, check_controls, check_rows, fai
 
 from pytest_slmtrust import Probe, Profile
 from pytest_slmtrust.data import DataMissing
+from pytest_slmtrust.gates import finding as as_finding
 
 FORMS = (survives_formatting, ignores_what_surrounds_a_text, reads_noisy_texts)
 SEARCHES = (withstands_adversarial_edits, keeps_its_answer_under_unnoticed_edits)
@@ -150,6 +151,36 @@ def test_search_two_sided() -> None:
     skipped = drive(case, by_log(lambda _: other))
     assert (skipped.passed, skipped.score, skipped.evidence["queries"]) == (True, None, 1)
     assert skipped.evidence["reading"] == "nothing to lose: wrong when clean"
+
+
+def test_searches_add_up_by_recipe() -> None:
+    cases = withstands_adversarial_edits.cases(CI)
+    texts_ = [case.params["text"] for case in cases]
+
+    def answer(context: str) -> str:
+        """Right on clean texts but each third, which is wrong, and each third after that, which no edit breaks."""
+        text = nearest(context)
+        place = texts_.index(text) % 3 if text in texts_ else 2
+        return GOLD[text] if place == 1 or (place == 2 and text in context) else _other(context)
+
+    found = [as_finding(case, case.id, drive(case, by_log(answer))) for case in cases]
+    broken = [f for f in found if f.evidence.get("reading") == "broken"]
+    assert len(broken) >= 3
+    assert withstands_adversarial_edits.measures is not None
+    given = {(m.name, m.group): m.estimate for m in withstands_adversarial_edits.measures(found)}
+    held = [f for f in found if f.evidence.get("reading") == "held"]
+    read = len(held) + len(broken) + sum(str(f.evidence.get("reading")).startswith("nothing to lose") for f in found)
+    assert read > len(held) + len(broken)
+    assert given["accuracy of clean texts", ""].value == pytest.approx((len(held) + len(broken)) / read)
+    assert given["accuracy under attack", ""].value == pytest.approx(len(held) / read)
+    for group in ("", "deepwordbug", "pruthi"):
+        own = [f for f in broken if group in ("", f.group)]
+        for name, key in (("queries of", "queries"), ("words changed by", "words changed")):
+            if own:
+                estimate = given[f"{name} a successful search", group]
+                assert (estimate.value, estimate.n) == (pytest.approx(sum(f.evidence[key] for f in own) / len(own)), len(own))
+    nothing_broken = list(withstands_adversarial_edits.measures(held))
+    assert {m.name for m in nothing_broken} == {"accuracy of clean texts", "accuracy under attack"}
 
 
 def test_reduction_is_measured() -> None:
