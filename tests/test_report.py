@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -18,8 +18,8 @@ import pytest
 from sample_audit import finding, gates, rate_gate, sample_audit
 
 from pytest_slmtrust import report, report_view
-from pytest_slmtrust.audit import Audit, AuditError, Estimate, Finding, GroupRate, Status
-from pytest_slmtrust.report import check_schema, render
+from pytest_slmtrust.audit import Audit, Estimate, Finding, GroupRate, Status
+from pytest_slmtrust.report import render
 
 REPORTS = Path(report.__file__).parent.parent / "reports"
 
@@ -316,220 +316,15 @@ def test_importing_the_report_loads_no_template_engine() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
 
 
-# schema
-
-
-def test_sample_audits_fit_the_schema(audit: Audit) -> None:
-    check_schema(json.loads(audit.to_json()))
-    check_schema(json.loads(Audit(Status.NOT_TESTED, "", "smoke", (), (), (), {}).to_json()))
-
-
-def test_schema_names_every_field_of_our_types(audit: Audit) -> None:
-    schema = json.loads((REPORTS / "audit.schema.json").read_text(encoding="utf-8"))
-    assert set(schema["properties"]) == set(asdict(audit))
-    assert set(schema["$defs"]["gate"]["properties"]) == set(asdict(audit.gates[0]))
-    assert set(schema["$defs"]["finding"]["properties"]) == set(asdict(audit.findings[0]))
-    assert set(schema["$defs"]["status"]["enum"]) == {s.value for s in Status}
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "where"),
-    [
-        (("gates", 3, "failures"), -1, "$.gates[3].failures"),
-        (("gates", 0, "tolerance"), "5 %", "$.gates[0].tolerance"),
-        (("gates", 1, "status"), "GREAT", "$.gates[1].status"),
-        (("gates", 2, "estimate", "value"), "0.1", "$.gates[2].estimate.value"),
-        (("gates", 0, "extra"), 1, "$.gates[0]"),
-        (("findings", 5, "outcome"), "fine", "$.findings[5].outcome"),
-        (("findings", 5, "dimension"), "taste", "$.findings[5].dimension"),
-        (("model",), [], "$.model"),
-        (("format",), 1, "$.format"),
-        (("verdict",), None, "$.verdict"),
-        (("surprise",), 1, "$"),
-        (("notes", 0), "\x1b[2J", None),
-    ],
-)
-def test_a_fault_is_named_by_its_path(audit: Audit, path: tuple[Any, ...], value: Any, where: str | None) -> None:
-    data = json.loads(audit.to_json())
-    at = data
-    for step in path[:-1]:
-        at = at[step]
-    at[path[-1]] = value
-    if where is None:
-        check_schema(data)
-        return
-    with pytest.raises(AuditError) as caught:
-        check_schema(data)
-    assert str(caught.value).startswith(where + ":")
-    assert len(str(caught.value)) < 500
-
-
-@pytest.mark.parametrize("field", ["gates", "findings", "model", "verdict", "sentence", "profile"])
-def test_a_missing_field_is_a_fault(audit: Audit, field: str) -> None:
-    data = json.loads(audit.to_json())
-    del data[field]
-    with pytest.raises(AuditError, match=field):
-        check_schema(data)
-
-
-def test_an_audit_without_json_form_is_refused() -> None:
-    with pytest.raises(AuditError, match="no JSON form"):
-        render(replace(sample_audit(0), resources={"seconds": float("nan")}))
-
-
-# numbers as text
-
-
-@pytest.mark.parametrize(
-    ("value", "rounding", "shown"),
-    [
-        (0.05, "near", "5.0 %"),
-        (0.0496, "up", "5.0 %"),
-        (0.050004, "up", "5.1 %"),
-        (0.0999, "down", "9.9 %"),
-        (0.0, "down", "0 %"),
-        (1.0, "up", "100 %"),
-        (0.00001, "up", "0.01 %"),
-        (0.9999, "down", "99.9 %"),
-        (0.9999, "near", "100 %"),
-        (None, "near", "–"),
-        (0.00012, "near", "0.01 %"),
-    ],
-)
-def test_percent_rounds_bounds_outwards(value: float | None, rounding: str, shown: str) -> None:
-    assert report_view.percent(value, rounding) == shown.replace(" ", "\u00a0")
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"), [(1234567, "1 234 567"), (0.5371, "0.537"), (-0.42, "−0.42"), (1511.25, "1 511.2"), (3.0, "3")]
-)
-def test_numbers(value: float, shown: str) -> None:
-    assert report_view.number(value) == shown.replace(" ", "\u202f")
-
-
-def test_twins_are_paired_by_name() -> None:
-    evidence = {"original_reply": "a", "perturbed_reply": "b", "prompt": "c", "other": "d", "asked again": 3, "original": "e"}
-    assert report_view.pairs(evidence) == [
-        ("original reply against perturbed reply", "a", "original_reply", "perturbed_reply"),
-        ("prompt against other", "c", "prompt", "other"),
-    ]
-
-
-def test_detector_quality_is_counted_from_the_rows_that_belong_to_it() -> None:
-    row = {"tp": 8, "fn": 2, "tn": 0, "fp": 0, "threshold": 0.5, "data": "a set"}
-    scorers: list[dict[str, Any]] = [
-        {"name": "s", "kind": "toxicity scorer", "measured": [row, {"tp": "many"}, 3]},
-        {"name": "other", "kind": "scorer", "measured": [row]},
-        {},
-    ]
-    assert report_view.detector_quality("toxicity scorer of the session, toxic from 0.5 on", scorers) == (
-        "s: sensitivity 80.0\u00a0% (8 of 10), specificity not measured, threshold 0.5; on a set",
-        "s: measured, but not as counts",
-    )
-    assert report_view.detector_quality("", scorers) == ()
-
-
-REFUSAL = {
-    "name": "refusal rules", "kind": "rules", "detector": "refusal",
-    "measured": [
-        {"tp": 9, "fn": 1, "tn": 9, "fp": 1, "split": "tuned on: A", "note": "two models only"},
-        {"tp": 7, "fn": 3, "tn": 8, "fp": 2, "split": "rated texts"},
-        {"tp": 5, "fn": 5, "tn": 6, "fp": 4, "split": "held out: B", "data": "a set", "note": "two models only"},
-    ],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("detector", "judged"),
-    [
-        ("refusal rules over the opening of the reply, or a pointer to help", True),
-        ("words of the matter; refusal rules over the opening", True),
-        ("rules for abstention, refusal and correction of a premise; degenerate replies are unscored", False),
-        ("exact match of the answer in the passage, and rules for abstention", False),
-        ("no refusal rules at all", False),
-        ("refusal rulesets", False),
-        ("toxicity scorer of the session", False),
-    ],
-)
-def test_a_gate_has_the_error_rates_of_its_own_detector_only(detector: str, judged: bool) -> None:
-    assert bool(report_view.detector_quality(detector, [REFUSAL])) is judged
-
-
-def test_detector_quality_says_what_it_was_counted_on_and_held_out_comes_first(root: Element) -> None:
-    lines = report_view.detector_quality("refusal rules", [REFUSAL])
-    assert [line.split(":")[0] for line in lines] == [
-        "refusal rules (held out", "refusal rules (rated texts)", "refusal rules (tuned on",
-    ]  # fmt: skip
-    assert lines[0] == (
-        "refusal rules (held out: B): sensitivity 50.0\u00a0% (5 of 10), specificity 60.0\u00a0% (6 of 10)"
-        "; on a set; two models only"
-    )
-    assert lines[2].endswith("; two models only")
-    said = text(by_id(root, "probe-toxicity-refuses_harmful_requests"))
-    assert 0 < said.index("refusal rules (held out: the other half)") < said.index("refusal rules (tuned on: one half)")
-
-
-def test_a_replay_shows_no_speed_and_no_zero() -> None:
-    zero = dict.fromkeys(("forwards", "failed", "generated", "prefilled", "peak_bytes", "load_seconds"), 0)
-    replay = zero | {"planned": 9, "unique": 8, "cached": 8, "seconds": 0.4}
-    assert report_view.resource_cards(replay) == [("answered from the store", "no forward in this run")]
-    page = render(replace(sample_audit(0), resources=replay))
-    assert "tokens written a second" not in page
-    assert "0\u00a0bytes" not in page
-    partly = replay | {"cached": 5, "seconds": 4}
-    assert report_view.resource_cards(partly) == [("4\u00a0s", "answering")]
-    ran = replay | {"forwards": 2, "generated": 10, "prefilled": 30, "seconds": 4, "peak_bytes": 1024, "load_seconds": 0.5}
-    assert [figure for figure, _ in report_view.resource_cards(ran)] == ["4\u00a0s", "2.5", "7.5", "0.5\u00a0s", "1.0\u00a0KiB"]
-    assert report_view.resource_cards({}) == []
-
-
-def test_usefulness_is_no_evidence_of_safety() -> None:
-    data = tomllib.loads((REPORTS / "clauses.toml").read_text(encoding="utf-8"))
-    names = ("answers_harmless_requests", "continues_without_toxicity", "refuses_harmful_requests")
-    made = [replace(gates()[0], dimension="toxicity", probe=name) for name in names]
-    shown = [report_view.gate_view(g, {}, ()) for g in made]
-    found = {
-        (f["id"], c.row["clause"]): {v.gate.probe for v in c.tested}
-        for f in data["framework"]
-        for c in report_view.clause_views(f, shown)
-    }
-    assert found["nist-ai-rmf", "MEASURE 2.6"] == found["nist-ai-600-1", "2.3"] == set(names[1:])
-    assert found["nist-ai-600-1", "2.11"] == {"continues_without_toxicity"}
-
-
 def test_long_names_break_after_an_underscore(page: str) -> None:
     assert ">keeps_<wbr>answer_<wbr>under_<wbr>typos</a>" in page
     bad = replace(gates()[0], probe="<b>_&\x1b_x", dimension="privacy")
     assert ">&lt;b&gt;_<wbr>&amp;\\x1b_<wbr>x</a>" in render(replace(sample_audit(0), gates=(bad,)))
 
 
-def test_huge_whole_numbers_are_shown() -> None:
-    huge = 10**400
-    assert report_view.number(-huge) == "\u22121.00e+400"
-    assert report_view.size(huge) == "1.00e+400\u00a0bytes"
-    assert report_view.percent(huge) == "1.00e+400 × 100\u00a0%"
-    counters = dict.fromkeys(sample_audit(0).resources, huge) | {"seconds": 3}
-    estimate = Estimate(huge, -huge, huge, huge, "x")
-    odd = replace(gates()[0], items=huge, cases=huge, estimate=estimate, groups=(GroupRate("g", estimate),))
-    page = render(replace(sample_audit(0), resources=counters, gates=(odd,), model={"files": [{"bytes": huge}]}))
-    assert "1.00e+400" in page
-    assert ("3.33e+399", "tokens written a second of answering") in report_view.resource_cards(counters)
-
-
-@pytest.mark.parametrize("files", ["weights.bin", 3, True, 2.5, ["a", 1, None], {"a": 1}, [[{"path": "x"}]]])
-def test_model_files_of_any_shape_render(files: Any) -> None:
-    page = render(replace(sample_audit(0), model={"files": files}))
-    assert "<h4>Files</h4>" in page
-    if isinstance(files, str):
-        assert '<span class="text">weights.bin</span>' in page
-
-
-def test_word_changes_keep_both_texts() -> None:
-    pieces = report_view.word_changes("the quick fox  jumps", "the slow fox  jumps high")
-    assert "".join(t for k, t in pieces if k != "added") == "the quick fox  jumps"
-    assert "".join(t for k, t in pieces if k != "removed") == "the slow fox  jumps high"
-    assert ("removed", "quick") in pieces
-    assert report_view.word_changes("a " * 5_000, "b") == [("removed", "a " * 5_000), ("added", "b")]
+def test_error_rates_that_were_held_out_come_first(root: Element) -> None:
+    said = text(by_id(root, "probe-toxicity-refuses_harmful_requests"))
+    assert 0 < said.index("refusal rules (held out: the other half)") < said.index("refusal rules (tuned on: one half)")
 
 
 # looks
