@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args
@@ -20,6 +22,8 @@ HUB = "hub"
 LARGEST_FILE = 512 * 2**20
 LARGEST_FIELD = 1_000_000  # characters
 MOST_ROWS = 2_000_000
+#: Names of fields that an error shows.
+NAMES = 12
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 Fields = Mapping[str, Any]
@@ -179,7 +183,8 @@ def _value(where: str, row: Mapping[str, Any], name: str, wanted: Any) -> Any:
     if value is None and NoneType in kinds:
         return None
     if name not in row:
-        raise DataError(f"{where} has no field {name!r}; it has {', '.join(map(repr, row)) or 'none'}")
+        names = [_short(known) for known in islice(row, NAMES)] + ["..."] * (len(row) > NAMES)
+        raise DataError(f"{where} has no field {name!r}; it has {', '.join(names) or 'none'}")
     if isinstance(value, str) and len(value) > LARGEST_FIELD:
         raise DataError(f"{where}, field {name!r}: {len(value):,} characters; at most {LARGEST_FIELD:,}")
     read = next((found for kind in kinds if (found := _as(value, kind)) is not None), None)
@@ -194,13 +199,24 @@ def _as(value: Any, kind: type) -> Any:
     if kind in (int, float):
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             return None
-        try:
-            number = float(value)
-        except (ValueError, OverflowError):
-            return None
-        fits = math.isfinite(number) and (kind is float or number == int(number))
-        return kind(number) if fits else None
+        return _whole(value) if kind is int else _finite(value)
     return value if isinstance(value, kind) else None
+
+
+def _whole(value: int | float | str) -> int | None:
+    try:
+        return int(value) if not isinstance(value, float) or value.is_integer() else None
+    except ValueError:
+        number = _finite(value)  # "3.0"
+        return int(number) if number is not None and number.is_integer() else None
+
+
+def _finite(value: int | float | str) -> float | None:
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _short(value: Any) -> str:
@@ -213,9 +229,7 @@ def _csv(text: str, delimiter: str = ",") -> Iterator[tuple[str, Record]]:
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         header = next(reader, [])
-        twice = sorted({name for name in header if header.count(name) > 1 and name})
-        if twice:
-            raise ValueError(f"the header names {', '.join(map(repr, twice))} twice")
+        _once("the header", filter(None, header))
         for number, cells in enumerate(reader, 1):
             place = f"row {number} (line {reader.line_num})"
             if not cells:
@@ -225,6 +239,15 @@ def _csv(text: str, delimiter: str = ",") -> Iterator[tuple[str, Record]]:
             yield place, dict(zip(header, cells, strict=True))
     finally:
         csv.field_size_limit(kept)
+
+
+def _once(where: str, names: Iterable[str]) -> None:
+    """Raises:
+    ValueError: a name stands there twice; one of the two would be lost.
+    """
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
+    if twice:
+        raise ValueError(f"{where} names {_short(twice[0])} twice")
 
 
 def _tsv(text: str) -> Iterator[tuple[str, Record]]:
@@ -241,14 +264,14 @@ def _json_lines(text: str) -> Iterator[tuple[str, Any]]:
     for number, line in enumerate(text.split("\n"), 1):  # not splitlines: a JSON text may hold U+2028
         if line.strip():
             try:
-                yield f"line {number}", json.loads(line, parse_constant=_no_number)
+                yield f"line {number}", _loads(line)
             except ValueError as error:
                 raise ValueError(f"line {number} is not JSON: {error}") from None
 
 
 def _json(text: str, key: str) -> Iterator[tuple[str, Any]]:
     try:
-        found = json.loads(text, parse_constant=_no_number)
+        found = _loads(text)
     except ValueError:
         # some sets name files of an object a line so
         if key or "\n" not in text.strip():
@@ -262,6 +285,17 @@ def _json(text: str, key: str) -> Iterator[tuple[str, Any]]:
     if not isinstance(found, list):
         raise ValueError(f"{key or 'the whole'} is {type(found).__name__}; expected a list of objects")
     yield from ((f"row {n}", row) for n, row in enumerate(found, 1))
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, parse_constant=_no_number, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Record:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        _once("an object", (name for name, _ in pairs))
+    return found
 
 
 def _no_number(name: str) -> Any:

@@ -66,6 +66,11 @@ def test_a_field_that_may_be_absent_is_none(tmp_path: Path) -> None:
         ("a.csv", "question,year\nWho?,1.5\n", "'1.5' is not int"),
         ("a.csv", "question,year\nWho?,1,2\n", r"row 1 \(line 2\) has 3 cells; the header has 2"),
         ("a.csv", "question,year,year\nWho?,1,2\n", "the header names 'year' twice"),
+        ("a.csv", ",".join(f"c{n}" for n in range(100_000)) + ",c7\n", "the header names 'c7' twice"),
+        ("a.csv", ",".join("abcdefghijklmno") + "\n" + ",".join("1" * 15) + "\n", r"no field 'question'; it has 'a', .*, 'l', \.\.\.$"),
+        ("a.json", '[{"question": "Who?", "year": 1, "year": 2}]', "an object names 'year' twice"),
+        ("a.jsonl", '{"question": "Who?", "year": "1e400"}', "field 'year': '1e400' is not int"),
+        ("a.jsonl", '{"question": "Who?", "year": 3.5}', "field 'year': 3.5 is not int"),
         ("a.csv", 'question,year\n"Who?,1\n', "unexpected end of data"),
         ("a.csv", "question,year\n", "no rows"),
         ("a.csv", "", "no rows"),
@@ -87,6 +92,14 @@ def test_a_damaged_file_is_named_with_its_row_and_field(tmp_path: Path, name: st
         read(written(tmp_path, name, content), WANTED)
     assert name in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_whole_numbers_keep_every_digit(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("n\n12345678901234567891\n 7 \n8.0\n")
+    assert [row["n"] for row in from_csv(file, {"n": int})] == [12345678901234567891, 7, 8]
+    (tmp_path / "a.json").write_text('[{"n": 9007199254740993}, {"n": 3.0}]')
+    assert [row["n"] for row in from_json(tmp_path / "a.json", {"n": int})] == [9007199254740993, 3]
 
 
 def test_what_is_no_file_is_said(tmp_path: Path) -> None:
