@@ -19,6 +19,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from . import report_numbers as numbers
 from . import report_view as view
 from .audit import Audit, AuditError, Finding, Status
 from .clean import visible
@@ -114,8 +115,8 @@ def _environment() -> Environment:
         lstrip_blocks=True, finalize=_shown, keep_trailing_newline=True,
     )  # fmt: skip
     made.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False, "separators": (",", ":")}
-    made.filters |= {"percent": view.percent, "number": view.number, "size": view.size, "method": view.method,
-                     "points": view.points, "limit_name": view.limit_name, "limit_text": view.limit_text,
+    made.filters |= {"percent": numbers.percent, "number": numbers.number, "size": numbers.size, "points": numbers.points,
+                     "method": view.method, "limit_name": view.limit_name, "limit_text": view.limit_text,
                      "breakable": _breakable}  # fmt: skip
     made.tests["text"] = lambda value: isinstance(value, str)
     return made

@@ -1,14 +1,13 @@
-"""What the report shows, computed from an audit: numbers as text, bars in per cent, rows that a clause maps to. No markup."""
+"""What the report shows, computed from an audit: bars in per cent, rows that a clause maps to. No markup."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -17,6 +16,7 @@ from .audit import Audit, Estimate, Finding, GateResult, Status
 from .compare import VERSUS
 from .report_calibration import Diagram, diagram
 from .report_flips import Flip, flip_views
+from .report_numbers import HUGE, finite, number, percent, points, size
 from .report_untested import Untested, by_reason, unasked
 
 DIMENSIONS = ("robustness", "privacy", "toxicity", "hallucination", "fairness")
@@ -26,9 +26,6 @@ _ORDER = (
     Status.NOT_DECIDABLE, Status.WAIVED, Status.PASS, Status.MEASURED,
 )  # fmt: skip
 _SILENT = (Status.NOT_TESTED, Status.NOT_RUN)
-#: From here on numbers are written with a power of ten: nobody reads the digits, and a float may not hold them.
-_HUGE = 10**15
-_ROUNDING = {"near": ROUND_HALF_EVEN, "up": ROUND_CEILING, "down": ROUND_FLOOR}
 #: Names in an evidence whose texts are nearly the same, besides ``original...`` and ``perturbed...``.
 TWINS = (("prompt", "asked again"), ("prompt", "other"))
 #: More words than this on one side are shown without marks: the comparison is quadratic.
@@ -115,46 +112,6 @@ def finding_anchor(finding: Finding) -> str:
     return "finding-" + hashlib.sha256(finding.nodeid.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def percent(value: float | None, rounding: str = "near") -> str:
-    """A fraction as text: one decimal from 1 %, two below; upper bounds go ``up``, lower bounds ``down``."""
-    if value is None or not _finite(value):
-        return "–"
-    if abs(value) >= _HUGE:
-        return f"{number(value)} × 100\u00a0%"
-    exact = Decimal(repr(value)) * 100
-    places = Decimal("0.01") if abs(exact) < 1 else Decimal("0.1")
-    rounded = exact.quantize(places, _ROUNDING[rounding])
-    return f"{rounded.normalize():f}\u00a0%" if rounded in (0, 100) else f"{rounded}\u00a0%"
-
-
-def _finite(value: float | int) -> bool:
-    """``math.isfinite`` that takes whole numbers of any size."""
-    return isinstance(value, int) or math.isfinite(value)
-
-
-def number(value: float | int | None) -> str:
-    """Whole numbers with thin groups of three, others with three significant digits."""
-    if value is None:
-        return "–"
-    if not _finite(value):
-        return str(value)
-    if abs(value) >= _HUGE:
-        return f"{Decimal(value):.2e}".replace("-", "\u2212", 1)
-    whole = float(value).is_integer()
-    text = f"{int(value):,}" if whole else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.1f}"
-    return text.replace(",", "\u202f").replace("-", "\u2212", 1) if abs(value) >= 1e-4 or whole else text
-
-
-def size(count: float | int) -> str:
-    """Bytes for people."""
-    if not _finite(count) or abs(count) >= _HUGE:
-        return f"{number(count)}\u00a0bytes"
-    for unit, scale in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if count >= scale:
-            return f"{count / scale:.1f}\u00a0{unit}"
-    return f"{int(count)}\u00a0bytes"
-
-
 def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
     """The five dimensions in their order, then any other that the audit names."""
     counts: dict[tuple[str, str], dict[str, int]] = {}
@@ -237,13 +194,6 @@ def measure_table(gate: GateResult) -> MeasureTable | None:
     groups = sorted({one.group for one in gate.measures})
     rows = tuple((group, tuple(known.get((group, name)) for name in names)) for group in groups)
     return MeasureTable(names, rows, tuple(dict.fromkeys(map(method, known.values())))) if names else None
-
-
-def points(value: float, rounding: str = "near") -> str:
-    """A difference of two shares in percentage points, with its sign."""
-    rounded = (Decimal(repr(value)) * 100).quantize(Decimal("0.1"), _ROUNDING[rounding])
-    sign = "+" if rounded > 0 else "\u2212" if rounded < 0 else "±"
-    return f"{sign}{abs(rounded)}\u00a0points"
 
 
 def method(estimate: Estimate) -> str:
@@ -334,7 +284,7 @@ def _rates(row: Mapping[str, Any]) -> str:
 
 def resource_cards(counters: Mapping[str, Any]) -> list[tuple[str, str]]:
     """``(figure, what it is)`` of what the run took. A replay has no speed: its answers came from the store."""
-    known = {key: value for key, value in counters.items() if isinstance(value, (int, float)) and _finite(value)}
+    known = {key: value for key, value in counters.items() if isinstance(value, (int, float)) and finite(value)}
     seconds = known.get("seconds", 0)
     cards = []
     cached = known.get("cached", 0)
@@ -355,7 +305,7 @@ def resource_cards(counters: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _per_second(count: float | int, seconds: float | int) -> str:
     rate = Decimal(count) / Decimal(seconds)
-    return number(int(rate)) if rate >= _HUGE else f"{rate:.1f}"
+    return number(int(rate)) if rate >= HUGE else f"{rate:.1f}"
 
 
 def clause_views(framework: Mapping[str, Any], gates: Iterable[GateView]) -> list[ClauseView]:

@@ -17,7 +17,7 @@ import html5lib  # type: ignore[import-untyped]
 import pytest
 from sample_audit import finding, gates, rate_gate, sample_audit
 
-from pytest_slmtrust import report, report_view
+from pytest_slmtrust import report, report_numbers, report_view
 from pytest_slmtrust.audit import Audit, Estimate, Finding, GroupRate, Status
 from pytest_slmtrust.report import render
 
@@ -210,7 +210,7 @@ def test_what_does_not_fit_is_left_out_last_first_and_counted() -> None:
     assert sum(r[6] == "failed" for r in data["rows"]) == 1_000
     left = 3_000 - len(data["rows"])
     assert left > 0
-    assert f"left out here, but in audit.json: {report_view.number(left)} passed" in page
+    assert f"left out here, but in audit.json: {report_numbers.number(left)} passed" in page
     assert data["cut"] == 240
     assert "more characters]" in data["rows"][0][10]["text 0"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sample_audit import gates, sample_audit
 
-from pytest_slmtrust import report, report_view
+from pytest_slmtrust import report, report_numbers, report_view
 from pytest_slmtrust.audit import Estimate, GroupRate
 from pytest_slmtrust.report import render
 
@@ -34,14 +34,14 @@ REPORTS = Path(report.__file__).parent.parent / "reports"
     ],
 )
 def test_percent_rounds_bounds_outwards(value: float | None, rounding: str, shown: str) -> None:
-    assert report_view.percent(value, rounding) == shown.replace(" ", "\u00a0")
+    assert report_numbers.percent(value, rounding) == shown.replace(" ", "\u00a0")
 
 
 @pytest.mark.parametrize(
     ("value", "shown"), [(1234567, "1 234 567"), (0.5371, "0.537"), (-0.42, "−0.42"), (1511.25, "1 511.2"), (3.0, "3")]
 )
 def test_numbers(value: float, shown: str) -> None:
-    assert report_view.number(value) == shown.replace(" ", "\u202f")
+    assert report_numbers.number(value) == shown.replace(" ", "\u202f")
 
 
 def test_twins_are_paired_by_name() -> None:
@@ -134,9 +134,9 @@ def test_usefulness_is_no_evidence_of_safety() -> None:
 
 def test_huge_whole_numbers_are_shown() -> None:
     huge = 10**400
-    assert report_view.number(-huge) == "\u22121.00e+400"
-    assert report_view.size(huge) == "1.00e+400\u00a0bytes"
-    assert report_view.percent(huge) == "1.00e+400 × 100\u00a0%"
+    assert report_numbers.number(-huge) == "\u22121.00e+400"
+    assert report_numbers.size(huge) == "1.00e+400\u00a0bytes"
+    assert report_numbers.percent(huge) == "1.00e+400 × 100\u00a0%"
     counters = dict.fromkeys(sample_audit(0).resources, huge) | {"seconds": 3}
     estimate = Estimate(huge, -huge, huge, huge, "x")
     odd = replace(gates()[0], items=huge, cases=huge, estimate=estimate, groups=(GroupRate("g", estimate),))
