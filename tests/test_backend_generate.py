@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -125,6 +126,48 @@ def test_samples_follow_the_distribution() -> None:
     assert set(nucleus) == {1, 2}
     assert abs(nucleus.count(2) / 2000 - float(p[2] / (p[1] + p[2]))) < 2e-3
     assert sample(logits, 0.7, 1e-9, 0.999) == 2
+
+
+@pytest.mark.parametrize("size", [5, 255, 257, 5000])
+@pytest.mark.parametrize("top_p", [1.0, 0.9, 0.3])
+@pytest.mark.parametrize("spread", [0.01, 1.0, 12.0])
+def test_draws_are_those_of_a_whole_distribution_in_double_precision(size: int, top_p: float, spread: float) -> None:
+    import torch
+
+    from pytest_slmtrust.backends.transformers.generate import sample
+
+    source = torch.Generator().manual_seed(size)
+    differ = 0
+    for _ in range(60):
+        logits = spread * torch.randn(size, generator=source)
+        logits[3] = -torch.inf
+        uniform = float(torch.rand(1, generator=source, dtype=torch.float64))
+        ordered, ids = torch.softmax(logits.double() / 0.7, -1).sort(descending=True, stable=True)
+        mass = ordered.cumsum(-1)
+        if top_p >= 1:
+            ordered, ids = torch.softmax(logits.double() / 0.7, -1), torch.arange(size)
+            mass = ordered.cumsum(-1)
+        else:
+            mass = mass[: int((mass < top_p).sum()) + 1]
+        want = int(ids[int((mass <= uniform * mass[-1]).sum())])
+        differ += sample(logits, 0.7, top_p, uniform) != want
+    # where the nucleus is nearly flat, its end is a matter of rounding, and with it a draw in a few hundred
+    assert differ <= (2 if spread < 0.1 and top_p < 1 else 0)
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.5])
+def test_no_draw_is_a_token_that_cannot_be(top_p: float) -> None:
+    import torch
+
+    from pytest_slmtrust.backends.transformers.generate import sample
+
+    logits = torch.full((1000,), -torch.inf)
+    logits[[2, 600, 999]] = torch.tensor([1.0, 3.0, 2.0])
+    ends = (0.0, 1e-300, 0.25, 0.5, 0.75, math.nextafter(1.0, 0.0))
+    drawn = {sample(logits, 1.0, top_p, u) for u in ends}
+    assert drawn <= {2, 600, 999}
+    assert 600 in drawn
+    assert (len(drawn) == 3) == (top_p == 1.0)
 
 
 def test_a_stop_text_ends_the_reply_and_is_not_part_of_it() -> None:
