@@ -28,7 +28,7 @@ def bound(model: Any, rows: int, repeats: int = 20) -> float:
     return rows / best
 
 
-def engine(rows: int, steps: int, **how: float) -> float:
+def engine(rows: int, steps: int, **how: Any) -> float:
     """Tokens a second of the engine, prefill taken off: long replies less one-token replies to the same prompts.
 
     ``how``: the temperature and ``top_p`` of the replies; greedy without.
