@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import hookspecs
-from .options import add_options, model_spec
+from .options import add_options, check_configuration, model_spec
 from .parts import Dimension
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for dimension in Dimension:
         config.addinivalue_line("markers", f"{dimension}: cases and gates of the {dimension} dimension (pytest-slmtrust)")
+    check_configuration(config)
     if model_spec(config) and not config.option.help:
         from .controller import Controller
 

@@ -220,6 +220,24 @@ def test_every_option_has_an_ini_twin(project: Make) -> None:
         assert option.ini in result.stdout.str()
 
 
+@pytest.mark.parametrize("ini", ["slm_profile = smoke", "slm = fake", "console_output_style = count"])
+def test_settings_are_not_lost_behind_a_folder_after_a_space(
+    project: Make, tmp_path_factory: pytest.TempPathFactory, ini: str
+) -> None:
+    made, folder = project(), str(tmp_path_factory.mktemp("sets"))
+    made.makeini(f"[pytest]\n{ini}\n")
+    model = () if ini == "slm = fake" else ("--slm=fake",)
+    options = (*model, "--slm-packs=none", "-p", "no:randomly")
+    made.runpytest(*options, f"--slm-data={folder}").assert_outcomes(passed=5)
+    lost = made.runpytest(*options, "--slm-data", folder)
+    if ini.startswith("console"):
+        lost.assert_outcomes(passed=5)
+        return
+    assert lost.ret == pytest.ExitCode.USAGE_ERROR
+    name = ini.split()[0]
+    lost.stderr.fnmatch_lines([f"ERROR: *tox.ini sets {name}, but pytest has not read it*write --slm-data={folder}"])
+
+
 def test_a_plan_says_what_would_run_and_asks_nothing(project: Make) -> None:
     made = project(n=60, extra=", tolerance=0.1")
     result = made.runpytest(*CUSTOM, "--slm-plan")
