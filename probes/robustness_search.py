@@ -43,11 +43,14 @@ HELD, BROKEN, WRONG = "held", "broken", "nothing to lose: wrong when clean"
 
 
 def _effort(findings: Sequence[Finding]) -> Iterator[Measure]:
-    """Accuracy before and after the searches, and what a successful search asks and changes, by recipe."""
+    """By recipe: accuracy before and after the searches, the share that succeeds, and what a successful one asks and changes."""
     read = [f for f in findings if f.evidence.get("reading") in (HELD, BROKEN, WRONG)]
     for name, lost in (("accuracy of clean texts", (WRONG,)), ("accuracy under attack", (WRONG, BROKEN))):
         right = {group: [f.evidence["reading"] not in lost for f in read if group in ("", f.group)] for group in ("", *FLIPS)}
         yield from shares(name, {group: (sum(own), len(own)) for group, own in right.items()})
+    fought = [f for f in read if f.evidence["reading"] != WRONG]
+    won = {group: [f.evidence["reading"] == BROKEN for f in fought if group in ("", f.group)] for group in ("", *FLIPS)}
+    yield from shares("attack success rate, of attacked texts", {group: (sum(own), len(own)) for group, own in won.items()})
     broken = [f for f in read if f.evidence["reading"] == BROKEN]
     yield from averages("queries of a successful search", by_group(broken, lambda f: float(f.evidence["queries"])))
     yield from averages("words changed by a successful search", by_group(broken, lambda f: float(f.evidence["words changed"])))
@@ -72,9 +75,9 @@ def _reads(word: str, right: str, wrong: str) -> Any:
     extras=("textattack",),
     detector="the likeliest option after each text that the search tries",
     estimand="short labelled texts of three tasks (benchmark), one search each: half by DeepWordBug, half by Pruthi et al.",
-    metric="attack success rate at the query budget: share of texts for which the search ends in an edit that changes a right "
-    "answer; a text answered wrongly to begin with is not attacked, does not count as failed and has no score. Beside it "
-    "accuracy before and under attack, and the mean queries and changed words of searches that succeed",
+    metric="share of texts for which the search ends, within its query budget, in an edit that changes a right answer; a text "
+    "answered wrongly to begin with is not attacked, does not count as failed and has no score. Beside it the attack success rate "
+    "(of attacked texts alone), accuracy before and under attack, and the mean queries and changed words of searches that succeed",
     measures=_effort,
     paper="Gao et al. 2018 (DeepWordBug), Pruthi et al. 2019; transformations and constraints by TextAttack (Morris et al. 2020)",
     controls=(

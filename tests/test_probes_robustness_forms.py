@@ -173,6 +173,8 @@ def test_searches_add_up_by_recipe() -> None:
     assert read > len(held) + len(broken)
     assert given["accuracy of clean texts", ""].value == pytest.approx((len(held) + len(broken)) / read)
     assert given["accuracy under attack", ""].value == pytest.approx(len(held) / read)
+    success = given["attack success rate, of attacked texts", ""]
+    assert (success.value, success.n) == (pytest.approx(len(broken) / (len(broken) + len(held))), len(broken) + len(held))
     for group in ("", "deepwordbug", "pruthi"):
         own = [f for f in broken if group in ("", f.group)]
         for name, key in (("queries of", "queries"), ("words changed by", "words changed")):
@@ -180,7 +182,11 @@ def test_searches_add_up_by_recipe() -> None:
                 estimate = given[f"{name} a successful search", group]
                 assert (estimate.value, estimate.n) == (pytest.approx(sum(f.evidence[key] for f in own) / len(own)), len(own))
     nothing_broken = list(withstands_adversarial_edits.measures(held))
-    assert {m.name for m in nothing_broken} == {"accuracy of clean texts", "accuracy under attack"}
+    assert {m.name for m in nothing_broken} == {
+        "accuracy of clean texts",
+        "accuracy under attack",
+        "attack success rate, of attacked texts",
+    }
 
 
 def test_reduction_is_measured() -> None:
