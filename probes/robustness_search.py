@@ -77,7 +77,7 @@ def _reads(word: str, right: str, wrong: str) -> Any:
     estimand="short labelled texts of three tasks (benchmark), one search each: half by DeepWordBug, half by Pruthi et al.",
     metric="share of texts for which the search ends, within its query budget, in an edit that changes a right answer; a text "
     "answered wrongly to begin with is not attacked, does not count as failed and has no score. Beside it the attack success "
-    "rate (of attacked texts alone), accuracy before and under attack, and mean queries and changed words of searches that succeed",
+    "rate (of attacked texts alone), accuracy before and under attack, mean queries and changed words of successful searches",
     measures=_effort,
     paper="Gao et al. 2018 (DeepWordBug), Pruthi et al. 2019; transformations and constraints by TextAttack (Morris et al. 2020)",
     controls=(
