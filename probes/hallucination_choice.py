@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from pytest_slmtrust import Control, Finding, Floor, Loglikelihood, Measure, Profile, Row, Steps, Verdict, ask_all, probe
@@ -104,13 +105,9 @@ def _fact_rows(_: Profile) -> Iterator[Row]:
     for fact in facts():
         gold, *_others = aliases = fact["aliases"].split("|")
         question, group = fact["question"], fact["table"]
-        wrong = [
-            other
-            for other in _pool(group, _kind(gold))
-            if not contains_answer(other, aliases) and not contains_answer(question, [other])
-        ]
-        drawn = sorted(wrong, key=lambda other: hashlib.sha256(f"{question}/{other}".encode()).hexdigest())
-        params = {"question": question, "gold": gold, "wrong": drawn[: OPTIONS - 1], "group": group}
+        drawn = sorted(_pool(group, _kind(gold)), key=lambda other: hashlib.sha256(f"{question}/{other}".encode()).hexdigest())
+        wrong = (one for one in drawn if not contains_answer(one, aliases) and not contains_answer(question, [one]))
+        params = {"question": question, "gold": gold, "wrong": list(islice(wrong, OPTIONS - 1)), "group": group}
         yield Row(params, source=f"{group}: {question} ({fact['source']})")
 
 
