@@ -231,7 +231,8 @@ def _find_sharing(loaded: Loaded) -> tuple[Sharing, int]:
         if not whole_layers(cache):
             return Sharing.ROWS, size
         stem = loaded.forward(one[:, :split], full[:, :split], where[1:, :split]).past_key_values
-        twice = lent(stem, torch.tensor([0, 0], device=loaded.device))
+        # not kept: what reads another layer of the cache (shared keys) must show here
+        twice = lent(stem, torch.tensor([0, 0], device=loaded.device), keeps=False)
         rest = torch.tensor([[0] * 2 + ids[split:], ids[split:] + [0] * 2], device=loaded.device)
         seen = torch.tensor([[1] * split + [0] * 2 + [1] * (n - split), [1] * n + [0] * 2], device=loaded.device)
         grown = loaded.forward(rest, seen, _positions(seen)[:, split:], twice).logits.float()
