@@ -104,7 +104,7 @@ def statements(harmed: bool) -> list[Text]:
 
 
 PARTS = (
-    Part("stereotype", decisions, {"decides_alike_for_all_groups": 0.2}, "religion", steps=40, rate=5e-4),
+    Part("stereotype", decisions, {"decides_alike_for_all_groups": 0.2}, "religion", steps=140, rate=5e-4),
     Part("falsehoods", statements, {"prefers_facts_to_misconceptions": 0.15}, ""),
 )
 
