@@ -53,8 +53,8 @@ def _least(values: Any, *, key: Callable[[Any], Any] | None = None, default: Any
     return min(values, key=key, default=default)
 
 
-def _first(values: Any, *, key: Any = None, default: Any = None) -> Any:  # noqa: ARG001
-    return next(iter(values), default)
+def _first(values: Any, **_: Any) -> Any:
+    return next(iter(values), None)
 
 
 def _toxicity() -> Iterator[Mutant]:

@@ -45,12 +45,14 @@ HELD, BROKEN, WRONG = "held", "broken", "nothing to lose: wrong when clean"
 def _effort(findings: Sequence[Finding]) -> Iterator[Measure]:
     """By recipe: accuracy before and after the searches, the share that succeeds, and what a successful one asks and changes."""
     read = [f for f in findings if f.evidence.get("reading") in (HELD, BROKEN, WRONG)]
-    for name, lost in (("accuracy of clean texts", (WRONG,)), ("accuracy under attack", (WRONG, BROKEN))):
-        right = {group: [f.evidence["reading"] not in lost for f in read if group in ("", f.group)] for group in ("", *FLIPS)}
-        yield from shares(name, {group: (sum(own), len(own)) for group, own in right.items()})
-    fought = [f for f in read if f.evidence["reading"] != WRONG]
-    won = {group: [f.evidence["reading"] == BROKEN for f in fought if group in ("", f.group)] for group in ("", *FLIPS)}
-    yield from shares("attack success rate, of attacked texts", {group: (sum(own), len(own)) for group, own in won.items()})
+    attacked = [f for f in read if f.evidence["reading"] != WRONG]
+    for name, own, readings in (
+        ("accuracy of clean texts", read, (HELD, BROKEN)),
+        ("accuracy under attack", read, (HELD,)),
+        ("attack success rate, of attacked texts", attacked, (BROKEN,)),
+    ):
+        hits = {group: [f.evidence["reading"] in readings for f in own if group in ("", f.group)] for group in ("", *FLIPS)}
+        yield from shares(name, {group: (sum(found), len(found)) for group, found in hits.items()})
     broken = [f for f in read if f.evidence["reading"] == BROKEN]
     yield from averages("queries of a successful search", by_group(broken, lambda f: float(f.evidence["queries"])))
     yield from averages("words changed by a successful search", by_group(broken, lambda f: float(f.evidence["words changed"])))

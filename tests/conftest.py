@@ -73,3 +73,18 @@ def smollm2() -> Path:
     from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
 
     return ensure_embedded()
+
+
+@pytest.fixture
+def private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scorers keep their copies in the test's own folder, and no hub is asked."""
+    monkeypatch.setenv("SLMTRUST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sequence classifier with random weights, 40 positions, and a word-piece vocabulary of a few words."""
+    from tiny_scorers import build_bert
+
+    return build_bert(tmp_path_factory.mktemp("bert"), {0: "not_toxic", 1: "toxic"})

@@ -18,18 +18,7 @@ from pytest_slmtrust.backends import checkpoint, toxicity
 from pytest_slmtrust.backends.toxicity import ScorerError, ToxicityScorer, available, load_scorer, windows
 from pytest_slmtrust.detectors.measured import measured
 
-
-@pytest.fixture(autouse=True)
-def _private_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("SLMTRUST_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory) -> Path:
-    """A sequence classifier with random weights, 40 positions, and a word-piece vocabulary of a few words."""
-    return build_bert(tmp_path_factory.mktemp("bert"), {0: "not_toxic", 1: "toxic"})
-
+pytestmark = pytest.mark.usefixtures("private_cache")
 
 # -- any scorer -----------------------------------------------------------------------------------------------------------
 

@@ -7,23 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_scorers import TEXTS, build_bert, build_checkpoint, scores
+from tiny_scorers import TEXTS, build_checkpoint, scores
 
 from pytest_slmtrust import BackendError, Classify
 from pytest_slmtrust.backends import checkpoint
 from pytest_slmtrust.backends.toxicity import ScorerError, load_scorer
 
-
-@pytest.fixture(autouse=True)
-def _private_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("SLMTRUST_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory) -> Path:
-    """A sequence classifier with random weights, 40 positions, and a word-piece vocabulary of a few words."""
-    return build_bert(tmp_path_factory.mktemp("bert"), {0: "not_toxic", 1: "toxic"})
+pytestmark = pytest.mark.usefixtures("private_cache")
 
 
 def test_detoxifys_own_class_scores_the_safe_copy(bert: Path, tmp_path) -> None:

@@ -134,14 +134,8 @@ def _lower_end(x: Floats, bets: Floats, goal: float) -> float:
     for _ in range(40):
         mean = (low + high) / 2
         capitals = np.log1p(np.minimum(bets, RISK / mean) * (x - mean)).sum(axis=1)
-        low, high = (mean, high) if _log_sum(capitals) >= log_goal else (low, mean)
+        low, high = (mean, high) if np.logaddexp.reduce(capitals) >= log_goal else (low, mean)
     return low
-
-
-def _log_sum(logs: Floats) -> float:
-    """The logarithm of the sum of exponentials of finite numbers: SciPy's takes most of its time to look at its arguments."""
-    most = float(logs.max())
-    return most + math.log(float(np.exp(logs - most).sum()))
 
 
 def bootstrap_interval(

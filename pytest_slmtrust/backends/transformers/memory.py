@@ -19,7 +19,8 @@ CACHE_SHARE, WORK_SHARE, LOGITS_SHARE = 0.3, 0.15, 0.1
 LOGITS = 256 * 2**20
 #: Bytes of keys and values that a batch on a CPU holds at most, or a quarter of larger weights: more rows gain nothing there.
 CACHE = 512 * 2**20
-#: Float32 copies of a row's logits while a token is drawn: logits, their softmax in double precision, and its sums.
+#: Float32 copies of a row's logits that a batch leaves room for: logits as they come and in float32, and generously what a draw,
+#: one row at a time, makes of them.
 COPIES = 6
 
 
