@@ -112,7 +112,7 @@ def _nobody(textattack: Any) -> Any:
         def __init__(self) -> None:
             pass
 
-        def __call__(self, _: Any) -> Any:
+        def __call__(self, texts: Any) -> Any:  # noqa: ARG002
             raise RuntimeError("this attack has no model")
 
     return Nobody()
