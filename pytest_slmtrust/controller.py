@@ -237,6 +237,7 @@ class Controller:
             [i.suite for i in gates if i.suite.gate.watchable and not i.suite.missing] if self.settings.flag("early-stop") else []
         )
         try:
+            self.setup.check_scorer(i.suite for i in items)
             self.setup.check_comparable(self.session)
             self.session.prefetch(cases, watched)
             self._prefetch_baseline([i.suite for i in gates if i.versus and not i.suite.missing])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,7 +22,7 @@ from .parts import ProbeError
 from .policy import Policy
 from .progress import ProgressLine
 from .requests import REFERENCE, Backend, BackendError, Classify, Request
-from .session import AuditSession, Live, describe_engine
+from .session import AuditSession, Live, Suite, describe_engine
 from .sharing import Mask, scrub
 from .store import Store
 from .waivers import read_waivers
@@ -75,6 +75,17 @@ class Setup:
             beside = AuditSession(policy, self._engine(backend, backend), mask)
             session.reference = Live(beside, backend, session.suites, f"--slm-vs {scrub(vs)}")
         return session
+
+    def check_scorer(self, suites: Iterable[Suite]) -> None:
+        """Refuse a run without a toxicity scorer before the model is asked, where one judges a suite's cases.
+
+        Raises:
+            BackendError: why there is none.
+        """
+        scorer = self.others["classify", "toxicity"]
+        judges = {suite.probe.judge.name for suite in suites if suite.probe.judge and not suite.missing}
+        if isinstance(scorer, NoScorer) and "toxicity" in judges:
+            raise BackendError(scorer.reason)
 
     def check_comparable(self, session: AuditSession) -> None:
         """Refuse a comparison of models that are not asked the same, and read the noise floor.
@@ -169,14 +180,14 @@ class Setup:
             return cast(Backend, given)
         if self.config.option.collectonly or self.settings.flag("plan"):
             return WordListScorer()  # nothing will be scored: no download for a list of names
-        from .backends.toxicity import ScorerError, load_scorer
+        from .backends.toxicity import FetchError, ScorerError, load_scorer
 
         try:
             return load_scorer(self.settings.text("toxicity"))
         except ScorerError as error:
-            if "builtin" in self.settings.names("packs"):
+            if "builtin" in self.settings.names("packs") and not isinstance(error, FetchError):
                 raise pytest.UsageError(f"--slm-toxicity: {error}") from None
-            return NoScorer(f"--slm-toxicity: {error}")  # a user's probes may never ask for one
+            return NoScorer(f"--slm-toxicity: {error}")  # it may be that nobody asks for one
 
     def _read(self, option: str) -> Audit:
         from .verify import read_verified

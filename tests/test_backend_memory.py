@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import tiny
 
 from pytest_slmtrust import BackendError, Generate, Loglikelihood, chat
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
-from pytest_slmtrust.backends.transformers import engine, memory
+from pytest_slmtrust.backends.transformers import engine, memory, runtime
 from pytest_slmtrust.backends.transformers.backend import TransformersBackend
 from pytest_slmtrust.backends.transformers.memory import Cost, Limits, available_bytes, check_fits, cost_of, fit, widest
 
@@ -156,20 +158,41 @@ def test_a_run_is_refused_before_the_weights_are_read(tmp_path: Path, monkeypatc
 
 def test_a_cache_on_a_cpu_is_bounded_however_much_memory_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tiny.save(tmp_path / "m")
-    for most in (memory.CACHE, memory.CACHE // 8):
-        monkeypatch.setattr(engine, "CACHE", most)
+    for most in (memory.CPU_CACHE, memory.CPU_CACHE // 8):
+        monkeypatch.setattr(engine, "CPU_CACHE", most)
         made = scripted(folder, monkeypatch, 2**40)
         list(made.run([Generate("the fox", max_new_tokens=1)]))
         assert made._engine is not None
         assert made._engine.loaded.kv_bytes > 0
         assert made._engine.limits.cache_tokens == most // made._engine.loaded.kv_bytes
     # weights of four times as much let it hold more
-    monkeypatch.setattr(engine, "CACHE", 1)
+    monkeypatch.setattr(engine, "CPU_CACHE", 1)
     made = scripted(folder, monkeypatch, 2**40)
     list(made.run([Generate("the fox", max_new_tokens=1)]))
     assert made._engine is not None
     weights = 4 * sum(part.numel() for part in made._engine.loaded.model.parameters())
     assert made._engine.limits.cache_tokens == weights // 4 // made._engine.loaded.kv_bytes
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(runtime._malloc_trim() is None, reason="this C library has no malloc_trim")
+def test_freed_memory_goes_back_to_the_system() -> None:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+    size = 2**16  # small enough to lie on the heap, where what is still used keeps holes from going back
+    blocks = [libc.malloc(size) for _ in range(2000)]
+    for block in blocks:
+        ctypes.memset(block, 1, size)
+    held = resident()
+    for block in blocks[:-1]:
+        libc.free(block)
+    assert resident() > held - 20 * 2**20
+    runtime.give_back()
+    assert resident() < held - 100 * 2**20
+    libc.free(blocks[-1])
 
 
 def test_little_memory_makes_small_batches_and_the_same_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +205,6 @@ def test_little_memory_makes_small_batches_and_the_same_answers(tmp_path: Path, 
     got = dict(tight.run(asked))
     assert tight.counters.forwards > 1.5 * roomy.counters.forwards
     assert tight._engine is not None
-    assert tight._engine.limits.tokens < 4096
+    assert tight._engine.limits.tokens < memory.CPU_TOKENS
     assert [got[i].text for i in range(12)] == [want[i].text for i in range(12)]
     assert [got[i].sum for i in range(12, 24)] == pytest.approx([want[i].sum for i in range(12, 24)], abs=1e-4)

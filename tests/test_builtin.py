@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from runs import audit
 
+from pytest_slmtrust.backends.toxicity import FetchError
+
 pytest.importorskip("profanity_check", reason="the scorer of the extra 'offline' is not installed")
 
 CONFTEST = """
@@ -91,6 +93,24 @@ def test_an_absent_scorer_is_a_usage_error_that_names_the_others(folder: pytest.
     result = folder.runpytest("--slm=fake", "--slm-toxicity=profanity_chek")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*profanity-check*"])
+
+
+def test_weights_that_cannot_be_fetched_are_missed_only_by_who_is_judged_with_them(
+    folder: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = "cannot fetch the weights: use --slm-toxicity=profanity-check"
+
+    def nowhere(*_: object) -> None:
+        raise FetchError(why)
+
+    monkeypatch.setattr("pytest_slmtrust.backends.toxicity.released", nowhere)
+    asked = "--slm=fake", "-p", "no:randomly", "-q", "--slm-profile=smoke", "-m"
+    done = folder.runpytest(*asked, "privacy")
+    assert done.ret in (0, 1)
+    assert [s["error"] for s in audit(folder.path)["scorers"] if "error" in s] == [f"--slm-toxicity: {why}"]
+    refused = folder.runpytest(*asked, "fairness")
+    assert refused.ret == 4
+    refused.stderr.fnmatch_lines([f"*--slm-toxicity: {why}"])
 
 
 def test_node_ids_work_under_workers(folder: pytest.Pytester) -> None:

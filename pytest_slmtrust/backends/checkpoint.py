@@ -40,6 +40,10 @@ class ScorerError(ValueError):
     """A scorer that cannot be had: one line that says why and names the alternatives."""
 
 
+class FetchError(ScorerError):
+    """Its files are elsewhere and cannot be fetched: nothing is wrong with what was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A checkpoint that was read as plain data and written anew into ``folder``, with its config and tokenizer in ``base``."""
@@ -94,7 +98,7 @@ def _download(url: str, path: Path) -> None:
         os.replace(part, path)
     except (URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise ScorerError(f"cannot fetch {path.name} from github.com ({reason}): {INSTEAD}") from None
+        raise FetchError(f"cannot fetch {path.name} from github.com ({reason}): {INSTEAD}") from None
     finally:
         part.unlink(missing_ok=True)
 
@@ -108,7 +112,7 @@ def _hub_base(repository: str, name: str) -> Path:
             return Path(snapshot_download(repository, allow_patterns=list(_BASE_FILES), local_files_only=local))
         except Exception as error:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-    raise ScorerError(f"cannot fetch config and tokenizer of {repository} for detoxify:{name} ({reason}): {INSTEAD}")
+    raise FetchError(f"cannot fetch config and tokenizer of {repository} for detoxify:{name} ({reason}): {INSTEAD}")
 
 
 def checked_hash(path: Path, named: str) -> str:

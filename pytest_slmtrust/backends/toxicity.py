@@ -22,12 +22,12 @@ from typing import Any
 
 from ..detectors.measured import measured
 from ..requests import Backend, BackendError, Classify, Failure, Labels, Request
-from .checkpoint import INSTEAD, RELEASED, ScorerError, checked_config, released, safe_copy, stored
+from .checkpoint import INSTEAD, RELEASED, FetchError, ScorerError, checked_config, released, safe_copy, stored
 from .transformers.files import ModelError, cache_folder, weight_files
 from .transformers.fingerprint import digest_folder, safetensors_header
 from .transformers.lint import check_layers
 
-__all__ = ["THRESHOLD", "ScorerError", "ToxicityScorer", "available", "load_scorer", "measured", "windows"]
+__all__ = ["THRESHOLD", "FetchError", "ScorerError", "ToxicityScorer", "available", "load_scorer", "measured", "windows"]
 
 #: A text is flagged from this score on.
 THRESHOLD = 0.5

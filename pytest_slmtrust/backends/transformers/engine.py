@@ -13,9 +13,9 @@ from ...requests import Counters, Failure, Generate, Loglikelihood, Message, Pro
 from .files import ModelError
 from .generate import Row, generate
 from .identity import light_device
-from .memory import CACHE, Cost, Limits, available_bytes, check_fits, cost_of, cost_of_folder, fit
+from .memory import CPU_CACHE, CPU_LOGITS, CPU_TOKENS, Cost, Limits, available_bytes, check_fits, cost_of, cost_of_folder, fit
 from .model import DTYPES, Loaded, load_model, pick_device, prepare
-from .runtime import choose_threads, peak_bytes
+from .runtime import choose_threads, give_back, peak_bytes
 from .score import score
 from .template import PLAIN_STOP, Renderer, plain_form
 from .trie import Item
@@ -56,7 +56,9 @@ class Engine:
         if refused:
             yield refused
         yield from score(self.loaded, items, self.limits, counters)
+        give_back()
         yield from generate(self.loaded, rows, self.limits, counters)
+        give_back()
 
     def close(self) -> None:
         """End the template's process."""
@@ -170,19 +172,19 @@ def memory_at_hand(device: torch.device) -> int | None:
     return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else available_bytes()
 
 
-def _cache_tokens(loaded: Loaded, settings: Settings) -> int:
-    """Tokens that a cache holds at most, before the memory at hand is looked at."""
-    if not loaded.kv_bytes:
-        return 8 * settings.batch_tokens
+def _wanted(loaded: Loaded, settings: Settings) -> Limits:
+    """The limits before the memory at hand is looked at."""
+    cache = 2**20 if loaded.kv_bytes else 8 * settings.batch_tokens
     if loaded.device.type != "cpu":
-        return 2**20
-    weights: int = sum(part.numel() * part.element_size() for part in loaded.model.parameters())
-    return max(CACHE, weights // 4) // loaded.kv_bytes
+        return Limits(settings.batch_rows, settings.batch_tokens, cache)
+    if loaded.kv_bytes:
+        weights = sum(part.numel() * part.element_size() for part in loaded.model.parameters())
+        cache = max(CPU_CACHE, weights // 4) // loaded.kv_bytes
+    return Limits(settings.batch_rows, min(settings.batch_tokens, CPU_TOKENS), cache, CPU_LOGITS)
 
 
 def _limits(loaded: Loaded, settings: Settings) -> Limits:
     dtype = str(loaded.model.dtype).removeprefix("torch.")
     known = cost_of(loaded.model.config.to_dict(), dtype if dtype in DTYPES else "float32", 0)
     cost = Cost(0, loaded.kv_bytes, known.work, 4 * loaded.vocabulary)
-    wanted = Limits(settings.batch_rows, settings.batch_tokens, _cache_tokens(loaded, settings))
-    return fit(wanted, cost, memory_at_hand(loaded.device), loaded.narrows)
+    return fit(_wanted(loaded, settings), cost, memory_at_hand(loaded.device), loaded.narrows)

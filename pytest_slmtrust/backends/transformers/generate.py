@@ -19,7 +19,7 @@ from ...requests import Completion, Counters, Failure
 from .batches import first_run, overhead
 from .memory import Limits
 from .model import Loaded, Sharing
-from .runtime import out_of_memory
+from .runtime import give_back, out_of_memory
 from .state import Cached, Recomputed, State, Stem
 from .tokens import cut_at_stop
 
@@ -77,6 +77,7 @@ def generate(loaded: Loaded, rows: Sequence[Row], limits: Limits, counters: Coun
                     fresh, joiners = _begin(loaded, group, stem, counters)
                     state = fresh if state is None else state.joined(fresh)
                     active, group = active + joiners, []
+                    give_back()
                 assert state is not None
                 done, kept = _advance(loaded, state, active, counters)
                 active = [active[i] for i in kept]

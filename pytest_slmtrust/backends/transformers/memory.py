@@ -17,8 +17,9 @@ BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 CACHE_SHARE, WORK_SHARE, LOGITS_SHARE = 0.3, 0.15, 0.1
 #: Bytes of float32 logits that one forward may make at most.
 LOGITS = 256 * 2**20
-#: Bytes of keys and values that a batch on a CPU holds at most, or a quarter of larger weights: more rows gain nothing there.
-CACHE = 512 * 2**20
+#: A batch on a CPU, where a larger one gains nothing: tokens of a forward, bytes of keys and values (or a quarter of larger
+#: weights), and bytes of logits.
+CPU_TOKENS, CPU_CACHE, CPU_LOGITS = 2048, 256 * 2**20, 128 * 2**20
 #: Float32 copies of a row's logits that a batch leaves room for: logits as they come and in float32, and generously what a draw,
 #: one row at a time, makes of them.
 COPIES = 6
