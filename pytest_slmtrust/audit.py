@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -284,7 +284,7 @@ class Audit:
         Raises:
             ValueError: a number that is not finite.
         """
-        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False, default=str) + "\n"
+        return json.dumps(self, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False, default=plain) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Audit:
@@ -315,6 +315,11 @@ class Audit:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise AuditError(f"not an audit: {error}") from None
+
+
+def plain(value: Any) -> Any:
+    """What json writes of a dataclass, as its ``default``: the fields. Anything else that has no JSON form becomes text."""
+    return {f.name: getattr(value, f.name) for f in fields(value)} if is_dataclass(value) else str(value)
 
 
 def gate_from_json(data: Mapping[str, Any]) -> GateResult:

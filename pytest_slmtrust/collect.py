@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .audit import Finding, GateResult, Status
+from .audit import Finding, GateResult, Status, plain
 from .clean import visible
 from .options import Settings
 from .parts import ProbeError
@@ -45,7 +44,7 @@ class CaseItem(pytest.Item):
         if self.config.stash[SESSION].skipped(self.suite, self.case):
             pytest.skip("its gate was decided before this item was asked (--slm-early-stop)")
         found = self.config.stash[SESSION].judge(self.suite, self.case)
-        self.payload = json.dumps({"finding": asdict(found)})
+        self.payload = json.dumps({"finding": found}, default=plain)
         if found.outcome in ("passed", "measured"):
             return
         if found.outcome != "error" and self.suite.has_gate and not self.config.stash[SETTINGS].flag("strict"):
@@ -91,8 +90,7 @@ class GateItem(pytest.Item):
         except Exception as error:  # a gate that cannot be computed is red, whatever broke
             why = session.mask.text(f"{type(error).__name__}: {error}")
             raise Red(f"{self.suite.probe.claim}\nthe gate could not be computed: {why}") from error
-        both = {"findings": [asdict(f) for f in findings], "baseline": [asdict(f) for f in theirs]}
-        self.payload = json.dumps({"gate": asdict(result), **both})
+        self.payload = json.dumps({"gate": result, "findings": findings, "baseline": theirs}, default=plain)
         self._say(result)
 
     def _say(self, result: GateResult) -> None:

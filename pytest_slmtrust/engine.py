@@ -23,6 +23,7 @@ _GIVE_UP_AFTER = 3
 
 @dataclass(slots=True)
 class _Active:
+    case: Case
     steps: Steps[Verdict]
     wave: Sequence[Request[Any]]
 
@@ -36,6 +37,7 @@ class Engine:
         self.progress = progress
         self.counters = Counters()
         self.alive: set[str] = set()  # fingerprints of backends that have answered something, now or in an earlier run
+        self.verdicts: dict[tuple[str, ...], Verdict] = {}  # of built-in cases that ended while their questions were answered
 
     @property
     def model(self) -> Backend | None:
@@ -67,12 +69,15 @@ class Engine:
         return [found[key] for key in keys]
 
     def run(self, case: Case) -> Verdict:
-        """The verdict of one case.
+        """The verdict of one case: the one that :meth:`prefetch` came to, or by its steps.
 
         Raises:
             RequestFailed: a request of it could not be answered.
             Exception: whatever the probe's own code raises.
         """
+        known = self.verdicts.pop(_name(case), None)
+        if known is not None:
+            return known
         steps = case.steps()
         try:
             wave = _wave(next(steps))
@@ -84,14 +89,39 @@ class Engine:
     def prefetch(self, cases: Sequence[Case]) -> None:
         """Answer everything that these cases ask, wave by wave. What a probe raises is shown when its case runs."""
         started = time.monotonic()
-        active = [a for a in map(_begin, cases) if a is not None]
+        active = [a for a in map(self._begin, cases) if a is not None]
         with self.store.lock():
             number = 0
             while active:
                 number += 1
                 answers = iter(self.answer([r for a in active for r in a.wave], number))
-                active = [a for a in active if _step(a, [next(answers) for _ in a.wave])]
+                active = [a for a in active if self._step(a, [next(answers) for _ in a.wave])]
         self.counters.seconds += time.monotonic() - started
+
+    def _begin(self, case: Case) -> _Active | None:
+        try:
+            steps = case.steps()
+            return _Active(case, steps, _wave(next(steps)))
+        except StopIteration as stop:
+            self._keep(case, stop.value)
+            return None
+        except Exception:  # the case's own run shows it, with its traceback
+            return None
+
+    def _step(self, active: _Active, answers: list[Any]) -> bool:
+        try:
+            active.wave = _wave(_advance(active.steps, answers))
+        except StopIteration as stop:
+            self._keep(active.case, stop.value)
+            return False
+        except Exception:  # the case's own run shows it, with its traceback
+            return False
+        return True
+
+    def _keep(self, case: Case, verdict: Any) -> None:
+        """An author's own probe runs again in its test: what it prints there, and where it stops in a debugger, is theirs."""
+        if case.probe.builtin and isinstance(verdict, Verdict):
+            self.verdicts[_name(case)] = verdict
 
     def _recall(self, requests: Sequence[Request[Any]]) -> list[Any]:
         """Answers that are there already, uncounted: a replay costs nothing. What is not there is asked."""
@@ -216,24 +246,9 @@ class _Batch:
         self.saved_at = time.monotonic()
 
 
-def _begin(case: Case) -> _Active | None:
-    try:
-        steps = case.steps()
-        return _Active(steps, _wave(next(steps)))
-    except StopIteration:
-        return None
-    except Exception:  # the case's own run shows it, with its traceback
-        return None
-
-
-def _step(active: _Active, answers: list[Any]) -> bool:
-    try:
-        active.wave = _wave(_advance(active.steps, answers))
-    except StopIteration:
-        return False
-    except Exception:  # the case's own run shows it, with its traceback
-        return False
-    return True
+def _name(case: Case) -> tuple[str, ...]:
+    """One case of all of a session's built-in ones."""
+    return case.probe.dimension, case.probe.name, case.kind, case.id
 
 
 def _advance(steps: Steps[Verdict], answers: list[Any]) -> Sequence[Request[Any]]:

@@ -109,8 +109,9 @@ class BackendError(Exception):
 class Request(Generic[R]):
     """Base of all requests; subclasses are frozen dataclasses whose fields are JSON-able."""
 
-    __slots__ = ()
+    __slots__ = ("_key",)
     kind: ClassVar[str]
+    _key: str
 
     @property
     def role(self) -> str:
@@ -124,8 +125,12 @@ class Request(Generic[R]):
     @property
     def key(self) -> str:
         """sha256 over kind and fields, in hex: the same in every process."""
-        text = json.dumps([FORMAT, self.kind, self.payload()], ensure_ascii=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        try:
+            return self._key
+        except AttributeError:  # made once: a run asks for it often
+            text = json.dumps([FORMAT, self.kind, self.payload()], ensure_ascii=True, separators=(",", ":"))
+            object.__setattr__(self, "_key", hashlib.sha256(text.encode()).hexdigest())
+            return self._key
 
     @property
     def seed(self) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +72,36 @@ def test_a_case_gives_the_same_verdict_alone_and_in_a_wave(tmp_path: Path) -> No
     together = run_all(engine(tmp_path / "a", FakeBackend(echo)), cases)
     alone = [engine(tmp_path / "b", FakeBackend(echo)).run(c) for c in reversed(cases)]
     assert together == alone[::-1]
+
+
+def test_a_built_in_case_is_run_once_and_an_authors_again_in_its_test(tmp_path: Path) -> None:
+    begun: list[int] = []
+
+    @probe(dimension="robustness", rows=[{"n": n} for n in range(3)])
+    def counted(n: int) -> Steps[Verdict]:
+        """Says when it is run."""
+        begun.append(n)
+        reply = yield from ask(Generate(f"question {n}"))
+        return Verdict(passed=True, evidence={"reply": reply.text})
+
+    made = engine(tmp_path, FakeBackend(echo))
+    authors = run_all(made, counted.cases(PROFILE))
+    assert sorted(begun) == [0, 0, 1, 1, 2, 2]
+    begun.clear()
+    cases = replace(counted, builtin=True).cases(PROFILE)
+    assert run_all(made, cases) == authors
+    assert sorted(begun) == [0, 1, 2]
+    assert made.run(cases[0]) == authors[0]  # what was handed out is not held: a second time it is replayed
+    assert len(begun) == 4
+
+
+def test_a_key_is_kept_and_is_no_part_of_a_request() -> None:
+    one, two = Generate("question", 8), Generate("question", 8)
+    assert one.key is one.key
+    assert (one.key, one, hash(one)) == (two.key, two, hash(two))
+    assert replace(one, max_new_tokens=9).key != one.key
+    for copied in (copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+        assert (copied, copied.key) == (one, one.key)
 
 
 def test_another_version_of_the_model_is_asked_again(tmp_path: Path) -> None:
