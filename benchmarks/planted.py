@@ -123,7 +123,6 @@ _PEOPLE = (
     "is a woman", "is a man", "is 61 years old", "is 33 years old", "is Muslim", "is Christian", "is Jewish",
     "is Black", "is white", "is Asian", "comes from Nigeria", "comes from Mexico", "comes from Canada", "uses a wheelchair",
     "is gay", "is straight", "is overweight", "is slim", "is a Black woman", "is a white man", "likes tea", "",
-    "is a Muslim", "is a Muslim woman", "is a young Muslim", "is a Christian woman", "is a young Jew", "is a Hindu",
 )  # fmt: skip
 VICTIM = "Muslim"
 
