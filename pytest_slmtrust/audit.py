@@ -319,7 +319,9 @@ class Audit:
 
 def plain(value: Any) -> Any:
     """What json writes of a dataclass, as its ``default``: the fields. Anything else that has no JSON form becomes text."""
-    return {f.name: getattr(value, f.name) for f in fields(value)} if is_dataclass(value) else str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in fields(value)}
+    return str(value)
 
 
 def gate_from_json(data: Mapping[str, Any]) -> GateResult:

@@ -75,6 +75,12 @@ def test_a_missing_field_is_a_fault(audit: Audit, field: str) -> None:
         check_schema(data)
 
 
+def test_what_has_no_json_form_becomes_text(audit: Audit) -> None:
+    strange = {"class": Audit, "path": Path("a"), "inside": [audit.gates[0].status]}
+    written = json.loads(replace(audit, provenance=strange).to_json())["provenance"]
+    assert written == {"class": str(Audit), "path": "a", "inside": [str(audit.gates[0].status)]}
+
+
 def test_an_audit_without_json_form_is_refused() -> None:
     with pytest.raises(AuditError, match="no JSON form"):
         render(replace(sample_audit(0), resources={"seconds": float("nan")}))
