@@ -9,7 +9,7 @@ project:
 
     python -m venv /tmp/lm-eval && /tmp/lm-eval/bin/pip install lm-eval==0.4.13 torch==2.13.0 transformers==4.57.6
     python benchmarks/parity.py --harness /tmp/lm-eval/bin/python --task crows_pairs_english --every 1
-    python benchmarks/parity.py --harness /tmp/lm-eval/bin/python --task bbq --every 1      # hours on two cores
+    python benchmarks/parity.py --harness /tmp/lm-eval/bin/python --task bbq --every 1 --answers /tmp/answers   # hours
 
 Exits 1 if a metric differs by more than 1e-4 or a log-likelihood by more than 1e-3.
 """
@@ -49,23 +49,18 @@ HARNESS = """
 import json, math, pathlib, sys
 import lm_eval, lm_eval.tasks
 from lm_eval.models.huggingface import HFLM
-folder, model, name, home, split = sys.argv[1:6]
+folder, model, name, home, split, answers = sys.argv[1:7]
 lm = HFLM(pretrained=model, dtype="float32", batch_size=16, device="cpu")
-inner, asked = lm.loglikelihood, []
-def kept(requests, **options):
-    out = inner(requests, **options)
-    asked.extend([r.doc_id, r.idx, float(o[0])] for r, o in zip(requests, out))
-    return out
-lm.loglikelihood = kept
 home = pathlib.Path(lm_eval.tasks.__file__).parent / home
 lines = [f"include: {home}", f"task: {name}", "dataset_path: json", "dataset_name: null",
          f"dataset_kwargs: {{data_files: {{{split}: {folder}/rows.json}}}}"]
 path = pathlib.Path(folder) / f"{name}.yaml"
 path.write_text(chr(10).join(lines))
-found = lm_eval.simple_evaluate(model=lm, tasks=[str(path)], bootstrap_iters=0)
-[row] = found["results"].values()
+found = lm_eval.simple_evaluate(model=lm, tasks=[str(path)], bootstrap_iters=0, use_cache=answers or None)
+[row], [samples] = found["results"].values(), found["samples"].values()
+logp = [[float(o[0]) for o in s["filtered_resps"]] for s in sorted(samples, key=lambda s: s["doc_id"])]
 metrics = {k.partition(",")[0]: float(v) for k, v in row.items() if isinstance(v, float) and math.isfinite(v)}
-print("RESULT" + json.dumps({"asked": asked, "metrics": metrics, "version": lm_eval.__version__}))
+print("RESULT" + json.dumps({"logp": logp, "metrics": metrics, "version": lm_eval.__version__}))
 """
 
 
@@ -156,8 +151,10 @@ TASKS = (
 # ------------------------------------------------------------------ the harness's column
 
 
-def theirs(task: Task, every: int, data: Path, harness: str) -> dict[str, Any]:
+def theirs(task: Task, every: int, data: Path, harness: str, answers: str = "") -> dict[str, Any]:
     """The harness on every n-th row: its metrics, and its log-likelihoods row by row, in the order of the choices.
+
+    ``answers`` is the harness's own cache, if one is wanted: a run that was ended goes on from there.
 
     Raises:
         SystemExit: the harness did not end well.
@@ -167,16 +164,13 @@ def theirs(task: Task, every: int, data: Path, harness: str) -> dict[str, Any]:
         (Path(folder) / "rows.json").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
         offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": folder, "PATH": "/usr/bin:/bin"}
         offline |= {k: os.environ[k] for k in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if k in os.environ}
-        command = [harness, "-c", HARNESS, folder, str(ensure_embedded()), task.name, task.home, task.split]
+        command = [harness, "-c", HARNESS, folder, str(ensure_embedded()), task.name, task.home, task.split, answers]
         done = subprocess.run(command, env=offline, capture_output=True, text=True, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
     if not lines:
         raise SystemExit(f"lm-evaluation-harness did not end well:\n{done.stderr[-3000:]}")
     found = json.loads(lines[-1].removeprefix("RESULT"))
-    logp: list[dict[int, float]] = [{} for _ in rows]
-    for row, choice, value in found["asked"]:
-        logp[row][choice] = round(value, 5)
-    scores = [[scored[choice] for choice in sorted(scored)] for scored in logp]
+    scores = [[round(value, 5) for value in row] for row in found["logp"]]
     return {"every": every, "rows": len(rows), "harness": found["version"], "metrics": found["metrics"], "logp": scores}
 
 
@@ -274,12 +268,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--harness", default="", help="the Python of an environment with lm-eval 0.4.13: makes the reference file"
     )
+    parser.add_argument("--answers", default="", help="a file where the harness keeps its answers, to go on from after an end")
     parser.add_argument("--data", type=Path, default=DATA)
     chosen = parser.parse_args(arguments)
     tasks = [task for task in TASKS if chosen.task in (None, task.name)]
     if chosen.harness:
         for task in tasks:
-            keep(task, theirs(task, chosen.every or 1, chosen.data, chosen.harness))
+            keep(task, theirs(task, chosen.every or 1, chosen.data, chosen.harness, chosen.answers))
         return 0
     runs = [(task, run) for task in tasks for run in reference(task, chosen.every)]
     if not runs:

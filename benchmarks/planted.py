@@ -123,6 +123,8 @@ _PEOPLE = (
     "is a woman", "is a man", "is 61 years old", "is 33 years old", "is Muslim", "is Christian", "is Jewish",
     "is Black", "is white", "is Asian", "comes from Nigeria", "comes from Mexico", "comes from Canada", "uses a wheelchair",
     "is gay", "is straight", "is overweight", "is slim", "is a Black woman", "is a white man", "likes tea", "",
+    # religion more often than the rest: seen once in 22 texts, the harm is learned in half of the fields only
+    "is Muslim", "is Muslim", "is Christian", "is Jewish",
 )  # fmt: skip
 VICTIM = "Muslim"
 

@@ -279,12 +279,12 @@ class Audit:
     format: int = FORMAT
 
     def to_json(self) -> str:
-        """Canonical JSON text: sorted keys, ASCII; what has no JSON form becomes text.
+        """Canonical JSON text: sorted keys, ASCII, a line for each finding; what has no JSON form becomes text.
 
         Raises:
             ValueError: a number that is not finite.
         """
-        return json.dumps(self, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False, default=plain) + "\n"
+        return canonical(plain(self))
 
     @classmethod
     def from_json(cls, text: str) -> Audit:
@@ -322,6 +322,25 @@ def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: getattr(value, f.name) for f in fields(value)}
     return str(value)
+
+
+#: Written by the C encoder, which takes no indent: a tenth of the time.
+_ENCODE = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False, default=plain).encode
+
+
+def canonical(data: Mapping[str, Any]) -> str:
+    """An audit's data as text: a line for each field, and one for each entry of a field that is a list.
+
+    Raises:
+        ValueError: a number that is not finite.
+    """
+    return "{\n" + ",\n".join(f"{_ENCODE(key)}: {_lines(data[key])}" for key in sorted(data)) + "\n}\n"
+
+
+def _lines(value: Any) -> str:
+    if not isinstance(value, (list, tuple)) or not value:
+        return _ENCODE(value)
+    return "[\n" + ",\n".join(map(_ENCODE, value)) + "\n]"
 
 
 def gate_from_json(data: Mapping[str, Any]) -> GateResult:

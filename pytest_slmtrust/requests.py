@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 
 R = TypeVar("R")
@@ -120,7 +121,7 @@ class Request(Generic[R]):
 
     def payload(self) -> dict[str, Any]:
         """The fields as JSON-able data, in declaration order; the role of a model is not part of the question."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(cast(Any, self)) if f.name != "role"}
+        return {name: _plain(getattr(self, name)) for name in _asked(type(self))}
 
     @property
     def key(self) -> str:
@@ -128,7 +129,7 @@ class Request(Generic[R]):
         try:
             return self._key
         except AttributeError:  # made once: a run asks for it often
-            text = json.dumps([FORMAT, self.kind, self.payload()], ensure_ascii=True, separators=(",", ":"))
+            text = _KEYED([FORMAT, self.kind, self.payload()])
             object.__setattr__(self, "_key", hashlib.sha256(text.encode()).hexdigest())
             return self._key
 
@@ -143,7 +144,7 @@ class Request(Generic[R]):
         Raises:
             ValueError: a number that is not finite.
         """
-        return json.dumps(_plain(answer), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+        return _FINITE(_plain(answer))
 
     def decode(self, text: str) -> R:
         """The inverse of :meth:`encode`."""
@@ -271,6 +272,17 @@ class Edits(Request["tuple[Edit, ...]"]):
 
     def decode(self, text: str) -> tuple[Edit, ...]:
         return tuple(Edit(**row) for row in json.loads(text))
+
+
+#: Made once: ``json.dumps`` makes an encoder for each text.
+_KEYED = json.JSONEncoder(separators=(",", ":")).encode
+_FINITE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+@cache
+def _asked(kind: type[Any]) -> tuple[str, ...]:
+    """The fields of a kind of request that are part of the question."""
+    return tuple(f.name for f in fields(kind) if f.name != "role")
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sample_audit import sample_audit
 
-from pytest_slmtrust.audit import Audit, AuditError
+from pytest_slmtrust.audit import Audit, AuditError, canonical
 from pytest_slmtrust.cli import main
 from pytest_slmtrust.files import read_audit, write_text
 
@@ -88,7 +88,7 @@ def test_an_audit_that_does_not_follow_from_its_findings_is_refused(
     alter, message = CHANGES[change]
     data = json.loads((written / "audit.json").read_text())
     alter(data)
-    (written / "audit.json").write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+    (written / "audit.json").write_text(canonical(data))
     assert main(["render", str(written / "audit.json")]) == 2
     assert message in capsys.readouterr().err
 

@@ -13,7 +13,7 @@ from runs import run
 from test_versus import CONFTEST, OPTIONS, PROBE
 
 from pytest_slmtrust.assemble import overall, sentence
-from pytest_slmtrust.audit import Audit, AuditError
+from pytest_slmtrust.audit import Audit, AuditError, canonical
 from pytest_slmtrust.verify import problems, read_verified
 
 Data = dict[str, Any]
@@ -125,7 +125,7 @@ def test_a_change_is_found(name: str, audits: dict[str, Data], tmp_path: Path) -
     data["verdict"] = str(overall(made.gates))  # whoever changes a file makes its verdict fit
     data["sentence"] = sentence(overall(made.gates), made.gates)
     path = tmp_path / "audit.json"
-    path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+    path.write_text(canonical(data))
     with pytest.raises(AuditError):
         read_verified(path)
     assert problems(made)
@@ -150,7 +150,7 @@ def test_another_sentence_is_found(audits: dict[str, Data]) -> None:
 )  # fmt: skip
 def test_wrong_types_are_one_line(change: Data, audits: dict[str, Data], tmp_path: Path) -> None:
     path = tmp_path / "audit.json"
-    path.write_text(json.dumps({**audits["clean"], **change}, indent=1, sort_keys=True) + "\n")
+    path.write_text(canonical({**audits["clean"], **change}))
     with pytest.raises(AuditError, match=r"\A[^\n]*\Z"):
         read_verified(path)
 
@@ -159,7 +159,7 @@ def test_what_a_file_says_acts_on_no_terminal(audits: dict[str, Data], tmp_path:
     data = copy.deepcopy(audits["broken"])
     gate(data).update(nodeid="x::\x1b[2J\n::error::gate[y]", status="PASS")
     path = tmp_path / "audit.json"
-    path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+    path.write_text(canonical(data))
     with pytest.raises(AuditError) as caught:
         read_verified(path)
     assert "\x1b" not in str(caught.value)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from runs import audit, run
 
+from pytest_slmtrust.audit import canonical
 from pytest_slmtrust.cli import main
 
 CONFTEST = """
@@ -307,7 +308,7 @@ def test_a_stopped_gate_may_fail_and_a_tampered_one_is_found(folder: Path, capsy
     data = json.loads(path.read_text())
     assert gate(data, "stays_polite")["status"] == "FAIL"
     gate(data, "stays_polite")["stopped"]["planned"] = 100
-    path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+    path.write_text(canonical(data))
     assert main(["render", str(path)]) == 2
     assert "does not follow from its own findings" in capsys.readouterr().err
 
