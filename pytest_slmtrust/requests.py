@@ -121,7 +121,7 @@ class Request(Generic[R]):
 
     def payload(self) -> dict[str, Any]:
         """The fields as JSON-able data, in declaration order; the role of a model is not part of the question."""
-        return {name: _plain(getattr(self, name)) for name in _asked(type(self))}
+        return {name: _plain(getattr(self, name)) for name in _asked(cast(Any, type(self)))}
 
     @property
     def key(self) -> str:

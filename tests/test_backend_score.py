@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import tiny
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_slmtrust import Failure, Loglikelihood, chat
 from pytest_slmtrust.backends.load import wrap_loaded
 from pytest_slmtrust.backends.transformers.backend import Settings, TransformersBackend
+from pytest_slmtrust.backends.transformers.memory import Limits
+from pytest_slmtrust.backends.transformers.score import Job, Parent, Segments, _split
 from pytest_slmtrust.backends.transformers.trie import Item, Node, plan
 
 PREAMBLE = "question: where does the river end? answer: the river ends in a wide grey sea\nquestion: "
@@ -34,8 +38,6 @@ def requests(detail: bool = False) -> list[Loglikelihood]:
 
 def plain(made: TransformersBackend, ids: list[int], context: int) -> tuple[float, bool, list[tuple[float, float, float]]]:
     """Sum, greediness, and (logp, mean, var) of each token, from one whole forward in double precision."""
-    import torch
-
     assert made.pair is not None
     with torch.inference_mode():
         logp = torch.log_softmax(made.pair[0](torch.tensor([ids])).logits[0].double(), -1)
@@ -218,3 +220,28 @@ def test_every_path_of_the_trie_spells_its_items(rows: list[list[int]], long: bo
     assert all(spelt[item.index] == item.feed for item in items)
     assert all(needed[item.index] == set(range(item.context - 1, len(item.ids) - 1)) for item in items)
     assert sum(root.cost() for root in roots) <= sum(len(item.feed) for item in items)
+
+
+def test_a_small_cache_changes_no_number_and_costs_few_forwards() -> None:
+    words = ["river", "fox", "wizard", "dog", "hill", "sea", "potion", "honey", "thyme", "wide", "grey", "quick"]
+    asked = [Loglikelihood(f"{PREAMBLE}where does the {w} jump? answer:", f" over the {w} {o}") for w in words for o in words]
+    made, small = backend(), backend()
+    wanted = dict(made.run(asked))
+    small._ready(64).limits.cache_tokens = 600
+    found = dict(small.run(asked))
+    assert [found[i].sum for i in range(len(asked))] == pytest.approx([wanted[i].sum for i in range(len(asked))], abs=1e-4)
+    assert small.counters.prefilled == made.counters.prefilled
+    assert small.counters.forwards <= 3 * made.counters.forwards
+
+
+@pytest.mark.parametrize("grows", [False, True])
+def test_what_is_held_for_others_leaves_no_single_rows(grows: bool) -> None:
+    """Thirty layers: what stands before is copied one layer at a time, and an eighth of the cache is for whoever comes."""
+    cache: Any = SimpleNamespace(layers=[None] * 30)
+    loaded: Any = SimpleNamespace(vocabulary=100, device=torch.device("cpu"))
+    parent = Parent([(Segments(cache, torch.ones(1, 200)), torch.zeros(1, dtype=torch.long))])
+    item = Item(0, tuple(range(206)), 200)
+    leaf = Node(200, (1, 2, 3, 4, 5), [item], [Node(205, (6,), [item])] if grows else [])
+    batch, rest = _split(parent, [Job(0, leaf)] * 60, Limits(64, 2048, 5760), loaded, held=5760)
+    assert len(batch) == 60
+    assert not rest

@@ -11,7 +11,7 @@ from transformers.cache_utils import DynamicCache
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from pytest_slmtrust.backends.transformers.cache import drop_columns, joined, lent, make_room
-from pytest_slmtrust.backends.transformers.steps import ROOM, Roomy, shared_keys
+from pytest_slmtrust.backends.transformers.steps import ROOM, Keep, Roomy, shared_keys
 
 
 def filled(rows: int, columns: int) -> Any:
@@ -52,24 +52,25 @@ def test_appending_copies_the_cache_once_in_many_steps() -> None:
     assert len(places) <= 3
 
 
-@pytest.mark.parametrize("keeps", [False, True])
-def test_lent_rows_are_those_of_the_cache_and_are_held_only_where_they_are_kept(keeps: bool) -> None:
-    whole = filled(3, 5)
-    rows = torch.tensor([2, 0, 0, 1])
-    given = lent(whole, rows, keeps)
+@pytest.mark.parametrize("keep", Keep)
+def test_lent_rows_are_those_of_the_caches_and_what_is_kept_is_as_asked(keep: Keep) -> None:
+    one, two = filled(3, 5), filled(2, 4)
+    first, second = torch.tensor([2, 0, 0, 1]), torch.tensor([1, 1, 0, 1])
+    given = lent([(one, first), (two, second)], keep)
     new = torch.randn(4, 3, 2, 4)
-    assert given.get_seq_length() == 5
-    for number, layer in enumerate(whole.layers):
+    assert given.get_seq_length() == 9
+    for number, (a, b) in enumerate(zip(one.layers, two.layers, strict=True)):
         keys, values = given.update(new, 2 * new, number)
-        assert torch.equal(keys, torch.cat([layer.keys[rows], new], dim=2))
-        assert torch.equal(values, torch.cat([layer.values[rows], 2 * new], dim=2))
-        assert (given.layers[number].keys is keys) == keeps
-    assert given.get_seq_length() == (7 if keeps else 5)
-    assert [len(layer.keys) for layer in whole.layers] == [3, 3]
-    if keeps:
+        assert torch.equal(keys, torch.cat([a.keys[first], b.keys[second], new], dim=2))
+        assert torch.equal(values, torch.cat([a.values[first], b.values[second], 2 * new], dim=2))
+        held = given.layers[number].keys
+        assert {Keep.ALL: held is keys, Keep.OWN: held is new, Keep.NONE: held is None}[keep]
+    assert given.get_seq_length() == (11 if keep is Keep.ALL else 9)
+    assert [len(layer.keys) for layer in (*one.layers, *two.layers)] == [3, 3, 2, 2]
+    if keep is Keep.ALL:
         keys, _ = given.update(new[:, :, :1], new[:, :, :1], 0)
         assert torch.equal(keys[:, :, -1:], new[:, :, :1])
-        assert keys.shape[2] == 8
+        assert keys.shape[2] == 12
 
 
 def test_joining_two_caches_holds_one_layer_twice_and_no_more() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -58,10 +59,17 @@ def contains_answer(reply: str, aliases: Sequence[str]) -> bool:
     """
     if not aliases:
         raise ValueError("no aliases: there is nothing to look for")
-    tokens = _folded([t for t in _tokens(reply) if t not in _ARTICLES])
+    tokens = _said(reply)
     return any(_states(tokens, _wanted(alias)) for alias in aliases)
 
 
+# a reply is held against many answers, and an answer against many replies
+@lru_cache(maxsize=256)
+def _said(reply: str) -> list[str]:
+    return _folded([t for t in _tokens(reply) if t not in _ARTICLES])
+
+
+@lru_cache(maxsize=4096)
 def _wanted(alias: str) -> list[str]:
     tokens = [t for t in _tokens(alias) if t not in _ARTICLES] or _tokens(alias)
     if not tokens:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .steps import Lent, Roomy
+from .steps import Keep, Lent, Roomy
 
 
 def whole_layers(cache: Any) -> bool:
@@ -32,15 +33,16 @@ def kv_bytes(cache: Any) -> int:
     return total
 
 
-def lent(cache: Any, rows: Tensor, keeps: bool = True) -> Any:
-    """A cache for one forward after the rows ``rows`` [B] of a whole-layer cache, which stays as it is.
+def lent(above: Sequence[tuple[Any, Tensor]], keep: Keep = Keep.ALL) -> Any:
+    """A cache for one forward after columns of others, which stay as they are: of each whole-layer cache the rows [B] beside it.
 
-    ``keeps``: whether the new columns stay in it, so that forwards may follow.
+    ``keep``: what it holds after the forward.
     """
     from transformers.cache_utils import DynamicCache
 
     new = DynamicCache()
-    new.layers = [Lent(layer, rows, keeps) for layer in cache.layers]
+    for number in range(len(above[0][0].layers)):
+        new.layers.append(Lent([(cache.layers[number], rows) for cache, rows in above], keep))
     return new
 
 

@@ -207,6 +207,7 @@ def _find_sharing(loaded: Loaded) -> tuple[Sharing, int]:
     Recurrent and hybrid states, sliding windows and unknown caches fail one of these or have another class of layer.
     """
     from .cache import kv_bytes, lent, whole_layers
+    from .steps import Keep
 
     ids = _probe_ids(loaded)
     n, split = len(ids), max(1, len(ids) // 2)
@@ -232,7 +233,7 @@ def _find_sharing(loaded: Loaded) -> tuple[Sharing, int]:
             return Sharing.ROWS, size
         stem = loaded.forward(one[:, :split], full[:, :split], where[1:, :split]).past_key_values
         # not kept: what reads another layer of the cache (shared keys) must show here
-        twice = lent(stem, torch.tensor([0, 0], device=loaded.device), keeps=False)
+        twice = lent([(stem, torch.tensor([0, 0], device=loaded.device))], Keep.NONE)
         rest = torch.tensor([[0] * 2 + ids[split:], ids[split:] + [0] * 2], device=loaded.device)
         seen = torch.tensor([[1] * split + [0] * 2 + [1] * (n - split), [1] * n + [0] * 2], device=loaded.device)
         grown = loaded.forward(rest, seen, _positions(seen)[:, split:], twice).logits.float()

@@ -16,18 +16,36 @@ from .memory import Limits
 from .model import Loaded, Sharing, pad
 from .runtime import out_of_memory
 from .state import count
+from .steps import Keep
 from .trie import Item, Node, plan
 
 #: Places whose logits are summed up at once: the copies that sums make stay small beside the logits.
 PLACES = 128
+#: The part of the cache's limit that a forward may always fill, however much is held for others: single rows are slow.
+LEAST = 8
+
+
+@dataclass(slots=True, eq=False)
+class Segments:
+    """The segments of one forward: the cache of their own columns, and which of these are no padding [N, L]."""
+
+    cache: Any
+    mask: Tensor
 
 
 @dataclass(slots=True)
 class Parent:
-    """A batch of prefilled segments: its cache and the mask [P, L] over the cache's columns."""
+    """A batch of prefilled segments, each with all that stands before it: of the forwards from the root on, the rows [P]."""
 
-    cache: Any
-    mask: Tensor
+    above: list[tuple[Segments, Tensor]]
+
+    @property
+    def columns(self) -> int:
+        return sum(part.mask.shape[1] for part, _ in self.above)
+
+    def at(self, rows: Tensor) -> list[tuple[Segments, Tensor]]:
+        """What stands before rows [B] that go on after the batch's rows ``rows``."""
+        return [(part, own[rows]) for part, own in self.above]
 
 
 @dataclass(slots=True)
@@ -65,7 +83,7 @@ def score(loaded: Loaded, items: Sequence[Item], limits: Limits, counters: Count
     while work:
         parent, jobs = work.pop()
         jobs.sort(key=lambda job: -len(job.node.segment))
-        held = sum({id(p): p.mask.numel() for p, _ in work if p is not None and p is not parent}.values())
+        held = sum(part.mask.numel() for part in {part for p, _ in (*work, (parent, ())) if p for part, _ in p.above})
         batch, rest = _split(parent, jobs, limits, loaded, held)
         if rest:
             work.append((parent, rest))
@@ -94,19 +112,19 @@ def _split(parent: Parent | None, jobs: list[Job], limits: Limits, loaded: Loade
 
     ``held``: tokens in caches that wait for their children.
     """
-    past = parent.mask.shape[1] if parent else 0
+    past, layers = (parent.columns, len(parent.above[0][0].cache.layers)) if parent else (0, 1)
     width = len(jobs[0].node.segment)
+    room = max(limits.cache_tokens - held, limits.cache_tokens // LEAST)
     places, fit, grows = 0, 0, False
-    for size, job in enumerate(jobs):
+    for size, job in enumerate(jobs, start=1):
         places += len(job.node.needed())
         grows |= bool(job.node.children)
-        # what nothing follows is held one layer at a time
-        copies = 1 if grows or parent is None else len(parent.cache.layers)
-        too_many = size >= limits.rows * 4 or (size + 1) * width > limits.tokens
-        too_large = held + (size + 1) * (past + width) // copies > limits.cache_tokens
-        if size and (too_many or too_large or places * loaded.vocabulary * 4 > limits.logits):
+        # what stands before is copied one layer at a time
+        needs = size * past // layers + (size * width if grows else 0)
+        too_many = size > limits.rows * 4 or size * width > limits.tokens
+        if fit and (too_many or needs > room or places * loaded.vocabulary * 4 > limits.logits):
             break
-        fit = size + 1
+        fit = size
     size = first_run([len(job.node.segment) for job in jobs[:fit]], overhead(loaded.device.type))
     return jobs[:size], jobs[size:]
 
@@ -117,10 +135,12 @@ def _forward(
     """Prefill the segments of a batch after their parents and book what is needed of their logits."""
     ids, mask = pad([job.node.segment for job in batch], False, loaded.device)
     grows = any(job.node.children for job in batch)
+    above: list[tuple[Segments, Tensor]] = []
     cache, whole = None, mask
     if parent is not None:
-        rows = torch.tensor([job.row for job in batch], dtype=torch.long, device=loaded.device)
-        cache, whole = lent(parent.cache, rows, grows), torch.cat([parent.mask[rows], mask], dim=1)
+        above = parent.at(torch.tensor([job.row for job in batch], dtype=torch.long, device=loaded.device))
+        cache = lent([(part.cache, rows) for part, rows in above], Keep.OWN if grows else Keep.NONE)
+        whole = torch.cat([*(part.mask[rows] for part, rows in above), mask], dim=1)
     positions = (whole.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
     spots = [(row, place) for row, job in enumerate(batch) for place in job.node.needed()]
     at = torch.tensor(spots or [(0, 0)], dtype=torch.long, device=loaded.device)
@@ -128,7 +148,9 @@ def _forward(
     count(counters, ids, mask)
     if spots:
         _book(logits, spots, batch, tallies)
-    return Parent(out.past_key_values, whole) if grows else None
+    if not grows:
+        return None
+    return Parent([*above, (Segments(out.past_key_values, mask), torch.arange(len(batch), device=loaded.device))])
 
 
 def _book(logits: Tensor, spots: Sequence[tuple[int, int]], batch: Sequence[Job], tallies: dict[int, Tally]) -> None:

@@ -57,7 +57,7 @@ class Cached:
         past, head = None, torch.zeros(len(unique), 0, dtype=torch.long, device=loaded.device)
         if shared:
             _grow_stem(loaded, stem, unique[0][:shared], counters)
-            past = lent(stem.cache, torch.zeros(len(unique), dtype=torch.long, device=loaded.device))
+            past = lent([(stem.cache, torch.zeros(len(unique), dtype=torch.long, device=loaded.device))])
             head = torch.ones(len(unique), shared, dtype=torch.long, device=loaded.device)
         ids, mask = pad([p[shared:] for p in unique], True, loaded.device)
         whole = torch.cat([head, mask], dim=1)

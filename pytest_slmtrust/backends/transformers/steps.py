@@ -6,8 +6,9 @@ changes a number; together they take a third of a step of SmolLM2-135M with 64 r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -58,28 +59,44 @@ class Roomy(DynamicLayer):  # type: ignore[misc]
         self.keys, self.values = keys[:, :, :length], values[:, :, :length]
 
 
-class Lent(DynamicLayer):  # type: ignore[misc]
-    """The rows ``rows`` [B] of another cache's layer, copied when a forward reaches it.
+class Keep(Enum):
+    """What a lent layer holds once a forward has reached it: all columns, the forward's own, or none."""
 
-    Where the forward's own keys are not kept, no more than one layer's copies are held at a time.
+    ALL = 1
+    OWN = 2
+    NONE = 3
+
+
+class Lent(DynamicLayer):  # type: ignore[misc]
+    """Columns of other layers: of each in ``above`` the rows named beside it [B], one after the other.
+
+    They are copied when a forward reaches the layer, and given up after it unless all is kept: no more than one layer is
+    copied at a time. ``keys`` and ``values`` are what is kept.
     """
 
     keys: Tensor
     values: Tensor
 
-    def __init__(self, layer: Any, rows: Tensor, keeps: bool) -> None:
+    def __init__(self, above: Sequence[tuple[Any, Tensor]], keep: Keep) -> None:
         super().__init__()
-        self.dtype, self.device, self.is_initialized = layer.dtype, layer.device, True
-        self.keys, self.values, self.keeps = layer.keys, layer.values, keeps
-        self.rows: Tensor | None = rows
+        first = above[0][0]
+        self.dtype, self.device, self.is_initialized = first.dtype, first.device, True
+        self.above, self.keep = above, keep
+        self.columns: int = sum(layer.keys.shape[2] for layer, _ in above)
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """The rows with the new columns; the layer goes on with them if it keeps them."""
-        held = (self.keys, self.values) if self.rows is None else (self.keys[self.rows], self.values[self.rows])
-        keys, values = (torch.cat(pair, dim=2) for pair in zip(held, (key_states, value_states), strict=True))
-        if self.keeps:
-            self.keys, self.values, self.rows = keys, values, None
+        """All columns with the new ones."""
+        held = [(layer.keys[rows], layer.values[rows]) for layer, rows in self.above] or [(self.keys, self.values)]
+        keys, values = (torch.cat(parts, dim=2) for parts in zip(*held, (key_states, value_states), strict=True))
+        if self.keep is Keep.ALL:
+            self.keys, self.values, self.above, self.columns = keys, values, (), keys.shape[2]
+        elif self.keep is Keep.OWN:
+            self.keys, self.values = key_states, value_states
         return keys, values
+
+    def get_seq_length(self) -> int:
+        """Columns before the next forward's own."""
+        return self.columns
 
 
 def _widened(held: Tensor, columns: int) -> Tensor:
