@@ -324,7 +324,7 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-#: Written by the C encoder, which takes no indent: a tenth of the time.
+#: The C encoder takes no indent: with it a text takes half of the time.
 _ENCODE = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False, default=plain).encode
 
 

@@ -90,8 +90,8 @@ class Lent(DynamicLayer):  # type: ignore[misc]
         keys, values = (torch.cat(parts, dim=2) for parts in zip(*held, (key_states, value_states), strict=True))
         if self.keep is Keep.ALL:
             self.keys, self.values, self.above, self.columns = keys, values, (), keys.shape[2]
-        elif self.keep is Keep.OWN:
-            self.keys, self.values = key_states, value_states
+        elif self.keep is Keep.OWN:  # a part of a fused projection would hold all of it
+            self.keys, self.values = key_states.clone(), value_states.clone()
         return keys, values
 
     def get_seq_length(self) -> int:
