@@ -110,7 +110,7 @@ def score(loaded: Loaded, items: Sequence[Item], limits: Limits, counters: Count
 def _split(parent: Parent | None, jobs: list[Job], limits: Limits, loaded: Loaded, held: int) -> tuple[list[Job], list[Job]]:
     """The first jobs that fit one forward and belong together by their widths, and the rest; always at least one.
 
-    ``held``: tokens in caches that wait for their children.
+    ``held``: tokens in the caches that rows are still to go on from, those of ``parent`` among them.
     """
     past, layers = (parent.columns, len(parent.above[0][0].cache.layers)) if parent else (0, 1)
     width = len(jobs[0].node.segment)
