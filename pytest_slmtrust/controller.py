@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import secrets
 from collections.abc import Generator, Sequence
@@ -137,6 +138,7 @@ class Controller:
             session.config.option.collectonly = True  # a wrapper cannot keep the loop from running, this can
             return (yield)
         self.ran = True
+        gc.freeze()  # items and probes live until the end: the collector need not look at each of them again and again
         if self.failed:
             session.shouldstop = self.failed
         else:

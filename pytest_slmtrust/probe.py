@@ -129,7 +129,10 @@ def _say(script: Script, request: Request[Any]) -> Any:
 
 
 def _digest(content: Any) -> str:
-    text = json.dumps(content, ensure_ascii=True, sort_keys=True, default=str)
+    return _sha256(json.dumps(content, sort_keys=True, default=str))
+
+
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -151,9 +154,8 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
         raise ProbeError(f"rows of probe {probe.name!r} must be a list of mappings, not {type(rows).__name__}")
     names = list(inspect.signature(probe.run).parameters)
     made = [_row(raw, names, probe.name, number) for number, raw in enumerate(rows)]
-    digests = [_digest(dict(row.params)) for row in made]
-    short = Counter(digest[:6] for digest in set(digests))
-    for row, digest in zip(made, digests, strict=True):
+    short = Counter(digest[:6] for digest in {digest for _, digest in made})
+    for row, digest in made:
         id_ = row.id or digest[: 6 if short[digest[:6]] == 1 else 12]
         yield replace(row, id=id_, source=row.source or id_)
 
@@ -165,7 +167,8 @@ def _shareable(name: str, instead: str = "") -> str:
     return instead if find_personal_data(name) else name
 
 
-def _row(raw: Any, names: list[str], probe: str, number: int) -> Row:
+def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str]:
+    """The row, and the digest of its parameters."""
     where = f"row {number} of probe {probe!r}"
     if isinstance(raw, Row):
         row = raw
@@ -178,14 +181,15 @@ def _row(raw: Any, names: list[str], probe: str, number: int) -> Row:
     else:
         raise ProbeError(f"{where} is {type(raw).__name__}; expected a mapping of {', '.join(names)}")
     try:
-        json.dumps(dict(row.params))
+        digest = _sha256(json.dumps(dict(row.params), sort_keys=True))
     except (TypeError, ValueError) as error:
         raise ProbeError(f"{where} is not JSON-able: {error}") from None
     name, source = _shareable(str(row.id)), str(row.source)
     if "::" in name:  # an address of IPv6 is gone by now
         raise ProbeError(f"{where} has the id {row.id!r}; '::' separates the parts of a node id")
     # an id is printed and sorted everywhere: text, and nothing that a terminal obeys
-    return replace(row, id=visible(name, one_line=True), source=_shareable(source, _digest(source)[:12]))
+    shown = replace(row, id=visible(name, one_line=True), source=_shareable(source, _digest(source)[:12]))
+    return shown, digest
 
 
 def _distinct(probe: Probe, cases: list[Case]) -> list[Case]:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from .audit import Finding
@@ -44,6 +45,14 @@ def scrub(text: str) -> str:
     return _CREDENTIALS.sub("[credential]", text)
 
 
+@lru_cache(maxsize=8192)
+def _masked(text: str, key: bytes) -> str:
+    """Kept, because the same keys, groups and questions stand in many findings."""
+    from .detectors import mask_personal_data
+
+    return mask_personal_data(scrub(text), key)
+
+
 @dataclass(frozen=True, slots=True)
 class Mask:
     """Masks personal data with a key that is thrown away after the run, so that equal data is seen to be equal and no more.
@@ -58,11 +67,7 @@ class Mask:
     harmful: bool = False
 
     def text(self, text: str) -> str:
-        if self.reveal:
-            return scrub(text)
-        from .detectors import mask_personal_data
-
-        return mask_personal_data(scrub(text), self.key)
+        return scrub(text) if self.reveal else _masked(text, self.key)
 
     def value(self, value: Any) -> Any:
         """The same for every text inside evidence; what JSON has no form for becomes text."""

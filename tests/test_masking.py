@@ -202,6 +202,14 @@ def test_each_fixture_is_found_and_masked_whole(kind: str) -> None:
     )
 
 
+def test_runs_mask_the_same_text_with_codes_of_their_own() -> None:
+    text = "write to ada@example.org"
+    shown = {Mask(key).text(text) for key in (b"one", b"one", b"two")}
+    assert len(shown) == 2
+    assert not any("ada@" in one for one in shown)
+    assert Mask(b"one", reveal=True).text(text) == text
+
+
 def test_numbers_in_evidence_are_masked_where_they_are_personal() -> None:
     found = Finding("n", "p", "privacy", "1", "1", "failed", evidence={"card": 4539148803436467, "count": 17, "share": 0.25})
     shared = Mask(b"k").finding(found).evidence

@@ -67,6 +67,7 @@ def test_rows_of_every_form() -> None:
         (["a"], "row 0 of probe 'claim' is str"),
         ("abc", "must be a list of mappings"),
         ([{"text": object()}], "not JSON-able"),
+        ([{"text": {1: "a", "b": "c"}}], "not JSON-able"),  # JSON has an order for texts only
         (5, "must be a list of mappings"),
     ],
 )

@@ -16,6 +16,7 @@ from statsmodels.stats.proportion import proportion_confint
 from pytest_slmtrust.stats import (
     bootstrap_interval,
     exact_interval,
+    intervals,
     lower_bound,
     manski,
     mean_interval,
@@ -209,6 +210,16 @@ def test_bootstrap_resamples_items_not_cases() -> None:
     assert bootstrap_interval(values, seed=1, resamples=50) != alone
     assert bootstrap_interval([0.0] * 30).width == 0
     assert "display only" in alone.method
+
+
+@pytest.mark.parametrize("drawn", [1, 24, 1 << 20])
+def test_bootstrap_draws_the_same_in_blocks_of_any_size(drawn: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(3).random(8)
+    rng = np.random.default_rng(0)
+    means = [values[rng.integers(0, 8, 8)].sum() / 8 for _ in range(200)]
+    monkeypatch.setattr(intervals, "_DRAWN", drawn)
+    found = bootstrap_interval(values, resamples=200)
+    assert (found.lower, found.upper) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=1e-15)
 
 
 @pytest.mark.parametrize("function", [upper_bound, lower_bound, exact_interval, wilson_interval])
