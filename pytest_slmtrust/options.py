@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from _pytest.config.findpaths import locate_config
 
 from .data import HUB
 
@@ -135,28 +133,27 @@ def model_spec(config: pytest.Config) -> str:
     return str(_value(config, OPTIONS[0]) or "")
 
 
-def check_configuration(config: pytest.Config) -> None:
-    """Settings of ours must not be lost where pytest takes a path after one of our options for a folder of tests.
+def joined(arguments: Sequence[str]) -> list[str]:
+    """The command line with each of our options that has a path after a space in one word: ``--slm-data=../sets``.
 
-    It looks for its rootdir and its configuration before plugins add options: of ``--slm-data ../sets`` it sees a folder.
-
-    Raises:
-        pytest.UsageError: a configuration file with our settings in it was passed over.
+    pytest looks for its rootdir and its configuration before plugins add options: of ``--slm-data ../sets`` it sees a folder
+    of tests, reads the configuration that it finds there, if any, and passes over that of the project.
     """
-    arguments = config.invocation_params.args
-    flags = {option.flag for option in OPTIONS if option.kind == "text"}
-    apart = [pair for pair in pairwise(map(str, arguments)) if pair[0] in flags and Path(pair[1]).exists()]
-    if not apart or any(str(one).startswith(("-c", "--config-file")) for one in arguments):
-        return
-    here = config.invocation_params.dir
-    path, settings = locate_config(here, [here])[1:3]
-    ours = sorted(option.ini for option in OPTIONS if option.ini in settings)
-    if path and path != config.inipath and ours:
-        flag, value = apart[0]
-        raise pytest.UsageError(
-            f"{path} sets {', '.join(ours)}, but pytest has not read it: it takes {value} for a folder of tests and looks for "
-            f"its configuration there; write {flag}={value}"
-        )
+    flags = {option.flag for option in OPTIONS if option.kind != "flag"}
+    left, found = [str(one) for one in arguments], list[str]()
+    while left:
+        one = left.pop(0)
+        if one == "--":
+            return [*found, one, *left]
+        found.append(f"{one}={left.pop(0)}" if one in flags and left and _is_path(left[0]) else one)
+    return found
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or a zero byte
+        return False
 
 
 def read_settings(config: pytest.Config) -> Settings:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import hookspecs
-from .options import add_options, check_configuration, model_spec
+from .options import add_options, joined, model_spec
 from .parts import Dimension
 
 if TYPE_CHECKING:
@@ -24,11 +24,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
+    """Begin again where pytest took the value of one of our options for a folder of tests."""
+    given = config.invocation_params
+    arguments = joined(given.args)
+    return None if arguments == list(given.args) else pytest.main(arguments, given.plugins)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     for dimension in Dimension:
         config.addinivalue_line("markers", f"{dimension}: cases and gates of the {dimension} dimension (pytest-slmtrust)")
-    check_configuration(config)
     if model_spec(config) and not config.option.help:
         from .controller import Controller
 

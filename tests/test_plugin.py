@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from pytest_slmtrust.options import joined
+
 #: Runs with workers take seconds each: every behaviour is seen in two modes, the first test in all four.
 MODES = {"none": (), "n2": ("-n2",)}
 Make = Callable[..., pytest.Pytester]
@@ -220,22 +222,25 @@ def test_every_option_has_an_ini_twin(project: Make) -> None:
         assert option.ini in result.stdout.str()
 
 
-@pytest.mark.parametrize("ini", ["slm_profile = smoke", "slm = fake", "console_output_style = count"])
-def test_settings_are_not_lost_behind_a_folder_after_a_space(
-    project: Make, tmp_path_factory: pytest.TempPathFactory, ini: str
-) -> None:
+@pytest.mark.parametrize("ini", ["slm_profile = smoke", "slm = fake", "pythonpath = beside"])
+def test_a_folder_after_a_space_is_no_folder_of_tests(project: Make, tmp_path_factory: pytest.TempPathFactory, ini: str) -> None:
     made, folder = project(), str(tmp_path_factory.mktemp("sets"))
     made.makeini(f"[pytest]\n{ini}\n")
     model = () if ini == "slm = fake" else ("--slm=fake",)
-    options = (*model, "--slm-packs=none", "-p", "no:randomly")
-    made.runpytest(*options, f"--slm-data={folder}").assert_outcomes(passed=5)
-    lost = made.runpytest(*options, "--slm-data", folder)
-    if ini.startswith("console"):
-        lost.assert_outcomes(passed=5)
-        return
-    assert lost.ret == pytest.ExitCode.USAGE_ERROR
-    name = ini.split()[0]
-    lost.stderr.fnmatch_lines([f"ERROR: *tox.ini sets {name}, but pytest has not read it*write --slm-data={folder}"])
+    given = (*model, "--slm-packs=none", "-p", "no:randomly", "--slm-data", folder)
+    for made_by in (made.runpytest_inprocess, made.runpytest_subprocess):
+        result = made_by(*given)
+        result.assert_outcomes(passed=5)
+        result.stdout.fnmatch_lines([f"rootdir: {made.path}", "configfile: tox.ini"])
+        assert result.stdout.str().count("test session starts") == 1
+
+
+def test_only_paths_after_our_options_are_joined(tmp_path: Path) -> None:
+    there, missing = str(tmp_path), str(tmp_path / "missing")
+    given = ["--slm", there, "--slm-data", missing, "--slm-strict", there, "--ignore", there, "--slm-report", "", "--slm"]
+    assert joined(given) == [f"--slm={there}", *given[2:]]
+    assert joined(["--slm-data", there, "--", "--slm-data", there]) == [f"--slm-data={there}", "--", "--slm-data", there]
+    assert joined(["--slm-data", "x" * 5000, "--slm-data", "a\0b"]) == ["--slm-data", "x" * 5000, "--slm-data", "a\0b"]
 
 
 def test_a_plan_says_what_would_run_and_asks_nothing(project: Make) -> None:
