@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 #: Number of the layout of ``audit.json``.
@@ -320,8 +321,13 @@ class Audit:
 def plain(value: Any) -> Any:
     """What json writes of a dataclass, as its ``default``: the fields. Anything else that has no JSON form becomes text."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in fields(value)}
+        return {name: getattr(value, name) for name in _names(type(value))}
     return str(value)
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind))
 
 
 #: The C encoder takes no indent: with it a text takes half of the time.

@@ -33,7 +33,7 @@ def write_text(path: Path, text: str) -> None:
 def write_reports(audit: Audit, folder: Path) -> None:
     """``audit.json``, and ``audit.html`` rendered from what was just written and from nothing else."""
     text = audit.to_json()
-    page = render(Audit.from_json(text))  # before either is written: an old page must not stand beside new data
+    page = render(Audit.from_json(text), text)  # before either is written: an old page must not stand beside new data
     write_text(folder / "audit.json", text)
     write_text(folder / "audit.html", page)
 

@@ -71,8 +71,8 @@ def check_schema(data: Any) -> None:
         raise AuditError(f"{path}: {visible(_cut(first.message, 300), one_line=True)}")
 
 
-def render(audit: Audit) -> str:
-    """The whole page. The same audit gives the same bytes.
+def render(audit: Audit, text: str = "") -> str:
+    """The whole page. The same audit gives the same bytes. ``text``: its JSON, where that is there already.
 
     Raises:
         AuditError: the audit holds something that has no JSON form.
@@ -90,8 +90,8 @@ def render(audit: Audit) -> str:
         untested=by_reason(audit.not_tested), passing=sum(d.status is Status.PASS for d in dimensions),
         clauses=[(f, view.clause_views(f, gates)) for f in _clauses()],
         cards=view.resource_cards(audit.resources),
-        digest=_digest(audit), command=_command(audit), whole_command=_whole_command(audit),
-        model=_model_name(audit), started=_started(audit),
+        digest=hashlib.sha256((text or _json(audit)).encode()).hexdigest(),
+        command=_command(audit), whole_command=_whole_command(audit), model=_model_name(audit), started=_started(audit),
         style=_trusted(style), script=_trusted(script), style_hash=_csp_hash(style), script_hash=_csp_hash(script),
     )  # fmt: skip
 
@@ -149,9 +149,9 @@ def _csp_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _digest(audit: Audit) -> str:
+def _json(audit: Audit) -> str:
     try:
-        return hashlib.sha256(audit.to_json().encode()).hexdigest()
+        return audit.to_json()
     except (TypeError, ValueError) as error:
         raise AuditError(f"the audit has no JSON form: {error}") from None
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class Settings:
     """How a model is loaded and asked. ``template``: None takes the model's own if it has one, False never, True insists.
 
-    ``batch_rows`` and ``batch_tokens`` bound one forward; ``threads`` None is chosen from cores and workers.
+    ``batch_rows`` and ``batch_tokens`` bound one forward (on a CPU 2,048 tokens at most); ``threads`` None is chosen from cores
+    and workers.
     """
 
     dtype: str = "float32"
