@@ -38,6 +38,7 @@ test-full: lint wheel
 
 bench: $(READY)
 	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/again.py
 
 # beside lm-evaluation-harness, in an environment of its own: make bench-harness HARNESS=its/bin/python
 bench-harness: $(READY)
