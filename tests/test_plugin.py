@@ -222,14 +222,15 @@ def test_every_option_has_an_ini_twin(project: Make) -> None:
         assert option.ini in result.stdout.str()
 
 
-@pytest.mark.parametrize("ini", ["slm_profile = smoke", "slm = fake", "pythonpath = beside"])
+@pytest.mark.parametrize("ini", ["slm_profile = smoke", "slm = fake", "console_output_style = count"])
 def test_a_folder_after_a_space_is_no_folder_of_tests(project: Make, tmp_path_factory: pytest.TempPathFactory, ini: str) -> None:
     made, folder = project(), str(tmp_path_factory.mktemp("sets"))
     made.makeini(f"[pytest]\n{ini}\n")
     model = () if ini == "slm = fake" else ("--slm=fake",)
-    given = (*model, "--slm-packs=none", "-p", "no:randomly", "--slm-data", folder)
+    options = (*model, "--slm-packs=none", "-p", "no:randomly")
+    made.runpytest(*options, f"--slm-data={folder}").assert_outcomes(passed=5)
     for made_by in (made.runpytest_inprocess, made.runpytest_subprocess):
-        result = made_by(*given)
+        result = made_by(*options, "--slm-data", folder)
         result.assert_outcomes(passed=5)
         result.stdout.fnmatch_lines([f"rootdir: {made.path}", "configfile: tox.ini"])
         assert result.stdout.str().count("test session starts") == 1

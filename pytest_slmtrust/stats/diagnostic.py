@@ -200,6 +200,6 @@ def _placements(positive: Numbers, negative: Numbers) -> tuple[Floats, Floats]:
 
 
 def _share_below(values: Floats, others: Floats) -> Floats:
-    others = np.sort(others)  # not scipy.stats.rankdata: its import takes as long as reading all of an audit's answers
+    others = np.sort(others)  # not scipy.stats.rankdata: its import alone takes half a second
     shares: Floats = (np.searchsorted(others, values, "left") + np.searchsorted(others, values, "right")) / (2 * others.size)
     return shares
