@@ -10,11 +10,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .requests import CHARACTERS, Classify, Completion, Edits, Failure, Generate, Loglikelihood, Perturb, Request, text_of
+from .requests import (
+    BESIDE_MODEL,
+    CHARACTERS,
+    Classify,
+    Completion,
+    Edits,
+    Failure,
+    Generate,
+    Loglikelihood,
+    Perturb,
+    Request,
+    text_of,
+)
 
 #: What a token costs that is written in a batch, and one of a scored text (padding, its template, the head at every scored
 #: place), in units. Measured with SmolLM2-135M on two cores.
 WRITTEN, SCORED = 5.0, 2.0
+#: Kinds with a pace of their own; those that a model answers are near each other in units.
+_OWN_PACE = frozenset(request.kind for request in BESIDE_MODEL)
 #: A shared beginning of fewer characters is read again.
 SHORTEST = 16
 
@@ -116,23 +130,24 @@ def efforts(requests: Mapping[str, Request[Any]]) -> dict[str, float]:
     return found
 
 
-def seconds_left(wave: Wave, spent: Mapping[str, float], known: Mapping[str, float]) -> float | None:
-    """Seconds to the end of a wave, from the ``spent`` seconds by kind; None as long as nothing can be said.
+def seconds_left(wave: Wave, spent: Mapping[str, float], known: Mapping[str, float]) -> tuple[float | None, tuple[str, ...]]:
+    """Seconds to the end of a wave, from the ``spent`` seconds by kind, and the kinds that they do not hold.
 
     Each kind goes on at its own pace in this wave; one that has not begun goes at its pace in earlier waves, ``known`` in
-    seconds a unit, else at that of the kind of which most is done.
+    seconds a unit, else, if a model answers it, at that of the model's kind of which most is done. Of a scorer that has
+    not begun nothing is known: a word list takes a thousandth of a model's time. None as long as nothing can be said.
     """
     done, left = wave.units()
     own = pace(wave, spent)
     paces = {**known, **own}
-    other = own[max(own, key=lambda kind: done[kind])] if own else None
-    total = 0.0
-    for kind, units in left.items():
-        each = paces.get(kind, other)
-        if each is None:
-            return None
-        total += units * each
-    return total
+    begun = own.keys() - _OWN_PACE
+    if begun:
+        usual = own[max(sorted(begun), key=lambda kind: done[kind])]
+        paces = dict.fromkeys(left.keys() - _OWN_PACE, usual) | paces
+    unknown = tuple(sorted(kind for kind, units in left.items() if units > 0 and kind not in paces))
+    if not _OWN_PACE.issuperset(unknown) or not left.keys() & paces.keys():
+        return None, unknown
+    return sum(units * paces[kind] for kind, units in left.items() if kind in paces), unknown
 
 
 def pace(wave: Wave, spent: Mapping[str, float]) -> dict[str, float]:

@@ -47,10 +47,11 @@ class ProgressLine:
     def line(self, wave: Wave) -> str:
         """How far a wave is, and how long it may still take."""
         done, still_open = (sum(units.values()) for units in wave.units())
-        left = seconds_left(wave, self.spent, self.known)
+        left, beside = seconds_left(wave, self.spent, self.known)
         share = done / max(done + still_open, 1e-9)
         bar = f"[{'#' * int(share * _CELLS):<{_CELLS}}] " if self.terminal else ""
-        time_left = "" if left is None or share < _ENOUGH else f", about {duration(left)} left"
+        then = f", then {' and '.join(beside)}" if beside else ""
+        time_left = "" if left is None or share < _ENOUGH else f", about {duration(left)} left{then}"
         return f"slm: {bar}wave {wave.number}: {wave.done} of {wave.total} requests, {share:.0%} of the work{time_left}"
 
     def note(self, text: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_slmtrust import Classify, Completion, Failure, Generate, Loglikelihood, chat
+from pytest_slmtrust import Classify, Completion, Failure, Generate, Labels, Loglikelihood, chat
 from pytest_slmtrust.backends.fake import FakeBackend, neutral_logprob
 from pytest_slmtrust.effort import Wave, begin, efforts, seconds_left
 from pytest_slmtrust.engine import Engine
@@ -82,7 +82,7 @@ def told(tmp_path: Path, clock: Clock, backend: Any, asked: Sequence[Any]) -> li
 
     def watch(wave: Wave) -> None:
         line(wave)
-        seen.append((clock.now, seconds_left(wave, line.spent, line.known)))
+        seen.append((clock.now, seconds_left(wave, line.spent, line.known)[0]))
 
     Engine({(k, "target"): backend for k in ("generate", "loglikelihood")}, Store(tmp_path, "s"), watch).answer(asked)
     start, end = 100.0, clock.now
@@ -145,13 +145,48 @@ def test_a_failure_is_no_work_done() -> None:
     wave, units = begin(1, asked)
     wave.book(asked["a"], units["a"], Failure("too long"))
     assert (wave.done, wave.finished) == (1, {})
-    assert seconds_left(wave, {"generate": 0.0}, {}) is None
+    assert seconds_left(wave, {"generate": 0.0}, {}) == (None, ("generate",))
 
 
-def test_a_kind_that_has_not_begun_goes_at_its_pace_in_earlier_waves() -> None:
+def test_a_scorer_that_has_not_begun_goes_at_its_pace_in_earlier_waves() -> None:
     wave, _ = begin(2, {"a": Classify("x" * 396)})
-    assert seconds_left(wave, {}, {}) is None
-    assert seconds_left(wave, {}, {"classify": 0.5}) == pytest.approx(50)
+    assert seconds_left(wave, {}, {}) == (None, ("classify",))
+    left, beside = seconds_left(wave, {}, {"classify": 0.5})
+    assert (left, beside) == (pytest.approx(50), ())
+
+
+def test_a_scorer_of_unknown_pace_is_not_reckoned_at_that_of_the_model() -> None:
+    asked: dict[str, Any] = {str(n): Generate(f"question {n}", max_new_tokens=10) for n in range(4)}
+    asked |= {f"text {n}": Classify("x" * 3960) for n in range(100)}
+    wave, units = begin(2, asked)
+    for n in range(2):
+        wave.book(asked[str(n)], units[str(n)], Completion("x", 10, False))
+    left, beside = seconds_left(wave, {"generate": 60.0}, {})
+    assert (left, beside) == (pytest.approx(60), ("classify",))
+
+
+def test_a_model_is_not_reckoned_at_the_pace_of_a_scorer() -> None:
+    asked: dict[str, Any] = {"a": Generate("question"), "b": Classify("x"), "c": Classify("y")}
+    wave, units = begin(1, asked)
+    wave.book(asked["b"], units["b"], Labels({"toxicity": 0.0}))
+    assert seconds_left(wave, {"classify": 0.1}, {}) == (None, ("generate",))
+    # what of the model has begun tells of its other kinds
+    asked["d"] = Loglikelihood("question", " answer")
+    wave, units = begin(1, asked)
+    wave.book(asked["a"], units["a"], Completion("x", 10, True))
+    left, beside = seconds_left(wave, {"generate": 6.0}, {"classify": 0.0})
+    assert left is not None
+    assert left > 0
+    assert beside == ()
+
+
+def test_the_line_names_what_its_time_does_not_hold(tmp_path: Path) -> None:
+    line = ProgressLine(config(), Clock())
+    asked: dict[str, Any] = {"a": Generate("one", max_new_tokens=10), "b": Generate("two", max_new_tokens=10), "c": Classify("x")}
+    wave, units = begin(1, asked)
+    wave.book(asked["a"], units["a"], Completion("x", 10, False))
+    line.spent = {"generate": 12.0}
+    assert line.line(wave).endswith("about 12 s left, then classify")
 
 
 @pytest.mark.parametrize(("terminal", "pause"), [(True, 0.4), (False, 20.0)])
