@@ -17,6 +17,10 @@ PRELOADED = (hypothesis, jinja2, jsonschema, np, scipy.stats)
 
 pytest_plugins = ["pytester"]
 
+# the same examples in every run; `--hypothesis-profile=default` draws new ones
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
+
 #: A conftest that hands over a scripted model and a word-list scorer, in place of real ones.
 FAKE_CONFTEST = """
 import json, os, pathlib
