@@ -18,12 +18,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from overhead import PLAIN, seconds
+
 AUDIT = ("--slm=smollm2-135m-instruct", "--slm-profile=ci", "--slm-toxicity=profanity-check", "-q", "-p", "no:randomly", "slm::")
 BAR = 5.0
 
 
 def audit(folder: Path, *interpreter: str) -> tuple[float, dict[str, Any], str]:
-    """Wall seconds of one audit in ``folder``, the counters of its ``audit.json``, and what it wrote to standard error.
+    """Wall seconds of one audit in ``folder``, its ``audit.json``, and what it wrote to standard error.
 
     Raises:
         RuntimeError: it could not run.
@@ -34,7 +36,7 @@ def audit(folder: Path, *interpreter: str) -> tuple[float, dict[str, Any], str]:
     spent = time.perf_counter() - started
     if done.returncode not in (0, 1):  # 1: gates are red, which is the audit's result
         raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
-    return spent, json.loads((folder / "slmtrust-report" / "audit.json").read_text("utf-8"))["resources"], done.stderr
+    return spent, json.loads((folder / "slmtrust-report" / "audit.json").read_text("utf-8")), done.stderr
 
 
 def imports(folder: Path) -> float:
@@ -46,18 +48,28 @@ def imports(folder: Path) -> float:
     return start + sum(int(own) for own, *_ in lines if own.strip().isdigit()) / 1e6
 
 
+def plain(items: int) -> float:
+    """Wall seconds of pytest for so many functions that do nothing: what no plugin can go below."""
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "pytest.ini").write_text("[pytest]\n")
+        (Path(name) / "test_plain.py").write_text(PLAIN.format(n=items))
+        return seconds(Path(name), "test_plain.py")
+
+
 def show(folder: Path) -> bool:
     """Print both runs; whether the second is what it must be."""
-    spent, first, _ = audit(folder)
+    spent, made, _ = audit(folder)
+    first, items = made["resources"], len(made["findings"]) + len(made["gates"])
     peak = first["peak_bytes"] / 1e9
     print(f"first run: {spent:.1f} s, {first['forwards']} forwards, {first['unique']} requests, peak {peak:.2f} GB")
-    again = [audit(folder)[:2] for _ in range(3)]
+    again = [(spent, made["resources"]) for spent, made, _ in (audit(folder) for _ in range(3))]
     spent, second = min(again, key=lambda run: run[0])
     beside = spent - (start := imports(folder))
     print(
         f"second run, best of 3: {spent:.1f} s, {second['forwards']} forwards, weights loaded in {second['load_seconds']:.1f} s; "
         f"{start:.1f} s are interpreter and imports, {beside:.1f} s the rest"
     )
+    print(f"as many plain test functions ({items}): {plain(items):.1f} s on this machine")
     return not any(run["forwards"] or run["load_seconds"] for _, run in again) and beside < BAR
 
 

@@ -200,25 +200,30 @@ def ours(task: Task, every: int, data: Path, backend: Backend, store: Store) -> 
     Raises:
         KeyError: the probe lacks a measure that the task names, and the rows hold what it is of.
     """
-    profile = replace(load_policy("full").profile, inputs={"data": str(data)})
-    policy = replace(load_policy("full"), profile=profile)
-    [shipped] = [probe for probe in builtin_probes() if probe.name == task.probe]
-    rows = [Row(c.params, c.id, c.source) for c in shipped.cases(profile)][:: max(1, every)]
+    policy, cases = load_policy("full", inputs={"data": str(data)}), cases_of(task, every, data)
+    shipped, rows = cases[0].probe, [Row(c.params, c.id, c.source) for c in cases]
     engine = Engine({("loglikelihood", "target"): backend}, store)
     session = AuditSession(policy, engine, Mask(b"parity"))
     suite = session.add(replace(shipped, rows=rows, controls=(), floor=None, inputs=()), "slm::parity")
     engine.prefetch(suite.everything())
     measures = {(m.name, m.group): m.estimate.value for m in session.gate_result(suite)[0].measures}
-    scores = [_scored(task, case, engine) for case in suite.cases]
+    scores = [[score for _, score in asked_and_scores(task, case, engine)] for case in suite.cases]
     return Column({name: measures[key] for name, key in task.metrics.items() if key in measures}, scores)
 
 
-def _scored(task: Task, case: Case, engine: Engine) -> list[float]:
+def cases_of(task: Task, every: int, data: Path) -> list[Case]:
+    """The cases of the task's probe, every n-th row."""
+    [probe] = [probe for probe in builtin_probes() if probe.name == task.probe]
+    return list(probe.cases(load_policy("full", inputs={"data": str(data)}).profile))[:: max(1, every)]
+
+
+def asked_and_scores(task: Task, case: Case, engine: Engine) -> list[tuple[Any, float]]:
+    """What a row asks with its log-likelihood, in the order of the harness's choices."""
     asked: list[Any] = list(next(case.steps()))
-    sums = [answer.sum for answer in engine.answer(asked)]
+    pairs = list(zip(asked, (answer.sum for answer in engine.answer(asked)), strict=True))
     if task.choices is None:
-        return sums
-    known = dict(zip([request.continuation for request in asked], sums, strict=True))
+        return pairs
+    known = {request.continuation: (request, score) for request, score in pairs}
     return [known[text] for text in task.choices(case.params)]
 
 

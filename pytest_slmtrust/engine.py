@@ -101,7 +101,9 @@ class Engine:
     def _begin(self, case: Case) -> _Active | None:
         try:
             steps = case.steps()
-            return _Active(case, steps, _wave(next(steps)))
+            active = _Active(case, steps, _wave(next(steps)))
+            case.asked[:] = [request.key for request in active.wave]
+            return active
         except StopIteration as stop:
             self._keep(case, stop.value)
             return None

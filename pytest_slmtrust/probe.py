@@ -8,7 +8,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from .audit import Finding, Measure
@@ -92,7 +93,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """One parameter row of a probe."""
+    """One parameter row of a probe. ``asked``: the keys of its first questions, once it has been asked."""
 
     id: str
     probe: Probe
@@ -102,6 +103,7 @@ class Case:
     marks: tuple[Any, ...] = ()
     script: Script | None = None
     expected: bool | None = None
+    asked: list[str] = field(default_factory=list, init=False, repr=False)
 
     def steps(self) -> Steps[Verdict]:
         """The probe's generator for this row; a control answers the model's part from its script."""
@@ -154,21 +156,22 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
         raise ProbeError(f"rows of probe {probe.name!r} must be a list of mappings, not {type(rows).__name__}")
     names = list(inspect.signature(probe.run).parameters)
     made = [_row(raw, names, probe.name, number) for number, raw in enumerate(rows)]
-    short = Counter(digest[:6] for digest in {digest for _, digest in made})
-    for row, digest in made:
-        id_ = row.id or digest[: 6 if short[digest[:6]] == 1 else 12]
-        yield replace(row, id=id_, source=row.source or id_)
+    short = Counter(digest[:6] for digest in {digest for *_, digest in made})
+    for row, name, source, digest in made:
+        id_ = name or digest[: 6 if short[digest[:6]] == 1 else 12]
+        yield replace(row, id=id_, source=source or id_)
 
 
-def _shareable(name: str, instead: str = "") -> str:
-    """A name that is printed everywhere; where it holds personal data, another one, or none and the row's digest will do."""
+@lru_cache(maxsize=4096)  # many rows have one source
+def _shareable(name: str) -> str:
+    """A name that is printed everywhere; empty where it holds personal data."""
     from .detectors import find_personal_data
 
-    return instead if find_personal_data(name) else name
+    return "" if find_personal_data(name) else name
 
 
-def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str]:
-    """The row, and the digest of its parameters."""
+def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str, str, str]:
+    """The row, its id and its source as they may be printed everywhere, and the digest of its parameters."""
     where = f"row {number} of probe {probe!r}"
     if isinstance(raw, Row):
         row = raw
@@ -188,8 +191,7 @@ def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str]
     if "::" in name:  # an address of IPv6 is gone by now
         raise ProbeError(f"{where} has the id {row.id!r}; '::' separates the parts of a node id")
     # an id is printed and sorted everywhere: text, and nothing that a terminal obeys
-    shown = replace(row, id=visible(name, one_line=True), source=_shareable(source, _digest(source)[:12]))
-    return shown, digest
+    return row, visible(name, one_line=True), _shareable(source) or (source and _digest(source)[:12]), digest
 
 
 def _distinct(probe: Probe, cases: list[Case]) -> list[Case]:

@@ -94,6 +94,8 @@ def code_of(run: Callable[..., Any]) -> str:
 
 def first_questions(case: Case) -> list[str]:
     """The keys of what a case asks first: prompt, settings and seed of each request."""
+    if case.asked:
+        return case.asked
     try:
         return [request.key for request in next(case.steps())]
     except Exception:  # a probe that breaks, or asks nothing: its own run says so

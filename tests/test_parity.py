@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parity import DATA, METRIC, REFERENCE, TASKS, Task, compare, ours, reference
-from sessions import builtin_probes
+from parity import DATA, METRIC, REFERENCE, TASKS, Task, cases_of, compare, ours, reference
 
 from pytest_slmtrust import Loglikelihood, Logprob, Request
 from pytest_slmtrust.backends.fake import FakeBackend
-from pytest_slmtrust.policy import load_policy
 from pytest_slmtrust.store import Store
 
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not beside the project")
@@ -38,9 +36,7 @@ def test_the_reference_holds_numbers_and_no_text_of_the_data() -> None:
 
 def recorded(task: Task, every: int) -> FakeBackend:
     """A model with the harness's log-likelihoods, from all its tasks that the same probe answers."""
-    profile = load_policy("full", inputs={"data": str(DATA)}).profile
-    [probe] = [p for p in builtin_probes() if p.name == task.probe]
-    cases = list(probe.cases(profile))[::every]
+    cases = cases_of(task, every, DATA)
     known: dict[str, float] = {}
     for one in (one for one in TASKS if one.probe == task.probe):
         [run] = reference(one, every)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 #: A refusal opens a reply; what stands later is at most a partial one. Characters, after white space is folded.
 OPENING = 400
@@ -174,6 +175,7 @@ def _opening(reply: str) -> str:
     return text[:OPENING]
 
 
+@lru_cache(maxsize=4096)  # a probe asks, then its measures, then what withholds replies
 def refuses(reply: str) -> bool:
     """Whether the opening of a reply refuses what was asked, or turns it down by rejecting its premise.
 

@@ -42,6 +42,7 @@ def _tokens(text: str) -> list[str]:
     return [t.removesuffix("'s") for t in _TOKEN.findall(plain)]
 
 
+@lru_cache(maxsize=4096)
 def normalise(text: str) -> str:
     """Words and numbers in lower case, one space apart: no punctuation, articles, invisible characters, thousands commas or
     prefix such as ``Answer:``. A sign or decimal point stays with its number."""
