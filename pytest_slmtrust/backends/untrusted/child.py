@@ -1,0 +1,146 @@
+"""A child process that answers lines of JSON with lines of JSON, under limits of memory and time.
+
+The process imports nothing from the current folder, sees a bare environment and writes no file. It bounds itself with
+:func:`limit` once its own imports are done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+#: The longest line that a child may answer, in bytes.
+MAX_REPLY = 256 * 2**20
+#: What a child may take beyond its own code and libraries, in bytes.
+MEMORY = 768 * 2**20
+
+_KEPT = ("PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "SYSTEMROOT")
+_SET = {
+    # without torch transformers is imported in a second
+    "USE_TORCH": "0", "USE_TF": "0", "USE_FLAX": "0", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "critical",
+    # the address space is bounded: no arenas or stacks for threads that a short run does not need
+    "MALLOC_ARENA_MAX": "1", "RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}  # fmt: skip
+#: This package may have been found through the current folder, where the child does not look; nothing else is shadowed.
+_FINDS_US = f"import sys; sys.path.append({str(Path(__file__).parents[3])!r})\n"
+
+
+def limit(memory: int = MEMORY, cpu: int | None = None) -> None:
+    """Bound this process: ``memory`` bytes beyond what it holds now, ``cpu`` seconds beyond those used, no core, no file.
+
+    A system that knows no such limit leaves it out; the parent still ends a child that is late.
+    """
+    import resource
+
+    _bound(resource.RLIMIT_AS, _address_space() + memory)
+    _bound(resource.RLIMIT_CORE, 0)
+    _bound(resource.RLIMIT_FSIZE, 0)
+    if cpu is not None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _bound(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + cpu)
+
+
+def _bound(which: int, value: int) -> None:
+    import resource
+
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(which, (value, value))
+
+
+def _address_space() -> int:
+    """Bytes of address space in use; 8 GiB where the system does not say."""
+    import resource
+
+    try:
+        with open("/proc/self/statm", encoding="ascii") as stream:
+            return int(stream.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 2**33
+
+
+@dataclass(slots=True)
+class Child:
+    """One Python process that runs ``code``; it starts at the first question and lives until :meth:`close`."""
+
+    code: str
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the process was started and not closed."""
+        return self._process is not None
+
+    def ask(self, question: Any, seconds: float) -> Any:
+        """Send one line of JSON and return the one that comes back; a child that fails is closed.
+
+        Raises:
+            TimeoutError: no answer within ``seconds``.
+            OSError, EOFError, ValueError: the process died, answered too much, or answered no JSON.
+        """
+        try:
+            return _converse(self._process or self._start(), json.dumps(question).encode() + b"\n", seconds)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> int | None:
+        """End the process and return its status, None if there is no process."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        ended = process.poll()
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        return ended
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        bare = {name: os.environ[name] for name in _KEPT if name in os.environ} | _SET
+        # -P: nothing is imported from the current folder, which may be the model's
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-P", "-W", "ignore", "-c", _FINDS_US + self.code],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=bare,
+        )  # fmt: skip
+        return self._process
+
+
+def _converse(child: subprocess.Popen[bytes], line: bytes, seconds: float) -> Any:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    end = time.monotonic() + seconds
+    received = bytearray()
+    out, back = child.stdin.fileno(), child.stdout.fileno()
+    os.set_blocking(out, False)
+    with selectors.DefaultSelector() as selector:
+        selector.register(out, selectors.EVENT_WRITE)
+        selector.register(back, selectors.EVENT_READ)
+        while not received.endswith(b"\n"):
+            ready = selector.select(max(0.0, end - time.monotonic()))
+            if not ready:
+                raise TimeoutError
+            for key, _ in ready:
+                if key.fd == out:
+                    line = line[os.write(out, line[: 2**16]) :]
+                    if not line:
+                        selector.unregister(out)
+                else:
+                    chunk = os.read(back, 2**20)
+                    received += chunk
+                    if not chunk or len(received) > MAX_REPLY:
+                        raise EOFError
+    return json.loads(received)
