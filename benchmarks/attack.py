@@ -22,15 +22,15 @@ import numpy as np
 from tables import Bar, conclude, show, table
 
 from pytest_slmtrust import Backend, Case, Edits, Row, Steps, Verdict, probe
-from pytest_slmtrust.backends.attacks import build
+from pytest_slmtrust.authoring.attack_search import RECIPES, attack
+from pytest_slmtrust.authoring.declarations import Profile
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
-from pytest_slmtrust.backends.textattack import TextAttackBackend, import_textattack, stop_words
+from pytest_slmtrust.backends.textattack.attack_steps import build
+from pytest_slmtrust.backends.textattack.perturb import TextAttackBackend, import_textattack, stop_words
 from pytest_slmtrust.backends.transformers.backend import TransformersBackend
 from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
-from pytest_slmtrust.engine import Engine
-from pytest_slmtrust.parts import Profile
-from pytest_slmtrust.search import RECIPES, attack
-from pytest_slmtrust.store import Store
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.store import Store
 
 robustness_search, robustness_tasks = (
     importlib.import_module(f"pytest_slmtrust.probes.{name}") for name in ("robustness_search", "robustness_tasks")

@@ -26,12 +26,12 @@ from scipy.stats import beta, rankdata
 from tables import Bar, conclude, show
 
 from pytest_slmtrust import Classify, Labels
-from pytest_slmtrust.backends.toxicity import THRESHOLD, load_scorer
+from pytest_slmtrust.backends.toxicity.scorer import THRESHOLD, load_scorer
 from pytest_slmtrust.detectors import refuses
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
-TABLE = ROOT / "pytest_slmtrust" / "detectors.toml"
+TABLE = ROOT / "pytest_slmtrust" / "detectors" / "detectors.toml"
 #: Where a row says less than it seems to.
 NOTES = {
     ("toxicity:profanity-check", "Davidson et al. 2017"): "these tweets are among its training data",

@@ -37,14 +37,14 @@ from pytest_slmtrust import (
     Verdict,
     probe,
 )
-from pytest_slmtrust.audit import GateResult, Status
+from pytest_slmtrust.audit.model import GateResult, Status
+from pytest_slmtrust.authoring.datafiles import DataMissing
 from pytest_slmtrust.backends.fake import FakeBackend, SwapPerturber, WordListScorer
-from pytest_slmtrust.data import DataMissing
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.session import AuditSession, Suite
-from pytest_slmtrust.sharing import Mask
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.redaction import Mask
+from pytest_slmtrust.session.session import AuditSession, Suite
 from pytest_slmtrust.stats import largest_pass
-from pytest_slmtrust.store import Store
 
 ALPHA = 0.05
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)

@@ -31,8 +31,8 @@ from pytest_slmtrust import Loglikelihood
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
 from pytest_slmtrust.backends.transformers.backend import TransformersBackend
 from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
-from pytest_slmtrust.engine import Engine
-from pytest_slmtrust.store import Store
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.store import Store
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 TASKS = ("truthfulqa_mc1", "truthfulqa_mc2", "crows_pairs_english")

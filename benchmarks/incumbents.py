@@ -32,13 +32,13 @@ from sessions import engine_of
 from tables import Bar, conclude, percent, show, table
 
 from pytest_slmtrust import Floor, Generate, ProbeError, RequestFailed, Steps, Verdict, ask, probe
-from pytest_slmtrust.audit import GateResult
+from pytest_slmtrust.audit.model import GateResult
 from pytest_slmtrust.backends.fake import FakeBackend, WordListScorer
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.session import AuditSession
-from pytest_slmtrust.sharing import Mask
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.redaction import Mask
+from pytest_slmtrust.session.session import AuditSession
 from pytest_slmtrust.stats import decide, smallest_n, upper_bound
-from pytest_slmtrust.store import Store
 
 TOLERANCE = 0.05
 

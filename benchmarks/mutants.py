@@ -20,13 +20,13 @@ from sessions import BentScorer, builtin_probes, engine_of, shipped_scorer
 from tables import Bar, conclude, percent, show, table
 
 from pytest_slmtrust import Backend, Failure, Labels, Probe, Steps, Verdict
-from pytest_slmtrust.audit import Status
+from pytest_slmtrust.audit.model import Status
 from pytest_slmtrust.backends.fake import FakeBackend
 from pytest_slmtrust.detectors import text
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.session import AuditSession
-from pytest_slmtrust.sharing import Mask
-from pytest_slmtrust.store import Store
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.redaction import Mask
+from pytest_slmtrust.session.session import AuditSession
 
 #: Share of mutants that the controls must catch.
 BAR = 0.95

@@ -9,8 +9,9 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from pytest_slmtrust import Steps, strategies
-from pytest_slmtrust import properties as engine
+from pytest_slmtrust import Steps
+from pytest_slmtrust.authoring import properties as engine
+from pytest_slmtrust.authoring import strategies
 
 search, tasks = (import_module(f"pytest_slmtrust.probes.robustness_{name}") for name in ("search", "tasks"))
 

@@ -34,11 +34,11 @@ from pytest_slmtrust import Backend, Case, Row
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
 from pytest_slmtrust.backends.transformers.backend import TransformersBackend
 from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
-from pytest_slmtrust.engine import Engine
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.session import AuditSession
-from pytest_slmtrust.sharing import Mask
-from pytest_slmtrust.store import Store
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.redaction import Mask
+from pytest_slmtrust.session.session import AuditSession
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 REFERENCE = Path(__file__).resolve().parents[1] / "tests" / "parity_reference.json"

@@ -18,13 +18,13 @@ from typing import Any
 from sessions import builtin_probes, engine_of, shipped_scorer
 from tables import Bar, conclude, show, table
 
-from pytest_slmtrust.audit import GateResult, Status
+from pytest_slmtrust.audit.model import GateResult, Status
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
 from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.session import AuditSession
-from pytest_slmtrust.sharing import Mask
-from pytest_slmtrust.store import Store
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.redaction import Mask
+from pytest_slmtrust.session.session import AuditSession
 
 SEED, BATCH = 7, 16
 #: Only the last layers learn: half the time of all, and enough.

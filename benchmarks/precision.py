@@ -22,9 +22,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from pytest_slmtrust import Loglikelihood
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
 from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
-from pytest_slmtrust.engine import Engine
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.store import Store
 from pytest_slmtrust.requests import text_of
-from pytest_slmtrust.store import Store
 
 BAR = 1e-4
 NAMES = ("crows_pairs_english", "truthfulqa_mc2")

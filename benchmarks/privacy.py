@@ -31,14 +31,14 @@ from sessions import engine_of
 from tables import Bar, conclude, show, table
 
 from pytest_slmtrust import Backend, Finding, Probe
-from pytest_slmtrust.audit import GateResult, Status
+from pytest_slmtrust.audit.model import GateResult, Status
+from pytest_slmtrust.authoring.canaries import Canaries, make_canaries
 from pytest_slmtrust.backends.fake import WordListScorer
-from pytest_slmtrust.canaries import Canaries, make_canaries
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.session import AuditSession
-from pytest_slmtrust.sharing import Mask
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.redaction import Mask
+from pytest_slmtrust.session.session import AuditSession
 from pytest_slmtrust.stats import auc, auc_interval
-from pytest_slmtrust.store import Store
 
 memorisation, membership = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("memorisation", "membership"))
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slmtrust import Backend, Classify, Probe, Request
-from pytest_slmtrust.audit import GateResult
+from pytest_slmtrust.audit.model import GateResult
 from pytest_slmtrust.backends.fake import FakeBackend, Reply, SwapPerturber, WordListScorer
-from pytest_slmtrust.backends.toxicity import load_scorer
-from pytest_slmtrust.engine import Engine
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.session import AuditSession
-from pytest_slmtrust.sharing import Mask
-from pytest_slmtrust.store import Store
+from pytest_slmtrust.backends.toxicity.scorer import load_scorer
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.redaction import Mask
+from pytest_slmtrust.session.session import AuditSession
 
 
 def builtin_probes() -> list[Probe]:

@@ -21,13 +21,13 @@ from typing import Any
 from tables import Bar, conclude, percent, show, table
 
 from pytest_slmtrust import Backend, Case, Probe, Row, Verdict, holds_under
+from pytest_slmtrust.authoring.declarations import Profile
+from pytest_slmtrust.authoring.edits import changes, difference, size
+from pytest_slmtrust.authoring.strategies import unnoticed
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
-from pytest_slmtrust.corpus import Corpus
-from pytest_slmtrust.engine import Engine
-from pytest_slmtrust.parts import Profile
-from pytest_slmtrust.store import Store
-from pytest_slmtrust.strategies import unnoticed
-from pytest_slmtrust.texts import changes, difference, size
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.session.corpus import Corpus
 
 robustness_properties = importlib.import_module("pytest_slmtrust.probes.robustness_properties")
 #: Median size of the shrunk edit over that first found, at most; share of the corpus that reproduces, at least.

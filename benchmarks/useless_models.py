@@ -12,7 +12,7 @@ from sessions import gate_results
 from tables import Bar, conclude, show, table
 
 from pytest_slmtrust import Generate, Request
-from pytest_slmtrust.audit import Status
+from pytest_slmtrust.audit.model import Status
 from pytest_slmtrust.backends.fake import Reply
 
 

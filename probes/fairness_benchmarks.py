@@ -21,7 +21,7 @@ from pytest_slmtrust import (
     Verdict,
     probe,
 )
-from pytest_slmtrust.data import DataError, DataMissing
+from pytest_slmtrust.authoring.datafiles import DataError, DataMissing
 
 from .choice import compare, likeliest, likes, shown, weigh
 from .fairness_numbers import answer_measures

@@ -27,7 +27,7 @@ from pytest_slmtrust import (
     ask_all,
     probe,
 )
-from pytest_slmtrust.data import DataError
+from pytest_slmtrust.authoring.datafiles import DataError
 from pytest_slmtrust.detectors import degenerate
 
 from .choice import best, likeliest, likes, shown, weigh

@@ -23,7 +23,7 @@ from pytest_slmtrust import (
     chat,
     probe,
 )
-from pytest_slmtrust.data import DataFile
+from pytest_slmtrust.authoring.datafiles import DataFile
 from pytest_slmtrust.detectors import degenerate, reading
 
 from .choice import best, likes, weigh

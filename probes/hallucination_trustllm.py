@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_slmtrust import Control, Loglikelihood, ProbeError, Profile, Row, Steps, Verdict, ask_all, chat, probe
-from pytest_slmtrust.data import DataFile
+from pytest_slmtrust.authoring.datafiles import DataFile
 
 from .choice import best, likes
 from .public import about, plain_number

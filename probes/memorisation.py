@@ -31,7 +31,7 @@ from pytest_slmtrust import (
     ask_all,
     probe,
 )
-from pytest_slmtrust.canaries import Canaries, Canary, CanaryError, candidates, read_canaries
+from pytest_slmtrust.authoring.canaries import Canaries, Canary, CanaryError, candidates, read_canaries
 from pytest_slmtrust.detectors import normalise
 
 from .documents import Document, read_documents

@@ -27,7 +27,7 @@ from pytest_slmtrust import (
     chat,
     probe,
 )
-from pytest_slmtrust.data import DataError
+from pytest_slmtrust.authoring.datafiles import DataError
 from pytest_slmtrust.detectors import degenerate, normalise
 
 PAPER = "Mireshghallah et al. 2024, Can LLMs Keep a Secret? (ConfAIde), arXiv 2310.17884"

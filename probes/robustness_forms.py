@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 from pytest_slmtrust import Control, Floor, Loglikelihood, Perturb, Profile, Row, Steps, Verdict, ask, probe
-from pytest_slmtrust.data import DataMissing
-from pytest_slmtrust.search import unavailable
+from pytest_slmtrust.authoring.attack_search import unavailable
+from pytest_slmtrust.authoring.datafiles import DataMissing
 
 from .choice import likes
 from .robustness_tasks import compared, reads_clean_text, task_of, texts

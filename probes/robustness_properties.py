@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_slmtrust import Control, Floor, Loglikelihood, Profile, Row, Steps, holds_under, probe
-from pytest_slmtrust.strategies import unnoticed
+from pytest_slmtrust.authoring.strategies import unnoticed
 
 from .choice import best, likes, weigh
 from .robustness_tasks import drawn, reads_clean_text, task_of, texts

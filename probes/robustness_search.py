@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_slmtrust import Control, Finding, Floor, Loglikelihood, Measure, Profile, Row, Steps, Verdict, probe
-from pytest_slmtrust.search import attack
-from pytest_slmtrust.texts import difference
+from pytest_slmtrust.authoring.attack_search import attack
+from pytest_slmtrust.authoring.edits import difference
 
 from .choice import likes
 from .measure import averages, by_group, shares

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_slmtrust import Classify, Control, DataFile, Generate, Judge, Profile, Row, Steps, Verdict, ask, probe
-from pytest_slmtrust.data import DataError
+from pytest_slmtrust.authoring.datafiles import DataError
 from pytest_slmtrust.detectors import degenerate
 
 from .toxicity import CALM, CURSE, TOXIC, most_toxic, second_draw_curses

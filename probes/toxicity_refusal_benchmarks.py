@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_slmtrust import Control, DataFile, Generate, Judge, Profile, Row, Steps, Verdict, ask, chat, probe
-from pytest_slmtrust.data import DataError
+from pytest_slmtrust.authoring.datafiles import DataError
 from pytest_slmtrust.detectors import degenerate, on_topic, refuses
 
 from .shared import table

@@ -3,11 +3,11 @@
 A probe asks requests and returns a verdict; see the README for one in ten lines.
 """
 
-from .audit import Estimate, Finding, Measure
-from .data import DataFile, from_csv, from_json
-from .parts import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Reading, Row, Verdict
-from .probe import Case, Probe, probe
-from .properties import holds_under
+from .audit.model import Estimate, Finding, Measure
+from .authoring.datafiles import DataFile, from_csv, from_json
+from .authoring.declarations import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Reading, Row, Verdict
+from .authoring.probe import Case, Probe, probe
+from .authoring.properties import holds_under
 from .requests import (
     Backend,
     BackendError,

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .audit import AuditError
-from .clean import visible
+from .audit.model import AuditError
+from .escaping import visible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _render(chosen: argparse.Namespace) -> int:
-    from .files import write_text
-    from .report import render
-    from .verify import read_verified
+    from .archive.files import write_text
+    from .archive.verify import read_verified
+    from .report.html import render
 
     audit = read_verified(chosen.audit)
     target = chosen.output or chosen.audit.with_name("audit.html")
@@ -60,22 +60,22 @@ def _render(chosen: argparse.Namespace) -> int:
 
 
 def _cache(chosen: argparse.Namespace) -> int:
-    from .cache import run
+    from .engine.store_admin import run
 
     sys.stdout.write("".join(f"{line}\n" for line in run(chosen.action, chosen.store)))
     return 0
 
 
 def _compare(chosen: argparse.Namespace) -> int:
-    from .audits import compare_audits, comparison_lines, exit_status
-    from .verify import read_verified
+    from .archive.compare import compare_audits, comparison_lines, exit_status
+    from .archive.verify import read_verified
 
     target, baseline = read_verified(chosen.target), read_verified(chosen.baseline)
     noise = read_verified(chosen.noise) if chosen.noise else None
     made = compare_audits(target, baseline, str(chosen.baseline), chosen.margin, noise)
     sys.stdout.write("\n".join(map(_visible, comparison_lines(made))) + "\n")
     if chosen.report:
-        from .files import write_reports
+        from .archive.files import write_reports
 
         write_reports(made, chosen.report)
         _say(f"wrote {chosen.report / 'audit.json'} and audit.html")
@@ -83,8 +83,8 @@ def _compare(chosen: argparse.Namespace) -> int:
 
 
 def _canaries(chosen: argparse.Namespace) -> int:
-    from .canaries import make_canaries
-    from .files import write_text
+    from .archive.files import write_text
+    from .authoring.canaries import make_canaries
 
     made = make_canaries(chosen.format, chosen.count, chosen.insert, chosen.seed)
     write_text(chosen.output, made.to_json())
@@ -112,7 +112,7 @@ def _share(text: str) -> float:
 def _prepare(chosen: argparse.Namespace) -> int:
     """The model first; then the scorer, and where its weights cannot be had, the one that needs none."""
     from .backends.load import ModelSpec, load_backend
-    from .backends.toxicity import ScorerError, load_scorer
+    from .backends.toxicity.scorer import ScorerError, load_scorer
 
     backend = load_backend(ModelSpec(chosen.model), _say)
     _say(f"model: {backend.name} ({backend.fingerprint[:12]})")

@@ -13,12 +13,12 @@ from typing import Any
 from sessions import engine_of
 
 from pytest_slmtrust import Completion, Finding, Generate, Loglikelihood, Logprob, Probe, Request, TokenLogprob
-from pytest_slmtrust.audit import GateResult
+from pytest_slmtrust.audit.model import GateResult
 from pytest_slmtrust.backends.fake import FakeBackend, WordListScorer
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.session import AuditSession
-from pytest_slmtrust.sharing import Mask
-from pytest_slmtrust.store import Store
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.redaction import Mask
+from pytest_slmtrust.session.session import AuditSession
 
 _WORDS = [
     f"{a}{b}{c}" for a in ("ba", "lo", "mi", "te", "ru", "sa") for b in ("n", "r", "l", "st") for c in ("a", "e", "o", "in", "um")

@@ -9,7 +9,17 @@ from typing import Any
 
 from scipy.stats import beta, binom
 
-from pytest_slmtrust.audit import Audit, ControlCheck, Estimate, Finding, FloorCheck, GateResult, GroupRate, NotTested, Status
+from pytest_slmtrust.audit.model import (
+    Audit,
+    ControlCheck,
+    Estimate,
+    Finding,
+    FloorCheck,
+    GateResult,
+    GroupRate,
+    NotTested,
+    Status,
+)
 
 MODEL = "smollm2-135m-instruct"
 

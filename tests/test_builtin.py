@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from runs import audit
 
-from pytest_slmtrust.backends.toxicity import FetchError
+from pytest_slmtrust.backends.toxicity.scorer import FetchError
 
 pytest.importorskip("profanity_check", reason="the scorer of the extra 'offline' is not installed")
 
@@ -103,7 +103,7 @@ def test_weights_that_cannot_be_fetched_are_missed_only_by_who_is_judged_with_th
     def nowhere(*_: object) -> None:
         raise FetchError(why)
 
-    monkeypatch.setattr("pytest_slmtrust.backends.toxicity.released", nowhere)
+    monkeypatch.setattr("pytest_slmtrust.backends.toxicity.scorer.released", nowhere)
     asked = "--slm=fake", "-p", "no:randomly", "-q", "--slm-profile=smoke", "-m"
     done = folder.runpytest(*asked, "privacy")
     assert done.ret in (0, 1)

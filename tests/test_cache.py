@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from pytest_slmtrust import Classify, Generate, Labels, Loglikelihood, Logprob
-from pytest_slmtrust.cache import CacheError, clear, info, run
+from pytest_slmtrust.engine.store import DAMAGED, FILE, LOCK, Store
+from pytest_slmtrust.engine.store_admin import CacheError, clear, info, run
 from pytest_slmtrust.requests import Completion
-from pytest_slmtrust.store import DAMAGED, FILE, LOCK, Store
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_clear_deletes_a_damaged_store(folder: Path) -> None:
 HOLDS = """
     import sys
     from pathlib import Path
-    from pytest_slmtrust.store import Store
+    from pytest_slmtrust.engine.store import Store
     store = Store(Path(sys.argv[1]), "other")
     if sys.argv[2] == "lock":
         store.lock().__enter__()

@@ -13,7 +13,7 @@ from pytest_slmtrust.probes.memorisation import canary_reading, fisher, learned_
 from scipy.stats import combine_pvalues
 
 from pytest_slmtrust import Finding, Loglikelihood, Logprob, ProbeError, Profile
-from pytest_slmtrust.canaries import CanaryError, Format, candidates, make_canaries, read_canaries
+from pytest_slmtrust.authoring.canaries import CanaryError, Format, candidates, make_canaries, read_canaries
 from pytest_slmtrust.cli import main
 
 CODE = "The code of {name} is {digits:8}"

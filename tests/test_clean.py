@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slmtrust.clean import visible, xml_safe
+from pytest_slmtrust.escaping import visible, xml_safe
 
 ANY = st.text(st.characters(exclude_categories=()))
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sample_audit import sample_audit
 
-from pytest_slmtrust.audit import Audit, AuditError, canonical
+from pytest_slmtrust.archive.files import read_audit, write_text
+from pytest_slmtrust.audit.model import Audit, AuditError, canonical
 from pytest_slmtrust.cli import main
-from pytest_slmtrust.files import read_audit, write_text
 
 
 @pytest.fixture

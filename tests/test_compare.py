@@ -10,8 +10,9 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar as oracle
 from test_gates import findings, gate
 
-from pytest_slmtrust.audit import Audit, ControlCheck, Finding, FloorCheck, GateResult, PairCounts, Status
-from pytest_slmtrust.compare import (
+from pytest_slmtrust.audit.counting import ItemOutcome
+from pytest_slmtrust.audit.model import Audit, ControlCheck, Finding, FloorCheck, GateResult, PairCounts, Status
+from pytest_slmtrust.gates.paired_gate import (
     Asked,
     Context,
     PairedGate,
@@ -23,7 +24,6 @@ from pytest_slmtrust.compare import (
     score_difference,
     smallest_margin,
 )
-from pytest_slmtrust.items import ItemOutcome
 from pytest_slmtrust.stats import Pairs, non_inferior
 
 ABOUT = replace(gate(200).not_tested("", ""), alpha=0.05)

@@ -12,7 +12,7 @@ from drive import drive
 
 from pytest_slmtrust import Probe, Verdict
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
-from pytest_slmtrust.policy import load_policy
+from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.stats import count_pairs, mcnemar
 
 FOLDER = Path(__file__).parents[1] / "examples" / "compression"

@@ -14,8 +14,8 @@ from drive import drive
 from runs import audit
 
 from pytest_slmtrust import Generate, Profile, Steps, Verdict, ask, holds_under, probe
-from pytest_slmtrust.corpus import Corpus, CorpusWarning
-from pytest_slmtrust.strategies import unnoticed
+from pytest_slmtrust.authoring.strategies import unnoticed
+from pytest_slmtrust.session.corpus import Corpus, CorpusWarning
 
 CI = Profile("ci", 60, 180, 5, 0.10, 0.05, True)
 TEXT = "The food was wonderful and the waiter was very kind."
@@ -112,7 +112,7 @@ def test_nothing_there_is_nothing_kept(tmp_path: Path) -> None:
 
 PROBE = '''
 from pytest_slmtrust import Generate, ask, holds_under, probe
-from pytest_slmtrust.strategies import unnoticed
+from pytest_slmtrust.authoring.strategies import unnoticed
 
 @probe(dimension="robustness", rows=[{"text": "The food was wonderful and the waiter was very kind."}])
 @holds_under(unnoticed)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_slmtrust import DataFile, Profile, from_csv, from_json
-from pytest_slmtrust.data import LARGEST_FIELD, DataError, DataMissing, read
+from pytest_slmtrust.authoring.datafiles import LARGEST_FIELD, DataError, DataMissing, read
 
 WANTED = {"question": str, "year": int}
 
@@ -116,11 +116,11 @@ def test_sizes_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         read(long, WANTED)
     with pytest.raises(DataError, match="field larger than field limit"):
         read(written(tmp_path, "a.csv", "question,year\n" + "x" * (LARGEST_FIELD + 1) + ",1\n"), WANTED)
-    monkeypatch.setattr("pytest_slmtrust.data.LARGEST_FILE", 10)
+    monkeypatch.setattr("pytest_slmtrust.authoring.datafiles.LARGEST_FILE", 10)
     with pytest.raises(DataError, match="larger than"):
         read(long, WANTED)
-    monkeypatch.setattr("pytest_slmtrust.data.LARGEST_FILE", 10**6)
-    monkeypatch.setattr("pytest_slmtrust.data.MOST_ROWS", 1)
+    monkeypatch.setattr("pytest_slmtrust.authoring.datafiles.LARGEST_FILE", 10**6)
+    monkeypatch.setattr("pytest_slmtrust.authoring.datafiles.MOST_ROWS", 1)
     with pytest.raises(DataError, match="more than 1 rows"):
         read(written(tmp_path, "b.csv", "question,year\nA,1\nB,2\n"), WANTED)
 

@@ -12,7 +12,7 @@ import pytest
 from pytest_slmtrust.detectors import refusal, refuses
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "xstest"
-TABLE = Path(refusal.__file__).parents[1] / "detectors.toml"
+TABLE = Path(refusal.__file__).with_name("detectors.toml")
 
 REFUSALS = [
     "I can't help with that.",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_slmtrust.options import OPTIONS
+from pytest_slmtrust.plugin.options import OPTIONS
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(not (ROOT / "README.md").exists(), reason="the documents are not part of the wheel")

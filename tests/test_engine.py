@@ -27,9 +27,9 @@ from pytest_slmtrust import (
     probe,
 )
 from pytest_slmtrust.backends.fake import FakeBackend, WordListScorer
-from pytest_slmtrust.engine import Engine
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.store import Store
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.policy import load_policy
 
 PROFILE = load_policy("full").profile
 

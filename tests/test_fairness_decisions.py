@@ -22,10 +22,10 @@ from pytest_slmtrust.probes.fairness_tone import tone
 from scripted import CI, USELESS, by_log, failure_rate, floor_rate
 
 from pytest_slmtrust import Completion, Finding, Generate, Loglikelihood, Logprob, Probe, Request
-from pytest_slmtrust.audit import Status
-from pytest_slmtrust.gates import Gate, finding
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.summary import numbers
+from pytest_slmtrust.audit.model import Status
+from pytest_slmtrust.gates.gate import Gate, finding
+from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.plugin.terminal import numbers
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 

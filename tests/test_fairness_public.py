@@ -18,8 +18,8 @@ from pytest_slmtrust.probes.fairness_numbers import answer_measures, bias_score
 from scripted import CI, by_log, check_controls
 
 from pytest_slmtrust import Case, Completion, Finding, Loglikelihood, Logprob, Measure, Probe, Request
-from pytest_slmtrust.data import DataError, DataMissing
-from pytest_slmtrust.gates import finding
+from pytest_slmtrust.authoring.datafiles import DataError, DataMissing
+from pytest_slmtrust.gates.gate import finding
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 real = pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not beside the project")

@@ -10,7 +10,7 @@ from faults import KINDS, REPLIES, OneGate, at_random, at_worst, audit, audit_ba
 from pytest_slmtrust.probes import pytest_slm_probes
 
 from pytest_slmtrust import Probe
-from pytest_slmtrust.audit import Status
+from pytest_slmtrust.audit.model import Status
 
 SIMULATIONS = 150
 

@@ -12,9 +12,9 @@ import pytest
 from runs import audit
 from sample_audit import sample_audit
 
-from pytest_slmtrust.audit import Finding
+from pytest_slmtrust.audit.model import Finding
 from pytest_slmtrust.cli import main
-from pytest_slmtrust.report import render
+from pytest_slmtrust.report.html import render
 
 CURSE = "you zorblaxing stupid idiot, I hate you and I will kill you"
 PLAN = "Begin with a snorkelbag tonight and tell nobody about it."

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from runs import audit, run
 
-from pytest_slmtrust.audit import Finding
+from pytest_slmtrust.audit.model import Finding
 from pytest_slmtrust.cli import main
 from pytest_slmtrust.detectors import find_personal_data, mask_personal_data
-from pytest_slmtrust.sharing import Mask
-from pytest_slmtrust.store import FILE, Store
+from pytest_slmtrust.engine.store import FILE, Store
+from pytest_slmtrust.redaction import Mask
 
 #: By kind: well-formed, and no number of anybody.
 PERSONAL = {
@@ -222,8 +222,8 @@ def test_no_name_of_a_built_in_row_is_taken_for_personal_data() -> None:
     """Such a row would have another place in the order of its items."""
     from sessions import builtin_probes
 
-    from pytest_slmtrust.data import DataMissing
-    from pytest_slmtrust.policy import load_policy
+    from pytest_slmtrust.authoring.datafiles import DataMissing
+    from pytest_slmtrust.gates.policy import load_policy
 
     profile = load_policy("full").profile
     cases = []

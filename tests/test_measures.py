@@ -12,11 +12,11 @@ import pytest
 from sample_audit import sample_audit
 
 from pytest_slmtrust import Estimate, Finding, Generate, Measure, Steps, Verdict, ask, probe
-from pytest_slmtrust.audit import Audit, GateResult, Status
-from pytest_slmtrust.gates import Gate, finding
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.report import check_schema, render
-from pytest_slmtrust.verify import _rebuilt
+from pytest_slmtrust.archive.verify import _rebuilt
+from pytest_slmtrust.audit.model import Audit, GateResult, Status
+from pytest_slmtrust.gates.gate import Gate, finding
+from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.report.html import check_schema, render
 
 PROFILE = load_policy("ci").profile
 

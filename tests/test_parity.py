@@ -10,7 +10,7 @@ from parity import DATA, METRIC, REFERENCE, TASKS, Task, cases_of, compare, ours
 
 from pytest_slmtrust import Loglikelihood, Logprob, Request
 from pytest_slmtrust.backends.fake import FakeBackend
-from pytest_slmtrust.store import Store
+from pytest_slmtrust.engine.store import Store
 
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not beside the project")
 RUNS = [(task, run["every"]) for task in TASKS for run in reference(task)]

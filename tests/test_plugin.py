@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pytest_slmtrust.options import joined
+from pytest_slmtrust.plugin.options import joined
 
 #: Runs with workers take seconds each: every behaviour is seen in two modes, the first test in all four.
 MODES = {"none": (), "n2": ("-n2",)}
@@ -215,7 +215,7 @@ def test_every_option_has_an_ini_twin(project: Make) -> None:
     made.runpytest("-p", "no:randomly").assert_outcomes(failed=60)
     assert (made.path / "out" / "audit.json").exists()
     result = made.runpytest("--help")
-    from pytest_slmtrust.options import OPTIONS
+    from pytest_slmtrust.plugin.options import OPTIONS
 
     for option in OPTIONS:
         assert any(f"{option.flag}{end}" in result.stdout.str() for end in "= \n")

@@ -81,7 +81,7 @@ def test_the_probe_is_two_sided() -> None:
 
 
 def bad_profile() -> Any:
-    from pytest_slmtrust.policy import load_policy
+    from pytest_slmtrust.gates.policy import load_policy
 
     return load_policy("ci").profile
 

@@ -24,7 +24,7 @@ from pytest_slmtrust import (
     ask,
     probe,
 )
-from pytest_slmtrust.policy import load_policy
+from pytest_slmtrust.gates.policy import load_policy
 
 FULL = load_policy("full").profile
 
@@ -103,7 +103,7 @@ def test_rows_may_depend_on_the_profile() -> None:
 def test_a_hypothesis_strategy_gives_the_same_rows_in_every_process() -> None:
     code = """
 from hypothesis import strategies as st
-from pytest_slmtrust.strategies import draw
+from pytest_slmtrust.authoring.strategies import draw
 print(draw(st.fixed_dictionaries({"text": st.text(min_size=1, max_size=9)}), 20))
 """
     texts = {
@@ -210,11 +210,11 @@ def test_rows_from_a_generator_are_kept() -> None:
 
 def test_a_probe_without_its_input_is_not_tested() -> None:
     from pytest_slmtrust.backends.fake import FakeBackend
-    from pytest_slmtrust.engine import Engine
-    from pytest_slmtrust.policy import load_policy
-    from pytest_slmtrust.session import AuditSession
-    from pytest_slmtrust.sharing import Mask
-    from pytest_slmtrust.store import Store
+    from pytest_slmtrust.engine.engine import Engine
+    from pytest_slmtrust.engine.store import Store
+    from pytest_slmtrust.gates.policy import load_policy
+    from pytest_slmtrust.redaction import Mask
+    from pytest_slmtrust.session.session import AuditSession
 
     @probe(dimension="privacy", rows=lambda p: [{"text": p.inputs["members"]}], inputs=("members",), tolerance=0.5)
     def remembers(text: str) -> Steps[Verdict]:

@@ -14,7 +14,7 @@ from pytest_slmtrust.probes.fairness_texts import SAMPLES, helps_groups_alike, t
 from scripted import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
 
 from pytest_slmtrust import Completion, Generate, Loglikelihood, Logprob, Probe, Profile, Request
-from pytest_slmtrust.gates import finding
+from pytest_slmtrust.gates.gate import finding
 
 LEAST = {
     "prefers_no_stereotype": 200,

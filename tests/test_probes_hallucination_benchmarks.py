@@ -24,8 +24,8 @@ from pytest_slmtrust.probes.public import SHOWN
 from scripted import CI, check_controls, prompt_text
 
 from pytest_slmtrust import Completion, Finding, Generate, Loglikelihood, Logprob, Probe, ProbeError, Profile, Request
-from pytest_slmtrust.gates import finding
-from pytest_slmtrust.store import Store
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.gate import finding
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 public = pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not beside the project")

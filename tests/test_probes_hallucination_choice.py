@@ -19,7 +19,7 @@ from pytest_slmtrust.probes.hallucination_samples import says_the_same_when_aske
 from scripted import CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
 
 from pytest_slmtrust import Completion, Estimate, Finding, Generate, Loglikelihood, Logprob, Probe, Request
-from pytest_slmtrust.gates import finding
+from pytest_slmtrust.gates.gate import finding
 
 GOLD = {c.params["question"]: c.params for c in is_as_sure_as_right.cases(CI)}
 

@@ -356,9 +356,9 @@ def test_through_pytest_with_and_without_the_files(pytester: pytest.Pytester) ->
 
 
 def test_a_confounded_audit_is_rendered_and_verified(pytester: pytest.Pytester) -> None:
-    from pytest_slmtrust.audit import Audit
+    from pytest_slmtrust.archive.verify import problems
+    from pytest_slmtrust.audit.model import Audit
     from pytest_slmtrust.cli import main
-    from pytest_slmtrust.verify import problems
 
     write(pytester.path / "m.jsonl", documents(60, "members"))
     write(pytester.path / "n.jsonl", [f"Dear reader, {t}" for t in documents(60, "others")])

@@ -13,7 +13,7 @@ from pytest_slmtrust.probes.privacy_benchmarks import AGREE, PROBES, SENSITIVE, 
 from useless import chat_of, wrong_controls
 
 from pytest_slmtrust import Finding, Probe, Profile
-from pytest_slmtrust.data import DataError, DataMissing
+from pytest_slmtrust.authoring.datafiles import DataError, DataMissing
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not (DATA / "confaide").is_dir(), reason="the public data are not beside this project")
@@ -149,9 +149,9 @@ def test_a_folder_without_them_is_missing(tmp_path: Path) -> None:
 
 @needs_data
 def test_a_measured_correlation_is_shown_rendered_and_verified(pytester: pytest.Pytester) -> None:
-    from pytest_slmtrust.audit import Audit
+    from pytest_slmtrust.archive.verify import problems
+    from pytest_slmtrust.audit.model import Audit
     from pytest_slmtrust.cli import main
-    from pytest_slmtrust.verify import problems
 
     pytester.makeconftest(
         "from pytest_slmtrust.backends.fake import FakeBackend, WordListScorer\n"

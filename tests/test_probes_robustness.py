@@ -128,7 +128,7 @@ def test_a_tie_or_a_broken_number_is_no_choice(number: float) -> None:
     importlib.util.find_spec("textattack") is None, reason="needs the extra: pip install 'pytest-slmtrust[attack]'"
 )
 def test_noise_by_the_real_perturber() -> None:
-    module = pytest.importorskip("pytest_slmtrust.backends.textattack")
+    module = pytest.importorskip("pytest_slmtrust.backends.textattack.perturb")
     perturber = module.TextAttackBackend()
     check_controls(survives_character_noise, perturber)
     seen = set()

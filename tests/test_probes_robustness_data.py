@@ -13,7 +13,7 @@ from pytest_slmtrust.probes.robustness_benchmarks import STYLES, answers_adversa
 from scripted import by_log, check_controls
 
 from pytest_slmtrust import Probe, ProbeError, Profile
-from pytest_slmtrust.data import DataMissing
+from pytest_slmtrust.authoring.datafiles import DataMissing
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no shared data in {DATA}")

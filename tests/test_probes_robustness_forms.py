@@ -21,8 +21,8 @@ from pytest_slmtrust.probes.robustness_tasks import drawn, shares, task_of, text
 from scripted import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
 
 from pytest_slmtrust import Probe, Profile
-from pytest_slmtrust.data import DataMissing
-from pytest_slmtrust.gates import finding as as_finding
+from pytest_slmtrust.authoring.datafiles import DataMissing
+from pytest_slmtrust.gates.gate import finding as as_finding
 
 FORMS = (survives_formatting, ignores_what_surrounds_a_text, reads_noisy_texts)
 SEARCHES = (withstands_adversarial_edits, keeps_its_answer_under_unnoticed_edits)
@@ -104,7 +104,8 @@ def test_noise_is_asked_once_for_both_probes() -> None:
 
 
 def test_synonyms_without_data_say_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = importlib.import_module("pytest_slmtrust.backends.words")  # not the one that an earlier test has left on its package
+    # not the one that an earlier test has left on its package
+    words = importlib.import_module("pytest_slmtrust.backends.textattack.data_recipes")
     monkeypatch.setattr(words, "_wordnet", lambda: False)
     monkeypatch.setattr(words, "_masked_lm", lambda: None)
     monkeypatch.setenv("TA_CACHE_DIR", "/nowhere")

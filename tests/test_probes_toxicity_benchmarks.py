@@ -29,14 +29,14 @@ from sessions import shipped_scorer
 from useless import USELESS, wrong_controls
 
 from pytest_slmtrust import Backend, Case, Classify, Completion, Generate, Labels, Probe, Profile, Request, chat
-from pytest_slmtrust.audit import GateResult, Status
+from pytest_slmtrust.audit.model import GateResult, Status
+from pytest_slmtrust.authoring.datafiles import DataError, DataMissing
 from pytest_slmtrust.backends.fake import FakeBackend, WordListScorer
-from pytest_slmtrust.data import DataError, DataMissing
-from pytest_slmtrust.engine import Engine
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.session import AuditSession
-from pytest_slmtrust.sharing import Mask
-from pytest_slmtrust.store import Store
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.redaction import Mask
+from pytest_slmtrust.session.session import AuditSession
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 PROBES = (*toxicity_benchmarks.PROBES, *toxicity_refusal_benchmarks.PROBES)

@@ -18,9 +18,9 @@ from sessions import gate_results
 from useless import AUDIT, CI, wrong_controls
 
 from pytest_slmtrust import Case, Completion, Generate, Request, chat
-from pytest_slmtrust.audit import Status
+from pytest_slmtrust.audit.model import Status
 from pytest_slmtrust.detectors import refuses
-from pytest_slmtrust.report_view import gate_view
+from pytest_slmtrust.report.view import gate_view
 
 NO = "I'm sorry, but I can't help with that."
 WRAPPERS = ["base64", "combined", "leetspeak", "many_shot", "prefix_injection", "refusal_suppression", "role_play"]

@@ -13,7 +13,7 @@ from sessions import gate_results
 from useless import AUDIT, CI, wrong_controls
 
 from pytest_slmtrust import Completion, Generate, Request, chat
-from pytest_slmtrust.audit import GateResult, Status
+from pytest_slmtrust.audit.model import GateResult, Status
 
 NO = "I'm sorry, but I can't help with that."
 NAME = refuses_harm_and_nothing_else.name

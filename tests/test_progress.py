@@ -13,11 +13,11 @@ import pytest
 
 from pytest_slmtrust import Classify, Completion, Failure, Generate, Labels, Loglikelihood, chat
 from pytest_slmtrust.backends.fake import FakeBackend, neutral_logprob
-from pytest_slmtrust.effort import Wave, begin, efforts, seconds_left
-from pytest_slmtrust.engine import Engine
-from pytest_slmtrust.progress import ProgressLine, duration
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.engine.work_estimate import Wave, begin, efforts, seconds_left
+from pytest_slmtrust.plugin.progress import ProgressLine, duration
 from pytest_slmtrust.requests import Counters
-from pytest_slmtrust.store import Store
 
 WRITTEN, READ = 0.01, 0.002  # seconds a token in these tests: their ratio is that of a real model
 

@@ -11,12 +11,12 @@ from drive import drive
 from hypothesis import strategies as st
 
 from pytest_slmtrust import Generate, ProbeError, Profile, Request, Steps, Verdict, ask, holds_under, probe
+from pytest_slmtrust.authoring.edits import Change, apply, changes
+from pytest_slmtrust.authoring.properties import WITH_KEPT, abreast, redrawn, shrink
+from pytest_slmtrust.authoring.strategies import unnoticed
 from pytest_slmtrust.backends.fake import FakeBackend
-from pytest_slmtrust.engine import Engine
-from pytest_slmtrust.properties import WITH_KEPT, abreast, redrawn, shrink
-from pytest_slmtrust.store import Store
-from pytest_slmtrust.strategies import unnoticed
-from pytest_slmtrust.texts import Change, apply, changes
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.store import Store
 
 CI = Profile("ci", 60, 180, 5, 0.10, 0.05, True)
 TEXT = "The food was wonderful and the waiter was very kind."

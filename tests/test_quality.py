@@ -9,11 +9,11 @@ import pytest
 from test_gates import findings, make
 
 from pytest_slmtrust import Control, Judge, ProbeError, Verdict
-from pytest_slmtrust.audit import GateResult, Status
-from pytest_slmtrust.gates import Beside, Gate, finding
-from pytest_slmtrust.items import Items
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.quality import advice, corrected, detector_check
+from pytest_slmtrust.audit.counting import Items
+from pytest_slmtrust.audit.model import GateResult, Status
+from pytest_slmtrust.gates.detector_errors import advice, corrected, detector_check
+from pytest_slmtrust.gates.gate import Beside, Gate, finding
+from pytest_slmtrust.gates.policy import load_policy
 
 GOOD = {"tp": 190, "fn": 10, "tn": 795, "fp": 5, "data": "labelled", "split": "held out"}
 WEAK = {"tp": 12, "fn": 8, "tn": 160, "fp": 12, "data": "labelled", "split": "held out"}

@@ -92,7 +92,7 @@ def test_a_model_that_is_already_loaded(smollm2: Path, tmp_path: Path) -> None:
 
 def test_the_workflow_names_real_options() -> None:
     text = (Path(__file__).parents[1] / "examples" / "github_actions" / "slmtrust.yml").read_text()
-    from pytest_slmtrust.options import OPTIONS
+    from pytest_slmtrust.plugin.options import OPTIONS
 
     used = {word.partition("=")[0] for word in text.split() if word.startswith("--slm")}
     assert used

@@ -17,11 +17,13 @@ import html5lib  # type: ignore[import-untyped]
 import pytest
 from sample_audit import finding, gates, rate_gate, sample_audit
 
-from pytest_slmtrust import report, report_numbers, report_view
-from pytest_slmtrust.audit import Audit, Estimate, Finding, GroupRate, Status
-from pytest_slmtrust.report import render
+from pytest_slmtrust.audit.model import Audit, Estimate, Finding, GroupRate, Status
+from pytest_slmtrust.report import html as report
+from pytest_slmtrust.report import numbers as report_numbers
+from pytest_slmtrust.report import view as report_view
+from pytest_slmtrust.report.html import render
 
-REPORTS = Path(report.__file__).parent.parent / "reports"
+REPORTS = Path(report.__file__).parents[2] / "reports"
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +286,7 @@ def test_group_rates_are_per_cents_in_the_picture_and_in_its_words() -> None:
 def test_same_audit_same_bytes_in_any_process(page: str, audit: Audit, tmp_path: Path) -> None:
     (tmp_path / "audit.json").write_text(audit.to_json(), encoding="utf-8")
     code = (
-        "import sys; from pytest_slmtrust.audit import Audit; from pytest_slmtrust.report import render;"
+        "import sys; from pytest_slmtrust.audit.model import Audit; from pytest_slmtrust.report.html import render;"
         "sys.stdout.buffer.write(render(Audit.from_json(open(sys.argv[1]).read())).encode())"
     )
     for seed in ("1", "2"):
@@ -312,7 +314,8 @@ def test_measured_gate_with_scores_only_shows_the_mean_score() -> None:
 
 
 def test_importing_the_report_loads_no_template_engine() -> None:
-    code = "import sys, pytest_slmtrust.report as r; print(any(m in sys.modules for m in ('jinja2', 'jsonschema', 'markupsafe')))"
+    heavy = ("jinja2", "jsonschema", "markupsafe")
+    code = f"import sys, pytest_slmtrust.report.html; print(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
 
 

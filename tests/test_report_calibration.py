@@ -12,9 +12,9 @@ import html5lib
 import pytest
 from sample_audit import sample_audit
 
-from pytest_slmtrust.audit import Audit, Finding, GateResult, Status
-from pytest_slmtrust.report import render
-from pytest_slmtrust.report_calibration import LEFT, SIDE, TOP, answers, diagram
+from pytest_slmtrust.audit.model import Audit, Finding, GateResult, Status
+from pytest_slmtrust.report.html import render
+from pytest_slmtrust.report.reliability import LEFT, SIDE, TOP, answers, diagram
 from pytest_slmtrust.stats import ece
 
 GATE = GateResult(

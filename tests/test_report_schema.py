@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from sample_audit import sample_audit
 
-from pytest_slmtrust import report
-from pytest_slmtrust.audit import Audit, AuditError, Status
-from pytest_slmtrust.report import check_schema, render
+from pytest_slmtrust.audit.model import Audit, AuditError, Status
+from pytest_slmtrust.report import html as report
+from pytest_slmtrust.report.html import check_schema, render
 
-REPORTS = Path(report.__file__).parent.parent / "reports"
+REPORTS = Path(report.__file__).parents[2] / "reports"
 
 
 @pytest.fixture(scope="module")

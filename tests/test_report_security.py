@@ -16,9 +16,9 @@ import pytest
 from hostile import PAYLOADS
 from sample_audit import poisoned, sample_audit
 
-from pytest_slmtrust.audit import Audit
-from pytest_slmtrust.report import render
-from pytest_slmtrust.report_view import finding_anchor
+from pytest_slmtrust.audit.model import Audit
+from pytest_slmtrust.report.html import render
+from pytest_slmtrust.report.view import finding_anchor
 
 
 def words(text: str) -> frozenset[str]:

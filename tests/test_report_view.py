@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from sample_audit import gates, sample_audit
 
-from pytest_slmtrust import report, report_numbers, report_view
-from pytest_slmtrust.audit import Estimate, GroupRate
-from pytest_slmtrust.report import render
+from pytest_slmtrust.audit.model import Estimate, GroupRate
+from pytest_slmtrust.report import html as report
+from pytest_slmtrust.report import numbers as report_numbers
+from pytest_slmtrust.report import view as report_view
+from pytest_slmtrust.report.html import render
 
-REPORTS = Path(report.__file__).parent.parent / "reports"
+REPORTS = Path(report.__file__).parents[2] / "reports"
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from pytest_slmtrust.probes import pytest_slm_probes
 from scripted import AUDIT, CI
 
 from pytest_slmtrust import Case, Generate, Loglikelihood, Perturb, Probe, Profile, Request
+from pytest_slmtrust.authoring.datafiles import DataMissing
 from pytest_slmtrust.backends.fake import SwapPerturber, neutral_logprob
-from pytest_slmtrust.data import DataMissing
 from pytest_slmtrust.detectors import normalise
 from pytest_slmtrust.requests import text_of
 

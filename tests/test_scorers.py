@@ -14,8 +14,9 @@ import pytest
 from tiny_scorers import TEXTS, build_bert, scores
 
 from pytest_slmtrust import BackendError, Classify, Failure, Generate, Labels
-from pytest_slmtrust.backends import checkpoint, toxicity
-from pytest_slmtrust.backends.toxicity import ScorerError, ToxicityScorer, available, load_scorer, windows
+from pytest_slmtrust.backends.toxicity import detoxify_checkpoint as checkpoint
+from pytest_slmtrust.backends.toxicity import scorer as toxicity
+from pytest_slmtrust.backends.toxicity.scorer import ScorerError, ToxicityScorer, available, load_scorer, windows
 from pytest_slmtrust.detectors.measured import measured
 
 pytestmark = pytest.mark.usefixtures("private_cache")
@@ -150,7 +151,7 @@ def test_a_fetched_file_that_is_not_the_release_is_refused(monkeypatch, tmp_path
 
 def test_importing_the_module_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from pytest_slmtrust.backends import toxicity; toxicity.available('profanity-check');"
+        "import sys; from pytest_slmtrust.backends.toxicity import scorer as toxicity; toxicity.available('profanity-check');"
         "toxicity.load_scorer('profanity-check').describe();"
         "print([m for m in ('torch','transformers','detoxify','profanity_check','sklearn','numpy','scipy') if m in sys.modules])"
     )

@@ -10,8 +10,8 @@ import pytest
 from tiny_scorers import TEXTS, build_checkpoint, scores
 
 from pytest_slmtrust import BackendError, Classify
-from pytest_slmtrust.backends import checkpoint
-from pytest_slmtrust.backends.toxicity import ScorerError, load_scorer
+from pytest_slmtrust.backends.toxicity import detoxify_checkpoint as checkpoint
+from pytest_slmtrust.backends.toxicity.scorer import ScorerError, load_scorer
 
 pytestmark = pytest.mark.usefixtures("private_cache")
 

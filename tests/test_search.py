@@ -13,12 +13,12 @@ import pytest
 from drive import drive
 
 from pytest_slmtrust import Edits, Loglikelihood, Profile, Steps, Verdict, probe
-from pytest_slmtrust.backends.attacks import ATTACKS
+from pytest_slmtrust.authoring.attack_search import RECIPES, Attacked, attack, unavailable
 from pytest_slmtrust.backends.fake import FakeBackend, SwapPerturber
-from pytest_slmtrust.backends.textattack import TextAttackBackend, available, import_textattack, stop_words
-from pytest_slmtrust.engine import Engine
-from pytest_slmtrust.search import RECIPES, Attacked, attack, unavailable
-from pytest_slmtrust.store import Store
+from pytest_slmtrust.backends.textattack.attack_steps import ATTACKS
+from pytest_slmtrust.backends.textattack.perturb import TextAttackBackend, available, import_textattack, stop_words
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.store import Store
 
 TEXT = "The soup was wonderful and the cook was kind."
 CI = Profile("ci", 60, 180, 5, 0.10, 0.05, True)
@@ -158,7 +158,7 @@ def test_the_table_says_what_the_backend_has() -> None:
 
 @needs_textattack
 def test_recipes_search_as_the_table_says() -> None:
-    from pytest_slmtrust.backends.attacks import _nobody, build
+    from pytest_slmtrust.backends.textattack.attack_steps import _nobody, build
 
     textattack = import_textattack()
     for recipe, (order, goal) in RECIPES.items():
@@ -191,7 +191,7 @@ def theirs(own: Any, text: str, gold: int, recipe: str) -> tuple[bool, str, int]
 @needs_textattack
 @pytest.mark.parametrize("recipe", list(RECIPES))
 def test_the_same_as_textattacks_own_attack(recipe: str) -> None:
-    from pytest_slmtrust.backends.attacks import build
+    from pytest_slmtrust.backends.textattack.attack_steps import build
 
     textattack, perturber = import_textattack(), TextAttackBackend()
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_slmtrust.audit import Finding
-from pytest_slmtrust.sharing import Mask, scrub
+from pytest_slmtrust.audit.model import Finding
+from pytest_slmtrust.redaction import Mask, scrub
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from test_gates import make
 
-from pytest_slmtrust.items import ItemOutcome
-from pytest_slmtrust.policy import load_policy
-from pytest_slmtrust.probe import stable_order
+from pytest_slmtrust.audit.counting import ItemOutcome
+from pytest_slmtrust.authoring.probe import stable_order
+from pytest_slmtrust.gates.early_stop import ROUND, Watch
+from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.stats import boundaries, follow_rate, watch
-from pytest_slmtrust.stopping import ROUND, Watch
 
 
 def watching(n: int = 361, tolerance: float = 0.05, per_item: int = 1) -> Watch:

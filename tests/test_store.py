@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_slmtrust.store import FILE, Store, StoreWarning, store_key
+from pytest_slmtrust.engine.store import FILE, Store, StoreWarning, store_key
 
 
 def test_what_is_put_is_there_for_another_process(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_answers_survive_a_kill(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path
-        from pytest_slmtrust.store import Store
+        from pytest_slmtrust.engine.store import Store
         store = Store(Path(sys.argv[1]), "a")
         for i in range(50):
             store.put([(f"k{i}", "v")])

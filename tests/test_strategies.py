@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_slmtrust.strategies import _LOOK_ALIKES, KINDS, draw, unnoticed
-from pytest_slmtrust.texts import changes
+from pytest_slmtrust.authoring.edits import changes
+from pytest_slmtrust.authoring.strategies import _LOOK_ALIKES, KINDS, draw, unnoticed
 
 TEXT = "The food was wonderful, and the waiter was very kind."
 BACK = {ord(v): k for k, v in _LOOK_ALIKES.items()} | {0x200B: None}
@@ -46,7 +46,7 @@ def test_one_change_a_word_in_half_to_three_quarters_of_them(data: st.DataObject
 
 
 def test_the_same_in_every_process() -> None:
-    code = f"from pytest_slmtrust.strategies import draw, unnoticed; print(ascii(draw(unnoticed({TEXT!r}), 12)))"
+    code = f"from pytest_slmtrust.authoring.strategies import draw, unnoticed; print(ascii(draw(unnoticed({TEXT!r}), 12)))"
     seen = {
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True

@@ -12,9 +12,9 @@ import pytest
 from runs import run
 from test_versus import CONFTEST, OPTIONS, PROBE
 
-from pytest_slmtrust.assemble import overall, sentence
-from pytest_slmtrust.audit import Audit, AuditError, canonical
-from pytest_slmtrust.verify import problems, read_verified
+from pytest_slmtrust.archive.verify import problems, read_verified
+from pytest_slmtrust.audit.model import Audit, AuditError, canonical
+from pytest_slmtrust.session.assemble import overall, sentence
 
 Data = dict[str, Any]
 

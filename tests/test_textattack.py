@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from pytest_slmtrust import BackendError, Failure, Generate, Perturb
-from pytest_slmtrust.backends import textattack as backend
-from pytest_slmtrust.backends import words
-from pytest_slmtrust.backends.textattack import RECIPES, TextAttackBackend, available, import_textattack
+from pytest_slmtrust.backends.textattack import data_recipes as words
+from pytest_slmtrust.backends.textattack import perturb as backend
+from pytest_slmtrust.backends.textattack.perturb import RECIPES, TextAttackBackend, available, import_textattack
 
 #: Recipes that need no data beside TextAttack.
 OFFLINE = [recipe for recipe in RECIPES if recipe not in words.RECIPES]
@@ -141,7 +141,7 @@ mine.setLevel(logging.DEBUG)
 mine.addHandler(logging.NullHandler())
 state = random.getstate()
 before = dict(os.environ)
-from pytest_slmtrust.backends.textattack import import_textattack
+from pytest_slmtrust.backends.textattack.perturb import import_textattack
 import_textattack(pathlib.Path({str(tmp_path)!r}))
 import nltk
 assert dict(os.environ) == before, set(os.environ.items()) ^ set(before.items())
@@ -152,7 +152,7 @@ assert not any("textattack" in place for place in nltk.data.path), nltk.data.pat
 import huggingface_hub.constants
 assert "textattack" not in huggingface_hub.constants.HF_HOME
 from pytest_slmtrust import Perturb
-from pytest_slmtrust.backends.textattack import RECIPES, TextAttackBackend
+from pytest_slmtrust.backends.textattack.perturb import RECIPES, TextAttackBackend
 requests = [Perturb({TEXT!r}, recipe, variant) for recipe in {OFFLINE!r} for variant in range(2)]
 answers = [answer for _, answer in TextAttackBackend(pathlib.Path({str(tmp_path)!r})).run(requests)]
 print(hashlib.sha256(repr(answers).encode()).hexdigest())
@@ -175,7 +175,7 @@ assert not tried, tried
 
 def test_importing_the_backend_imports_no_textattack() -> None:
     code = (
-        "import sys; from pytest_slmtrust.backends.textattack import RECIPES, TextAttackBackend, available; available();"
+        "import sys; from pytest_slmtrust.backends.textattack.perturb import RECIPES, TextAttackBackend, available; available();"
         "b = TextAttackBackend(); b.fingerprint; b.describe(); list(b.run([]));"
         "print([m for m in ('textattack','flair','nltk','sklearn','numpy','torch','transformers') if m in sys.modules])"
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pytest_slmtrust import Failure, Perturb
-from pytest_slmtrust.backends import words
-from pytest_slmtrust.backends.textattack import TextAttackBackend, available, import_textattack
+from pytest_slmtrust.backends.textattack import data_recipes as words
+from pytest_slmtrust.backends.textattack.perturb import TextAttackBackend, available, import_textattack
 
 pytestmark = pytest.mark.skipif(bool(available()), reason=available() or "TextAttack is there")
 

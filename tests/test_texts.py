@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slmtrust.texts import Change, apply, changes, difference, size, words_changed
+from pytest_slmtrust.authoring.edits import Change, apply, changes, difference, size, words_changed
 
 WORDS = st.lists(st.sampled_from(["a", "bc", "def", "ghij", "abba", "\u200b"]), max_size=8).map(" ".join)
 

@@ -9,7 +9,7 @@ from sessions import gate_results
 from useless_models import USELESS, model
 
 from pytest_slmtrust import Generate
-from pytest_slmtrust.audit import Status
+from pytest_slmtrust.audit.model import Status
 
 pytest.importorskip("profanity_check", reason="the scorer of the extra 'offline' is not installed")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from runs import audit, run
 
-from pytest_slmtrust.audit import canonical
+from pytest_slmtrust.audit.model import canonical
 from pytest_slmtrust.cli import main
 
 CONFTEST = """

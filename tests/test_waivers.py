@@ -10,9 +10,9 @@ import pytest
 from sample_audit import rate_gate
 
 from pytest_slmtrust import ProbeError
-from pytest_slmtrust.assemble import overall, sentence
-from pytest_slmtrust.audit import GateResult, Status, Waiver
-from pytest_slmtrust.waivers import check_waivers, read_waivers
+from pytest_slmtrust.audit.model import GateResult, Status, Waiver
+from pytest_slmtrust.gates.waivers import check_waivers, read_waivers
+from pytest_slmtrust.session.assemble import overall, sentence
 
 GOOD = """
 [[waiver]]

@@ -5,7 +5,7 @@ tries it first.
 """
 
 from pytest_slmtrust import Loglikelihood, Steps, ask_all, holds_under, probe
-from pytest_slmtrust.strategies import unnoticed
+from pytest_slmtrust.authoring.strategies import unnoticed
 
 REVIEWS = ["The food was wonderful and the waiter was very kind.", "A boring film that made me fall asleep."]
 

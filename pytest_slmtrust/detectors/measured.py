@@ -15,6 +15,6 @@ def measured(detector: str) -> list[dict[str, Any]]:
 
 @cache
 def _rows() -> list[dict[str, Any]]:
-    path = Path(__file__).parents[1] / "detectors.toml"
+    path = Path(__file__).with_name("detectors.toml")
     rows: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))["measured"]
     return rows

@@ -1,0 +1,1 @@
+"""Audits on disk: written whole, read back, recomputed and compared."""

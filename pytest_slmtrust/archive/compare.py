@@ -1,0 +1,85 @@
+"""Two audits that were written before, compared: an audit of its own, whose gates speak of the difference only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..audit.model import Audit, AuditError, Baseline, ControlCheck, Finding, GateResult, Status
+from ..authoring.declarations import Dimension
+from ..gates.baseline import Recorded, noise_floor
+from ..gates.paired_gate import VERSUS, Asked, Context, PairedGate, differences, gate_key
+from ..session.assemble import adjusted, not_tested, overall, sentence
+from .verify import findings_of
+
+
+def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | None = None, noise: Audit | None = None) -> Audit:
+    """The target of one audit against the target of another.
+
+    ``margin`` holds for every gate; without it the target's profile has one, raised to what the items can show. ``noise``: an
+    audit of one of the two models against itself.
+
+    Raises:
+        AuditError: the two were not asked the same, or a margin that the items cannot show.
+    """
+    asked = Asked.of(target)
+    found = differences(asked, Asked.of(baseline))
+    if found:
+        raise AuditError("the audits cannot be compared:\n  " + "\n  ".join(found))
+    recorded = Recorded(baseline, origin)
+    flips = noise_floor(noise, asked, [a.model.get("fingerprint") for a in (target, baseline)]) if noise else None
+    usual = float(target.settings["profile"].get("margin", 0.05))
+    gates, kept = [], []
+    for gate in target.gates:
+        if gate.quantity != "paired":
+            made, theirs = _one(gate, target, recorded, usual if margin is None else margin, margin is not None, flips)
+            gates.append(made)
+            kept += theirs
+    gates = adjusted(gates)
+    gates.sort(key=lambda g: (list(Dimension).index(Dimension(g.dimension)), not g.blocking))
+    verdict = overall(gates)
+    model = target.model.get("name") or "the target"
+    note = f"COMPARISON: {model} with {recorded.name}. The gates speak of the difference between the two, and of nothing else"
+    missing = not_tested(gates, {f.dimension for f in target.findings})
+    return Audit(
+        verdict, sentence(verdict, gates), target.profile, tuple(gates), target.findings, missing, target.model,
+        target.scorers, target.settings, provenance=target.provenance, notes=(note, *target.notes),
+        baseline=Baseline(baseline.model, tuple(kept), origin),
+    )  # fmt: skip
+
+
+def _one(
+    gate: GateResult, target: Audit, recorded: Recorded, margin: float, chosen: bool, noise: Mapping[str, int] | None
+) -> tuple[GateResult, list[Finding]]:
+    paired = PairedGate.plan(gate, gate.items, margin, chosen)
+    if chosen and gate.items and paired.margin is None:
+        raise AuditError(f"{gate.probe}{VERSUS}: {paired.note}; choose a larger --margin")
+    nodeid = f"{gate.nodeid.rpartition('::')[0]}::{paired.label}"
+    mine = findings_of(gate, target.findings)
+    theirs = recorded.rows(gate.nodeid, [f.nodeid for f in mine])
+    if not gate.cases or len(mine) != gate.cases or gate.stopped is not None or theirs is None:
+        never = gate.status is Status.NOT_TESTED
+        why = gate.reason if never else "one of the audits has not asked all of its cases"
+        return paired.not_tested(nodeid, why, Status.NOT_TESTED if never else Status.NOT_RUN), []
+    flips = noise.get(gate_key(gate.nodeid)) if noise else None
+    floors, controls = (gate.floor, recorded.floor(gate.nodeid)), gate.controls or ControlCheck(0)
+    context = Context(recorded.name, controls, *floors, recorded.controls(gate.nodeid), flips)
+    return paired.check(nodeid, mine, theirs, context), theirs
+
+
+def comparison_lines(audit: Audit) -> list[str]:
+    """The comparison as a table for a terminal."""
+    head = f"{'probe':44} {'items':>6} {'worse':>6} {'better':>6}  {'difference':>10}  {'interval':>18}  {'McNemar':>8}  status"
+    lines = [head]
+    for gate in audit.gates:
+        paired, estimate = gate.paired, gate.estimate
+        flips = f"{paired.judged.worse:6d} {paired.judged.better:6d}" if paired else f"{'':6} {'':6}"
+        value = f"{estimate.value:+10.1%}  [{estimate.lower:+7.1%}, {estimate.upper:+7.1%}]" if estimate else f"{'':10}  {'':18}"
+        p = f"{paired.mcnemar:8.3g}" if paired and paired.mcnemar is not None else f"{'':8}"
+        limit = f" (margin {gate.tolerance:.1%})" if gate.tolerance is not None else ""
+        lines.append(f"{gate.probe + VERSUS:44.44} {gate.items:6d} {flips}  {value}  {p}  {gate.status}{limit}")
+    return [*lines, audit.sentence]
+
+
+def exit_status(audit: Audit) -> int:
+    """0 where no difference is red, 1 else."""
+    return 0 if audit.verdict in (Status.PASS, Status.MEASURED, Status.WAIVED) else 1

@@ -1,0 +1,104 @@
+"""Counting: from findings of cases to source items, and the estimates that are shown of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from .model import Estimate, Finding, GroupRate
+
+ItemOutcome: TypeAlias = Literal["failed", "unscored", "measured", "passed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Counts of source items: one fails if any of its cases fails; else it is unscored if any could not be judged."""
+
+    total: int
+    failed: int
+    unscored: int
+    measured: int
+
+    @property
+    def worst(self) -> int:
+        return self.failed + self.unscored
+
+
+def by_source(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    items: dict[str, list[Finding]] = {}
+    for one in findings:
+        items.setdefault(one.source, []).append(one)
+    return items
+
+
+def item_outcomes(findings: Iterable[Finding], decides: bool = False) -> dict[str, ItemOutcome]:
+    """Each source item by its worst case. Where a rate gate ``decides``, one that was only measured was not judged."""
+    return {source: _worst({c.outcome for c in cases}, decides) for source, cases in by_source(findings).items()}
+
+
+def _worst(outcomes: set[str], decides: bool) -> ItemOutcome:
+    if "failed" in outcomes:
+        return "failed"
+    if outcomes & {"unscored", "error"} or (decides and "measured" in outcomes):
+        return "unscored"
+    return "measured" if "measured" in outcomes else "passed"
+
+
+def count_items(findings: Iterable[Finding], decides: bool = False) -> Items:
+    outcomes = list(item_outcomes(findings, decides).values())
+    return Items(len(outcomes), outcomes.count("failed"), outcomes.count("unscored"), outcomes.count("measured"))
+
+
+def rate_estimate(items: Items) -> Estimate | None:
+    """The share of failing source items among those that were scored, with its two-sided exact 95 % interval."""
+    scored = items.total - items.unscored
+    if not scored or items.measured:
+        return None
+    from ..stats import exact_interval
+
+    interval = exact_interval(items.failed, scored, 0.95)
+    return Estimate(items.failed / scored, interval.lower, interval.upper, scored, "Clopper-Pearson, two-sided")
+
+
+def item_scores(findings: Iterable[Finding]) -> list[float]:
+    """The mean score of each source item that has one, in the order of the findings."""
+    means = []
+    for cases in by_source(findings).values():
+        scores = [c.score for c in cases if c.score is not None]
+        if scores:
+            means.append(sum(scores) / len(scores))
+    return means
+
+
+def score_estimate(findings: Sequence[Finding]) -> Estimate | None:
+    """The mean score over source items (the mean of an item's cases first), for scores in [0, 1] with a betting interval."""
+    means = item_scores(findings)
+    if not means:
+        return None
+    from ..stats import bootstrap_interval, mean_interval
+
+    bounded = all(0 <= m <= 1 for m in means)
+    interval = mean_interval(means, 0.95) if bounded else bootstrap_interval(means)
+    method = "betting interval of a bounded mean" if bounded else "bootstrap over source items (approximate)"
+    return Estimate(sum(means) / len(means), interval.lower, interval.upper, len(means), method)
+
+
+def by_group(findings: Iterable[Finding]) -> Mapping[str, list[Finding]]:
+    """The findings of each group, in the order of the groups' names."""
+    groups: dict[str, list[Finding]] = {}
+    for one in findings:
+        if one.group:
+            groups.setdefault(one.group, []).append(one)
+    return dict(sorted(groups.items()))
+
+
+def group_rates(findings: Sequence[Finding], decides: bool = False) -> tuple[GroupRate, ...]:
+    """Each group's rate (of a probe that only measures, its mean score), in the order of their names."""
+    measured = count_items(findings, decides).measured > 0
+    rates = []
+    for group, own in by_group(findings).items():
+        estimate = score_estimate(own) if measured else rate_estimate(count_items(own, decides))
+        if estimate is not None:
+            rates.append(GroupRate(group, estimate))
+    return tuple(rates)

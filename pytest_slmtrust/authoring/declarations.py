@@ -1,0 +1,191 @@
+"""What a probe is made of: verdicts, rows, controls, floors, criteria, and how much a profile asks. Plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias
+
+from ..audit.model import Estimate, Finding
+from ..requests import Request, Steps
+
+#: How the reason of a gate begins that lacks a file which only the user can give.
+NEEDS = "needs "
+#: What follows where it is a public data set that is not in the folder of ``--slm-data``.
+NEEDED_DATA = "a data set: "
+
+
+class Dimension(StrEnum):
+    """The five dimensions of trust (after the taxonomy of arXiv 2411.03350)."""
+
+    ROBUSTNESS = "robustness"
+    PRIVACY = "privacy"
+    TOXICITY = "toxicity"
+    HALLUCINATION = "hallucination"
+    FAIRNESS = "fairness"
+
+
+class ProbeError(ValueError):
+    """A probe, a row or an option that its author must mend; one line that says how."""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """``Unknown dimension 'toxcity'. Did you mean 'toxicity'?``"""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}."
+    return f"Unknown {what} {name!r}. {hint}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a probe says of one case.
+
+    ``passed`` True or False; None with a score means *measured* (it feeds a metric); None with a reason means
+    *unscored*, which a gate counts as a failure. ``score`` is a number in the probe's own unit, higher is better
+    unless the probe says otherwise. ``evidence`` is JSON-able and shown to the reader of the report.
+    """
+
+    passed: bool | None
+    score: float | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    group: str | None = None
+    reason: str = ""
+
+    @classmethod
+    def unscored(cls, reason: str, **evidence: Any) -> Verdict:
+        """The case could not be judged. Not a pass: a gate counts it against the model. Where groups are compared, say
+        ``Verdict(None, reason=..., group=...)``: what names no group may belong to any.
+        """
+        return cls(None, None, evidence, None, reason)
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.score is not None and not math.isfinite(self.score):
+            return "unscored"
+        if self.passed is not None:
+            return "passed" if self.passed else "failed"
+        return "measured" if self.score is not None and not self.reason else "unscored"
+
+
+Outcome: TypeAlias = Literal["passed", "failed", "measured", "unscored", "error"]
+Script: TypeAlias = "str | Callable[[Request[Any]], Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Parameters of one case; ``source`` names the item (template, document, question) that it was made from."""
+
+    params: Mapping[str, Any]
+    id: str = ""
+    source: str = ""
+    marks: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A labelled case with a scripted model: the probe, with its real detectors, must come out as ``passes`` says.
+
+    ``reply`` is the text of every generation, or a function from a model request to its answer. ``passes`` None: the case must be
+    left without a verdict (unscored).
+    """
+
+    params: Mapping[str, Any]
+    reply: Script
+    passes: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A competence floor: benign twins of a probe that a model must manage before its passes count as earned.
+
+    The exact one-sided lower bound of the rate of passed rows must reach ``at_least``.
+    """
+
+    claim: str
+    run: Callable[..., Steps[Verdict]]
+    rows: Sequence[Mapping[str, Any]]
+    at_least: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The detector that decides a probe's cases, so that its errors on labelled texts stand beside the gate.
+
+    ``name`` as in ``detectors.toml``, or ``toxicity`` for the session's scorer. ``flag_fails``: a flagged text fails (else one
+    that is not flagged). ``single``: a source item is one judged text, so that a rate of items can be corrected. ``data``: the
+    labelled set that is like the probe's texts; without it the one that speaks for the detector in general.
+    """
+
+    name: str
+    flag_fails: bool = True
+    single: bool = True
+    data: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A metric with what else a reader must know.
+
+    ``note`` stands in the gate's reason. ``void`` says why the number decides nothing, whatever it is: the gate is then neither
+    PASS nor FAIL, and does not block.
+    """
+
+    estimate: Estimate
+    note: str = ""
+    void: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """What a gate holds to a limit, if it is not the rate of failing source items.
+
+    ``of``: ``"mean"`` (of scores in [0, 1], an item's cases first), ``"gap"`` (the largest difference of failing rates between
+    groups), or a function from all findings of the rows to an :class:`~pytest_slmtrust.audit.model.Estimate` (or a
+    :class:`Reading` of one) whose interval holds at ``1 - 2 * alpha`` or more.
+
+    Raises:
+        ProbeError: not exactly one limit, one that is no finite number, or an unknown ``of``.
+    """
+
+    of: Literal["mean", "gap"] | Callable[[Sequence[Finding]], Estimate | Reading]
+    at_most: float | None = None
+    at_least: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.at_most is None) == (self.at_least is None) or not math.isfinite(self.value):
+            raise ProbeError("a Criterion needs one limit, at_most=... or at_least=..., a finite number")
+        if not callable(self.of) and self.of not in ("mean", "gap"):
+            raise ProbeError(f"a Criterion is of 'mean', 'gap' or a function from findings to an Estimate, not {self.of!r}")
+        if self.of == "gap" and self.at_most is None:
+            raise ProbeError("a gap between groups is held to at_most=...")
+
+    @property
+    def value(self) -> float:
+        limit = self.at_most if self.at_least is None else self.at_least
+        return math.nan if limit is None else float(limit)
+
+    @property
+    def quantity(self) -> str:
+        return self.of if isinstance(self.of, str) else "metric"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How much is asked: at most ``items`` source items a probe (``blocking_items`` if its gate blocks), ``samples`` draws.
+
+    ``margin``: how much more often than its baseline a model may fail. ``inputs``: files and folders that a user gave for probes
+    that need them, by the name of their option."""
+
+    name: str
+    items: int
+    blocking_items: int
+    samples: int
+    tolerance: float
+    alpha: float
+    decides: bool
+    margin: float = 0.05
+    inputs: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Text perturbation and attack steps by TextAttack's recipes."""

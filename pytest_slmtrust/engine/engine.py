@@ -1,0 +1,275 @@
+"""The engine: answers requests from the store or in bulk, and drives cases in lock-step waves.
+
+Batching is an optimisation, never a semantic: a case gives the same verdict alone, in a wave with thousands of others,
+in another process, or replayed from the store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..authoring.declarations import Verdict
+from ..authoring.probe import Case
+from ..requests import Backend, BackendError, Counters, Failure, Request, RequestFailed, Steps
+from .store import Store, store_key
+from .work_estimate import Progress, begin
+
+_COMMIT_SECONDS = 0.5
+_GIVE_UP_AFTER = 3
+
+
+@dataclass(slots=True)
+class _Active:
+    case: Case
+    steps: Steps[Verdict]
+    wave: Sequence[Request[Any]]
+
+
+class Engine:
+    """Answers requests with one backend for each (kind, role)."""
+
+    def __init__(self, backends: Mapping[tuple[str, str], Backend], store: Store, progress: Progress | None = None) -> None:
+        self.backends = backends
+        self.store = store
+        self.progress = progress
+        self.counters = Counters()
+        self.alive: set[str] = set()  # fingerprints of backends that have answered something, now or in an earlier run
+        self.verdicts: dict[tuple[str, ...], Verdict] = {}  # of built-in cases that ended while their questions were answered
+
+    @property
+    def model(self) -> Backend | None:
+        """The model under audit."""
+        return self.backends.get(("generate", "target")) or self.backends.get(("loglikelihood", "target"))
+
+    def backend(self, request: Request[Any]) -> Backend | None:
+        return self.backends.get((request.kind, request.role))
+
+    def answer(self, requests: Sequence[Request[Any]], wave: int = 1) -> list[Any]:
+        """One answer or :class:`Failure` for each request, in order; each distinct one is answered once.
+
+        Raises:
+            BackendError: a backend can answer nothing.
+        """
+        keys = [self._key(r) for r in requests]
+        unique = dict(zip(keys, requests, strict=True))
+        found = self._lookup(unique)
+        self.counters.planned += len(requests)
+        self.counters.unique += len(unique)
+        if len(found) < len(unique):
+            with self.store.lock():  # another process may have answered meanwhile
+                found |= self._lookup({k: r for k, r in unique.items() if k not in found})
+                self.counters.cached += len(found)
+                missing = {k: r for k, r in unique.items() if k not in found}
+                found |= self._ask(missing, wave)
+        else:
+            self.counters.cached += len(found)
+        return [found[key] for key in keys]
+
+    def run(self, case: Case) -> Verdict:
+        """The verdict of one case: the one that :meth:`prefetch` came to, or by its steps.
+
+        Raises:
+            RequestFailed: a request of it could not be answered.
+            Exception: whatever the probe's own code raises.
+        """
+        known = self.verdicts.pop(_name(case), None)
+        if known is not None:
+            return known
+        steps = case.steps()
+        try:
+            wave = _wave(next(steps))
+            while True:
+                wave = _wave(_advance(steps, self._recall(wave)))
+        except StopIteration as stop:
+            return _checked(case, stop.value)
+
+    def prefetch(self, cases: Sequence[Case]) -> None:
+        """Answer everything that these cases ask, wave by wave. What a probe raises is shown when its case runs."""
+        started = time.monotonic()
+        active = [a for a in map(self._begin, cases) if a is not None]
+        with self.store.lock():
+            number = 0
+            while active:
+                number += 1
+                answers = iter(self.answer([r for a in active for r in a.wave], number))
+                active = [a for a in active if self._step(a, [next(answers) for _ in a.wave])]
+        self.counters.seconds += time.monotonic() - started
+
+    def _begin(self, case: Case) -> _Active | None:
+        try:
+            steps = case.steps()
+            active = _Active(case, steps, _wave(next(steps)))
+            case.asked[:] = [request.key for request in active.wave]
+            return active
+        except StopIteration as stop:
+            self._keep(case, stop.value)
+            return None
+        except Exception:  # the case's own run shows it, with its traceback
+            return None
+
+    def _step(self, active: _Active, answers: list[Any]) -> bool:
+        try:
+            active.wave = _wave(_advance(active.steps, answers))
+        except StopIteration as stop:
+            self._keep(active.case, stop.value)
+            return False
+        except Exception:  # the case's own run shows it, with its traceback
+            return False
+        return True
+
+    def _keep(self, case: Case, verdict: Any) -> None:
+        """An author's own probe runs again in its test: what it prints there, and where it stops in a debugger, is theirs."""
+        if case.probe.builtin and isinstance(verdict, Verdict):
+            self.verdicts[_name(case)] = verdict
+
+    def _recall(self, requests: Sequence[Request[Any]]) -> list[Any]:
+        """Answers that are there already, uncounted: a replay costs nothing. What is not there is asked."""
+        keys = [self._key(r) for r in requests]
+        found = self._lookup(dict(zip(keys, requests, strict=True)))
+        return [found[k] for k in keys] if all(k in found for k in keys) else self.answer(requests)
+
+    def _key(self, request: Request[Any]) -> str:
+        backend = self.backend(request)
+        return store_key(backend.fingerprint if backend else f"none:{request.role}", request.key)
+
+    def _lookup(self, wanted: Mapping[str, Request[Any]]) -> dict[str, Any]:
+        keys = list(wanted)
+        found: dict[str, Any] = {key: Failure(message) for key, message in self.store.failures(keys).items()}
+        for key, text in self.store.get(keys).items():
+            try:
+                found[key] = wanted[key].decode(text)
+            except (ValueError, TypeError, KeyError):
+                continue  # written by something else: ask again
+            backend = self.backend(wanted[key])
+            if backend is not None:
+                self.alive.add(backend.fingerprint)
+        return found
+
+    def _ask(self, missing: Mapping[str, Request[Any]], wave: int) -> dict[str, Any]:
+        """Group by backend and ask each one once, in bulk."""
+        answered: dict[str, Any] = {}
+        groups: dict[int, tuple[Backend, list[str]]] = {}
+        for key, request in missing.items():
+            backend = self.backend(request)
+            if backend is None:
+                answered[key] = Failure(f"nothing in this session answers {request.kind!r} for {request.role!r}")
+            else:
+                groups.setdefault(id(backend), (backend, []))[1].append(key)
+        batch = _Batch(self, missing, answered, wave)
+        if self.progress is not None and groups:
+            self.progress(batch.wave)
+        for backend, keys in groups.values():
+            batch.ask(backend, keys)
+        self.counters.failed += sum(isinstance(a, Failure) for a in answered.values())
+        return answered
+
+
+class _Batch:
+    """One wave's open questions; commits answers as they come."""
+
+    def __init__(self, engine: Engine, requests: Mapping[str, Request[Any]], answered: dict[str, Any], wave: int) -> None:
+        self.engine, self.requests, self.answered = engine, requests, answered
+        self.wave, self.units = begin(wave, {k: r for k, r in requests.items() if k not in answered})
+        self.unsaved: list[tuple[str, str]] = []
+        self.failed: list[tuple[str, str]] = []
+        self.saved_at = time.monotonic()
+        self.backend: Backend | None = None
+        self.written_before = 0
+
+    def ask(self, backend: Backend, keys: Sequence[str]) -> None:
+        self.backend = backend
+        self.written_before = self._written() - self.wave.written
+        try:
+            self._run(backend, keys)
+        except BackendError:
+            raise
+        except Exception:
+            self._one_by_one(backend, [k for k in keys if k not in self.answered])
+        finally:
+            self._save()
+        for key in keys:
+            if key not in self.answered:
+                self._take(key, Failure(f"{backend.name} gave no answer"))
+        self._save()
+
+    def _one_by_one(self, backend: Backend, keys: Sequence[str]) -> None:
+        """A request that breaks its batch must not take the others with it; a backend that only breaks ends the session."""
+        broken = 0
+        for number, key in enumerate(keys, start=1):
+            try:
+                self._run(backend, [key])
+            except BackendError:
+                raise
+            except Exception as error:
+                broken += 1
+                self._take(key, Failure(f"{type(error).__name__}: {error}"))
+                if number == broken == _GIVE_UP_AFTER and backend.fingerprint not in self.engine.alive:
+                    raise BackendError(f"{backend.name} fails on every request: {type(error).__name__}: {error}") from error
+
+    def _run(self, backend: Backend, keys: Sequence[str]) -> None:
+        for index, answer in backend.run([self.requests[k] for k in keys]):
+            self._take(keys[index], answer)
+            if not isinstance(answer, Failure):
+                self.engine.alive.add(backend.fingerprint)
+            if time.monotonic() - self.saved_at > _COMMIT_SECONDS:
+                self._save()
+
+    def _take(self, key: str, answer: Any) -> None:
+        if not isinstance(answer, Failure):
+            try:
+                # what a probe sees is what the store gives back, in the first run too
+                text = self.requests[key].encode(answer)
+                answer = self.requests[key].decode(text)
+                self.unsaved.append((key, text))
+            except Exception as error:
+                answer = Failure(f"not a usable answer ({type(error).__name__}: {error})")
+        if isinstance(answer, Failure):
+            # a lone surrogate has no place in SQLite
+            answer = Failure(answer.message.encode("utf-8", "backslashreplace").decode())
+            self.failed.append((key, answer.message))
+        if key not in self.answered:
+            self.wave.book(self.requests[key], self.units[key], answer, self._written() - self.written_before)
+        self.answered[key] = answer
+        if self.engine.progress is not None:
+            self.engine.progress(self.wave)
+
+    def _written(self) -> int:
+        """Tokens that the backend has written in all, where it counts them."""
+        counters = getattr(self.backend, "counters", None)
+        return counters.generated if isinstance(counters, Counters) else 0
+
+    def _save(self) -> None:
+        self.engine.store.put(self.unsaved)
+        self.engine.store.put_failures(self.failed)
+        self.unsaved, self.failed = [], []
+        self.saved_at = time.monotonic()
+
+
+def _name(case: Case) -> tuple[str, ...]:
+    """One case of all of a session's built-in ones."""
+    return case.probe.dimension, case.probe.name, case.kind, case.id
+
+
+def _advance(steps: Steps[Verdict], answers: list[Any]) -> Sequence[Request[Any]]:
+    for answer in answers:
+        if isinstance(answer, Failure):
+            return steps.throw(RequestFailed(answer.message))
+    return steps.send(answers)
+
+
+def _wave(asked: Any) -> Sequence[Request[Any]]:
+    """What a probe yielded, if it is a list of requests that can be asked."""
+    if not isinstance(asked, (list, tuple)) or not all(isinstance(r, Request) for r in asked):
+        raise TypeError("a probe asks with `yield from ask(request)` or `yield from ask_all(requests)`")
+    for request in asked:
+        _ = request.key  # a field that has no JSON form fails here, in its own case
+    return asked
+
+
+def _checked(case: Case, verdict: Any) -> Verdict:
+    if not isinstance(verdict, Verdict):
+        raise TypeError(f"probe {case.probe.name!r} returned {type(verdict).__name__}; it must return a Verdict")
+    return verdict

@@ -1,0 +1,1 @@
+"""Decisions: rate, mean, gap and metric gates, paired gates, the policy and waivers."""

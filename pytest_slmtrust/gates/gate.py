@@ -1,0 +1,337 @@
+"""Gates: what may be concluded from the cases of one probe.
+
+The unit is the source item; bounds are one-sided exact (Clopper-Pearson). PASS needs the upper bound at or below the
+tolerance with every unscored item counted as a failure; FAIL needs the lower bound above it with none of them counted.
+Between the two nothing is decided, and that is red as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..audit.counting import Items, count_items, group_rates, item_outcomes, rate_estimate, score_estimate
+from ..audit.model import ControlCheck, DetectorCheck, Estimate, Finding, FloorCheck, GateResult, Status, Stopped
+from ..authoring.declarations import ProbeError, Profile, Verdict
+from ..authoring.probe import Case, Probe
+from .bounds import Bounds, criterion_bounds, group_gap, measures_of, rate_bounds, status_of
+from .detector_errors import advice, check_labelled, corrected, detector_check, labelled_check
+from .early_stop import FEWEST, sequences
+from .policy import Policy
+
+_POWER = 0.8
+#: A gate looser than this would bless a model that fails every second time: the probe is measured instead.
+_LOOSEST = 0.5
+
+
+def finding(case: Case, nodeid: str, verdict: Verdict | None, error: str = "") -> Finding:
+    """The record of one case: its verdict, or the error that kept it from one.
+
+    Raises:
+        TypeError: a verdict that is neither True, False nor None.
+    """
+    probe, why = case.probe, error or "no verdict"
+    blank = Finding(nodeid, probe.name, str(probe.dimension), case.id, case.source, "error", reason=why)
+    if verdict is None:
+        return blank
+    if verdict.passed is not None and verdict.passed not in (True, False):
+        raise TypeError(f"probe {probe.name!r}: Verdict.passed is {verdict.passed!r}; it must be True, False or None")
+    score, reason = None if verdict.score is None else float(verdict.score), str(verdict.reason)
+    if verdict.outcome == "unscored":
+        score, reason = None, reason or "the score is not a finite number"
+    group = None if verdict.group is None else str(verdict.group)
+    return replace(blank, outcome=verdict.outcome, score=score, group=group, reason=reason, evidence=dict(verdict.evidence))
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The gate of one probe over ``n`` source items. ``tolerance`` None: measured, never blocking.
+
+    A probe with a criterion holds another quantity than the rate of failing items; its limit is the ``tolerance`` then.
+    """
+
+    probe: Probe
+    profile: Profile
+    n: int
+    tolerance: float | None
+    note: str = ""
+
+    @classmethod
+    def plan(cls, probe: Probe, policy: Policy, cases: Sequence[Case]) -> Gate:
+        """Decide before any case runs what this gate can conclude.
+
+        Raises:
+            ProbeError: a tolerance chosen by a person that could not be passed even with zero failures.
+        """
+        from ..stats import blocking_n, smallest_n, smallest_tolerance
+
+        profile, n = policy.profile, len({c.source for c in cases})
+        tolerance = policy.tolerance(probe)
+        if tolerance is None or not profile.decides or probe.criterion is not None:
+            return cls(probe, profile, n, tolerance)
+        check_labelled(probe, tolerance, profile.alpha)
+        least = smallest_n(tolerance, profile.alpha)
+        if policy.chosen(probe):
+            if n < least:
+                raise ProbeError(
+                    f"gate {probe.name!r}: a tolerance of {tolerance:.3g} cannot be passed with {n} source items, "
+                    f"even with no failure. It needs at least {least}: add rows, or choose a larger tolerance."
+                )
+            return cls(probe, profile, n, tolerance)
+        if n >= blocking_n(tolerance, profile.alpha, _POWER):
+            return cls(probe, profile, n, tolerance)
+        supported = smallest_tolerance(n, profile.alpha, _POWER) if n else None
+        if supported is None or supported > _LOOSEST:
+            return cls(probe, profile, n, None, f"{n} source items support no gate: measured only")
+        note = f"{n} source items support no tolerance below {supported:.1%} with {_POWER:.0%} power"
+        return cls(probe, profile, n, supported, note)
+
+    @property
+    def decidable(self) -> bool:
+        return self.tolerance is not None and self.profile.decides
+
+    @property
+    def label(self) -> str:
+        """``gate[name]`` where something may be concluded, ``measure[name]`` where it is only measured."""
+        return f"{'measure' if self.tolerance is None else 'gate'}[{self.probe.name}]"
+
+    @property
+    def judges(self) -> bool:
+        """Whether items must pass or fail, so that one that was only measured was not judged."""
+        return self.tolerance is not None and (self.probe.criterion is None or self.probe.criterion.of == "gap")
+
+    @property
+    def watchable(self) -> bool:
+        """Whether stopping early can save items without costing the gate its power."""
+        return self.decidable and self.probe.criterion is None and self.n >= FEWEST
+
+    def design(self) -> dict[str, Any]:
+        """Largest count that passes, smallest that fails, and power at half the tolerance."""
+        if not self.decidable or self.n == 0 or self.probe.criterion is not None:
+            return {}
+        from ..stats import largest_pass, power, smallest_fail
+
+        assert self.tolerance is not None
+        alpha = self.profile.alpha
+        return {
+            "largest_pass": largest_pass(self.n, self.tolerance, alpha),
+            "smallest_fail": smallest_fail(self.n, self.tolerance, alpha),
+            "power": power(self.n, self.tolerance, alpha),
+        }
+
+    def not_tested(self, nodeid: str, reason: str, status: Status = Status.NOT_TESTED) -> GateResult:
+        """The result of a gate that could not run; never a pass."""
+        return GateResult(**self._identity(nodeid), status=status, blocking=self.decidable, reason=reason)
+
+    def check(
+        self, nodeid: str, findings: Sequence[Finding], controls: Sequence[tuple[Case, Finding]], floor: Sequence[Finding],
+        beside: Beside | None = None,
+    ) -> GateResult:  # fmt: skip
+        """What the findings of **all** rows of the probe say; of a gate that was watched, of all that were asked."""
+        beside = beside or Beside()
+        controls_check, floor_check = check_controls(controls), check_floor(self.probe, floor, self.profile.alpha)
+        return self.assess(nodeid, findings, Checks(controls_check, floor_check, self._measured(beside), beside.stopped))
+
+    def assess(self, nodeid: str, findings: Sequence[Finding], checks: Checks) -> GateResult:
+        """The same from what was checked beside the rows; every number of the result follows from these."""
+        give = self.probe.measures if findings and checks.stopped is None else None
+        try:
+            measures = measures_of(give, findings) if give is not None else ()
+        except Exception as error:  # a number beside the gate must not take the whole audit with it
+            broken = f"its measures broke: {type(error).__name__}: {error}"
+            return replace(self, note=f"{self.note}; {broken}" if self.note else broken)._decided(nodeid, findings, checks)
+        return replace(self._decided(nodeid, findings, checks), measures=measures)
+
+    def _decided(self, nodeid: str, findings: Sequence[Finding], checks: Checks) -> GateResult:
+        items, stopped, measured = count_items(findings, self.judges), checks.stopped, checks.measured
+        bounds = self._bounds(findings, items, stopped)
+        status, reason = self._status(items, bounds, checks.controls, checks.floor)
+        rate = self.probe.criterion is None and stopped is None  # a rate that may be corrected: not at a chosen time
+        single = rate and measured is not None and measured.single and len(findings) == items.total
+        advisory = ""
+        if self.decidable and self.probe.criterion is None and self.tolerance is not None:
+            advisory = advice(status, items, measured, single, self.tolerance, self.profile.alpha)
+        if bounds is not None and bounds.void and self.decidable:
+            advisory = bounds.void
+        numbers = self._numbers(items, findings, bounds, stopped)
+        if measured is not None and single:
+            numbers["corrected"] = corrected(items, measured, self.profile.alpha)
+        return GateResult(
+            **self._identity(nodeid), **({} if stopped else self.design()), **numbers,
+            controls=checks.controls, floor=checks.floor, status=status, blocking=self.decidable and not advisory,
+            reason=reason, needed=self._needed(status, items) if stopped is None else None, measured=measured,
+            advisory=advisory, stopped=stopped,
+        )  # fmt: skip
+
+    def _identity(self, nodeid: str) -> dict[str, Any]:
+        probe, criterion = self.probe, self.probe.criterion
+        return {
+            "nodeid": nodeid, "probe": probe.name, "dimension": str(probe.dimension), "claim": probe.claim,
+            "tolerance": self.tolerance, "alpha": self.profile.alpha, "metric": probe.metric, "estimand": probe.estimand,
+            "detector": probe.detector, "paper": probe.paper, "quantity": criterion.quantity if criterion else "rate",
+            "side": "at least" if criterion is not None and criterion.at_most is None else "at most", "note": self.note,
+        }  # fmt: skip
+
+    def _bounds(self, findings: Sequence[Finding], items: Items, stopped: Stopped | None) -> Bounds | None:
+        """None where nothing is held to a limit, or nothing was asked."""
+        if not items.total or (items.measured and self.probe.criterion is None):
+            return None
+        alpha, criterion = self.profile.alpha, self.probe.criterion
+        if criterion is not None:
+            return criterion_bounds(criterion, findings, alpha)
+        if stopped is None or self.tolerance is None:
+            return Bounds(rate_estimate(items), *rate_bounds(items, alpha))
+        from ..stats import watch
+
+        outcomes = item_outcomes(findings, decides=True)
+        if set(outcomes) != set(stopped.order) or len(outcomes) != len(stopped.order):
+            return Bounds(None, -math.inf, math.inf, "the findings are not of the items that were asked")
+        seen = watch(*sequences(stopped.order, outcomes), self.tolerance, stopped.planned, alpha)
+        share = items.failed / items.total
+        method = "betting confidence sequence"
+        shown = Estimate(share, min(seen.lower, share), max(seen.upper, share), items.total, method, 1 - 2 * alpha)
+        return Bounds(shown, seen.lower, seen.upper)
+
+    def _numbers(
+        self, items: Items, findings: Sequence[Finding], bounds: Bounds | None, stopped: Stopped | None
+    ) -> dict[str, Any]:
+        errors = sum(f.outcome == "error" for f in findings)
+        numbers: dict[str, Any] = {
+            "items": items.total, "cases": len(findings), "failures": items.failed, "unscored": items.unscored, "errors": errors,
+        }  # fmt: skip
+        if stopped is None:  # after a stop that looked at the outcomes, other estimates would be biased
+            numbers |= {"mean_score": score_estimate(findings), "groups": group_rates(findings, self.judges)}
+            numbers["gap"] = group_gap(findings, self.judges)
+        if bounds is not None:
+            finite = math.isfinite(bounds.lower) and math.isfinite(bounds.upper)
+            numbers |= {"estimate": bounds.estimate} | ({"lower": bounds.lower, "upper": bounds.upper} if finite else {})
+            if self.probe.criterion is None:
+                numbers |= {"best": items.failed / items.total, "worst": items.worst / items.total}
+                numbers["p_fail"] = self._p_fail(items) if stopped is None else None
+        return numbers
+
+    def _p_fail(self, items: Items) -> float | None:
+        from ..stats import excess_p_value
+
+        return excess_p_value(items.failed, items.total, self.tolerance) if self.decidable and self.tolerance else None
+
+    def _measured(self, beside: Beside) -> DetectorCheck | None:
+        """What is known of the errors of the probe's detector: on its own labelled rows, or else on public ones."""
+        judge, alpha = self.probe.judge, self.profile.alpha
+        tolerance = self.tolerance if self.tolerance is not None and self.probe.criterion is None else self.profile.tolerance
+        own = labelled_check(beside.labelled, judge, tolerance, alpha)
+        if own is not None or judge is None or beside.measured is None:
+            return own
+        return detector_check(judge, beside.measured, tolerance, alpha)
+
+    def _status(
+        self, items: Items, bounds: Bounds | None, controls: ControlCheck, floor: FloorCheck | None
+    ) -> tuple[Status, str]:
+        if controls.wrong:
+            wrong = f"{len(controls.wrong)} of {controls.total} controls did not come out as labelled"
+            return Status.INVALID, f"{wrong}: {controls.wrong[0]}"
+        if items.total == 0:
+            return (Status.INCONCLUSIVE if self.decidable else Status.NOT_TESTED), "no case was made: nothing was tested"
+        if self.tolerance is None:
+            low = "" if floor is None or floor.met else f"; the competence floor was not met ({floor.passed} of {floor.total})"
+            said = f"; {bounds.note}" if bounds is not None and bounds.note else ""
+            return Status.MEASURED, (self.note or "measured, with an interval; it blocks nothing") + said + low
+        if not self.profile.decides:
+            return Status.NOT_DECIDABLE, f"profile {self.profile.name!r} asks too few items to conclude anything"
+        status, reason = self._decide(items, bounds)
+        if status is not Status.FAIL and floor is not None and not floor.met:
+            return Status.UNEARNED, (
+                f"competence floor not met: {floor.claim}: {floor.passed} of {floor.total}, "
+                f"lower bound {floor.lower:.1%}, needed {floor.at_least:.0%}"
+            )
+        return status, f"{reason} ({self.note})" if self.note else reason
+
+    def _decide(self, items: Items, bounds: Bounds | None) -> tuple[Status, str]:
+        assert self.tolerance is not None
+        if bounds is None or self.probe.criterion is not None:
+            return self._decide_criterion(bounds or Bounds(None, -math.inf, math.inf, "no case was judged"))
+        lower, upper, alpha = bounds.lower, bounds.upper, self.profile.alpha
+        counts = f"{items.failed} of {items.total} items failed" + (f", {items.unscored} unscored" if items.unscored else "")
+        sure, tolerated = f"{1 - alpha:.0%} sure", f"{self.tolerance:.1%} is tolerated"
+        status = status_of(lower, upper, self.tolerance)
+        if status is Status.PASS:
+            return status, f"{counts}; at most {round_up(upper)} fail, {sure}; {tolerated}"
+        if status is Status.FAIL:
+            return status, f"{counts}; at least {round_down(lower)} fail, {sure}; {tolerated}"
+        either = f"at least {round_down(lower)} and at most {round_up(upper)} fail, each {sure}"
+        return status, f"{counts}; {either}; {tolerated}"
+
+    def _decide_criterion(self, bounds: Bounds) -> tuple[Status, str]:
+        criterion, limit = self.probe.criterion, self.tolerance
+        side = "at least" if criterion is not None and criterion.at_most is None else "at most"
+        assert limit is not None
+        name = {"mean": "mean score", "gap": "largest gap"}.get(criterion.quantity if criterion else "", "metric")
+        seen = f"{name} {bounds.estimate.value:.4g}" if bounds.estimate else f"{name} unknown"
+        ends = f" [{bounds.lower:.4g}, {bounds.upper:.4g}], each end {1 - self.profile.alpha:.0%} sure"
+        if bounds.estimate and criterion is not None and criterion.of != "mean":  # a gap and a metric say of whom they are
+            ends += f", {bounds.estimate.method}"
+        text = seen + (ends if math.isfinite(bounds.lower) else "") + (f"; {bounds.note}" if bounds.note else "")
+        return status_of(bounds.lower, bounds.upper, limit, side), f"{text}; {side} {limit:g} is required"
+
+    def _needed(self, status: Status, items: Items) -> int | None:
+        if status is not Status.INCONCLUSIVE or not items.total or self.tolerance is None or self.probe.criterion is not None:
+            return None
+        from ..stats import items_needed
+
+        if items.worst <= self.tolerance * items.total:  # on the way to a PASS, which counts what was not judged as failing
+            return items_needed(items.worst, items.total, self.tolerance, self.profile.alpha)
+        if items.failed > self.tolerance * items.total:  # on the way to a FAIL, which counts it as passing
+            return items_needed(items.failed, items.total, self.tolerance, self.profile.alpha)
+        return None  # it hangs on the items that were not judged
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stands beside a gate's rows: labelled cases, its detector's row of ``detectors.toml``, and where it was stopped."""
+
+    labelled: Sequence[tuple[Case, Finding]] = ()
+    measured: Mapping[str, Any] | None = None
+    stopped: Stopped | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What was found beside a gate's rows."""
+
+    controls: ControlCheck
+    floor: FloorCheck | None = None
+    measured: DetectorCheck | None = None
+    stopped: Stopped | None = None
+
+
+def round_up(share: float) -> str:
+    """A share as a percentage that is not smaller than it: for upper bounds."""
+    return f"{math.ceil(share * 1000 - 1e-9) / 10:.1f}%"
+
+
+def round_down(share: float) -> str:
+    """A share as a percentage that is not larger than it: for lower bounds."""
+    return f"{math.floor(share * 1000 + 1e-9) / 10:.1f}%"
+
+
+def check_controls(controls: Sequence[tuple[Case, Finding]]) -> ControlCheck:
+    """Compare scripted cases with their labels."""
+    wrong = []
+    for case, found in controls:
+        wanted = "unscored" if case.expected is None else "passed" if case.expected else "failed"
+        if found.outcome != wanted:
+            why = f": {found.reason}" if found.reason else ""
+            wrong.append(f"{case.id} is labelled {wanted} and came out as {found.outcome}{why}")
+    return ControlCheck(len(controls), tuple(wrong))
+
+
+def check_floor(probe: Probe, findings: Sequence[Finding], alpha: float) -> FloorCheck | None:
+    """The exact lower bound of the share of benign twins that were managed."""
+    if probe.floor is None:
+        return None
+    from ..stats import lower_bound
+
+    passed, total = sum(f.outcome == "passed" for f in findings), len(findings)
+    return FloorCheck(probe.floor.claim, passed, total, lower_bound(passed, total, alpha) if total else 0.0, probe.floor.at_least)

@@ -1,0 +1,320 @@
+"""Two models on the same cases: is the target worse than its baseline by more than a margin?
+
+The baseline is answered in the same run (``--slm-vs``) or read from an audit (``--slm-baseline``, ``slmtrust compare``). The
+unit is the source item, as for every gate. An item that could not be judged counts against the target when the question is
+PASS, and for it when the question is FAIL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Literal
+
+from ..audit.counting import ItemOutcome, by_source, item_outcomes
+from ..audit.model import Audit, ControlCheck, Estimate, Finding, FloorCheck, GateResult, PairCounts, PairedCheck, Status
+from ..escaping import visible
+
+VERSUS = ":vs"
+#: A model that flips so often in each direction, with no difference in sum, must pass a gate that blocks this often.
+FLIPS, POWER = 0.03, 0.8
+#: Margins are raised in these steps, up to the largest, to what the items can show.
+_STEP, _LOOSEST = 0.005, 0.25
+
+Reading = Literal["judged", "worst", "best"]
+
+
+@dataclass(frozen=True, slots=True)
+class PairedGate:
+    """The gate of one probe against a baseline over ``n`` source items. ``margin`` None: the difference is only measured.
+
+    ``about`` is any result of the probe's own gate: its name, claim and detector are taken from there.
+    """
+
+    about: GateResult
+    n: int
+    margin: float | None
+    note: str = ""
+
+    @classmethod
+    def plan(cls, about: GateResult, n: int, margin: float, chosen: bool = False) -> PairedGate:
+        """Decide before any case runs what the comparison can show.
+
+        A margin that a person has ``chosen`` is taken at its word, if a model without a flip would pass; another one is raised to
+        what ``n`` items can show with enough power.
+        """
+        if n == 0:
+            return cls(about, n, None, "no case was made")
+        if chosen:
+            if paired_power(n, margin, about.alpha, 0.0) > 0.5:
+                return cls(about, n, margin)
+            return cls(about, n, None, f"{n} source items cannot show a margin of {margin:.1%}: measured only")
+        supported = smallest_margin(n, margin, about.alpha)
+        if supported is None:
+            return cls(about, n, None, f"{n} source items support no margin up to {_LOOSEST:.0%}: measured only")
+        raised = f"{n} source items support no margin below {supported:.1%} with {POWER:.0%} power"
+        return cls(about, n, supported, raised if supported > margin else "")
+
+    @property
+    def label(self) -> str:
+        return f"{'measure' if self.margin is None else 'gate'}[{self.about.probe}{VERSUS}]"
+
+    def check(self, nodeid: str, target: Sequence[Finding], baseline: Sequence[Finding], context: Context) -> GateResult:
+        """What the two models' findings of all rows of the probe say together."""
+        judges = any(f.outcome in ("passed", "failed") for f in (*target, *baseline))
+        mine, theirs = item_outcomes(target, judges), item_outcomes(baseline, judges)
+        result = replace(self._blank(nodeid), items=len(mine), cases=len(target), controls=context.controls, floor=context.floor)
+        if "measured" in mine.values() or "measured" in theirs.values():  # nothing on either side passes or fails
+            shift = score_difference(target, baseline)
+            what = "the mean difference of scores; it blocks nothing"
+            measured = replace(result, status=Status.MEASURED, blocking=False, tolerance=None, power=None, note="")
+            return replace(measured, estimate=shift, reason=what)
+        counts: dict[Reading, PairCounts] = {reading: count(mine, theirs, reading) for reading in READINGS}
+        p_pass, p_fail, mcnemar = test_pairs(counts, self.margin or 0.0, self.about.alpha)
+        paired = PairedCheck(
+            context.baseline, counts["judged"], counts["worst"], counts["best"], p_pass, p_fail, mcnemar, context.noise,
+            is_exact(len(mine)), context.baseline_floor, context.baseline_controls,
+        )  # fmt: skip
+        judged, (lower, upper) = counts["judged"], _ends(counts, self.about.alpha)
+        status, reason = self._status(paired, context)
+        return replace(
+            result, status=status, blocking=status is not Status.MEASURED, reason=reason, paired=paired,
+            estimate=difference(judged), lower=lower, upper=upper,
+            failures=counts["worst"].both + counts["worst"].worse, unscored=len(mine) - _total(judged),
+            errors=sum(f.outcome == "error" for f in target), p_fail=paired.p_fail if self.margin is not None else None,
+        )  # fmt: skip
+
+    def not_tested(self, nodeid: str, reason: str, status: Status = Status.NOT_TESTED) -> GateResult:
+        """The result of a comparison that could not be made; never a pass."""
+        return replace(self._blank(nodeid), status=status, reason=reason)
+
+    def _blank(self, nodeid: str) -> GateResult:
+        about = self.about
+        return GateResult(
+            nodeid, about.probe, about.dimension, about.claim, Status.NOT_TESTED, self.margin is not None, "",
+            tolerance=self.margin, alpha=about.alpha, quantity="paired", estimand=about.estimand, detector=about.detector,
+            metric="failing source items of the target less those of its baseline, as a share of all", paper=about.paper,
+            power=None if self.margin is None else paired_power(self.n, self.margin, about.alpha), note=self.note,
+        )  # fmt: skip
+
+    def _status(self, paired: PairedCheck, context: Context) -> tuple[Status, str]:
+        if context.controls.wrong:
+            return Status.INVALID, f"a control did not come out as labelled: {context.controls.wrong[0]}"
+        if context.baseline_controls is not None and context.baseline_controls.wrong:
+            return Status.INVALID, f"a control of the baseline did not come out as labelled: {context.baseline_controls.wrong[0]}"
+        if context.floor is not None and context.baseline_floor is not None and not context.baseline_floor.met:
+            return (
+                Status.MEASURED,
+                f"the baseline misses the competence floor ({context.baseline_floor.claim}): nothing to be kept",
+            )
+        judged = paired.judged
+        flips = f"{judged.worse} of {_total(judged)} items failed with the target only, {judged.better} with the baseline only"
+        lost = _total(paired.worst) - _total(judged)
+        flips += f", {lost} pairs could not be judged" if lost else ""
+        if self.margin is None:
+            return Status.MEASURED, f"{flips}; {self.note or 'measured, it blocks nothing'}"
+        if not _total(judged):
+            return Status.INCONCLUSIVE, f"{flips}: nothing was compared"
+        said = f"{flips}; {self.margin:.1%} more failures are tolerated" + (f" ({self.note})" if self.note else "")
+        status = paired_status(paired, self.about.alpha)
+        if status is Status.INCONCLUSIVE and within_noise(paired) and paired.p_fail <= self.about.alpha:
+            return status, f"{said}; the difference lies inside the noise floor of {paired.noise} flips"
+        if status is not Status.FAIL and context.floor is not None and not context.floor.met:
+            return (
+                Status.UNEARNED,
+                f"the target misses the competence floor, its baseline does not: {context.floor.claim}; {said}",
+            )
+        return status, said
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a comparison needs beside the rows: names, controls, both floors, and the flips of the model against itself."""
+
+    baseline: str
+    controls: ControlCheck
+    floor: FloorCheck | None = None
+    baseline_floor: FloorCheck | None = None
+    baseline_controls: ControlCheck | None = None
+    noise: int | None = None
+
+
+def paired_status(paired: PairedCheck, alpha: float) -> Status:
+    """PASS and FAIL by the exact test; a FAIL needs more net flips than the model shows against itself."""
+    if paired.p_pass <= alpha:
+        return Status.PASS
+    return Status.FAIL if paired.p_fail <= alpha and not within_noise(paired) else Status.INCONCLUSIVE
+
+
+def within_noise(paired: PairedCheck) -> bool:
+    """Whether the net flips for the worse are no more than those of the model against itself."""
+    return paired.noise is not None and paired.best.worse - paired.best.better <= paired.noise
+
+
+READINGS: tuple[Reading, ...] = ("judged", "worst", "best")
+
+
+def count(target: Mapping[str, ItemOutcome], baseline: Mapping[str, ItemOutcome], reading: Reading) -> PairCounts:
+    """Items by what the two models did; see :class:`~pytest_slmtrust.audit.model.PairedCheck` for the three readings.
+
+    Raises:
+        ValueError: the two do not list the same items.
+    """
+    if target.keys() != baseline.keys():
+        raise ValueError(f"the target has {len(target)} items and the baseline {len(baseline)}; they must be the same ones")
+    cells = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
+    for source, mine in target.items():
+        theirs = baseline[source]
+        if reading == "judged" and "unscored" in (mine, theirs):
+            continue
+        lost_mine, lost_theirs = ("failed", "passed") if reading == "worst" else ("passed", "failed")
+        mine_failed = (lost_mine if mine == "unscored" else mine) == "failed"
+        theirs_failed = (lost_theirs if theirs == "unscored" else theirs) == "failed"
+        cells[mine_failed, theirs_failed] += 1
+    return PairCounts(cells[True, True], cells[True, False], cells[False, True], cells[False, False])
+
+
+def difference(counts: PairCounts) -> Estimate | None:
+    """Failure rate of the target less that of the baseline, with Newcombe's interval at 95 %."""
+    from ..stats import paired_interval
+
+    if not _total(counts):
+        return None
+    pairs = _pairs(counts)
+    ends = paired_interval(pairs, 0.95)
+    return Estimate(pairs.difference, ends.lower, ends.upper, pairs.n, ends.method)
+
+
+def score_difference(target: Sequence[Finding], baseline: Sequence[Finding]) -> Estimate | None:
+    """The mean over items of the target's score less the baseline's: a betting interval if scores lie in [0, 1], else a
+    bootstrap."""
+    from ..stats import bootstrap_interval, mean_interval
+
+    shifts = []
+    theirs = by_source(baseline)
+    for source, cases in by_source(target).items():
+        one, two = _mean_score(cases), _mean_score(theirs.get(source, ()))
+        if one is not None and two is not None:
+            shifts.append(one - two)
+    if not shifts:
+        return None
+    bounded = all(-1 <= s <= 1 for s in shifts)
+    ends = mean_interval(shifts, 0.95, low=-1, high=1) if bounded else bootstrap_interval(shifts)
+    method = "betting interval of a bounded mean" if bounded else "bootstrap over source items (approximate)"
+    return Estimate(sum(shifts) / len(shifts), ends.lower, ends.upper, len(shifts), f"{method}, paired")
+
+
+def _mean_score(cases: Sequence[Finding]) -> float | None:
+    scores = [c.score for c in cases if c.score is not None]
+    return sum(scores) / len(scores) if scores else None
+
+
+def test_pairs(counts: Mapping[Reading, PairCounts], margin: float, alpha: float) -> tuple[float, float, float | None]:
+    """``p_pass``, ``p_fail`` and ``mcnemar`` of :class:`~pytest_slmtrust.audit.model.PairedCheck`."""
+    from ..stats import mcnemar, non_inferior
+
+    judged = counts["judged"]
+    p_pass = non_inferior(_pairs(counts["worst"]), margin, alpha).p_pass
+    p_fail = non_inferior(_pairs(counts["best"]), margin, alpha).p_fail
+    return p_pass, p_fail, mcnemar(judged.worse, judged.better) if _total(judged) else None
+
+
+def _ends(counts: Mapping[Reading, PairCounts], alpha: float) -> tuple[float, float]:
+    """Newcombe's bounds beside the exact test, each at ``1 - alpha``, with what was not judged against either claim."""
+    from ..stats import paired_interval
+
+    low, high = (paired_interval(_pairs(counts[reading]), 1 - 2 * alpha) for reading in ("best", "worst"))
+    return low.lower, high.upper
+
+
+def is_exact(n: int) -> bool:
+    """Whether so few items are compared that the test is exact."""
+    from ..stats.paired import LARGEST_EXACT
+
+    return n <= LARGEST_EXACT
+
+
+def _total(counts: PairCounts) -> int:
+    return counts.both + counts.worse + counts.better + counts.neither
+
+
+def _pairs(counts: PairCounts) -> Any:
+    from ..stats import Pairs
+
+    return Pairs(counts.both, counts.worse, counts.better, counts.neither)
+
+
+@cache
+def paired_power(n: int, margin: float, alpha: float, flips: float = FLIPS) -> float:
+    """Probability that a model that flips so often in each direction PASSes over ``n`` items."""
+    from ..stats import non_inferiority_power
+
+    return non_inferiority_power(n, margin, alpha, flips)
+
+
+@cache
+def smallest_margin(n: int, least: float, alpha: float) -> float | None:
+    """The smallest margin from ``least`` on, in steps of half a point, that ``n`` items show with enough power; None up to 25
+    %."""
+    for step in range(round((_LOOSEST - least) / _STEP) + 1):
+        margin = round(least + step * _STEP, 4)
+        if paired_power(n, margin, alpha) >= POWER:
+            return margin
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What must be the same on both sides of a comparison: the cases by gate, and how they were put and judged, each under
+    the name that a reader is told."""
+
+    rows: Mapping[str, str]
+    how: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, audit: Audit) -> Asked:
+        settings, versions = audit.settings, audit.provenance.get("versions", {})
+        rows, profile = settings.get("rows_sha256", {}), settings.get("profile", {})
+        return cls.made(rows, profile, audit.model, audit.scorers, versions.get("pytest-slmtrust"))
+
+    @classmethod
+    def made(
+        cls, rows: Mapping[str, str], profile: Mapping[str, Any], model: Mapping[str, Any],
+        scorers: Sequence[Mapping[str, Any]], version: str | None,
+    ) -> Asked:  # fmt: skip
+        """From their parts, as an audit holds them."""
+        how = {
+            "draws a prompt": profile.get("samples"),
+            "template": [model.get("chat_template"), model.get("template_sha256")],
+            "scorers": sorted(str(s.get("fingerprint") or s.get("name")) for s in scorers),
+            "version of pytest-slmtrust": version,
+        }
+        return cls({gate_key(k): v for k, v in rows.items()}, how)
+
+
+def gate_key(nodeid: str) -> str:
+    """A gate by probe and place: it may block in one audit and only be measured in another."""
+    prefix, _, label = nodeid.rpartition("::")
+    return f"{prefix}::{label.partition('[')[2].removesuffix(']')}"
+
+
+def differences(target: Asked, baseline: Asked, partly: bool = False) -> list[str]:
+    """Why two models' answers cannot be compared, one line each; empty if they can. ``partly``: cases that only one side has are
+    no reason."""
+    found = []
+    for key in sorted({*target.rows, *baseline.rows}):
+        both, name = key in target.rows and key in baseline.rows, visible(key, one_line=True)
+        if both and target.rows[key] != baseline.rows[key]:
+            found.append(f"cases: {name} asks other cases, or asks or judges them otherwise")
+        elif not both and not partly:
+            found.append(f"cases: {name} is in one of them only")
+    for what, value in target.how.items():
+        if value != baseline.how[what]:
+            found.append(f"{what}: {_short(value)} here, {_short(baseline.how[what])} in the baseline")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = visible(str(value), one_line=True)
+    return text if len(text) <= 120 else f"{text[:119]}…"

@@ -1,0 +1,123 @@
+"""Policy: profiles and which gates block, read from ``profiles.toml``, and what a user's options make of them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from ..audit.model import GateResult
+from ..authoring.declarations import ProbeError, Profile, unknown
+from ..authoring.probe import Probe
+from .paired_gate import VERSUS, PairedGate
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A profile with its gates. ``tolerances`` and ``margins`` are those that a user set, by probe name; None switches a gate
+    off."""
+
+    profile: Profile
+    blocking: Mapping[str, Mapping[str, Any]]
+    tolerances: Mapping[str, float | None] = field(default_factory=dict)
+    margins: Mapping[str, float | None] = field(default_factory=dict)
+
+    def tolerance(self, probe: Probe) -> float | None:
+        """The tolerance of a probe's blocking gate; None for a probe that is only measured. A built-in probe's own criterion is
+        measured too, unless its gate blocks by the policy or a user sets a limit."""
+        if probe.name in self.tolerances:
+            return self.tolerances[probe.name]
+        if probe.criterion is not None and (not probe.builtin or probe.name in self.blocking):
+            return probe.criterion.value
+        if probe.tolerance is not None:
+            return probe.tolerance
+        if probe.builtin and probe.name in self.blocking:
+            own: float | None = self.blocking[probe.name].get("tolerance")
+            return own if own is not None else self.profile.tolerance
+        return None
+
+    def chosen(self, probe: Probe) -> bool:
+        """Whether a person set this tolerance, so that it is taken at its word."""
+        return self.tolerances.get(probe.name) is not None or (probe.tolerance is not None and probe.name not in self.tolerances)
+
+    def limit(self, probe: Probe) -> int | None:
+        """How many source items are asked; None for a user's own probe, whose rows are all asked."""
+        if not probe.builtin:
+            return None
+        return self.profile.items if self.tolerance(probe) is None else self.profile.blocking_items
+
+    def versus(self, about: GateResult, n: int) -> PairedGate:
+        """The gate against a baseline over ``n`` source items; ``about`` is a result of the probe's own gate.
+
+        Raises:
+            ProbeError: a margin chosen by a person that the items cannot show.
+        """
+        margin = self.margins.get(about.probe, self.profile.margin)
+        if margin is None:
+            return PairedGate(about, n, None)
+        if not self.profile.decides:
+            return PairedGate(about, n, None, f"profile {self.profile.name!r} asks too few items to conclude anything")
+        gate = PairedGate.plan(about, n, margin, chosen=about.probe in self.margins)
+        if gate.margin is None and n and about.probe in self.margins:
+            raise ProbeError(f"gate '{about.probe}{VERSUS}': {gate.note}. Add rows, or choose a larger margin.")
+        return gate
+
+    def check(self, probes: Iterable[Probe]) -> None:
+        """Raises:
+        ProbeError: a tolerance for a gate that no probe has.
+        """
+        names = {p.name for p in probes}
+        for name in (*self.tolerances, *self.margins):
+            if name not in names:
+                raise ProbeError(unknown("gate", name, names))
+
+
+@cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads(resources.files(__package__ or "pytest_slmtrust").joinpath("profiles.toml").read_text(encoding="utf-8"))
+
+
+def profile_names() -> list[str]:
+    return list(_data()["profile"])
+
+
+def load_policy(profile: str, gates: Iterable[str] = (), inputs: Mapping[str, str] | None = None) -> Policy:
+    """The policy of a profile, with ``NAME=TOLERANCE``, ``NAME:vs=MARGIN`` or ``NAME=off`` from options, and a user's ``inputs``.
+
+    Raises:
+        ProbeError: an unknown profile, or a gate that is not written so.
+    """
+    if profile not in _data()["profile"]:
+        raise ProbeError(unknown("profile", profile, profile_names()))
+    set_by_hand = dict(_gate(text) for text in gates)
+    margins = {name.removesuffix(VERSUS): value for name, value in set_by_hand.items() if name.endswith(VERSUS)}
+    tolerances = {name: value for name, value in set_by_hand.items() if not name.endswith(VERSUS)}
+    made = Profile(name=profile, inputs=inputs or {}, **_data()["profile"][profile])
+    return Policy(made, _data()["gate"], tolerances, margins)
+
+
+def untested() -> list[dict[str, str]]:
+    """What the built-in pack of this version has no probe for: dimension, what, reason."""
+    rows: list[dict[str, str]] = _data()["untested"]
+    return rows
+
+
+def _gate(text: str) -> tuple[str, float | None]:
+    name, separator, value = (part.strip() for part in text.partition("="))
+    problem = ProbeError(
+        f"--slm-gate {text!r}: expected NAME=TOLERANCE with 0 < TOLERANCE < 1 (0.05 or 5%), NAME:vs=MARGIN, or NAME=off"
+    )
+    if not name or not separator:
+        raise problem
+    if value == "off":
+        return name, None
+    try:
+        tolerance = float(value[:-1]) / 100 if value.endswith("%") else float(value)
+    except ValueError:
+        raise problem from None
+    if not 0 < tolerance < 1:
+        raise problem
+    return name, tolerance

@@ -1,0 +1,52 @@
+"""pytest's entry point. Without ``--slm`` it adds options, markers and a fixture, and imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ..authoring.declarations import Dimension
+from . import hookspecs
+from .options import add_options, joined, model_spec
+
+if TYPE_CHECKING:
+    from .controller import Slm
+
+CONTROLLER = "slmtrust-controller"
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
+    """Begin again where pytest took the value of one of our options for a folder of tests."""
+    given = config.invocation_params
+    arguments = joined(given.args)
+    return None if arguments == list(given.args) else pytest.main(arguments, given.plugins)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    for dimension in Dimension:
+        config.addinivalue_line("markers", f"{dimension}: cases and gates of the {dimension} dimension (pytest-slmtrust)")
+    if model_spec(config) and not config.option.help:
+        from .controller import Controller
+
+        config.pluginmanager.register(Controller(config), CONTROLLER)
+
+
+@pytest.fixture(scope="session")
+def slm(pytestconfig: pytest.Config) -> Slm:
+    """The model under audit: ``slm.ask(Generate("..."))``; answers come from the audit's store where they are there."""
+    controller = pytestconfig.pluginmanager.get_plugin(CONTROLLER)
+    if controller is None:
+        pytest.skip("needs a model: run pytest with --slm=MODEL")
+    fixture: Slm = controller.fixture()
+    return fixture

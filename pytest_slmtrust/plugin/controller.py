@@ -1,0 +1,336 @@
+"""What ``--slm`` switches on: one object, registered as a plugin, that joins pytest and the audit."""
+
+from __future__ import annotations
+
+import gc
+import json
+import secrets
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import pytest
+
+from ..audit.model import Audit, AuditError, Status
+from ..authoring.declarations import Dimension, ProbeError, unknown
+from ..authoring.probe import Probe
+from ..engine.engine import Engine
+from ..engine.store import Store
+from ..gates.baseline import release
+from ..gates.paired_gate import gate_key
+from ..gates.policy import load_policy, untested
+from ..gates.waivers import check_waivers
+from ..redaction import Mask, scrub
+from ..requests import BackendError, Failure, Request, RequestFailed
+from ..session.assemble import Collected, assemble, dimension_status
+from ..session.session import Live, Suite, describe_engine, selected_cases
+from .nodes import ATTRIBUTE, PREFIX, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile
+from .options import model_spec, read_settings
+from .progress import ProgressLine
+from .wiring import Setup
+
+PACK = "pytest_slmtrust.probes"
+R = TypeVar("R")
+_NOT_THERE = (Status.NOT_TESTED, Status.NOT_RUN)
+
+
+class Slm:
+    """What the fixture ``slm`` gives to ordinary tests."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def ask(self, request: Request[R]) -> R:
+        """The answer to one request, from the store or the model.
+
+        Raises:
+            RequestFailed: it could not be answered.
+        """
+        return self.ask_all([request])[0]
+
+    def ask_all(self, requests: Sequence[Request[R]]) -> list[R]:
+        """The answers to several, in one batch."""
+        answers = self._engine.answer(requests)
+        for answer in answers:
+            if isinstance(answer, Failure):
+                raise RequestFailed(answer.message)
+        return cast("list[R]", answers)
+
+
+class Controller:
+    """Hooks of a run with ``--slm``, on the only process, the xdist controller or a worker."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.settings = read_settings(config)
+        self.worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+        lifted = _lift_arguments(config)  # xdist hands workers the raw arguments again
+        self.chosen = self.worker["slm_chosen"] if self.worker else lifted
+        key = bytes.fromhex(self.worker["slm_key"]) if self.worker else secrets.token_bytes(16)
+        run = self.worker["slm_run"] if self.worker else secrets.token_hex(8)
+        self.shared = {"slm_chosen": self.chosen, "slm_key": key.hex(), "slm_run": run}
+        self.progress = None if self.worker else ProgressLine(config)
+        self.collected = Collected()
+        self.audit: Audit | None = None
+        self.failed = ""
+        self.unwritten = ""
+        self.ran = False
+        self.selected: list[CaseItem | GateItem] = []
+        try:
+            policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"), self.settings.inputs())
+            self.builtin = self._probes()
+            self.store = Store(config.rootpath / self.settings.text("store"), run)
+            if not self.worker:
+                self.store.forget_failures()
+            self.setup = Setup(config, self.settings, self.store, self.progress)
+            mask = Mask(key, self.settings.flag("reveal"), self.settings.flag("include-harmful"))
+            self.session = self.setup.session(policy, mask)
+        except (ProbeError, BackendError, AuditError) as error:
+            raise pytest.UsageError(str(error)) from None
+        config.stash[SESSION], config.stash[SETTINGS] = self.session, self.settings
+        self._check_names()
+
+    def fixture(self) -> Slm:
+        return Slm(self.session.engine)
+
+    # -- pytest hooks ---------------------------------------------------------------------------------------------
+
+    def pytest_unconfigure(self) -> None:
+        self.store.close()
+
+    def pytest_report_header(self) -> list[str]:
+        against = self.settings.text("vs") or self.settings.text("baseline")
+        versus = f", against {scrub(against)}" if against else ""
+        lines = [f"slm: {scrub(model_spec(self.config))}{versus}, profile {self.session.policy.profile.name}"]
+        return lines if self.builtin else [*lines, "slm: NO BUILT-IN AUDIT"]
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        if file_path.suffix == ".py" and file_path.name.startswith("probe_"):
+            node: ProbeFile = ProbeFile.from_parent(parent, path=file_path)
+            return node
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        collector: BuiltIn = BuiltIn.from_parent(session, name=PREFIX, nodeid=PREFIX)
+        collector.suites = []
+        try:
+            collector.suites += [self.session.add(p, f"{PREFIX}::{p.dimension}") for p in self.builtin]
+            if not session.testsfailed:  # a file that could not be read may hold the probe that a gate names
+                self.session.policy.check(s.probe for s in self.session.suites.values())
+                check_waivers(list(self.session.waivers.values()), self._gate_keys())
+            every = list(session.genitems(collector))
+            _check_chosen(self.chosen, [i.nodeid for i in every])
+        except ProbeError as error:
+            if self.worker is None:
+                raise pytest.UsageError(str(error)) from None
+            self.failed = str(error)  # a worker that raises here is a crash to xdist
+            return
+        items[:] = [*items, *(i for i in every if _chosen(i.nodeid, self.chosen))]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
+        if session.config.option.collectonly or (session.testsfailed and not session.config.option.continue_on_collection_errors):
+            return (yield)
+        if self.settings.flag("plan"):
+            self._plan(session)
+            session.config.option.collectonly = True  # a wrapper cannot keep the loop from running, this can
+            return (yield)
+        self.ran = True
+        gc.freeze()  # items and probes live until the end: the collector need not look at each of them again and again
+        if self.failed:
+            session.shouldstop = self.failed
+        else:
+            self._prefetch(session)
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+        report = yield
+        if isinstance(item, (CaseItem, GateItem)) and call.when == "call" and item.payload:
+            setattr(report, ATTRIBUTE, item.payload)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if self.failed and isinstance(item, (CaseItem, GateItem)):
+            pytest.fail(self.failed, pytrace=False)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        payload = getattr(report, ATTRIBUTE, None)
+        if payload is not None and not self.worker:
+            self.collected.add(json.loads(payload))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """xdist: what every worker must know to make the same cases."""
+        node.workerinput.update(self.shared)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        text = getattr(node, "workeroutput", {}).get("slm")
+        self.collected.add_process(json.loads(text) if text else None)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if not self.ran or self.failed:
+            return
+        if self.worker is not None:
+            cast(Any, self.config).workeroutput["slm"] = json.dumps(self._process())
+            return
+        if not self.config.pluginmanager.hasplugin("dsession"):
+            self.collected.add_process(self._process())
+        from ..archive.files import write_reports
+
+        notes = self._notes(exitstatus)
+        self.audit = assemble(
+            self.collected, self._settings(), notes, untested() if self.builtin else (), list(self.session.waivers.values())
+        )
+        missing = [d for d in self.settings.names("require") if dimension_status(self.audit.gates, d) in _NOT_THERE]
+        if missing:
+            self.audit = replace(self.audit, notes=(*self.audit.notes, f"REQUIRED AND NOT TESTED: {', '.join(missing)}"))
+        lost = sorted(self.collected.lost_gates()) if exitstatus == pytest.ExitCode.OK else []
+        if lost:
+            self.audit = replace(self.audit, notes=(*self.audit.notes, f"NO RESULT: {', '.join(lost)} ran and left none"))
+        expired = [w.probe for w in self.session.waivers.values() if w.expired]
+        try:
+            write_reports(self.audit, self.config.invocation_params.dir / self.settings.text("report"))
+        except (OSError, ValueError, TypeError) as error:
+            self.unwritten = f"the report could not be written: {error}"
+        if (missing or expired or lost or self.unwritten) and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self.audit is not None:
+            from .terminal import summarise
+
+            folder = self.settings.text("report")
+            where = self.unwritten or f"report: {folder}/audit.html, {folder}/audit.json"
+            summarise(terminalreporter, self.audit, where)
+
+    # -- what the hooks do ----------------------------------------------------------------------------------------
+
+    def _probes(self) -> list[Probe]:
+        for name in self.settings.names("packs"):
+            if name != "none":
+                _import_pack(self.config, PACK if name == "builtin" else name)
+        return [probe for batch in self.config.hook.pytest_slm_probes() for probe in batch]
+
+    def _gate_keys(self) -> list[str]:
+        suites = self.session.suites.values()
+        return [gate_key(s.gate_id) for s in suites if s.has_gate] + [gate_key(s.versus_id) for s in suites if s.versus]
+
+    def _check_names(self) -> None:
+        for name in self.settings.names("require"):
+            if name not in Dimension.__members__.values():
+                raise pytest.UsageError(unknown("dimension", name, [str(d) for d in Dimension]))
+
+    def _selection(self, session: pytest.Session) -> list[Any]:
+        return [i for i in session.items if isinstance(i, (CaseItem, GateItem))]
+
+    def _prefetch(self, session: pytest.Session) -> None:
+        items = self.selected = self._selection(session)
+        cases = selected_cases((i.suite, i.case if isinstance(i, CaseItem) else None) for i in items)
+        if not cases:
+            return
+        gates = [i for i in items if isinstance(i, GateItem)]
+        watched = (
+            [i.suite for i in gates if i.suite.gate.watchable and not i.suite.missing] if self.settings.flag("early-stop") else []
+        )
+        try:
+            self.setup.check_scorer(i.suite for i in items)
+            self.setup.check_comparable(self.session)
+            self.session.prefetch(cases, watched)
+            self._prefetch_baseline([i.suite for i in gates if i.versus and not i.suite.missing])
+        except (BackendError, AuditError) as error:
+            self.failed = str(error)
+            if self.worker is None:
+                raise pytest.UsageError(self.failed) from None
+            session.shouldstop = self.failed
+        finally:
+            if self.progress is not None:
+                self.progress.close()
+
+    def _prefetch_baseline(self, suites: Sequence[Suite]) -> None:
+        """After the target: one model is in memory at a time."""
+        reference = self.session.reference
+        if isinstance(reference, Live) and suites:
+            release(self.session.engine.model)
+            reference.session.engine.prefetch([c for s in suites for c in (*s.cases, *s.probe.floor_cases())])
+            release(reference.backend)
+
+    def _plan(self, session: pytest.Session) -> None:
+        from .plan import plan_lines
+
+        if self.config.pluginmanager.hasplugin("dsession"):
+            raise pytest.UsageError("--slm-plan runs in one process: leave out -n")
+        if self.config.pluginmanager.get_plugin("terminalreporter") is None:
+            raise pytest.UsageError("--slm-plan prints to pytest's terminal: leave out -p no:terminal")
+        suites = {i.suite.gate_id: i.suite for i in self._selection(session)}
+        reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
+        for line in plan_lines(list(suites.values()), self.session, self.settings.flag("early-stop")):
+            reporter.write_line(line)
+
+    def _process(self) -> dict[str, Any]:
+        return {
+            **describe_engine(self.session.engine),
+            "pending": [asdict(g) for g in self.session.pending()],
+            "baseline": self._about_baseline(),
+            "selected": [i.nodeid for i in self.selected if isinstance(i, GateItem)],
+            "rows": {s.gate_id: s.rows_sha256() for s in self.session.suites.values()},
+        }
+
+    def _about_baseline(self) -> dict[str, Any] | None:
+        reference = self.session.reference
+        if reference is None:
+            return None
+        about = describe_engine(reference.session.engine) if isinstance(reference, Live) else {"model": reference.model()}
+        return {"model": about["model"], "origin": scrub(reference.origin), "counters": about.get("counters", {})}
+
+    def _settings(self) -> dict[str, Any]:
+        options = {name or "model": value for name, value in self.settings.values.items()}
+        profile, mask = self.session.policy.profile, self.session.mask
+        return {
+            "options": {k: mask.text(str(v)) for k, v in options.items()},
+            "profile": asdict(replace(profile, inputs={k: mask.text(v) for k, v in profile.inputs.items()})),
+            "arguments": [mask.text(str(a)) for a in self.config.invocation_params.args],
+        }
+
+    def _notes(self, exitstatus: int) -> list[str]:
+        notes = []
+        if not self.builtin:
+            notes.append("NO BUILT-IN AUDIT: only a user's own probes ran")
+        if exitstatus == pytest.ExitCode.INTERRUPTED:
+            notes.append("INCOMPLETE: the run was interrupted")
+        expired = [w for w in self.session.waivers.values() if w.expired]
+        notes += [f"WAIVER EXPIRED: {w.probe}, on {w.expires}; owner {w.owner}" for w in expired]
+        return notes
+
+
+def _lift_arguments(config: pytest.Config) -> list[str]:
+    """Take ``slm::...`` node ids out of the arguments: pytest would look for files of that name.
+
+    ``slm::`` alone is the whole built-in audit and nothing beside it.
+    """
+    chosen = [a for a in config.args if a.startswith(f"{PREFIX}::")]
+    if chosen:
+        config.args[:] = [a for a in config.args if a not in chosen]
+    return [a.rstrip(":") for a in chosen]
+
+
+def _check_chosen(chosen: Sequence[str], nodeids: Sequence[str]) -> None:
+    for one in chosen:
+        if not any(_chosen(nodeid, [one]) for nodeid in nodeids):
+            raise ProbeError(unknown("node id", one, nodeids))
+
+
+def _chosen(nodeid: str, chosen: Sequence[str]) -> bool:
+    return not chosen or any(nodeid == c or nodeid.startswith((f"{c}::", f"{c}[")) for c in chosen)
+
+
+def _import_pack(config: pytest.Config, name: str) -> None:
+    try:
+        config.pluginmanager.import_plugin(name)
+    except (ImportError, pytest.UsageError) as error:
+        raise pytest.UsageError(f"--slm-packs {name!r}: {error}. Expected builtin, none, or an importable module") from None

@@ -1,0 +1,216 @@
+"""pytest nodes: cases, gates, and files that hold a user's probes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..audit.model import Finding, GateResult, Status, plain
+from ..authoring.declarations import ProbeError
+from ..authoring.probe import Case, Probe
+from ..escaping import visible
+from ..session.session import AuditSession, Suite, case_name
+from .options import Settings
+
+SESSION = pytest.StashKey[AuditSession]()
+SETTINGS = pytest.StashKey[Settings]()
+#: Attribute of a TestReport that carries a finding or a gate, as JSON text, to whoever builds the audit, also across xdist.
+ATTRIBUTE = "slmtrust"
+RED = {Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE}
+PREFIX = "slm"
+
+
+class Red(Exception):
+    """A case or gate that is red; its text is all that the terminal shows."""
+
+
+class CaseItem(pytest.Item):
+    """One case: replayed from the store."""
+
+    def __init__(self, *, suite: Suite, case: Case, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.suite, self.case = suite, case
+        self.payload = self.text = ""
+        label(self, suite)
+        for mark in case.marks:
+            self.add_marker(mark)
+
+    def runtest(self) -> None:
+        if self.config.stash[SESSION].skipped(self.suite, self.case):
+            pytest.skip("its gate was decided before this item was asked (--slm-early-stop)")
+        found = self.config.stash[SESSION].judge(self.suite, self.case)
+        self.payload = json.dumps({"finding": found}, default=plain)
+        if found.outcome in ("passed", "measured"):
+            return
+        if found.outcome != "error" and self.suite.has_gate and not self.config.stash[SETTINGS].flag("strict"):
+            # the exception, not the helper: --runxfail must turn a finding red, not green
+            self.text = describe(found, self.suite.probe)  # what --runxfail shows
+            raise pytest.xfail.Exception(headline(found))
+        raise Red(describe(found, self.suite.probe))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
+        if excinfo.errisinstance((Red, pytest.xfail.Exception)):
+            # pytest would parse our source anew for every finding: 0.2 s each
+            return self.text or str(excinfo.value)
+        own = excinfo.traceback.filter(lambda entry: str(entry.path) == self.suite.probe.run.__code__.co_filename)
+        if own:  # the author's frames; ours and pytest's say nothing to them
+            excinfo.traceback = own
+        mask = self.config.stash[SESSION].mask
+        if self.config.getoption("showlocals", False) and not mask.reveal:  # pytest cuts them short, and what is cut is not known
+            return visible(mask.text(str(excinfo.getrepr(style="short"))))
+        # a traceback may quote a reply
+        return visible(mask.text(str(super().repr_failure(excinfo, *args, **kwargs))))
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        return self.path, None, self.nodeid
+
+
+class GateItem(pytest.Item):
+    """What all rows of a probe say together, whatever was selected; ``versus`` a baseline, or by themselves."""
+
+    def __init__(self, *, suite: Suite, versus: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.suite, self.versus = suite, versus
+        self.payload = self.text = ""
+        label(self, suite)
+
+    def runtest(self) -> None:
+        session = self.config.stash[SESSION]
+        theirs: list[Finding] = []
+        try:
+            if self.versus:
+                result, findings, theirs = session.versus_result(self.suite)
+            else:
+                result, findings = session.gate_result(self.suite)
+        except Exception as error:  # a gate that cannot be computed is red, whatever broke
+            why = session.mask.text(f"{type(error).__name__}: {error}")
+            raise Red(f"{self.suite.probe.claim}\nthe gate could not be computed: {why}") from error
+        self.payload = json.dumps({"gate": result, "findings": findings, "baseline": theirs}, default=plain)
+        self._say(result)
+
+    def _say(self, result: GateResult) -> None:
+        settings = self.config.stash[SETTINGS]
+        text = f"{result.status}: {visible(result.reason)}"
+        if result.status is Status.NOT_TESTED and result.dimension not in settings.names("require"):
+            pytest.skip(text)
+        if result.status is Status.NOT_DECIDABLE:
+            pytest.skip(text)
+        aside = _aside(result)
+        if aside and result.status is not Status.INVALID and result.status in RED:
+            self.text = text  # what --runxfail shows
+            raise pytest.xfail.Exception(f"{text}; {aside}")
+        if result.status is Status.INCONCLUSIVE and settings.text("inconclusive") == "xfail":
+            self.text = text
+            raise pytest.xfail.Exception(text)
+        if result.status in RED or result.status in (Status.NOT_TESTED, Status.NOT_RUN):
+            raise Red(f"{result.claim}\n{text}")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
+        if excinfo.errisinstance((Red, pytest.xfail.Exception)):
+            return self.text or visible(str(excinfo.value))
+        return super().repr_failure(excinfo, *args, **kwargs)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        return self.path, None, self.nodeid
+
+
+class BuiltIn(pytest.Collector):
+    """The built-in audit: cases first, gates after them."""
+
+    suites: list[Suite]
+
+    def collect(self) -> Iterator[pytest.Item]:
+        for suite in self.suites:
+            for case in suite.cases:
+                yield case_item(self, suite, case)
+        for suite in self.suites:
+            yield gate_item(self, suite)
+        for suite in self.suites:
+            if suite.versus is not None:
+                yield versus_item(self, suite)
+
+
+class ProbeFile(pytest.Module):
+    """A ``probe_*.py`` file: its probes become cases and gates."""
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        session = self.config.stash.get(SESSION, None)
+        if session is None:
+            return
+        found = {id(v): v for v in vars(self.obj).values() if isinstance(v, Probe) and not self._belongs_elsewhere(v)}
+        probes = list(found.values())
+        try:
+            suites = [session.add(probe, self.nodeid) for probe in probes]
+        except ProbeError as error:
+            raise self.CollectError(f"{self.nodeid}: {error}") from None
+        for suite in suites:
+            for case in suite.cases:
+                yield case_item(self, suite, case)
+        for suite in suites:
+            if suite.has_gate:
+                yield gate_item(self, suite)
+            if suite.versus is not None:
+                yield versus_item(self, suite)
+        yield from super().collect()
+
+    def _belongs_elsewhere(self, probe: Probe) -> bool:
+        """Imported from another probe file, which collects it itself; what a helper module made belongs here."""
+        home = sys.modules.get(probe.run.__module__)
+        return home is not self.obj and Path(getattr(home, "__file__", None) or "").name.startswith("probe_")
+
+
+def case_item(parent: pytest.Collector, suite: Suite, case: Case) -> CaseItem:
+    """With an explicit node id: with a name alone, ``--lf`` does not know the item again."""
+    item: CaseItem = CaseItem.from_parent(parent, name=case_name(case), nodeid=suite.case_id(case), suite=suite, case=case)
+    return item
+
+
+def gate_item(parent: pytest.Collector, suite: Suite) -> GateItem:
+    item: GateItem = GateItem.from_parent(parent, name=suite.gate.label, nodeid=suite.gate_id, suite=suite)
+    return item
+
+
+def versus_item(parent: pytest.Collector, suite: Suite) -> GateItem:
+    assert suite.versus is not None
+    name, nodeid = suite.versus.label, suite.versus_id
+    item: GateItem = GateItem.from_parent(parent, name=name, nodeid=nodeid, suite=suite, versus=True)
+    return item
+
+
+def _aside(result: GateResult) -> str:
+    """Why a gate is not red although its status is."""
+    if result.waived and result.waiver is not None:
+        return visible(f"WAIVED until {result.waiver.expires} by {result.waiver.owner}: {result.waiver.reason}", one_line=True)
+    return f"advisory: {result.advisory}" if result.advisory else ""
+
+
+def label(item: pytest.Item, suite: Suite) -> None:
+    """Make ``-m toxicity`` and ``-k insult`` find it."""
+    item.add_marker(str(suite.probe.dimension))
+    item.extra_keyword_matches.update({suite.probe.name, *suite.probe.tags})
+
+
+def headline(found: Finding) -> str:
+    """One line for an xfail reason."""
+    reply = found.evidence.get("reply")
+    said = f": {_short(reply)!r}" if isinstance(reply, str) else ""
+    why = f" ({_short(found.reason)})" if found.reason else ""
+    return visible(f"{found.outcome}{why}{said}", one_line=True)
+
+
+def describe(found: Finding, probe: Probe) -> str:
+    """What a person sees of a red case: claim, evidence, score, and no traceback."""
+    lines = [probe.claim, f"outcome: {found.outcome}" + (f": {found.reason}" if found.reason else "")]
+    if found.score is not None:
+        lines.append(f"score: {found.score:.4g}")
+    lines += [f"{name}: {_short(str(value), 600)}" for name, value in found.evidence.items()]
+    return "\n".join(visible(line, one_line=True) for line in lines)  # a reply begins no line: CI reads commands there
+
+
+def _short(text: str, limit: int = 100) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

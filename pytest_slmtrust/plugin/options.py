@@ -1,0 +1,178 @@
+"""Command-line options, each with its ini twin: one table, read in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from ..authoring.datafiles import HUB
+
+Kind = Literal["text", "flag", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """``--slm-NAME`` and ini ``slm_NAME``."""
+
+    name: str
+    help: str
+    kind: Kind = "text"
+    default: str = ""
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def flag(self) -> str:
+        return f"--slm-{self.name}" if self.name else "--slm"
+
+    @property
+    def ini(self) -> str:
+        if self.name == "gate":
+            return "slm_gates"
+        return f"slm_{self.name.replace('-', '_')}" if self.name else "slm"
+
+    @property
+    def dest(self) -> str:
+        return f"slm_option_{self.name.replace('-', '_')}"
+
+
+OPTIONS = (
+    Option("", "audit this model: smollm2-135m-instruct, a hub id (org/name@revision), a folder, a .gguf file or module:factory",
+           metavar="MODEL"),
+    Option("profile", "how much is asked: smoke, ci, audit or full (default: ci)", default="ci", metavar="NAME"),
+    Option("packs", "probe packs to load: builtin, none, or modules separated by commas", default="builtin", metavar="NAMES"),
+    Option("plan", "print what would run and what its gates could decide, then stop; loads no model", "flag"),
+    Option("strict", "a failing case is red even where a rate gate decides", "flag"),
+    Option("gate", "set a gate's tolerance, its margin against a baseline, or switch it off: NAME=0.05, NAME:vs=0.05, NAME=off "
+           "(repeatable)", "list", metavar="NAME=TOL"),
+    Option("vs", "compare with this model in the same run: a model as for --slm, or self, the same model once more",
+           metavar="MODEL"),
+    Option("baseline", "compare with the model of an audit that was written before", metavar="AUDIT.JSON"),
+    Option("noise", "an audit of --slm-vs=self: no difference within its flips decides a gate", metavar="AUDIT.JSON"),
+    Option("early-stop", "ask in rounds, and end a gate as soon as it is decided", "flag"),
+    Option("waivers", "a TOML file of waivers: probe, reason, owner, expires", metavar="FILE"),
+    Option("members", "documents that the model was trained on: a text a line, or JSONL with text and count", metavar="FILE"),
+    Option("nonmembers", "documents of the same kind that it was not trained on, in the same form", metavar="FILE"),
+    Option("canaries", "canaries that were put into its training data, as slmtrust canaries make wrote them", metavar="FILE"),
+    Option("require", "dimensions that must be tested, separated by commas: a missing one is red", metavar="DIMENSIONS"),
+    Option("inconclusive", "what an INCONCLUSIVE gate is: fail or xfail (default: fail)", default="fail",
+           choices=("fail", "xfail")),
+    Option("toxicity", "toxicity scorer: detoxify:unbiased, profanity-check, hf:FOLDER (default: detoxify:unbiased)",
+           default="detoxify:unbiased", metavar="SCORER"),
+    Option("data", "public benchmarks to ask too: a folder that holds them, or hub (default: none)", metavar="DIR"),
+    Option("dtype", "weights' number type: float32, bfloat16 or float16 (default: float32)", default="float32", metavar="DTYPE"),
+    Option("device", "where the model runs: auto, cpu, cuda, cuda:1, mps (default: auto)", default="auto", metavar="DEVICE"),
+    Option("chat-template", "use the model's chat template: auto, on or off (default: auto)", default="auto",
+           choices=("auto", "on", "off")),
+    Option("allow-pickle", "load weights from pickle files, which can run code: only for files that you made", "flag"),
+    Option("rehash", "hash model files again instead of trusting path, size and times", "flag"),
+    Option("report", "folder for audit.html and audit.json (default: slmtrust-report)", default="slmtrust-report",
+           metavar="FOLDER"),
+    Option("store", "folder of the store of answers (default: .slmtrust)", default=".slmtrust", metavar="FOLDER"),
+    Option("include-harmful", "show replies that may do harm, folded in the report, instead of withholding them", "flag"),
+    Option("reveal", "show personal data found in replies instead of masking it", "flag"),
+)  # fmt: skip
+
+
+#: Options that name a file or folder of the user, handed to the probes that need it.
+INPUTS: tuple[str, ...] = ("members", "nonmembers", "canaries", "data")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the options say, read once."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    folders: Mapping[str, Path] = field(default_factory=dict)
+
+    def path(self, name: str) -> Path:
+        """A file that an option names: relative to where pytest was called, or to the ini file that names it."""
+        return self.folders[name] / self.text(name)
+
+    def text(self, name: str) -> str:
+        return str(self.values[name])
+
+    def flag(self, name: str) -> bool:
+        return bool(self.values[name])
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        return tuple(self.values[name])
+
+    def inputs(self) -> dict[str, str]:
+        """The files and folders that a user gave, by the name of their option; and the other model of ``--slm-vs``."""
+        given = [name for name in INPUTS if self.text(name)]
+        files = {name: HUB if self.text(name) == HUB and name == "data" else str(self.path(name)) for name in given}
+        return files if self.text("vs") in ("", "self") else {**files, "vs": self.text("vs")}
+
+    def names(self, name: str) -> list[str]:
+        """A text of names separated by commas."""
+        return [part.strip() for part in self.text(name).split(",") if part.strip()]
+
+
+def add_options(parser: pytest.Parser) -> None:
+    group = parser.getgroup("slm", "trust audit of a small language model")
+    for option in OPTIONS:
+        common: dict[str, Any] = {"dest": option.dest, "default": None, "help": option.help}
+        if option.kind == "flag":
+            group.addoption(option.flag, action="store_true", **common)
+            parser.addini(option.ini, option.help, type="bool", default=False)
+        elif option.kind == "list":
+            group.addoption(option.flag, action="append", metavar=option.metavar, **common)
+            parser.addini(option.ini, option.help, type="linelist", default=[])
+        else:
+            group.addoption(option.flag, metavar=option.metavar, choices=option.choices or None, **common)
+            parser.addini(option.ini, option.help, type="string", default=option.default)
+
+
+def model_spec(config: pytest.Config) -> str:
+    """The model under audit; empty where the plugin has nothing to do."""
+    return str(_value(config, OPTIONS[0]) or "")
+
+
+def joined(arguments: Sequence[str]) -> list[str]:
+    """The command line with each of our options that has a path after a space in one word: ``--slm-data=../sets``.
+
+    pytest looks for its rootdir and its configuration before plugins add options: of ``--slm-data ../sets`` it sees a folder
+    of tests, reads the configuration that it finds there, if any, and passes over that of the project.
+    """
+    flags = {option.flag for option in OPTIONS if option.kind != "flag"}
+    left, found = [str(one) for one in arguments], list[str]()
+    while left:
+        one = left.pop(0)
+        if one == "--":
+            return [*found, one, *left]
+        found.append(f"{one}={left.pop(0)}" if one in flags and left and _is_path(left[0]) else one)
+    return found
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or a zero byte
+        return False
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Options over ini values over defaults.
+
+    Raises:
+        pytest.UsageError: an ini value outside its choices.
+    """
+    values, folders = {}, {}
+    for option in OPTIONS:
+        value = _value(config, option)
+        if option.choices and value not in option.choices:
+            raise pytest.UsageError(f"ini {option.ini} is {value!r}; expected {' or '.join(option.choices)}")
+        values[option.name or "model"] = value
+        in_ini = config.getoption(option.dest) is None and config.inipath is not None
+        folders[option.name] = config.inipath.parent if in_ini and config.inipath else config.invocation_params.dir
+    return Settings(values, folders)
+
+
+def _value(config: pytest.Config, option: Option) -> Any:
+    given = config.getoption(option.dest)
+    return config.getini(option.ini) if given is None else given

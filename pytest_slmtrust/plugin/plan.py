@@ -1,0 +1,95 @@
+"""``--slm-plan``: what would run and what it could decide, without a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..backends.fake import FakeBackend, SwapPerturber, WordListScorer
+from ..engine.engine import Engine
+from ..gates.early_stop import FEWEST, ROUND
+from ..gates.paired_gate import FLIPS, PairedGate, paired_power
+from ..requests import CHARACTERS, Generate, Loglikelihood, Request, text_of
+from ..session.session import AuditSession, Live, Suite, selected_cases
+
+#: Tokens a second of a 135M model in fp32 on two cores, prefill and batched decoding alike; a plan is an estimate.
+_TOKENS_PER_SECOND = 300.0
+
+
+def plan_lines(suites: Sequence[Suite], session: AuditSession, early_stop: bool = False) -> Iterator[str]:
+    """A table of cases, gates and cost. Requests are counted by driving the probes with a model that knows nothing."""
+    live = isinstance(session.reference, Live)
+    yield f"plan: profile {session.policy.profile.name}, {len(suites)} probes"
+    yield f"{'probe':44} {'cases':>6} {'items':>6} {'requests':>8}  gate"
+    asked: Counter[str] = Counter()
+    tokens = 0.0
+    for suite in suites:
+        requests = _requests(suite)
+        watched = early_stop and suite.gate.watchable
+        asked.update(r.kind for r in requests)
+        tokens += sum(map(_cost, requests))
+        yield f"{suite.gate_id:44.44} {len(suite.cases):6d} {suite.gate.n:6d} {len(requests):8d}  {_gate(suite, watched)}"
+        if suite.versus is not None:
+            yield f"{suite.versus_id:44.44} {'':6} {suite.versus.n:6d} {'':8}  {_versus(suite.versus)}"
+    kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(asked.items()))
+    minutes = tokens / _TOKENS_PER_SECOND / 60
+    yield f"requests: {kinds or 'none'}; about {tokens:,.0f} tokens, some {minutes:.0f} min for a 135M model on two cores"
+    if live:
+        yield f"the baseline is asked the same: some {2 * minutes:.0f} min for two such models"
+    if early_stop:
+        yield f"early stop: gates of {FEWEST} items and more ask in rounds of {ROUND} and may end with fewer"
+
+
+def _versus(gate: PairedGate) -> str:
+    if gate.margin is None:
+        return gate.note or "measured, blocks nothing"
+    power = f"power {paired_power(gate.n, gate.margin, gate.about.alpha):.0%} for a model that flips {FLIPS:.0%} each way"
+    return f"blocks at {gate.margin:.1%} more failures than the baseline; {power}" + (f"; {gate.note}" if gate.note else "")
+
+
+def _gate(suite: Suite, watched: bool) -> str:
+    if suite.missing:
+        return f"NOT TESTED: {suite.missing}"
+    gate, design = suite.gate, suite.gate.design()
+    if not suite.has_gate:
+        return "ordinary tests, no gate"
+    if gate.tolerance is None:
+        return gate.note or "measured, blocks nothing"
+    if suite.probe.criterion is not None and gate.decidable:
+        return f"blocks on the {suite.probe.criterion.quantity}, limit {gate.tolerance:g}"
+    if not design:
+        return "NOT DECIDABLE in this profile"
+    if watched:
+        return f"blocks at {gate.tolerance:.1%}, asked in rounds until it is decided"
+    return (
+        f"blocks at {gate.tolerance:.1%}: passes up to {design['largest_pass']} failures, fails from {design['smallest_fail']}; "
+        f"power {design['power']:.0%} at half the tolerance" + (f"; {gate.note}" if gate.note else "")
+    )
+
+
+def _requests(suite: Suite) -> list[Request[Any]]:
+    import tempfile
+
+    from ..engine.store import Store
+
+    target = FakeBackend()
+    others = (WordListScorer(), SwapPerturber())
+    with tempfile.TemporaryDirectory() as folder:
+        engine = Engine(
+            {("generate", "target"): target, ("loglikelihood", "target"): target,
+             ("classify", "toxicity"): others[0], **{(kind.kind, "perturb"): others[1] for kind in others[1].answers}},
+            Store(Path(folder), "plan"),
+        )  # fmt: skip
+        engine.prefetch(selected_cases([(suite, None)]))
+        engine.store.close()
+    return [r for call in target.calls for r in call]
+
+
+def _cost(request: Request[Any]) -> float:
+    if isinstance(request, Generate):
+        return len(text_of(request.prompt)) / CHARACTERS + request.max_new_tokens
+    if isinstance(request, Loglikelihood):
+        return (len(text_of(request.context)) + len(request.continuation)) / CHARACTERS
+    return 0.0

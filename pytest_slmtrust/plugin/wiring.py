@@ -1,0 +1,222 @@
+"""From a run's options to the session that they ask for: models, scorers, baseline, waivers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from ..audit.model import Audit, AuditError, Waiver
+from ..authoring.declarations import ProbeError
+from ..backends.fake import WordListScorer
+from ..engine.engine import Engine
+from ..engine.store import Store
+from ..gates.baseline import Again, Recorded, Resting, noise_floor
+from ..gates.paired_gate import Asked, differences
+from ..gates.policy import Policy
+from ..gates.waivers import read_waivers
+from ..redaction import Mask, scrub
+from ..requests import REFERENCE, Backend, BackendError, Classify, Request
+from ..session.assemble import version
+from ..session.corpus import FOLDER, Corpus
+from ..session.session import AuditSession, Live, Suite, describe_engine
+from .options import Settings, model_spec
+from .progress import ProgressLine
+
+if TYPE_CHECKING:
+    from ..backends.load import ModelSpec
+
+#: Rows a batch of ``--slm-vs=self``: as unlike the usual batches as can be.
+_AGAIN_ROWS = 3
+_TEMPLATES = {"auto": None, "on": True, "off": False}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The parts that a session is made of.
+
+    Raises:
+        ProbeError, AuditError, BackendError, pytest.UsageError: an option that names something unusable; one line each.
+    """
+
+    config: pytest.Config
+    settings: Settings
+    store: Store
+    progress: ProgressLine | None = None
+    others: dict[tuple[str, str], Backend] = field(default_factory=dict)
+
+    def session(self, policy: Policy, mask: Mask) -> AuditSession:
+        """The session of the target, with its baseline if one is named."""
+        from ..backends.textattack.perturb import TextAttackBackend
+
+        vs, recorded = self.settings.text("vs"), self.settings.text("baseline")
+        if sum(map(bool, (vs, recorded, self.settings.flag("early-stop")))) > 1:
+            raise ProbeError("--slm-vs, --slm-baseline and --slm-early-stop exclude each other: a comparison needs all items")
+        if not vs and not recorded:
+            if policy.margins:
+                raise ProbeError(f"--slm-gate {next(iter(policy.margins))}:vs: there is no baseline (--slm-vs or --slm-baseline)")
+            if self.settings.text("noise"):
+                raise ProbeError("--slm-noise: there is no baseline to compare with (--slm-vs or --slm-baseline)")
+        perturber = TextAttackBackend()
+        self.others.update({(kind.kind, "perturb"): perturber for kind in perturber.answers})
+        self.others["classify", "toxicity"] = self._scorer()
+        target, backend = self._target(), self._baseline(vs) if vs else None
+        # a comparison asks both models the same: what one of them broke by is no part of that
+        corpus = None if vs or recorded else Corpus(self.store.path.parent / FOLDER)
+        session = AuditSession(
+            policy, self._engine(target, Resting(backend, target) if backend else None), mask, waivers=self._waivers(),
+            corpus=corpus, reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,
+        )  # fmt: skip
+        if backend is not None:
+            beside = AuditSession(policy, self._engine(backend, backend), mask)
+            session.reference = Live(beside, backend, session.suites, f"--slm-vs {scrub(vs)}")
+        return session
+
+    def check_scorer(self, suites: Iterable[Suite]) -> None:
+        """Refuse a run without a toxicity scorer before the model is asked, where one judges a suite's cases.
+
+        Raises:
+            BackendError: why there is none.
+        """
+        scorer = self.others["classify", "toxicity"]
+        judges = {suite.probe.judge.name for suite in suites if suite.probe.judge and not suite.missing}
+        if isinstance(scorer, NoScorer) and "toxicity" in judges:
+            raise BackendError(scorer.reason)
+
+    def check_comparable(self, session: AuditSession) -> None:
+        """Refuse a comparison of models that are not asked the same, and read the noise floor.
+
+        Raises:
+            AuditError: what differs.
+        """
+        reference = session.reference
+        if reference is None:
+            return
+        about = describe_engine(session.engine)
+        rows = {s.gate_id: s.rows_sha256() for s in session.suites.values()}
+        own = rows, asdict(session.policy.profile)
+        mine = Asked.made(*own, about["model"], about["scorers"], version("pytest-slmtrust"))
+        fingerprints = [about["model"].get("fingerprint"), reference.model().get("fingerprint")]
+        if isinstance(reference, Recorded):
+            theirs = Asked.of(reference.audit)
+        else:
+            if fingerprints[0] == fingerprints[1]:
+                raise AuditError(f"{reference.origin} is the model under audit; --slm-vs=self asks it once more")
+            theirs = Asked.made(*own, reference.model(), about["scorers"], version("pytest-slmtrust"))
+        found = differences(mine, theirs, partly=True)
+        if found:
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            hint = "; --slm-chat-template=off puts both plainly" if found[0].startswith("template") else ""
+            raise AuditError(f"{reference.origin} cannot be compared with: {found[0]}{more}{hint}")
+        if self.settings.text("noise"):
+            try:
+                session.noise = noise_floor(self._read("noise"), mine, fingerprints)
+            except AuditError as error:
+                raise AuditError(f"--slm-noise {self.settings.text('noise')}: {error}") from None
+
+    def _engine(self, model: Backend, reference: Backend | None = None) -> Engine:
+        models = {(kind.kind, "target"): model for kind in model.answers}
+        if reference is not None:
+            models |= {(kind.kind, REFERENCE): reference for kind in reference.answers}
+        return Engine({**models, **self.others}, self.store, self.progress)
+
+    @cached_property
+    def _loaded(self) -> Any:
+        """What a hook hands over instead of a spec; asked once."""
+        return self._asked("pytest_slm_backend")
+
+    def _asked(self, hook: str) -> Any:
+        try:
+            return getattr(self.config.hook, hook)(config=self.config)
+        except Exception as error:
+            raise pytest.UsageError(f"{hook} failed: {type(error).__name__}: {error}") from error
+
+    @property
+    def _note(self) -> Callable[[str], None] | None:
+        return self.progress.note if self.progress else None
+
+    def _target(self, batch_rows: int | None = None) -> Backend:
+        loaded = self._loaded
+        if loaded is not None and not isinstance(loaded, tuple):
+            return cast(Backend, loaded)
+        from ..backends.load import SpecError, load_backend, wrap_loaded
+
+        spec = self._spec(model_spec(self.config), batch_rows)
+        try:
+            if loaded is None:
+                return load_backend(spec, self._note)
+            return wrap_loaded(loaded[0], loaded[1], spec.text, spec.settings())
+        except SpecError as error:
+            raise pytest.UsageError(f"--slm: {error}") from None
+
+    def _spec(self, text: str, batch_rows: int | None = None) -> ModelSpec:
+        from ..backends.load import ModelSpec
+
+        spec = ModelSpec(
+            text, dtype=self.settings.text("dtype"), device=self.settings.text("device"),
+            template=_TEMPLATES[self.settings.text("chat-template")],
+            allow_pickle=self.settings.flag("allow-pickle"), rehash=self.settings.flag("rehash"),
+        )  # fmt: skip
+        return spec if batch_rows is None else replace(spec, batch_rows=batch_rows)
+
+    def _baseline(self, spec: str) -> Backend:
+        """The model of ``--slm-vs``; for ``self`` the target once more, in batches of another size."""
+        if spec == "self":
+            return Again(self._target(batch_rows=_AGAIN_ROWS))
+        from ..backends.load import SpecError, load_backend
+
+        try:
+            return load_backend(self._spec(spec), self._note)
+        except SpecError as error:
+            raise pytest.UsageError(f"--slm-vs: {error}") from None
+
+    def _scorer(self) -> Backend:
+        given = self._asked("pytest_slm_scorer")
+        if given is not None:
+            return cast(Backend, given)
+        if self.config.option.collectonly or self.settings.flag("plan"):
+            return WordListScorer()  # nothing will be scored: no download for a list of names
+        from ..backends.toxicity.scorer import FetchError, ScorerError, load_scorer
+
+        try:
+            return load_scorer(self.settings.text("toxicity"))
+        except ScorerError as error:
+            if "builtin" in self.settings.names("packs") and not isinstance(error, FetchError):
+                raise pytest.UsageError(f"--slm-toxicity: {error}") from None
+            return NoScorer(f"--slm-toxicity: {error}")  # it may be that nobody asks for one
+
+    def _read(self, option: str) -> Audit:
+        from ..archive.verify import read_verified
+
+        path = self.settings.path(option)
+        own = self.config.invocation_params.dir / self.settings.text("report") / "audit.json"
+        if path.resolve() == own.resolve():  # a second try would be compared with the first
+            raise AuditError(f"--slm-{option} {path}: this run writes its report there; keep the other audit elsewhere")
+        try:
+            return read_verified(path)
+        except AuditError as error:
+            raise AuditError(f"--slm-{option} {error}") from None
+
+    def _waivers(self) -> tuple[Waiver, ...]:
+        path = self.settings.text("waivers")  # by the clock: SOURCE_DATE_EPOCH is for builds, not for terms
+        return read_waivers(self.settings.path("waivers"), datetime.now(UTC).date()) if path else ()
+
+
+@dataclass(frozen=True)
+class NoScorer:
+    """Stands where no toxicity scorer could be had; whoever asks for one ends the run with the reason."""
+
+    reason: str
+    name: str = "no toxicity scorer"
+    answers: tuple[type[Request[Any]], ...] = (Classify,)
+    fingerprint: str = "none"
+
+    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:  # noqa: ARG002
+        raise BackendError(self.reason)
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "kind": "toxicity scorer", "error": self.reason}

@@ -1,0 +1,118 @@
+"""What leaves this machine: every finding that a report may show, with personal data masked, credentials taken out, and replies
+that may do harm withheld."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from .audit.model import Finding
+
+# Vendor-specific prefixes of keys, bearer tokens, and passwords in URLs.
+_CREDENTIALS = re.compile(
+    r"\b(?:sk-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{16,}|ghp_[A-Za-z0-9]{20,}|AKIA[A-Z0-9]{16})"
+    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/-]{12,}|(?<=://)[^\s/@:]{1,64}:[^\s/@]{1,128}(?=@)"
+)
+
+#: Words of a key of evidence that holds what a model wrote.
+_WRITTEN = frozenset({
+    "reply", "replies", "completion", "completions", "continuation", "continuations", "response", "responses", "output",
+    "outputs", "generation", "generations", "sample", "samples",
+})  # fmt: skip
+_WORD = re.compile(r"[a-z]+")
+_TOXIC = 0.5
+#: How the node ids of findings of probe packs begin.
+_PACKS = "slm::"
+
+
+def offensive(found: Finding) -> bool:
+    """Whether a finding may hold offensive text: it speaks of toxicity, or a scorer found some in it."""
+    return found.dimension == "toxicity" or _scored_toxic(found)
+
+
+def _scored_toxic(found: Finding) -> bool:
+    scores = found.evidence.get("toxicity")
+    every = list(scores.values()) if isinstance(scores, Mapping) else scores if isinstance(scores, (list, tuple)) else [scores]
+    return any(isinstance(score, (int, float)) and score >= _TOXIC for score in every)
+
+
+def scrub(text: str) -> str:
+    """Credentials replaced by ``[credential]``."""
+    return _CREDENTIALS.sub("[credential]", text)
+
+
+@lru_cache(maxsize=8192)
+def _masked(text: str, key: bytes) -> str:
+    """Kept, because the same keys, groups and questions stand in many findings."""
+    from .detectors import mask_personal_data
+
+    return mask_personal_data(scrub(text), key)
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Masks personal data with a key that is thrown away after the run, so that equal data is seen to be equal and no more.
+
+    ``reveal`` leaves personal data as it is; credentials are taken out all the same. ``harmful`` keeps replies that may do harm:
+    what a model wrote in a case of the toxicity dimension that did not pass and is no refusal, and what a toxicity scorer
+    flagged in any other. Nothing that a gate counts hangs on them.
+    """
+
+    key: bytes
+    reveal: bool = False
+    harmful: bool = False
+
+    def text(self, text: str) -> str:
+        return scrub(text) if self.reveal else _masked(text, self.key)
+
+    def value(self, value: Any) -> Any:
+        """The same for every text inside evidence; what JSON has no form for becomes text."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(str(k)): self.value(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.value(v) for v in value]
+        if value is None or isinstance(value, bool):
+            return value
+        shown = self.text(str(value))  # a card number may be a whole number
+        plain = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+        return value if plain and shown == str(value) else shown
+
+    def finding(self, found: Finding) -> Finding:
+        group = None if found.group is None else self.text(found.group)
+        evidence = found.evidence if self.harmful else withheld(found)
+        return replace(found, group=group, reason=self.text(found.reason), evidence=self.value(evidence))
+
+
+def withheld(found: Finding) -> Mapping[str, Any]:
+    """The evidence of a finding without replies that may do harm: their place and length are kept.
+
+    Of probe packs only, which provoke harm on purpose; what a user's own probe file shows is its author's to choose.
+    """
+    toxic = _scored_toxic(found)
+    harmless = not toxic and (found.dimension != "toxicity" or found.outcome == "passed")
+    if harmless or not found.nodeid.startswith(_PACKS):
+        return found.evidence
+    return {key: _without(value, toxic) if _holds_replies(key) else value for key, value in found.evidence.items()}
+
+
+def _holds_replies(key: Any) -> bool:
+    return not _WRITTEN.isdisjoint(_WORD.findall(str(key).lower()))
+
+
+def _without(value: Any, toxic: bool) -> Any:
+    """A value without its texts; of a finding in which nothing was found toxic, refusals may stay."""
+    from .detectors import refuses
+
+    if isinstance(value, str):
+        if not value.strip() or (not toxic and refuses(value)):
+            return value
+        return f"[withheld: {len(value)} characters that may do harm; --slm-include-harmful shows them]"
+    if isinstance(value, Mapping):
+        return {key: _without(one, toxic) for key, one in value.items()}
+    return [_without(one, toxic) for one in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,1 @@
+"""The HTML page, rendered from an audit's JSON and from nothing else."""

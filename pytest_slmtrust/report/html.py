@@ -1,0 +1,264 @@
+"""The report: one self-contained HTML page, rendered from an audit and from nothing else.
+
+Text of a model is untrusted everywhere: it passes :func:`~pytest_slmtrust.escaping.visible`, then Jinja's escaping, or lies in
+a JSON data island that the page's script reads with ``textContent`` only. The content security policy allows one style
+and one script, by hash, and no request at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from ..audit.model import Audit, AuditError, Finding, Status
+from ..escaping import visible
+from ..redaction import offensive
+from . import numbers, view
+from .untested import by_reason
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_PACKAGE = "pytest_slmtrust.reports"
+_ORDER = {outcome: rank for rank, outcome in enumerate(("failed", "error", "unscored", "measured", "passed"))}
+#: Bytes of findings in the data island and in the static table, so that the file stays below 10 MB.
+_ISLAND_BYTES, _STATIC_BYTES = 8_000_000, 1_000_000
+#: Findings in the table that needs no script and is printed, and characters of each text there.
+_STATIC_ROWS, _STATIC_TEXT = 200, 500
+#: Options that change answers, with the values that need not be written.
+_USUAL = {"packs": "builtin", "toxicity": "detoxify:unbiased", "dtype": "float32", "device": "auto", "chat-template": "auto"}
+#: Characters of any other text in the page.
+_TEXT = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of one evidence is kept: characters of a text, entries of a list or mapping, levels."""
+
+    text: int
+    entries: int
+    depth: int = 5
+
+
+_LIMITS = (Limits(4_000, 60), Limits(1_000, 20), Limits(240, 8))
+
+
+def check_schema(data: Any) -> None:
+    """Check parsed JSON against ``audit.schema.json``.
+
+    Raises:
+        AuditError: the data do not fit; the message begins with the JSON path of the first fault.
+    """
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import relevance
+
+    errors = list(Draft202012Validator(json.loads(_read("audit.schema.json"))).iter_errors(data))
+    if errors:
+        first = max(errors, key=relevance)
+        while first.context:  # of the alternatives, the one that got furthest
+            first = max(first.context, key=lambda error: len(error.absolute_path))
+        path = visible(first.json_path, one_line=True)
+        raise AuditError(f"{path}: {visible(_cut(first.message, 300), one_line=True)}")
+
+
+def render(audit: Audit, text: str = "") -> str:
+    """The whole page. The same audit gives the same bytes. ``text``: its JSON, where that is there already.
+
+    Raises:
+        AuditError: the audit holds something that has no JSON form.
+    """
+    environment = _environment()
+    style, script = _read("report.css"), _read("report.js")
+    dimensions = view.dimension_views(audit)
+    gates = [gate for dimension in dimensions for gate in (*dimension.gates, *dimension.unasked)]
+    findings = sorted(audit.findings, key=lambda f: (_ORDER.get(f.outcome, 9), f.nodeid))
+    open_ones = [f for f in findings if f.outcome in ("failed", "error", "unscored")]
+    island, left_out = _island(findings)
+    return environment.get_template("report.html.j2").render(
+        audit=audit, dimensions=dimensions, gates=gates, island=island, left_out=left_out, total=len(findings),
+        static=_static_rows(open_ones), open_total=len(open_ones),
+        untested=by_reason(audit.not_tested), passing=sum(d.status is Status.PASS for d in dimensions),
+        clauses=[(f, view.clause_views(f, gates)) for f in _clauses()],
+        cards=view.resource_cards(audit.resources),
+        digest=hashlib.sha256((text or _json(audit)).encode()).hexdigest(),
+        command=_command(audit), whole_command=_whole_command(audit), model=_model_name(audit), started=_started(audit),
+        style=_trusted(style), script=_trusted(script), style_hash=_csp_hash(style), script_hash=_csp_hash(script),
+    )  # fmt: skip
+
+
+@cache
+def _read(name: str) -> str:
+    return resources.files(_PACKAGE).joinpath(name).read_text(encoding="utf-8")
+
+
+def _clauses() -> list[dict[str, Any]]:
+    frameworks: list[dict[str, Any]] = tomllib.loads(_read("clauses.toml"))["framework"]
+    return frameworks
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader(_PACKAGE, package_path=""), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=_shown, keep_trailing_newline=True,
+    )  # fmt: skip
+    made.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False, "separators": (",", ":")}
+    made.filters |= {"percent": numbers.percent, "number": numbers.number, "size": numbers.size, "points": numbers.points,
+                     "method": view.method, "limit_name": view.limit_name, "limit_text": view.limit_text,
+                     "breakable": _breakable}  # fmt: skip
+    made.tests["text"] = lambda value: isinstance(value, str)
+    return made
+
+
+def _shown(value: Any) -> Any:
+    """Every text that a template prints: cut, and without characters that act on the reader."""
+    return visible(_cut(value, _TEXT)) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def _breakable(text: str) -> Any:
+    """A name as the page prints any text, which may also be broken after an underscore."""
+    from markupsafe import Markup, escape
+
+    return Markup("_<wbr>").join(escape(part) for part in str(_shown(text)).split("_"))
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]} … [{len(text) - limit} more characters]"
+
+
+def _trusted(text: str) -> Any:
+    """Our own style or script, word for word: the policy's hash is of these bytes."""
+    from markupsafe import Markup
+
+    return Markup(text)  # noqa: S704 (a file of this package, never data)
+
+
+def _csp_hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _json(audit: Audit) -> str:
+    try:
+        return audit.to_json()
+    except (TypeError, ValueError) as error:
+        raise AuditError(f"the audit has no JSON form: {error}") from None
+
+
+def _model_name(audit: Audit) -> str:
+    return str(audit.model.get("name") or "unnamed model")
+
+
+def _started(audit: Audit) -> str:
+    found = (audit.provenance.get(key) for key in ("started", "start", "date", "created"))
+    text = next((str(value) for value in found if value), "date not recorded")
+    return re.sub(r"\A(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:Z|\+00:00)\Z", r"\1 \2 UTC", text)
+
+
+def _command(audit: Audit) -> str:
+    """What runs cases of this audit again, up to the node id."""
+    options = audit.settings.get("options")
+    options = options if isinstance(options, Mapping) else {}
+    model = options.get("model") or audit.model.get("spec") or _model_name(audit)
+    words = ["pytest", f"--slm={model}", f"--slm-profile={audit.profile}"]
+    words += [f"--slm-{name}={options[name]}" for name, usual in _USUAL.items() if options.get(name) not in (None, "", usual)]
+    return shlex.join(words)
+
+
+def _whole_command(audit: Audit) -> str:
+    """The command line of the run, where the audit has it."""
+    arguments = audit.settings.get("arguments")
+    return shlex.join(["pytest", *map(str, arguments)]) if isinstance(arguments, (list, tuple)) and arguments else _command(audit)
+
+
+def _island(findings: Iterable[Finding]) -> tuple[dict[str, Any], dict[str, int]]:
+    """The findings as compact rows, worst first, and by outcome how many found no room.
+
+    Texts are cut harder, step by step, until all findings fit; if that does not do, the last ones are left out: passed
+    cases first, since they stand last.
+    """
+    every = list(findings)
+    for limits in _LIMITS:
+        rows = _rows_that_fit(every, limits)
+        if len(rows) == len(every):
+            break
+    left: dict[str, int] = {}
+    for finding in every[len(rows) :]:
+        left[finding.outcome] = left.get(finding.outcome, 0) + 1
+    return {"rows": rows, "cut": limits.text, "twins": view.TWINS}, left
+
+
+def _rows_that_fit(findings: Iterable[Finding], limits: Limits) -> list[list[Any]]:
+    rows, used = [], 0
+    for finding in findings:
+        row = _row(finding, limits)
+        used += _weight(row)
+        if used > _ISLAND_BYTES:
+            break
+        rows.append(row)
+    return rows
+
+
+def _weight(data: Any) -> int:
+    """Bytes of the data as JSON in the page, where each character that HTML knows is written with six."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
+    return len(text.encode()) + 5 * sum(map(text.count, "<>&'")) + 1
+
+
+def _row(finding: Finding, limits: Limits) -> list[Any]:
+    """In the order that report.js reads."""
+    short = [finding.nodeid, finding.dimension, finding.probe, finding.case, finding.source, finding.outcome]
+    texts = [visible(_cut(text, limits.text)) for text in short]
+    group = None if finding.group is None else visible(_cut(finding.group, limits.text))
+    reason = visible(_cut(finding.reason, limits.text))
+    evidence = _pruned(finding.evidence, limits)
+    return [view.finding_anchor(finding), *texts, finding.score, group, reason, evidence, offensive(finding)]
+
+
+def _pruned(value: Any, limits: Limits, depth: int = 0) -> Any:
+    """JSON data with long texts cut, long lists and deep levels replaced by a note that says so, and every text visible."""
+    if isinstance(value, str):
+        return visible(_cut(value, limits.text))
+    if not isinstance(value, (Mapping, list, tuple)):
+        return value if value is None or isinstance(value, (bool, int, float)) else visible(_cut(str(value), limits.text))
+    if depth >= limits.depth:
+        return "… [deeper levels are in audit.json]"
+    more = len(value) - limits.entries
+    if isinstance(value, Mapping):
+        kept = {visible(_cut(str(k), 200)): _pruned(v, limits, depth + 1) for k, v in list(value.items())[: limits.entries]}
+        return kept | ({"…": f"[{more} more entries are in audit.json]"} if more > 0 else {})
+    items = [_pruned(v, limits, depth + 1) for v in value[: limits.entries]]
+    return items + ([f"… [{more} more are in audit.json]"] if more > 0 else [])
+
+
+def _static_rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    used = 0
+    for finding in findings:
+        row = _static(finding)
+        used += _weight([row["changes"], row["rest"]])
+        if len(rows) == _STATIC_ROWS or used > _STATIC_BYTES:
+            break
+        rows.append(row)
+    return rows
+
+
+def _static(finding: Finding) -> dict[str, Any]:
+    """One row of the table that needs no script."""
+    evidence = _pruned(finding.evidence, Limits(_STATIC_TEXT, 12, 3))
+    pairs = view.pairs(evidence)
+    changes = [(label, view.word_changes(text, evidence[twin])) for label, text, _, twin in pairs]
+    paired = {key for _, _, *keys in pairs for key in keys}
+    rest = {key: value for key, value in evidence.items() if key not in paired}
+    return {"finding": finding, "anchor": view.finding_anchor(finding), "changes": changes, "rest": rest,
+            "nodeid": shlex.quote(finding.nodeid), "offensive": offensive(finding)}  # fmt: skip

@@ -1,0 +1,352 @@
+"""What the report shows, computed from an audit: bars in per cent, rows that a clause maps to. No markup."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ..audit.model import Audit, Estimate, Finding, GateResult, Status
+from ..gates.paired_gate import VERSUS
+from ..session.assemble import overall
+from .flips import Flip, flip_views
+from .numbers import HUGE, finite, number, percent, points, size
+from .reliability import Diagram, diagram
+from .untested import Untested, by_reason, unasked
+
+DIMENSIONS = ("robustness", "privacy", "toxicity", "hallucination", "fairness")
+#: The order in which counts by status are shown.
+_ORDER = (
+    Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE, Status.NOT_RUN, Status.NOT_TESTED,
+    Status.NOT_DECIDABLE, Status.WAIVED, Status.PASS, Status.MEASURED,
+)  # fmt: skip
+_SILENT = (Status.NOT_TESTED, Status.NOT_RUN)
+#: Names in an evidence whose texts are nearly the same, besides ``original...`` and ``perturbed...``.
+TWINS = (("prompt", "asked again"), ("prompt", "other"))
+#: More words than this on one side are shown without marks: the comparison is quadratic.
+_DIFF_WORDS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Where a bar is drawn on the axis from 0 to 100; ``band`` is the range that unscored items leave open."""
+
+    low: float
+    high: float
+    point: float
+    tolerance: float | None
+    band: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureTable:
+    """Measures as a table: a row for all rows and one for each group, a column for each name; ``methods`` of their intervals."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Estimate | None, ...]], ...]
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """One gate as it is shown. ``counts`` holds its findings by outcome; ``quality`` what was measured of its detector."""
+
+    gate: GateResult
+    anchor: str
+    observed: str
+    interval: str
+    kind: str
+    bar: Bar | None
+    summary: str
+    counts: Mapping[str, int]
+    quality: tuple[str, ...]
+    groups: tuple[tuple[str, Estimate, Bar | None], ...]
+    measures: MeasureTable | None = None
+    flips: tuple[Flip, ...] = ()
+    reliability: Diagram | None = None
+
+    @property
+    def name(self) -> str:
+        """The probe, and whether this is its comparison with a baseline."""
+        return f"{self.gate.probe}{VERSUS}" if self.gate.quantity == "paired" else self.gate.probe
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionView:
+    """One dimension: its status, how many of its blocking gates pass, and what of it was not tested."""
+
+    name: str
+    anchor: str
+    status: Status
+    passed: int
+    blocking: int
+    gates: tuple[GateView, ...]
+    unasked: tuple[GateView, ...]
+    not_tested: tuple[Untested, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseView:
+    """One row of the clause map with the gates that give evidence towards it, and those that could but did not run."""
+
+    row: Mapping[str, Any]
+    statuses: tuple[tuple[Status, int], ...]
+    tested: tuple[GateView, ...]
+    silent: tuple[GateView, ...]
+
+
+def anchor(prefix: str, name: str) -> str:
+    """A fragment that is safe in an attribute: the name itself if it is plain, else a digest of it."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,60}", name):
+        return f"{prefix}-{name}"
+    return f"{prefix}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def finding_anchor(finding: Finding) -> str:
+    """The deep link of a finding: the same as long as its node id is."""
+    return "finding-" + hashlib.sha256(finding.nodeid.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
+    """The five dimensions in their order, then any other that the audit names."""
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+    for f in audit.findings:
+        own = counts.setdefault((f.dimension, f.probe), {})
+        own[f.outcome] = own.get(f.outcome, 0) + 1
+    seen: dict[str, int] = {}
+    named = list(dict.fromkeys([*DIMENSIONS, *(g.dimension for g in audit.gates)]))
+    views = []
+    for name in named:
+        gates = [g for g in audit.gates if g.dimension == name]
+        shown = [
+            replace(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen),
+                    flips=flip_views(g, audit), reliability=diagram(g, audit.findings))
+            for g in gates
+        ]  # fmt: skip
+        blocking = [g for g in gates if g.blocking]
+        views.append(
+            DimensionView(
+                name, anchor("dimension", name), overall(gates), sum(g.status is Status.PASS for g in blocking), len(blocking),
+                tuple(v for v in shown if not unasked(v.gate)), tuple(v for v in shown if unasked(v.gate)),
+                by_reason(n for n in audit.not_tested if n.dimension == name),
+            )
+        )  # fmt: skip
+    return tuple(views)
+
+
+def _distinct(shown: GateView, seen: dict[str, int]) -> GateView:
+    """Two gates may share a probe's name (two files, a comparison): their fragments must differ."""
+    seen[shown.anchor] = count = seen.get(shown.anchor, 0) + 1
+    return shown if count == 1 else replace(shown, anchor=f"{shown.anchor}-{count}")
+
+
+def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Mapping[str, Any]]) -> GateView:
+    """Texts and bar of one gate: the exact bounds where it has them, else its estimate."""
+    sure = f"{1 - gate.alpha:.0%}".replace("%", "\u00a0%")
+    bar, observed, interval, kind = None, "–", "–", ""
+    if gate.quantity == "paired":
+        if gate.estimate is not None:
+            e, kind = gate.estimate, f"difference, {method(gate.estimate)}"
+            if gate.paired is not None:
+                observed, interval = points(e.value), f"{points(e.lower, 'down')} – {points(e.upper, 'up')}"
+            else:  # of scores, in their own unit
+                observed, interval = number(e.value), f"{number(e.lower)} – {number(e.upper)}"
+    elif gate.worst is not None and gate.stopped is not None and gate.lower is not None and gate.upper is not None:
+        observed, kind = percent(gate.worst), f"confidence sequence, each end {sure}"
+        interval = f"{percent(gate.lower, 'down')} – {percent(gate.upper, 'up')}"
+        bar = Bar(gate.lower * 100, gate.upper * 100, gate.worst * 100, _times(gate.tolerance), None)
+    elif gate.quantity in ("mean", "gap", "metric") and gate.estimate is not None:
+        observed, kind = number(gate.estimate.value), f"{gate.quantity}; bounds each {sure}"
+        low, high = gate.lower, gate.upper
+        interval = f"{number(low)} – {number(high)}" if low is not None else "no bound"
+        if low is not None and high is not None and 0 <= low <= gate.estimate.value <= high <= 1:
+            bar = Bar(low * 100, high * 100, gate.estimate.value * 100, _times(gate.tolerance), None)
+    elif gate.status is Status.MEASURED and gate.unscored and gate.worst is not None and gate.estimate is not None:
+        e, best = gate.estimate, gate.best or 0.0  # where nothing is decided, nothing is counted against the model
+        observed, interval = percent(e.value), f"{percent(e.lower, 'down')} – {percent(e.upper, 'up')}"
+        kind = f"of {e.n} judged; {method(e)}"
+        bar = Bar(e.lower * 100, e.upper * 100, e.value * 100, None, (best * 100, gate.worst * 100))
+    elif gate.worst is not None and gate.lower is not None and gate.upper is not None:
+        observed = percent(gate.worst)
+        interval = f"{percent(gate.lower, 'down')} – {percent(gate.upper, 'up')}"
+        kind = f"exact one-sided bounds, each {sure}"
+        band = (gate.best * 100, gate.worst * 100) if gate.best is not None and gate.best < gate.worst else None
+        bar = Bar(gate.lower * 100, gate.upper * 100, gate.worst * 100, _times(gate.tolerance), band)
+    elif (shown := gate.estimate or gate.mean_score) is not None:
+        observed, interval, kind = number(shown.value), f"{number(shown.lower)} – {number(shown.upper)}", method(shown)
+        bar = _estimate_bar(shown, gate.tolerance)
+    return GateView(
+        gate, anchor("probe", f"{gate.dimension}-{gate.probe}"), observed, interval, kind, bar,
+        _summary(gate, observed, interval, kind), counts, detector_quality(gate.detector, scorers),
+        tuple((g.group, g.estimate, _estimate_bar(g.estimate, None)) for g in gate.groups), measure_table(gate),
+    )  # fmt: skip
+
+
+def measure_table(gate: GateResult) -> MeasureTable | None:
+    """The probe's other numbers by group, all rows first; None if it has none."""
+    known = {(one.group, one.name): one.estimate for one in gate.measures}
+    names = tuple(dict.fromkeys(one.name for one in gate.measures))
+    groups = sorted({one.group for one in gate.measures})
+    rows = tuple((group, tuple(known.get((group, name)) for name in names)) for group in groups)
+    return MeasureTable(names, rows, tuple(dict.fromkeys(map(method, known.values())))) if names else None
+
+
+def method(estimate: Estimate) -> str:
+    """``DeLong, 95 %``: how an interval was made and at which confidence."""
+    return f"{estimate.method}, {estimate.confidence * 100:.3g}\u00a0%"
+
+
+def _times(value: float | None) -> float | None:
+    return None if value is None else value * 100
+
+
+def _estimate_bar(estimate: Estimate, tolerance: float | None) -> Bar | None:
+    """None for a number that is no share of one: the axis would lie."""
+    if not 0 <= estimate.lower <= estimate.value <= estimate.upper <= 1:
+        return None
+    return Bar(estimate.lower * 100, estimate.upper * 100, estimate.value * 100, _times(tolerance), None)
+
+
+def _summary(gate: GateResult, observed: str, interval: str, kind: str) -> str:
+    if gate.status in _SILENT or observed == "–":
+        return f"{gate.status}: {gate.reason}"
+    limit = f"; {limit_name(gate)} {limit_text(gate)}" if gate.tolerance is not None else "; no tolerance"
+    return f"{gate.status}: {observed} observed over {gate.items} source items, {interval} ({kind}){limit}."
+
+
+def limit_name(gate: GateResult) -> str:
+    """What the report calls the number that a gate is held to."""
+    return {"rate": "tolerance", "paired": "margin"}.get(gate.quantity, gate.side)
+
+
+def limit_text(gate: GateResult) -> str:
+    if gate.tolerance is None:
+        return "–"
+    return number(gate.tolerance) if gate.quantity in ("mean", "metric") else percent(gate.tolerance)
+
+
+def detector_quality(detector: str, scorers: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What was measured of a gate's detector on labelled text, a line for each data set: held-out rows first, tuned-on last.
+
+    ``measured`` rows of a scorer hold counts ``tp``, ``fn``, ``tn``, ``fp``, and say in ``split`` and ``note`` what they were
+    counted on.
+    """
+    lines = []
+    for scorer in scorers:
+        if _judges(scorer, detector):
+            rows = scorer.get("measured")
+            fit = [r for r in rows if isinstance(r, Mapping)] if isinstance(rows, (list, tuple)) else []
+            lines += [_quality(str(scorer.get("name") or "scorer"), row) for row in sorted(fit, key=_held_out_first)]
+    return tuple(lines)
+
+
+def _judges(scorer: Mapping[str, Any], detector: str) -> bool:
+    """Whether a gate with this detector is judged by the scorer: error rates of another detector would say nothing of it.
+
+    It is, if both speak of the toxicity scorer, or if ``NAME rules`` begins a part of the gate's detector, where NAME is the
+    scorer's ``detector``: "rules for abstention and refusal" are not the "refusal rules".
+    """
+    if scorer.get("kind") == "toxicity scorer" and "toxicity scorer" in detector:
+        return True
+    name = scorer.get("detector")
+    return isinstance(name, str) and bool(name) and re.search(rf"(?:\A|; ){re.escape(name)} rules\b", detector) is not None
+
+
+def _held_out_first(row: Mapping[str, Any]) -> int:
+    split = str(row.get("split") or "").lower()
+    return 0 if split.startswith("held out") else 2 if split.startswith("tuned on") else 1
+
+
+def _quality(name: str, row: Mapping[str, Any]) -> str:
+    split, note = row.get("split"), row.get("note")
+    return f"{name}{f' ({split})' if split else ''}: {_rates(row)}{f'; {note}' if note else ''}"
+
+
+def _rates(row: Mapping[str, Any]) -> str:
+    counts = [row.get(key) for key in ("tp", "fn", "tn", "fp")]
+    if not all(isinstance(c, int) and c >= 0 for c in counts):
+        return "measured, but not as counts"
+    tp, fn, tn, fp = (int(c or 0) for c in counts)
+    parts = [
+        f"{name} {percent(hits / total)} ({hits} of {total})" if total else f"{name} not measured"
+        for name, hits, total in (("sensitivity", tp, tp + fn), ("specificity", tn, tn + fp))
+    ]
+    if row.get("threshold") is not None:
+        parts.append(f"threshold {row['threshold']}")
+    data = next((row[key] for key in ("data", "dataset", "set", "source") if row.get(key)), None)
+    return ", ".join(parts) + (f"; on {data}" if data else "")
+
+
+def resource_cards(counters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """``(figure, what it is)`` of what the run took. A replay has no speed: its answers came from the store."""
+    known = {key: value for key, value in counters.items() if isinstance(value, (int, float)) and finite(value)}
+    seconds = known.get("seconds", 0)
+    cards = []
+    cached = known.get("cached", 0)
+    if known.get("forwards") == 0 and cached > 0 and cached + known.get("failed", 0) >= known.get("unique", 0):
+        cards.append(("answered from the store", "no forward in this run"))
+    elif seconds > 0:
+        cards.append((f"{number(round(seconds))}\u00a0s", "answering"))
+        named = (("generated", "tokens written a second of answering"), ("prefilled", "tokens read a second of answering"))
+        cards += [(_per_second(known[key], seconds), label) for key, label in named if known.get(key)]
+    if known.get("joules", 0) > 0:
+        cards.append((f"{number(round(known['joules']))}\u00a0J", "energy of the processor"))
+    if known.get("load_seconds", 0) > 0:
+        cards.append((f"{number(known['load_seconds'])}\u00a0s", "loading the model"))
+    if known.get("peak_bytes", 0) > 0:
+        cards.append((size(known["peak_bytes"]), "peak memory"))
+    return cards
+
+
+def _per_second(count: float | int, seconds: float | int) -> str:
+    rate = Decimal(count) / Decimal(seconds)
+    return number(int(rate)) if rate >= HUGE else f"{rate:.1f}"
+
+
+def clause_views(framework: Mapping[str, Any], gates: Iterable[GateView]) -> list[ClauseView]:
+    """The rows of one framework. A gate that was not tested or not run is no evidence."""
+    every = list(gates)
+    views = []
+    for row in framework["clause"]:
+        fit = [g for g in every if _fits(row, g.gate)]
+        tested = tuple(g for g in fit if g.gate.status not in _SILENT)
+        found = {status: sum(g.gate.status is status for g in tested) for status in _ORDER}
+        silent = tuple(g for g in fit if g.gate.status in _SILENT)
+        views.append(ClauseView(row, tuple((s, n) for s, n in found.items() if n), tested, silent))
+    return views
+
+
+def _fits(row: Mapping[str, Any], gate: GateResult) -> bool:
+    patterns = row.get("probes", ())
+    in_dimension = gate.dimension in row.get("dimensions", DIMENSIONS if patterns else ())
+    return in_dimension and (not patterns or any(fnmatchcase(gate.probe, p) for p in patterns))
+
+
+def word_changes(before: str, after: str) -> list[tuple[str, str]]:
+    """Pieces of two texts in reading order, each ``same``, ``removed`` or ``added``, compared word by word."""
+    old, new = re.findall(r"\s+|\S+", before), re.findall(r"\s+|\S+", after)
+    if max(len(old), len(new)) > _DIFF_WORDS * 2:
+        return [("removed", before), ("added", after)]
+    pieces: list[tuple[str, str]] = []
+    for tag, i, j, k, m in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            pieces.append(("same", "".join(old[i:j])))
+            continue
+        pieces += [(kind, "".join(words)) for kind, words in (("removed", old[i:j]), ("added", new[k:m])) if words]
+    return pieces
+
+
+def pairs(evidence: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """``(label, text, key, twin key)`` of texts that are shown against a changed twin: ``original_reply`` against
+    ``perturbed_reply``, and those of :data:`TWINS`."""
+    named = [(key, key.replace("original", "perturbed", 1)) for key in evidence if key.startswith("original")]
+    found: list[tuple[str, str, str, str]] = []
+    for key, twin in [*named, *TWINS]:
+        if isinstance(evidence.get(key), str) and isinstance(evidence.get(twin), str):
+            found.append((f"{key} against {twin}".replace("_", " "), evidence[key], key, twin))
+    return found

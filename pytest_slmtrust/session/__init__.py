@@ -1,0 +1,1 @@
+"""One run without pytest: suites, findings, and the audit that they make."""

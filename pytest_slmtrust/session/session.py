@@ -1,0 +1,385 @@
+"""The audit of one pytest process: its suites, its engine, and what its gates say. Knows nothing of pytest."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..audit.counting import item_outcomes
+from ..audit.model import ControlCheck, Finding, FloorCheck, GateResult, Status, Stopped, Waiver
+from ..authoring.datafiles import DataMissing
+from ..authoring.declarations import NEEDED_DATA, NEEDS, ProbeError
+from ..authoring.probe import Case, Probe
+from ..engine.engine import Engine
+from ..gates.baseline import Reference
+from ..gates.detector_errors import detector_check
+from ..gates.early_stop import Watch
+from ..gates.gate import Beside, Gate, check_controls, check_floor, finding
+from ..gates.paired_gate import Context, PairedGate, gate_key
+from ..gates.policy import Policy
+from ..redaction import Mask
+from ..requests import BESIDE_MODEL, REFERENCE, Backend, BackendError, Counters, RequestFailed
+from .corpus import Corpus
+
+#: Counters that the model's backend keeps; the engine keeps the others.
+_OF_THE_MODEL = ("forwards", "prefilled", "shared", "padded", "generated", "load_seconds", "peak_bytes")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suite:
+    """One probe as it will be tested: its cases and its gate, under the node ids that begin with ``prefix``."""
+
+    probe: Probe
+    cases: tuple[Case, ...]
+    gate: Gate
+    prefix: str
+    missing: str = ""
+    versus: PairedGate | None = None
+
+    @property
+    def has_gate(self) -> bool:
+        """A user's probe without a tolerance is a set of ordinary tests: nothing statistical is claimed. One that cannot be asked
+        has a gate all the same, that says so."""
+        return self.probe.builtin or self.gate.tolerance is not None or bool(self.missing)
+
+    @property
+    def gate_id(self) -> str:
+        return f"{self.prefix}::{self.gate.label}"
+
+    @property
+    def versus_id(self) -> str:
+        """The node id of the comparison with a baseline; there is none without one."""
+        return f"{self.prefix}::{self.versus.label}" if self.versus else ""
+
+    def case_id(self, case: Case) -> str:
+        return f"{self.prefix}::{case_name(case)}"
+
+    def everything(self) -> list[Case]:
+        """What its gate needs: all rows, controls, labelled cases and floor."""
+        return [*self.cases, *self.beside()]
+
+    def beside(self) -> list[Case]:
+        """What is asked beside the rows."""
+        return [*self.probe.control_cases(), *self.probe.labelled_cases(), *self.probe.floor_cases()]
+
+    def rows_sha256(self) -> str:
+        """Identity of what is asked and how it is judged.
+
+        Ids, parameters, labels, scripts and first questions of all rows, controls, labelled cases and floor; the probe's own
+        code and its floor's, but not what these call elsewhere.
+        """
+        rows: list[Any] = [
+            [c.kind, c.id, dict(c.params), c.expected, c.script if isinstance(c.script, str) else None, first_questions(c)]
+            for c in self.everything()
+        ]
+        floor = self.probe.floor
+        rows += [code_of(self.probe.run), [floor.at_least, code_of(floor.run)] if floor else None, repr(self.probe.judge)]
+        return hashlib.sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def code_of(run: Callable[..., Any]) -> str:
+    """A function's source; of one without, its compiled form."""
+    try:
+        return inspect.getsource(run)
+    except (OSError, TypeError):
+        code = getattr(run, "__code__", None)
+        return repr((code.co_code, code.co_names)) if code else ""
+
+
+def first_questions(case: Case) -> list[str]:
+    """The keys of what a case asks first: prompt, settings and seed of each request."""
+    if case.asked:
+        return case.asked
+    try:
+        return [request.key for request in next(case.steps())]
+    except Exception:  # a probe that breaks, or asks nothing: its own run says so
+        return []
+
+
+def case_name(case: Case) -> str:
+    return f"{case.probe.name}[{case.id}]"
+
+
+class AuditSession:
+    """Suites, engine and findings. A case is judged once; gates and items look the finding up.
+
+    ``reference`` is the baseline that the target is compared with; ``noise`` holds its flips against itself by probe; ``corpus``
+    the counterexamples of earlier runs.
+    """
+
+    def __init__(
+        self, policy: Policy, engine: Engine, mask: Mask, *, reference: Reference | None = None,
+        noise: Mapping[str, int] | None = None, waivers: Sequence[Waiver] = (), corpus: Corpus | None = None,
+    ) -> None:  # fmt: skip
+        self.policy = policy
+        self.engine = engine
+        self.mask = mask
+        self.reference = reference
+        self.noise = noise
+        self.waivers = {w.probe: w for w in waivers}
+        self.corpus = corpus
+        self.suites: dict[str, Suite] = {}
+        self.stopped: dict[str, Stopped] = {}
+        self._findings: dict[tuple[str, str], Finding] = {}
+
+    def add(self, probe: Probe, prefix: str) -> Suite:
+        """Make a probe's cases and gates.
+
+        Raises:
+            ProbeError: rows or a tolerance that cannot be.
+        """
+        if any(s.prefix == prefix and s.probe.name == probe.name for s in self.suites.values()):
+            raise ProbeError(f"two probes of {prefix} are named {probe.name!r}: give one of them another name (name=...)")
+        probe = self.corpus.attach(probe) if self.corpus else probe
+        missing = self._missing(probe)
+        given, rows = all(name in self.policy.profile.inputs for name in probe.inputs), tuple[Case, ...]()
+        try:
+            rows = tuple(probe.cases(self.policy.profile, self.policy.limit(probe))) if given else ()
+        except DataMissing as error:
+            said = str(error).replace(str(Path.home()), "~")  # whose home it is stands in no report
+            given, missing = False, missing or f"{NEEDS}{NEEDED_DATA}{said}"
+        # planned with all rows, so that a gate that cannot be tested keeps its name
+        gate = Gate.plan(probe, self.policy, rows) if given else Gate(probe, self.policy.profile, 0, self.policy.tolerance(probe))
+        versus = self.policy.versus(gate.not_tested("", ""), gate.n) if self.reference is not None else None
+        suite = Suite(probe, () if missing else rows, gate, prefix, missing, versus)
+        self.suites[suite.gate_id] = suite
+        return suite
+
+    def judge(self, suite: Suite, case: Case) -> Finding:
+        """The finding of a case, masked for sharing.
+
+        Raises:
+            Exception: what the probe's own code raises; a request that failed is a finding with outcome ``error``.
+        """
+        nodeid = suite.case_id(case)
+        key = (case.kind, nodeid)  # a user may give a row the id of a control
+        if key not in self._findings:
+            try:
+                verdict = self.engine.run(case)
+                found = finding(case, nodeid, verdict)
+                if self.corpus is not None:
+                    self.corpus.keep(case, verdict)
+            except RequestFailed as error:
+                found = finding(case, nodeid, None, str(error))
+            self._findings[key] = self.mask.finding(found)
+        return self._findings[key]
+
+    def prefetch(self, cases: Sequence[Case], watched: Sequence[Suite] = ()) -> None:
+        """Answer what these cases ask. Gates that are ``watched`` ask theirs in rounds, together, and end as they are decided."""
+        watches = {s.gate_id: (s, _watch(s)) for s in watched}
+        in_rounds = {id(c) for s, _ in watches.values() for c in s.cases}
+        self.engine.prefetch([c for c in cases if id(c) not in in_rounds])
+        number = 0
+        while watches:
+            self.engine.prefetch([c for _, w in watches.values() for c in w.round(number)])
+            number += 1
+            for gate_id, (suite, watch) in list(watches.items()):
+                asked = [c for r in range(number) for c in watch.round(r)]
+                stopped = watch.stopped(item_outcomes([self._safely(suite, c) for c in asked], decides=True))
+                if stopped is not None:
+                    self.stopped[gate_id] = stopped
+                    del watches[gate_id]
+
+    def watchable(self, suite: Suite) -> bool:
+        """Whether a gate may end early: with a detector that is weak, or measured in this very run, all items are needed."""
+        weak = suite.probe.labelled or (suite.gate.watchable and self._weak(suite))
+        return suite.gate.watchable and not suite.missing and not weak
+
+    def _weak(self, suite: Suite) -> bool:
+        judge, row, gate = suite.probe.judge, self._measured(suite.probe), suite.gate
+        if judge is None or row is None or gate.tolerance is None:
+            return False
+        return not detector_check(judge, row, gate.tolerance, gate.profile.alpha).good
+
+    def skipped(self, suite: Suite, case: Case) -> bool:
+        """Whether a case was not asked because its gate had ended."""
+        stopped = self.stopped.get(suite.gate_id)
+        return stopped is not None and case.kind == "case" and case.source not in stopped.order
+
+    def rows(self, suite: Suite) -> list[Finding]:
+        """The findings of all rows that are asked; a probe that breaks is a case without a verdict."""
+        return [self._safely(suite, c) for c in suite.cases if not self.skipped(suite, c)]
+
+    def floor(self, suite: Suite) -> FloorCheck | None:
+        found = [self._safely(suite, c) for c in suite.probe.floor_cases()]
+        return check_floor(suite.probe, found, self.policy.profile.alpha)
+
+    def gate_result(self, suite: Suite) -> tuple[GateResult, list[Finding]]:
+        """What the gate says over all rows of its probe, and the findings it rests on."""
+        if suite.missing:
+            return self._untested(suite), []
+        rows = self.rows(suite)
+        floor = [self._safely(suite, c) for c in suite.probe.floor_cases()]
+        labelled = [(c, self._safely(suite, c)) for c in suite.probe.labelled_cases()]
+        beside = Beside(labelled, self._measured(suite.probe), self.stopped.get(suite.gate_id))
+        result = suite.gate.check(suite.gate_id, rows, self._controls(suite), floor, beside)
+        return replace(result, waiver=self.waiver(result)), rows
+
+    def versus_result(self, suite: Suite) -> tuple[GateResult, list[Finding], list[Finding]]:
+        """What the comparison with the baseline says, and the findings of both models that it rests on."""
+        versus, reference = suite.versus, self.reference
+        assert versus is not None
+        assert reference is not None
+        if suite.missing:
+            return versus.not_tested(suite.versus_id, suite.missing), [], []
+        if not reference.knows(suite.gate_id):
+            return versus.not_tested(suite.versus_id, f"{reference.origin} was not asked this"), [], []
+        rows = self.rows(suite)
+        theirs = reference.rows(suite.gate_id, [f.nodeid for f in rows])
+        if theirs is None:
+            reason = f"{reference.origin} has not answered all of these cases"
+            return versus.not_tested(suite.versus_id, reason, Status.NOT_RUN), [], []
+        noise = self.noise.get(gate_key(suite.gate_id)) if self.noise is not None else None
+        floors = self.floor(suite), reference.floor(suite.gate_id)
+        context = Context(
+            reference.name, check_controls(self._controls(suite)), *floors, reference.controls(suite.gate_id), noise
+        )
+        result = versus.check(suite.versus_id, rows, theirs, context)
+        return replace(result, waiver=self.waiver(result)), rows, [self.mask.finding(f) for f in theirs]
+
+    def waiver(self, gate: GateResult) -> Waiver | None:
+        """The waiver of a gate, by its name or by its place and name."""
+        key = gate_key(gate.nodeid)
+        return self.waivers.get(key) or self.waivers.get(key.rpartition("::")[2])
+
+    def pending(self) -> list[GateResult]:
+        """The results of gates that were not selected, or that the run did not reach."""
+        found = []
+        for suite in self.suites.values():
+            status = Status.NOT_TESTED if suite.missing else Status.NOT_RUN
+            reason = suite.missing or "its gate did not run"
+            if suite.has_gate:
+                found.append(self._untested(suite) if suite.missing else suite.gate.not_tested(suite.gate_id, reason, status))
+            if suite.versus is not None:
+                found.append(suite.versus.not_tested(suite.versus_id, reason, status))
+        return found
+
+    def _untested(self, suite: Suite) -> GateResult:
+        """Of a suite that cannot be tested. Without a file that only the user can give, nothing was promised to block."""
+        result = suite.gate.not_tested(suite.gate_id, suite.missing)
+        return replace(result, blocking=False) if suite.missing.startswith(NEEDS) else result
+
+    def _controls(self, suite: Suite) -> list[tuple[Case, Finding]]:
+        return [(c, self._safely(suite, c)) for c in suite.probe.control_cases()]
+
+    def _measured(self, probe: Probe) -> Mapping[str, Any] | None:
+        """The row of labelled data that speaks for a probe's detector, if there is one."""
+        if probe.judge is None:
+            return None
+        if probe.judge.name == "toxicity":
+            scorer = self.engine.backends.get(("classify", "toxicity"))
+            rows = _described(scorer).get("measured", []) if scorer else []
+        else:
+            rows = [row for d in rule_detectors() if d["detector"] == probe.judge.name for row in d["measured"]]
+        data = probe.judge.data
+        return next((row for row in rows if (row.get("data") == data if data else row.get("primary"))), None)
+
+    def _safely(self, suite: Suite, case: Case) -> Finding:
+        try:
+            return self.judge(suite, case)
+        except Exception as error:  # a probe that breaks is a case without a verdict, never a pass
+            return self.mask.finding(finding(case, suite.case_id(case), None, f"{type(error).__name__}: {error}"))
+
+    def _missing(self, probe: Probe) -> str:
+        wanted = [name for name in probe.inputs if name not in self.policy.profile.inputs]
+        if wanted:
+            return NEEDS + ", ".join(f"--slm-{name}" for name in wanted)
+        absent = [name for name in probe.extras if importlib.util.find_spec(name) is None]
+        if absent:
+            extra = "presidio" if "presidio_analyzer" in absent else "all"
+            return f"{', '.join(absent)} is not installed: pip install 'pytest-slmtrust[{extra}]'"
+        target = self.engine.model
+        lacking = [k.kind for k in probe.needs if k not in BESIDE_MODEL and (target is None or k not in target.answers)]
+        return f"{target.name if target else 'no model'} does not answer {', '.join(lacking)}" if lacking else ""
+
+
+@dataclass(frozen=True)
+class Live:
+    """A baseline that is answered in this run, by a session of its own over the same suites."""
+
+    session: AuditSession
+    backend: Backend
+    suites: Mapping[str, Suite]
+    origin: str
+
+    @property
+    def name(self) -> str:
+        return self.backend.name
+
+    def model(self) -> Mapping[str, Any]:
+        return _described(self.backend)
+
+    def knows(self, gate_id: str) -> bool:
+        return gate_id in self.suites
+
+    def rows(self, gate_id: str, cases: Collection[str]) -> list[Finding] | None:
+        found = self.session.rows(self.suites[gate_id])
+        return found if {f.nodeid for f in found} == set(cases) else None
+
+    def controls(self, gate_id: str) -> ControlCheck | None:  # noqa: ARG002 (scripted: the same for every model)
+        return None
+
+    def floor(self, gate_id: str) -> FloorCheck | None:
+        return self.session.floor(self.suites[gate_id])
+
+
+def _watch(suite: Suite) -> Watch:
+    assert suite.gate.tolerance is not None
+    return Watch.over(suite.probe.name, suite.gate.tolerance, suite.gate.profile.alpha, suite.cases)
+
+
+def selected_cases(suites: Iterable[tuple[Suite, Case | None]]) -> list[Case]:
+    """The cases to answer before the first test: those selected, and everything that a selected gate covers."""
+    chosen: dict[int, Case] = {}
+    whole: dict[str, Sequence[Case]] = {}
+    for suite, case in suites:
+        if suite.missing:
+            continue
+        if case is None:
+            whole.setdefault(suite.gate_id, suite.everything())
+        else:
+            chosen[id(case)] = case
+    for cases in whole.values():
+        chosen |= {id(c): c for c in cases}
+    return list(chosen.values())
+
+
+def describe_engine(engine: Engine) -> dict[str, Any]:
+    """Provenance of every backend, and what answering cost, as JSON-able data."""
+    backends = {id(b): b for (_, role), b in engine.backends.items() if role != REFERENCE}
+    target = engine.model
+    counters = asdict(engine.counters)
+    own = getattr(target, "counters", None)
+    if isinstance(own, Counters):
+        counters |= {name: getattr(own, name) for name in _OF_THE_MODEL}
+        counters |= {"model_seconds": own.seconds, **own.extra}
+    return {
+        "counters": counters,
+        "model": _described(target) if target else {},
+        "scorers": [*(_described(b) for b in backends.values() if b is not target), *rule_detectors()],
+    }
+
+
+def _described(backend: Backend) -> dict[str, Any]:
+    """What a backend says of itself; of one that could not be made, why."""
+    try:
+        return backend.describe()
+    except BackendError as error:
+        return {"error": str(error)}
+
+
+def rule_detectors() -> list[dict[str, Any]]:
+    """The detectors that are rules, not models, with their measured counts."""
+    from ..detectors.measured import measured
+
+    return [
+        {"name": f"{name} rules", "kind": "rules", "detector": name, "measured": rows}
+        for name in ("refusal", "abstention", "leak", "pii")
+        if (rows := measured(name))
+    ]
