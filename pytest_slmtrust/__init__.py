@@ -3,9 +3,10 @@
 A probe asks requests and returns a verdict; see the README for one in ten lines.
 """
 
+from .audit.dimension import Dimension
 from .audit.model import Estimate, Finding, Measure
 from .authoring.datafiles import DataFile, from_csv, from_json
-from .authoring.declarations import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Reading, Row, Verdict
+from .authoring.declarations import Control, Criterion, Floor, Judge, ProbeError, Profile, Reading, Row, Verdict
 from .authoring.probe import Case, Probe, probe
 from .authoring.properties import holds_under
 from .requests import (

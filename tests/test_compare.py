@@ -12,6 +12,7 @@ from test_gates import findings, gate
 
 from pytest_slmtrust.audit.counting import ItemOutcome
 from pytest_slmtrust.audit.model import Audit, ControlCheck, Finding, FloorCheck, GateResult, PairCounts, Status
+from pytest_slmtrust.audit.nodeids import gate_key
 from pytest_slmtrust.gates.paired_gate import (
     Asked,
     Context,
@@ -19,7 +20,6 @@ from pytest_slmtrust.gates.paired_gate import (
     Reading,
     count,
     differences,
-    gate_key,
     paired_power,
     score_difference,
     smallest_margin,

@@ -14,7 +14,7 @@ from test_versus import CONFTEST, OPTIONS, PROBE
 
 from pytest_slmtrust.archive.verify import problems, read_verified
 from pytest_slmtrust.audit.model import Audit, AuditError, canonical
-from pytest_slmtrust.session.assemble import overall, sentence
+from pytest_slmtrust.audit.verdict import overall, sentence
 
 Data = dict[str, Any]
 

@@ -11,8 +11,8 @@ from sample_audit import rate_gate
 
 from pytest_slmtrust import ProbeError
 from pytest_slmtrust.audit.model import GateResult, Status, Waiver
+from pytest_slmtrust.audit.verdict import overall, sentence
 from pytest_slmtrust.gates.waivers import check_waivers, read_waivers
-from pytest_slmtrust.session.assemble import overall, sentence
 
 GOOD = """
 [[waiver]]

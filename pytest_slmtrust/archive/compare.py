@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..audit.dimension import Dimension
 from ..audit.model import Audit, AuditError, Baseline, ControlCheck, Finding, GateResult, Status
-from ..authoring.declarations import Dimension
+from ..audit.nodeids import VERSUS, gate_key
+from ..audit.verdict import adjusted, not_tested, overall, sentence
 from ..gates.baseline import Recorded, noise_floor
-from ..gates.paired_gate import VERSUS, Asked, Context, PairedGate, differences, gate_key
-from ..session.assemble import adjusted, not_tested, overall, sentence
+from ..gates.paired_gate import Asked, Context, PairedGate, differences
 from .verify import findings_of
 
 

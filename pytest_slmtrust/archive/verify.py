@@ -13,15 +13,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from ..audit.dimension import Dimension
 from ..audit.model import Audit, AuditError, ControlCheck, DetectorCheck, Finding, FloorCheck, GateResult, Status, Stopped
-from ..authoring.declarations import NEEDED_DATA, NEEDS, Criterion, Dimension, Profile, Reading
+from ..audit.nodeids import VERSUS, gate_key
+from ..audit.verdict import adjusted, not_tested, overall, sentence
+from ..authoring.declarations import NEEDED_DATA, NEEDS, Criterion, Profile, Reading
 from ..authoring.probe import Probe, stable_order
 from ..escaping import visible
 from ..gates.detector_errors import checked
 from ..gates.gate import Checks, Gate
-from ..gates.paired_gate import VERSUS, Context, PairedGate, gate_key
+from ..gates.paired_gate import Context, PairedGate
 from ..requests import Steps
-from ..session.assemble import adjusted, not_tested, overall, sentence
 
 #: A run that asks more of one gate is none of ours.
 _MOST_PLANNED = 100_000

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 from ..audit.model import Estimate, Finding
@@ -16,16 +15,6 @@ from ..requests import Request, Steps
 NEEDS = "needs "
 #: What follows where it is a public data set that is not in the folder of ``--slm-data``.
 NEEDED_DATA = "a data set: "
-
-
-class Dimension(StrEnum):
-    """The five dimensions of trust (after the taxonomy of arXiv 2411.03350)."""
-
-    ROBUSTNESS = "robustness"
-    PRIVACY = "privacy"
-    TOXICITY = "toxicity"
-    HALLUCINATION = "hallucination"
-    FAIRNESS = "fairness"
 
 
 class ProbeError(ValueError):

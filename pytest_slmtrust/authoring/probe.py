@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
+from ..audit.dimension import Dimension
 from ..audit.model import Finding, Measure
 from ..escaping import visible
 from ..requests import BESIDE_MODEL, Completion, Request, Steps
-from .declarations import Control, Criterion, Dimension, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
+from .declarations import Control, Criterion, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 #: Examples that a Hypothesis strategy gives at most: it may be without end.

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from ..audit.model import Audit, AuditError, ControlCheck, Finding, FloorCheck, GateResult
+from ..audit.nodeids import VERSUS, gate_key
 from ..requests import Backend, Request
-from .paired_gate import VERSUS, Asked, differences, gate_key
+from .paired_gate import Asked, differences
 
 
 class Reference(Protocol):

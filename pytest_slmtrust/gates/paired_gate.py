@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from ..audit.counting import ItemOutcome, by_source, item_outcomes
 from ..audit.model import Audit, ControlCheck, Estimate, Finding, FloorCheck, GateResult, PairCounts, PairedCheck, Status
+from ..audit.nodeids import VERSUS, gate_key
 from ..escaping import visible
 
-VERSUS = ":vs"
 #: A model that flips so often in each direction, with no difference in sum, must pass a gate that blocks this often.
 FLIPS, POWER = 0.03, 0.8
 #: Margins are raised in these steps, up to the largest, to what the items can show.
@@ -291,12 +291,6 @@ class Asked:
             "version of pytest-slmtrust": version,
         }
         return cls({gate_key(k): v for k, v in rows.items()}, how)
-
-
-def gate_key(nodeid: str) -> str:
-    """A gate by probe and place: it may block in one audit and only be measured in another."""
-    prefix, _, label = nodeid.rpartition("::")
-    return f"{prefix}::{label.partition('[')[2].removesuffix(']')}"
 
 
 def differences(target: Asked, baseline: Asked, partly: bool = False) -> list[str]:

@@ -10,9 +10,10 @@ from importlib import resources
 from typing import Any
 
 from ..audit.model import GateResult
+from ..audit.nodeids import VERSUS
 from ..authoring.declarations import ProbeError, Profile, unknown
 from ..authoring.probe import Probe
-from .paired_gate import VERSUS, PairedGate
+from .paired_gate import PairedGate
 
 
 @dataclass(frozen=True, slots=True)

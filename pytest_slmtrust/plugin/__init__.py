@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ..authoring.declarations import Dimension
+from ..audit.dimension import Dimension
 from . import hookspecs
 from .options import add_options, joined, model_spec
 

@@ -12,18 +12,20 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
+from ..audit.dimension import Dimension
 from ..audit.model import Audit, AuditError, Status
-from ..authoring.declarations import Dimension, ProbeError, unknown
+from ..audit.nodeids import gate_key
+from ..audit.verdict import dimension_status
+from ..authoring.declarations import ProbeError, unknown
 from ..authoring.probe import Probe
 from ..engine.engine import Engine
 from ..engine.store import Store
 from ..gates.baseline import release
-from ..gates.paired_gate import gate_key
 from ..gates.policy import load_policy, untested
 from ..gates.waivers import check_waivers
 from ..redaction import Mask, scrub
 from ..requests import BackendError, Failure, Request, RequestFailed
-from ..session.assemble import Collected, assemble, dimension_status
+from ..session.assemble import Collected, assemble
 from ..session.session import Live, Suite, describe_engine, selected_cases
 from .nodes import ATTRIBUTE, PREFIX, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile
 from .options import model_spec, read_settings

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..audit.dimension import Dimension
 from ..audit.model import Audit, Estimate, GateResult, Status
-from ..authoring.declarations import Dimension
+from ..audit.nodeids import VERSUS
+from ..audit.verdict import dimension_status
 from ..escaping import visible
-from ..gates.paired_gate import VERSUS
 from ..report.untested import Untested, by_reason, unasked
-from ..session.assemble import dimension_status
 
 #: More things than these that were not tested for the same reason are counted, not named.
 _NAMED = 4

@@ -12,8 +12,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..audit.model import Audit, Estimate, Finding, GateResult, Status
-from ..gates.paired_gate import VERSUS
-from ..session.assemble import overall
+from ..audit.nodeids import VERSUS
+from ..audit.verdict import overall
 from .flips import Flip, flip_views
 from .numbers import HUGE, finite, number, percent, points, size
 from .reliability import Diagram, diagram

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..audit.counting import item_outcomes
 from ..audit.model import ControlCheck, Finding, FloorCheck, GateResult, Status, Stopped, Waiver
+from ..audit.nodeids import gate_key
 from ..authoring.datafiles import DataMissing
 from ..authoring.declarations import NEEDED_DATA, NEEDS, ProbeError
 from ..authoring.probe import Case, Probe
@@ -21,7 +22,7 @@ from ..gates.baseline import Reference
 from ..gates.detector_errors import detector_check
 from ..gates.early_stop import Watch
 from ..gates.gate import Beside, Gate, check_controls, check_floor, finding
-from ..gates.paired_gate import Context, PairedGate, gate_key
+from ..gates.paired_gate import Context, PairedGate
 from ..gates.policy import Policy
 from ..redaction import Mask
 from ..requests import BESIDE_MODEL, REFERENCE, Backend, BackendError, Counters, RequestFailed
