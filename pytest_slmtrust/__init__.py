@@ -27,6 +27,7 @@ from .requests import (
     Request,
     RequestFailed,
     Steps,
+    ThoughtUnfinished,
     TokenLogprob,
     ask,
     ask_all,
@@ -39,5 +40,5 @@ __all__ = [
     "Backend", "BackendError", "Case", "Classify", "Completion", "Control", "Criterion", "DataFile", "Dimension", "Edit",
     "Edits", "Estimate", "Failure", "Finding", "Floor", "Generate", "Judge", "Labels", "Loglikelihood", "Logprob", "Measure",
     "Message", "Perturb", "Probe", "ProbeError", "Profile", "Prompt", "Reading", "Request", "RequestFailed", "Row", "Steps",
-    "TokenLogprob", "Verdict", "ask", "ask_all", "chat", "from_csv", "from_json", "holds_under", "probe",
+    "ThoughtUnfinished", "TokenLogprob", "Verdict", "ask", "ask_all", "chat", "from_csv", "from_json", "holds_under", "probe",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from .audit.model import Finding
+from .thinking import EVIDENCE as THOUGHTS
 
 # Vendor-specific prefixes of keys, bearer tokens, and passwords in URLs.
 _CREDENTIALS = re.compile(
@@ -21,7 +22,7 @@ _CREDENTIALS = re.compile(
 #: Words of a key of evidence that holds what a model wrote.
 _WRITTEN = frozenset({
     "reply", "replies", "completion", "completions", "continuation", "continuations", "response", "responses", "output",
-    "outputs", "generation", "generations", "sample", "samples",
+    "outputs", "generation", "generations", "sample", "samples", "thought", "thoughts", "reasoning", "thinking",
 })  # fmt: skip
 _WORD = re.compile(r"[a-z]+")
 _TOXIC = 0.5
@@ -96,9 +97,15 @@ def withheld(found: Finding) -> Mapping[str, Any]:
     """
     toxic = _scored_toxic(found)
     harmless = not toxic and (found.dimension != "toxicity" or found.outcome == "passed")
-    if harmless or not found.nodeid.startswith(_PACKS):
+    if not found.nodeid.startswith(_PACKS):
         return found.evidence
-    return {key: _without(value, toxic) if _holds_replies(key) else value for key, value in found.evidence.items()}
+    # a thought may plan what the answer then refuses, and hold a refusal beside harm
+    shown = dict(found.evidence)
+    if offensive(found) and THOUGHTS in shown:
+        shown[THOUGHTS] = _without(shown[THOUGHTS], True)
+    if harmless:
+        return shown
+    return {key: _without(value, toxic) if _holds_replies(key) and key != THOUGHTS else value for key, value in shown.items()}
 
 
 def _holds_replies(key: Any) -> bool:

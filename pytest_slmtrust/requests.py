@@ -52,11 +52,19 @@ def chat(user: str, *, system: str | None = None) -> tuple[Message, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a model wrote: the text without the prompt, its length, and whether it ended by itself."""
+    """What a model wrote: the answer without the prompt, its length, and whether it ended by itself.
+
+    ``thought``: what a reasoning model wrote before its answer; it is evidence and never judged. ``thought_finished`` False: it
+    never came to an answer, and ``text`` is empty. ``n_tokens`` counts the answer, ``thought_tokens`` the thought where the
+    backend knows it. A backend may leave a thought in ``text``: the engine parts the two.
+    """
 
     text: str
     n_tokens: int = 0
     finished: bool = True
+    thought: str = ""
+    thought_finished: bool = True
+    thought_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,17 @@ class Failure:
 
 class RequestFailed(Exception):
     """Raised in a probe whose request could not be answered; its case becomes an error."""
+
+
+class ThoughtUnfinished(RequestFailed):
+    """Raised in a probe whose model thought until its tokens ended and gave no answer; its case becomes unscored.
+
+    ``thoughts``: all that the model thought for this case.
+    """
+
+    def __init__(self, thought: str) -> None:
+        super().__init__("the model's thought was not finished: there is no answer to judge")
+        self.thoughts: list[str] = [thought] if thought else []
 
 
 class BackendError(Exception):

@@ -16,6 +16,7 @@ from ..audit.dimension import Dimension
 from ..audit.model import Finding, Measure
 from ..escaping import visible
 from ..requests import BESIDE_MODEL, Completion, Request, Steps
+from ..thinking import refused, settled
 from .declarations import Control, Criterion, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -121,14 +122,15 @@ def _scripted(steps: Steps[Verdict], script: Script) -> Steps[Verdict]:
             rest = [r for r, scripted in zip(wave, mine, strict=True) if not scripted]
             outside = iter((yield rest) if rest else [])
             answers = [_say(script, r) if scripted else next(outside) for r, scripted in zip(wave, mine, strict=True)]
-            wave = steps.send(answers)
+            error = refused(answers)
+            wave = steps.send(answers) if error is None else steps.throw(error)
     except StopIteration as stop:
         verdict: Verdict = stop.value
         return verdict
 
 
 def _say(script: Script, request: Request[Any]) -> Any:
-    return Completion(script, len(script.split())) if isinstance(script, str) else script(request)
+    return settled(request, Completion(script, len(script.split())) if isinstance(script, str) else script(request))
 
 
 def _digest(content: Any) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..authoring.declarations import Verdict
 from ..authoring.probe import Case
-from ..requests import Backend, BackendError, Counters, Failure, Request, RequestFailed, Steps
+from ..requests import Backend, BackendError, Completion, Counters, Failure, Request, Steps, ThoughtUnfinished
+from ..thinking import refused, settled, thoughts_of, with_thoughts
 from .store import Store, store_key
 from .work_estimate import Progress, begin
 
@@ -26,6 +27,7 @@ class _Active:
     case: Case
     steps: Steps[Verdict]
     wave: Sequence[Request[Any]]
+    thoughts: list[str] = field(default_factory=list)
 
 
 class Engine:
@@ -37,6 +39,7 @@ class Engine:
         self.progress = progress
         self.counters = Counters()
         self.alive: set[str] = set()  # fingerprints of backends that have answered something, now or in an earlier run
+        self.thoughts: dict[str, bool] = {}  # whether the thought before an answer came to its end, by the answer's key
         self.verdicts: dict[tuple[str, ...], Verdict] = {}  # of built-in cases that ended while their questions were answered
 
     @property
@@ -66,6 +69,9 @@ class Engine:
                 found |= self._ask(missing, wave)
         else:
             self.counters.cached += len(found)
+        for key, answer in found.items():
+            if isinstance(answer, Completion) and (answer.thought or not answer.thought_finished):
+                self.thoughts[key] = answer.thought_finished
         return [found[key] for key in keys]
 
     def run(self, case: Case) -> Verdict:
@@ -73,18 +79,24 @@ class Engine:
 
         Raises:
             RequestFailed: a request of it could not be answered.
+            ThoughtUnfinished: a reply is an unfinished thought.
             Exception: whatever the probe's own code raises.
         """
         known = self.verdicts.pop(_name(case), None)
         if known is not None:
             return known
-        steps = case.steps()
+        steps, thoughts = case.steps(), list[str]()
         try:
             wave = _wave(next(steps))
             while True:
-                wave = _wave(_advance(steps, self._recall(wave)))
+                answers = self._recall(wave)
+                thoughts += thoughts_of(answers)
+                wave = _wave(_advance(steps, answers))
         except StopIteration as stop:
-            return _checked(case, stop.value)
+            return _with(_checked(case, stop.value), thoughts)
+        except ThoughtUnfinished as error:
+            error.thoughts = thoughts or error.thoughts
+            raise
 
     def prefetch(self, cases: Sequence[Case]) -> None:
         """Answer everything that these cases ask, wave by wave. What a probe raises is shown when its case runs."""
@@ -111,19 +123,20 @@ class Engine:
             return None
 
     def _step(self, active: _Active, answers: list[Any]) -> bool:
+        active.thoughts += thoughts_of(answers)
         try:
             active.wave = _wave(_advance(active.steps, answers))
         except StopIteration as stop:
-            self._keep(active.case, stop.value)
+            self._keep(active.case, stop.value, active.thoughts)
             return False
         except Exception:  # the case's own run shows it, with its traceback
             return False
         return True
 
-    def _keep(self, case: Case, verdict: Any) -> None:
+    def _keep(self, case: Case, verdict: Any, thoughts: Sequence[str] = ()) -> None:
         """An author's own probe runs again in its test: what it prints there, and where it stops in a debugger, is theirs."""
         if case.probe.builtin and isinstance(verdict, Verdict):
-            self.verdicts[_name(case)] = verdict
+            self.verdicts[_name(case)] = _with(verdict, thoughts)
 
     def _recall(self, requests: Sequence[Request[Any]]) -> list[Any]:
         """Answers that are there already, uncounted: a replay costs nothing. What is not there is asked."""
@@ -221,7 +234,7 @@ class _Batch:
         if not isinstance(answer, Failure):
             try:
                 # what a probe sees is what the store gives back, in the first run too
-                text = self.requests[key].encode(answer)
+                text = self.requests[key].encode(settled(self.requests[key], answer))
                 answer = self.requests[key].decode(text)
                 self.unsaved.append((key, text))
             except Exception as error:
@@ -254,10 +267,13 @@ def _name(case: Case) -> tuple[str, ...]:
 
 
 def _advance(steps: Steps[Verdict], answers: list[Any]) -> Sequence[Request[Any]]:
-    for answer in answers:
-        if isinstance(answer, Failure):
-            return steps.throw(RequestFailed(answer.message))
-    return steps.send(answers)
+    error = refused(answers)
+    return steps.send(answers) if error is None else steps.throw(error)
+
+
+def _with(verdict: Verdict, thoughts: Sequence[str]) -> Verdict:
+    """A verdict with the thoughts before its answers as evidence."""
+    return replace(verdict, evidence=with_thoughts(verdict.evidence, thoughts)) if thoughts else verdict
 
 
 def _wave(asked: Any) -> Sequence[Request[Any]]:

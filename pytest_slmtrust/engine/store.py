@@ -31,9 +31,13 @@ class StoreWarning(UserWarning):
     """The store could not be used as it should; verdicts are not affected, only time."""
 
 
+#: Counted into every key of the store: a change to how an answer is read from it bumps it. 2: thoughts are parted from answers.
+ANSWERS = 2
+
+
 def store_key(fingerprint: str, request_key: str) -> str:
     """Where the answer of one backend to one request is kept."""
-    return hashlib.sha256(f"{fingerprint}\n{request_key}".encode()).hexdigest()
+    return hashlib.sha256(f"{ANSWERS}\n{fingerprint}\n{request_key}".encode()).hexdigest()
 
 
 class Store:

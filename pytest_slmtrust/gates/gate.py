@@ -132,6 +132,8 @@ class Gate:
         """What the findings of **all** rows of the probe say; of a gate that was watched, of all that were asked."""
         beside = beside or Beside()
         controls_check, floor_check = check_controls(controls), check_floor(self.probe, floor, self.profile.alpha)
+        if findings and floor and all(f.outcome == "unscored" for f in (*findings, *floor)):
+            floor_check = None  # nothing was judged, the floor neither: that tells nothing of competence
         return self.assess(nodeid, findings, Checks(controls_check, floor_check, self._measured(beside), beside.stopped))
 
     def assess(self, nodeid: str, findings: Sequence[Finding], checks: Checks) -> GateResult:

@@ -24,9 +24,10 @@ from ..gates.baseline import release
 from ..gates.policy import load_policy, untested
 from ..gates.waivers import check_waivers
 from ..redaction import Mask, scrub
-from ..requests import BackendError, Failure, Request, RequestFailed
-from ..session.assemble import Collected, assemble
+from ..requests import BackendError, Request
+from ..session.assemble import Collected, assemble, resources
 from ..session.session import Live, Suite, describe_engine, selected_cases
+from ..thinking import refused
 from .nodes import ATTRIBUTE, PREFIX, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile
 from .options import model_spec, read_settings
 from .progress import ProgressLine
@@ -47,16 +48,16 @@ class Slm:
         """The answer to one request, from the store or the model.
 
         Raises:
-            RequestFailed: it could not be answered.
+            RequestFailed: it could not be answered, or its thought was not finished.
         """
         return self.ask_all([request])[0]
 
     def ask_all(self, requests: Sequence[Request[R]]) -> list[R]:
         """The answers to several, in one batch."""
         answers = self._engine.answer(requests)
-        for answer in answers:
-            if isinstance(answer, Failure):
-                raise RequestFailed(answer.message)
+        error = refused(answers)
+        if error is not None:
+            raise error
         return cast("list[R]", answers)
 
 
@@ -305,6 +306,10 @@ class Controller:
             notes.append("NO BUILT-IN AUDIT: only a user's own probes ran")
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             notes.append("INCOMPLETE: the run was interrupted")
+        counters = resources(self.collected.processes)
+        if counters.get("thoughts"):
+            said = f"THINKS: {counters['thoughts']} replies begin with a thought, which is shown and not judged"
+            notes.append(said + f"; {counters['thoughts_unfinished']} thoughts were not finished: their cases are unscored")
         expired = [w for w in self.session.waivers.values() if w.expired]
         notes += [f"WAIVER EXPIRED: {w.probe}, on {w.expires}; owner {w.owner}" for w in expired]
         return notes

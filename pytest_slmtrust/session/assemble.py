@@ -16,6 +16,8 @@ from ..audit.dimension import Dimension
 from ..audit.model import Audit, Baseline, Finding, GateResult, NotTested, Status, Waiver, gate_from_json
 from ..audit.verdict import adjusted, not_tested, overall, sentence
 
+#: Counters that every process of a run has whole.
+_OF_ANY_PROCESS = ("peak_bytes", "unique", "thoughts", "thoughts_unfinished")
 _PACKAGES = ("pytest-slmtrust", "pytest", "torch", "transformers", "detoxify", "textattack", "scipy", "numpy")
 
 
@@ -104,7 +106,7 @@ def resources(processes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             if isinstance(value, (int, float)):
                 total[name] = (
                     max(total.get(name, 0), value)
-                    if name.removeprefix("baseline_") in ("peak_bytes", "unique")
+                    if name.removeprefix("baseline_") in _OF_ANY_PROCESS
                     else total.get(name, 0) + value
                 )
     if total.get("seconds"):

@@ -15,7 +15,7 @@ from ..audit.counting import item_outcomes
 from ..audit.model import ControlCheck, Finding, FloorCheck, GateResult, Status, Stopped, Waiver
 from ..audit.nodeids import gate_key
 from ..authoring.datafiles import DataMissing
-from ..authoring.declarations import NEEDED_DATA, NEEDS, ProbeError
+from ..authoring.declarations import NEEDED_DATA, NEEDS, ProbeError, Verdict
 from ..authoring.probe import Case, Probe
 from ..engine.engine import Engine
 from ..gates.baseline import Reference
@@ -25,7 +25,8 @@ from ..gates.gate import Beside, Gate, check_controls, check_floor, finding
 from ..gates.paired_gate import Context, PairedGate
 from ..gates.policy import Policy
 from ..redaction import Mask
-from ..requests import BESIDE_MODEL, REFERENCE, Backend, BackendError, Counters, RequestFailed
+from ..requests import BESIDE_MODEL, REFERENCE, Backend, BackendError, Counters, RequestFailed, ThoughtUnfinished
+from ..thinking import shortened, with_thoughts
 from .corpus import Corpus
 
 #: Counters that the model's backend keeps; the engine keeps the others.
@@ -166,9 +167,12 @@ class AuditSession:
                 found = finding(case, nodeid, verdict)
                 if self.corpus is not None:
                     self.corpus.keep(case, verdict)
+            except ThoughtUnfinished as error:
+                found = finding(case, nodeid, Verdict.unscored(str(error), **with_thoughts({}, error.thoughts)))
             except RequestFailed as error:
                 found = finding(case, nodeid, None, str(error))
-            self._findings[key] = self.mask.finding(found)
+            found = self.mask.finding(found)
+            self._findings[key] = replace(found, evidence=shortened(found.evidence))
         return self._findings[key]
 
     def prefetch(self, cases: Sequence[Case], watched: Sequence[Suite] = ()) -> None:
@@ -360,6 +364,9 @@ def describe_engine(engine: Engine) -> dict[str, Any]:
     if isinstance(own, Counters):
         counters |= {name: getattr(own, name) for name in _OF_THE_MODEL}
         counters |= {"model_seconds": own.seconds, **own.extra}
+    if engine.thoughts:
+        unfinished = sum(not finished for finished in engine.thoughts.values())
+        counters |= {"thoughts": len(engine.thoughts), "thoughts_unfinished": unfinished}
     return {
         "counters": counters,
         "model": _described(target) if target else {},
