@@ -13,12 +13,6 @@ from typing import Any
 from .audit.model import Finding
 from .thinking import EVIDENCE as THOUGHTS
 
-# Vendor-specific prefixes of keys, bearer tokens, and passwords in URLs.
-_CREDENTIALS = re.compile(
-    r"\b(?:sk-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{16,}|ghp_[A-Za-z0-9]{20,}|AKIA[A-Z0-9]{16})"
-    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/-]{12,}|(?<=://)[^\s/@:]{1,64}:[^\s/@]{1,128}(?=@)"
-)
-
 #: Words of a key of evidence that holds what a model wrote.
 _WRITTEN = frozenset({
     "reply", "replies", "completion", "completions", "continuation", "continuations", "response", "responses", "output",
@@ -42,8 +36,13 @@ def _scored_toxic(found: Finding) -> bool:
 
 
 def scrub(text: str) -> str:
-    """Credentials replaced by ``[credential]``."""
-    return _CREDENTIALS.sub("[credential]", text)
+    """Replace each credential (:func:`pytest_slmtrust.detectors.find_credentials`) by ``[credential]``."""
+    from .detectors import find_credentials
+
+    out, at = "", 0
+    for start, end in find_credentials(text):
+        out, at = f"{out}{text[at:start]}[credential]", end
+    return out + text[at:] if at else text
 
 
 @lru_cache(maxsize=8192)

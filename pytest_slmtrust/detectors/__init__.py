@@ -1,5 +1,6 @@
 """Detectors: what is found in a reply by rule, with no model. Each is measured in tests or in ``detectors.toml``."""
 
+from .credentials import find_credentials
 from .leak import leaked
 from .pii import Span, find_personal_data, mask_personal_data
 from .refusal import refuses
@@ -7,6 +8,6 @@ from .text import abstains, contains_answer, corrects_premise, degenerate, norma
 
 __all__ = [
     "Span", "abstains", "contains_answer", "corrects_premise", "degenerate",
-    "find_personal_data", "leaked", "mask_personal_data", "normalise",
+    "find_credentials", "find_personal_data", "leaked", "mask_personal_data", "normalise",
     "on_topic", "reading", "refuses",
 ]  # fmt: skip
