@@ -16,6 +16,7 @@ from pytest_slmtrust import BackendError, Generate
 from pytest_slmtrust.backends.load import ModelSpec, SpecError, load_backend
 from pytest_slmtrust.backends.transformers.files import ModelError
 from pytest_slmtrust.backends.transformers.lint import lint_model_folder
+from pytest_slmtrust.backends.transformers.safetensorsheader import safetensors_header
 from pytest_slmtrust.backends.transformers.template import Renderer
 
 
@@ -95,8 +96,9 @@ def test_pickled_weights_are_refused_unread(folder: Path, monkeypatch: pytest.Mo
 
 
 def _index(folder: Path, shard: str) -> None:
+    names = safetensors_header(folder / "model.safetensors")
     (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"lm_head.weight": shard}}))
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": dict.fromkeys(names, shard)}))
 
 
 @pytest.mark.parametrize("shard", ["../outside.safetensors", "/etc/passwd", "a/b.safetensors", "x.bin", "missing.safetensors"])

@@ -14,7 +14,7 @@ from typing import Any, cast
 from ..requests import Backend, BackendError, Counters, Generate, Loglikelihood, Request
 from .transformers.backend import Settings, TransformersBackend
 from .transformers.embedded import ALIAS
-from .transformers.files import ModelError
+from .transformers.files import ModelError, read_object
 from .transformers.lint import lint_model_folder
 from .transformers.source import Source, check_hub
 
@@ -35,6 +35,7 @@ class ModelSpec:
     ``module:factory`` (a function of no arguments that gives a Backend or a (model, tokenizer) pair). ``template``: None takes
     the model's own chat template if it has one, False the plain form, True insists on its own. ``threads``: None divides the
     physical cores among workers. ``batch_rows`` and ``batch_tokens`` bound one forward; answers do not depend on them.
+    ``allow_unused``: weights of the files that the model does not use are named instead of refused.
     """
 
     text: str
@@ -46,12 +47,13 @@ class ModelSpec:
     batch_rows: int = 64
     batch_tokens: int = 4096
     rehash: bool = False
+    allow_unused: bool = False
 
     def settings(self) -> Settings:
         """All but the name."""
         return Settings(
             self.dtype, self.device, self.template, self.allow_pickle, self.threads,
-            self.batch_rows, self.batch_tokens, self.rehash,
+            self.batch_rows, self.batch_tokens, self.rehash, self.allow_unused,
         )  # fmt: skip
 
 
@@ -143,11 +145,23 @@ def _source(text: str) -> Source:
 
 def _folder(path: Path) -> Source:
     if not (path / "config.json").is_file():
+        if (path / "adapter_config.json").is_file():
+            raise SpecError(_adapter(path))
         inside = sorted(path.glob("*.gguf"))
         if inside:
             raise SpecError(f"{path}: a folder of GGUF files; name one: {inside[0]}")
         raise SpecError(f"{path}: holds no config.json; expected a folder written by save_pretrained")
     return Source("folder", str(path.resolve()))
+
+
+def _adapter(path: Path) -> str:
+    """One line for the folder of an adapter (LoRA and its kin): not a model, and how to make one."""
+    try:
+        base = str(read_object(path / "adapter_config.json").get("base_model_name_or_path") or "")[:80]
+    except ModelError:
+        base = ""
+    of = f" of {base!r}" if base else ""
+    return f"{path}: holds an adapter{of}, not a whole model; merge it into its base (peft: merge_and_unload) and save that"
 
 
 def _missing(path: Path, text: str) -> str:

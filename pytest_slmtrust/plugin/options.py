@@ -69,6 +69,7 @@ OPTIONS = (
     Option("chat-template", "use the model's chat template: auto, on or off (default: auto)", default="auto",
            choices=("auto", "on", "off")),
     Option("allow-pickle", "load weights from pickle files, which can run code: only for files that you made", "flag"),
+    Option("allow-unused-weights", "name weights of the files that the model does not use, instead of refusing it", "flag"),
     Option("rehash", "hash model files again instead of trusting path, size and times", "flag"),
     Option("report", "folder for audit.html and audit.json (default: slmtrust-report)", default="slmtrust-report",
            metavar="FOLDER"),

@@ -26,6 +26,10 @@ def summarise(reporter: Any, audit: Audit, where: str) -> None:
     reporter.section(f"trust audit of {name}, profile {audit.profile}", sep="=")
     for note in audit.notes:
         reporter.write_line(_line_of(note), yellow=True, bold=True)
+    unused = audit.model.get("unused_weights")
+    if unused:
+        names = f"{', '.join(map(str, unused[:_NAMED]))}{', ...' if len(unused) > _NAMED else ''}"
+        reporter.write_line(_line_of(f"weights that the model does not use: {len(unused)} ({names})"), yellow=True, bold=True)
     for dimension in Dimension:
         gates = [g for g in audit.gates if g.dimension == dimension and not unasked(g)]
         if gates:

@@ -160,6 +160,7 @@ class Setup:
             text, dtype=self.settings.text("dtype"), device=self.settings.text("device"),
             template=_TEMPLATES[self.settings.text("chat-template")],
             allow_pickle=self.settings.flag("allow-pickle"), rehash=self.settings.flag("rehash"),
+            allow_unused=self.settings.flag("allow-unused-weights"),
         )  # fmt: skip
         return spec if batch_rows is None else replace(spec, batch_rows=batch_rows)
 

@@ -22,9 +22,10 @@ from typing import Any
 
 from ...detectors.measured import measured
 from ...requests import Backend, BackendError, Classify, Failure, Labels, Request
-from ..transformers.files import ModelError, cache_folder, weight_files
-from ..transformers.fingerprint import digest_folder, safetensors_header
+from ..transformers.files import ModelError, cache_folder
+from ..transformers.fingerprint import digest_folder
 from ..transformers.lint import check_layers
+from ..transformers.weights import held_tensors, weight_files
 from .detoxify_checkpoint import INSTEAD, RELEASED, FetchError, ScorerError, checked_config, released, safe_copy, stored
 
 __all__ = ["THRESHOLD", "FetchError", "ScorerError", "ToxicityScorer", "available", "load_scorer", "measured", "windows"]
@@ -36,6 +37,9 @@ ANSWERS = 1
 BATCH = 32
 #: Characters that neighbouring windows share on each side of the cut.
 OVERLAP = 200
+
+#: Weights of a base model's checkpoint that some classifiers of its family have no place for.
+POOLER = r"(?:^|\.)pooler\."
 
 #: One mapping of scores by label for each text, in order.
 Score = Callable[[Sequence[str]], list[Mapping[str, float]]]
@@ -326,8 +330,7 @@ def _classifier(folder: Path, spec: str) -> ToxicityScorer:
     if not str(architecture).endswith("ForSequenceClassification"):
         raise ScorerError(f"{folder / 'config.json'}: {architecture or 'no architecture'}; expected a …ForSequenceClassification")
     try:
-        tensors = sum(len(safetensors_header(path)) for path in weight_files(folder))
-        check_layers(config, folder / "config.json", tensors)
+        check_layers(config, folder / "config.json", len(held_tensors(folder, weight_files(folder))))
         files = digest_folder(folder)
     except ModelError as error:
         raise ScorerError(str(error)) from None
@@ -373,13 +376,18 @@ def _load_classifier(folder: Path, labels: Sequence[str], one_of: bool) -> Score
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    from ..transformers.whole import check_values, check_whole
+
     settings: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     tokenizer = AutoTokenizer.from_pretrained(folder, **settings)
     model, loading = AutoModelForSequenceClassification.from_pretrained(
         folder, use_safetensors=True, attn_implementation="eager", dtype=torch.float32, output_loading_info=True, **settings
     )
-    if loading["missing_keys"]:
-        raise ScorerError(f"{folder}: weights are missing: {', '.join(sorted(loading['missing_keys'])[:3])}")
+    try:
+        check_whole(folder, model, loading, held_tensors(folder, weight_files(folder)), passed_over=POOLER)
+        check_values(model)
+    except ModelError as error:
+        raise ScorerError(str(error)) from None
     model.eval()
     limit = _limit(model, tokenizer)
     fits = _fits(tokenizer, limit)

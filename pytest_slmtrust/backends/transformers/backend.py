@@ -30,7 +30,7 @@ class Settings:
     """How a model is loaded and asked. ``template``: None takes the model's own if it has one, False never, True insists.
 
     ``batch_rows`` and ``batch_tokens`` bound one forward (on a CPU 2,048 tokens at most); ``threads`` None is chosen from cores
-    and workers.
+    and workers. ``allow_unused``: weights of the files that the model does not use are named instead of refused.
     """
 
     dtype: str = "float32"
@@ -41,6 +41,7 @@ class Settings:
     batch_rows: int = 64
     batch_tokens: int = 4096
     rehash: bool = False
+    allow_unused: bool = False
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class TransformersBackend:
     _digests: dict[str, str] | None = None
     _fingerprint: str = ""
     _engine: Engine | None = None
+    _unused: tuple[str, ...] | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -105,6 +107,8 @@ class TransformersBackend:
             about |= {"spec": self.source.text, "source": self.source.kind}
             folder, about["revision"] = _or_stop(self._located)
             about |= _or_stop(lambda: describe_folder(folder, self._digests or {}))
+            if self.settings.allow_unused:
+                about["unused_weights"] = _or_stop(self._unused_weights)
         else:
             about |= {"spec": self.name, "source": "loaded", "revision": None}
         if self._engine is not None:
@@ -126,7 +130,9 @@ class TransformersBackend:
             dtype, device = str(model.dtype).removeprefix("torch."), model.device.type
         else:
             dtype, device = self.settings.dtype, light_device(self.settings.device)
-        return {"dtype": dtype, "device": device, "chat_template": _or_stop(self._template_mode)}
+        about = {"dtype": dtype, "device": device, "chat_template": _or_stop(self._template_mode)}
+        # in the fingerprint: answers of a model that is not whole are never taken for those of one that is
+        return about | ({"allow_unused_weights": True} if self.settings.allow_unused and self.pair is None else {})
 
     def _template_mode(self) -> str:
         """``own`` or ``plain``."""
@@ -160,6 +166,12 @@ class TransformersBackend:
                 self._digests = digest_folder(self._located()[0], self.settings.allow_pickle, self.settings.rehash)
         return self._digests
 
+    def _unused_weights(self) -> list[str]:
+        """Names of the weights of the files that the model does not use; known once it was loaded."""
+        if self._unused is None:
+            self._ready(0)
+        return list(self._unused or ())
+
     def _ready(self, width: int) -> Engine:
         """The loaded model; ``width``: tokens of the longest row to come."""
         if self._engine is None:
@@ -170,6 +182,7 @@ class TransformersBackend:
                 from .engine import start
 
                 self._engine = start(folder, self.pair, self.settings, mode, width)
+            self._unused = self._engine.unused
             self.counters.load_seconds += time.perf_counter() - started
         return self._engine
 

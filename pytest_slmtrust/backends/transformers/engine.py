@@ -29,13 +29,17 @@ CHATS = 64
 
 @dataclass(slots=True)
 class Engine:
-    """A loaded model with its limits. ``renderer`` None: chats take the plain form. ``system_role``: own, merged or plain."""
+    """A loaded model with its limits. ``renderer`` None: chats take the plain form. ``system_role``: own, merged or plain.
+
+    ``unused``: weights of its files that the model does not use.
+    """
 
     loaded: Loaded
     limits: Limits
     renderer: Renderer | None
     system_role: str
     threads: int
+    unused: tuple[str, ...] = ()
 
     def run(self, requests: Sequence[Request[Any]], counters: Counters) -> Iterator[list[tuple[int, Any]]]:
         """Lists of ``(index, answer or Failure)``: first what cannot be asked, then scores, then completions."""
@@ -95,6 +99,9 @@ class Engine:
     def _row(self, index: int, request: Generate, text: str) -> Row | Failure:
         is_chat = not isinstance(request.prompt, str)
         ids = self.loaded.codec.prompt(text, rendered=is_chat and self.renderer is not None)
+        strange = self._not_embedded(ids)
+        if strange is not None:
+            return strange
         if not ids:
             return Failure("the prompt is empty, and the tokenizer has neither BOS nor EOS to begin with")
         if len(ids) + request.max_new_tokens > self.loaded.context:
@@ -112,6 +119,9 @@ class Engine:
             bare = continuation.lstrip(" ") or continuation
             continuation = bare if rendered and text[-1:].isspace() else continuation if rendered else f" {bare}"
         ids, context = self.loaded.codec.pair(text, continuation, rendered)
+        strange = self._not_embedded(ids)
+        if strange is not None:
+            return strange
         if context < 1:
             return Failure("the context is empty, and the tokenizer has neither BOS nor EOS to begin with")
         if len(ids) <= context:
@@ -119,6 +129,14 @@ class Engine:
         if len(ids) - 1 > self.loaded.context:
             return Failure(f"context and continuation have {len(ids)} tokens; the model takes {self.loaded.context}")
         return Item(index, tuple(ids), context, request.detail)
+
+    def _not_embedded(self, ids: Sequence[int]) -> Failure | None:
+        """A Failure for a text with a token that was added to the tokenizer and not to the model."""
+        found = next((i for i in ids if i >= self.loaded.vocabulary), None)
+        if found is None:
+            return None
+        token = str(self.loaded.codec.tokenizer.convert_ids_to_tokens(found))[:40]
+        return Failure(f"the text holds the token {token!r} (id {found}); the model embeds ids below {self.loaded.vocabulary}")
 
 
 def _rendered(renderer: Renderer, chats: Sequence[tuple[int, tuple[Message, ...]]]) -> dict[int, str | Failure]:
@@ -145,15 +163,18 @@ def start(folder: Path | None, pair: tuple[Any, Any] | None, settings: Settings,
     if pair is None:
         assert folder is not None
         at_hand = memory_at_hand(pick_device(light_device(settings.device)))
-        check_fits(cost_of_folder(folder, settings.dtype), width, settings.dtype, at_hand)
-        pair = load_model(folder, settings.dtype, light_device(settings.device), settings.allow_pickle)
-    model, tokenizer = pair
+        cost = cost_of_folder(folder, settings.dtype, settings.allow_pickle)
+        check_fits(cost, width, settings.dtype, at_hand)
+        device = light_device(settings.device)
+        model, tokenizer, unused = load_model(folder, settings.dtype, device, settings.allow_pickle, settings.allow_unused)
+    else:
+        (model, tokenizer), unused = pair, ()
     loaded = prepare(model, tokenizer)
     renderer, system_role = None, "plain"
     if mode == "own":
         renderer = Renderer(_template_text(tokenizer), _special_tokens(tokenizer))
         system_role = "own" if renderer.check() else "merged"
-    return Engine(loaded, _limits(loaded, settings), renderer, system_role, threads)
+    return Engine(loaded, _limits(loaded, settings), renderer, system_role, threads, unused)
 
 
 def _template_text(tokenizer: Any) -> str:

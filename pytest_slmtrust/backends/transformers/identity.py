@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .files import ModelError, read_object
-from .fingerprint import count_parameters, installed
+from .fingerprint import installed
+from .safetensorsheader import count_parameters
+from .weights import unread_files
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -36,8 +38,10 @@ def describe_folder(folder: Path, digests: Mapping[str, str]) -> dict[str, Any]:
     tokenizer = read_object(folder / "tokenizer_config.json")
     eos = generation.get("eos_token_id", config.get("eos_token_id"))
     weights = [folder / name for name in sorted(digests) if name.endswith((".safetensors", ".bin"))]
+    unread = unread_files(folder, weights)
     return {
         "files": dict(sorted(digests.items())),
+        **({"unread_weight_files": unread} if unread else {}),
         "parameters": count_parameters(weights),
         "architecture": (config.get("architectures") or [config.get("model_type")])[0],
         "context_length": next((text[key] for key in CONTEXT_KEYS if isinstance(text.get(key), int)), None),
@@ -140,6 +144,8 @@ def _feed(digest: Any, name: str, value: Any) -> None:
 def _feed_tensor(digest: Any, name: str, tensor: Any) -> None:
     import torch
 
+    if tensor.is_meta:
+        raise ModelError(f"{name} has no values (it lies on the meta device); load the model whole")
     if tensor.layout != torch.strided:  # sparse: its values, and the places that have none
         tensor = tensor.detach().to_dense()
     digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

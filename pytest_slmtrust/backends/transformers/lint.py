@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import ModelError, read_object, weight_files
-from .fingerprint import safetensors_header
+from .files import ModelError, read_object
+from .weights import held_tensors, weight_files
 
 LINTED = ("config.json", "generation_config.json", "tokenizer_config.json")
 RUNS_CODE = ("auto_map", "trust_remote_code", "custom_pipelines", "custom_generate")
@@ -38,15 +38,14 @@ def lint_model_folder(folder: Path, allow_pickle: bool = False) -> None:
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder}: no config.json; expected a folder written by save_pretrained")
     if (folder / "adapter_config.json").is_file():
-        raise ModelError(f"{folder / 'adapter_config.json'}: an adapter is no whole model; merge it into its base and save that")
+        raise ModelError(f"{folder / 'adapter_config.json'}: an adapter, not a whole model; merge it into its base and save that")
     config = {name: lint_config(folder / name) for name in LINTED}["config.json"]
     check_architecture(config, folder / "config.json")
     template = folder / "chat_template.jinja"
     if template.is_file() and template.stat().st_size > MAX_TEMPLATE:
         raise ModelError(f"{template}: {template.stat().st_size} bytes; a chat template has at most {MAX_TEMPLATE}")
-    weights = weight_files(folder, allow_pickle)
-    headers = [safetensors_header(path) for path in weights if path.suffix == ".safetensors"]
-    check_layers(config, folder / "config.json", sum(map(len, headers)) if len(headers) == len(weights) else None)
+    held = held_tensors(folder, weight_files(folder, allow_pickle))
+    check_layers(config, folder / "config.json", len(held) or None)
 
 
 def lint_config(path: Path) -> dict[str, Any]:

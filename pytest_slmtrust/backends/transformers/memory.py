@@ -9,7 +9,8 @@ from typing import Any
 
 from ...requests import CHARACTERS, Generate, Loglikelihood, Request, text_of
 from .files import ModelError, read_object
-from .fingerprint import count_parameters
+from .safetensorsheader import count_parameters
+from .weights import weight_files
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 #: Shares of the memory at hand, after loading, for keys and values (twice while they are copied), for the values inside one
@@ -68,9 +69,9 @@ def cost_of(config: Mapping[str, Any], dtype: str, parameters: int) -> Cost:
     return Cost(parameters * size, kv, (8 * hidden + 3 * inside) * size, 4 * number("vocab_size"))
 
 
-def cost_of_folder(folder: Path, dtype: str) -> Cost:
-    """The same for a model folder; pickled weights count by the size of their files."""
-    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+def cost_of_folder(folder: Path, dtype: str, allow_pickle: bool = False) -> Cost:
+    """The same for a model folder, by the files that are loaded; pickled weights count by the size of their files."""
+    weights = weight_files(folder, allow_pickle)
     parameters = count_parameters(weights)
     if parameters is None:
         parameters = sum(path.stat().st_size for path in weights) // 4

@@ -13,9 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .files import ModelError
+from .files import ModelError, read_object
 from .tokens import Codec, make_codec
+from .weights import held_tensors, weight_files
+from .whole import check_types, check_values, check_whole, held_in_pickles
 
+#: The share of a vocabulary, one in so many, that may have no row in the embedding.
+FEW = 10
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -57,42 +61,51 @@ class Loaded:
         return out, out.logits[0].float()
 
 
-def load_model(folder: Path, dtype: str, device: str, allow_pickle: bool) -> tuple[Any, Any]:
-    """Model and tokenizer of a linted folder, nothing fetched and no code of its author run.
+def load_model(
+    folder: Path, dtype: str, device: str, allow_pickle: bool, allow_unused: bool = False
+) -> tuple[Any, Any, tuple[str, ...]]:
+    """Model and tokenizer of a linted folder, and the weights of its files that the model does not use.
+
+    Nothing is fetched and no code of its author runs.
 
     Raises:
-        ModelError: transformers cannot load it.
+        ModelError: transformers cannot load it, or it would not be whole.
     """
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
-        model = _load_weights(folder, dtype, allow_pickle)
-        return model.to(pick_device(device)), tokenizer
+        model, unused = _load_weights(folder, dtype, allow_pickle, allow_unused)
+        return model.to(pick_device(device)), tokenizer, unused
     except ModelError:
         raise
     except Exception as error:
         raise ModelError(f"{folder}: cannot be loaded ({_first_line(error)})") from error
 
 
-def _load_weights(folder: Path, dtype: str, allow_pickle: bool) -> Any:
-    """The model with SDPA attention, or eager where it has no other; every weight of it must come from the files."""
+def _load_weights(folder: Path, dtype: str, allow_pickle: bool, allow_unused: bool) -> tuple[Any, tuple[str, ...]]:
+    """The model with SDPA attention, or eager where it has no other, once it is whole."""
     from transformers import AutoModelForCausalLM
 
+    files = weight_files(folder, allow_pickle)
+    held = held_tensors(folder, files) or held_in_pickles(folder, files)
+    # shapes that differ are then named, and refused; a quantiser stores other shapes by design
+    plain = not read_object(folder / "config.json").get("quantization_config")
     for attention in ("sdpa", "eager"):
         try:
             model, info = AutoModelForCausalLM.from_pretrained(
                 str(folder), dtype=DTYPES[dtype], trust_remote_code=False, local_files_only=True, attn_implementation=attention,
-                use_safetensors=None if allow_pickle else True, output_loading_info=True,
+                use_safetensors=None if allow_pickle else True, output_loading_info=True, ignore_mismatched_sizes=plain,
             )  # fmt: skip
             break
         except ValueError as error:
             if attention == "eager" or "scaled_dot_product_attention" not in str(error):
                 raise
-    missing = sorted(info.get("missing_keys", ()))
-    if missing:
-        raise ModelError(f"{folder}: {len(missing)} weights are not in the files ({missing[0]}...); they would be random numbers")
-    return model
+        except RuntimeError:
+            if plain:
+                check_types(held, held)  # of which torch says no more than that there was an error
+            raise
+    return model, check_whole(folder, model, info, held, allow_unused)
 
 
 def pick_device(device: str) -> torch.device:
@@ -118,11 +131,10 @@ def prepare(model: Any, tokenizer: Any) -> Loaded:
         raise ModelError(f"{type(model).__name__} is an encoder-decoder; this audit needs a causal decoder (…ForCausalLM)")
     embedding = model.get_input_embeddings()
     rows = int(embedding.weight.shape[0])
-    largest = max(tokenizer.get_vocab().values(), default=-1)
-    if largest >= rows:
-        raise ModelError(f"the tokenizer has ids up to {largest}, the model embeds {rows} tokens: they do not belong together")
+    check_values(model)
     model.eval()
     codec = make_codec(tokenizer, eos_ids(model))
+    _check_vocabulary(tokenizer, codec, rows)
     limits = [getattr(config, name, None) for name in ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len")]
     context = min((n for n in limits if isinstance(n, int) and n > 0), default=10**9)
     positions = "position_ids" in inspect.signature(model.forward).parameters
@@ -133,6 +145,20 @@ def prepare(model: Any, tokenizer: Any) -> Loaded:
         bare = replace(bare, narrows=_narrows(bare, logits))
         sharing, kv_bytes = _find_sharing(bare)
     return replace(bare, sharing=sharing, kv_bytes=kv_bytes)
+
+
+def _check_vocabulary(tokenizer: Any, codec: Codec, rows: int) -> None:
+    """Refuse a vocabulary that is not the model's. A few added tokens without a row are fine: texts that hold one are refused.
+
+    Raises:
+        ModelError: tokens that were not added, many of those that were, or one that begins every text, have no row.
+    """
+    added = set(tokenizer.get_added_vocab())
+    beyond = {token: i for token, i in tokenizer.get_vocab().items() if i >= rows}
+    few = len(beyond) <= len(tokenizer.get_vocab()) // FEW and added.issuperset(beyond)
+    if not few or any(i >= rows for i in codec.prefix):
+        largest = max(beyond.values())
+        raise ModelError(f"the tokenizer has ids up to {largest}, the model embeds {rows} tokens: they do not belong together")
 
 
 def eos_ids(model: Any) -> list[int]:
