@@ -27,6 +27,35 @@ def visible(text: str, *, one_line: bool = False) -> str:
     return shown.replace("\t", "\\t").replace("\n", "\\n") if one_line else shown
 
 
+#: How a line begins that GitHub (after blanks), GitLab and Travis read as a command.
+_COMMAND = re.compile(r"^([ \t]*)(?=::|section_(?:start|end):|travis_fold:)", re.MULTILINE)
+#: What GitHub's older form, Azure Pipelines and TeamCity read as a command wherever it is in a line.
+_ANYWHERE = re.compile(r"#(?=#\[|#\w{1,40}\[)")
+
+
+def one_line(text: str) -> str:
+    """The text as one line of a log: like :func:`visible`, and no terminal or CI service obeys it."""
+    return _uncommanded(visible(text, one_line=True))
+
+
+def block(text: str) -> str:
+    """The text as lines of a log, none of which a terminal or a CI service obeys."""
+    return _uncommanded(visible(text))
+
+
+def _uncommanded(text: str) -> str:
+    return _ANYWHERE.sub("#\\\\", _COMMAND.sub(r"\1\\", text)) if "::" in text or "##" in text or "_" in text else text
+
+
+def said(error: BaseException) -> str:
+    """An exception's type and words in one line, whatever its own ``__str__`` does."""
+    try:
+        words = str(error)[:2000]
+    except Exception:
+        words = "it has no readable message"
+    return one_line(f"{type(error).__name__}: {words}" if words else type(error).__name__)
+
+
 def xml_safe(text: str) -> str:
     r"""The text with each character that XML 1.0 forbids written out as ``\x00``; linear."""
     return _NOT_XML.sub(_escape, text)

@@ -330,7 +330,10 @@ class Backend(Protocol):
     def fingerprint(self) -> str: ...
 
     def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
-        """Yield ``(index, answer or Failure)`` for every request, in any order, as batches end.
+        """Yield ``(index, answer or Failure)`` for every request, in any order, as batches end; for each of them once.
+
+        What is yielded is checked (:mod:`pytest_slmtrust.engine.gatekeeper`): an answer of another type or out of range is a
+        :class:`Failure` of its request, and so is one that is given twice.
 
         Raises:
             BackendError: nothing can be answered.

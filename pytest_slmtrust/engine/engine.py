@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..authoring.declarations import Verdict
 from ..authoring.probe import Case
+from ..escaping import said
 from ..requests import Backend, BackendError, Completion, Counters, Failure, Request, Steps, ThoughtUnfinished
-from ..thinking import refused, settled, thoughts_of, with_thoughts
+from ..thinking import refused, thoughts_of, with_thoughts
+from .admission import admitted
+from .gatekeeper import VerdictError, accept, check_verdict
 from .store import Store, store_key
 from .work_estimate import Progress, begin
 
@@ -34,7 +38,8 @@ class Engine:
     """Answers requests with one backend for each (kind, role)."""
 
     def __init__(self, backends: Mapping[tuple[str, str], Backend], store: Store, progress: Progress | None = None) -> None:
-        self.backends = backends
+        behind = {id(b): admitted(b) for b in backends.values()}
+        self.backends: Mapping[tuple[str, str], Backend] = {key: behind[id(b)] for key, b in backends.items()}
         self.store = store
         self.progress = progress
         self.counters = Counters()
@@ -119,7 +124,9 @@ class Engine:
         except StopIteration as stop:
             self._keep(case, stop.value)
             return None
-        except Exception:  # the case's own run shows it, with its traceback
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # the case's own run shows it; SystemExit or a skip ends no other case
             return None
 
     def _step(self, active: _Active, answers: list[Any]) -> bool:
@@ -129,14 +136,17 @@ class Engine:
         except StopIteration as stop:
             self._keep(active.case, stop.value, active.thoughts)
             return False
-        except Exception:  # the case's own run shows it, with its traceback
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # the case's own run shows it; SystemExit or a skip ends no other case
             return False
         return True
 
     def _keep(self, case: Case, verdict: Any, thoughts: Sequence[str] = ()) -> None:
         """An author's own probe runs again in its test: what it prints there, and where it stops in a debugger, is theirs."""
-        if case.probe.builtin and isinstance(verdict, Verdict):
-            self.verdicts[_name(case)] = _with(verdict, thoughts)
+        if case.probe.builtin:
+            with suppress(VerdictError):  # the case's own run says so
+                self.verdicts[_name(case)] = _with(_checked(case, verdict), thoughts)
 
     def _recall(self, requests: Sequence[Request[Any]]) -> list[Any]:
         """Answers that are there already, uncounted: a replay costs nothing. What is not there is asked."""
@@ -152,13 +162,11 @@ class Engine:
         keys = list(wanted)
         found: dict[str, Any] = {key: Failure(message) for key, message in self.store.failures(keys).items()}
         for key, text in self.store.get(keys).items():
-            try:
-                found[key] = wanted[key].decode(text)
-            except (ValueError, TypeError, KeyError):
-                continue  # written by something else: ask again
-            backend = self.backend(wanted[key])
-            if backend is not None:
-                self.alive.add(backend.fingerprint)
+            with suppress(Exception):  # written by something else, or changed since: ask again
+                found[key] = accept(wanted[key], wanted[key].decode(text))
+                backend = self.backend(wanted[key])
+                if backend is not None:
+                    self.alive.add(backend.fingerprint)
         return found
 
     def _ask(self, missing: Mapping[str, Request[Any]], wave: int) -> dict[str, Any]:
@@ -186,8 +194,9 @@ class _Batch:
     def __init__(self, engine: Engine, requests: Mapping[str, Request[Any]], answered: dict[str, Any], wave: int) -> None:
         self.engine, self.requests, self.answered = engine, requests, answered
         self.wave, self.units = begin(wave, {k: r for k, r in requests.items() if k not in answered})
-        self.unsaved: list[tuple[str, str]] = []
-        self.failed: list[tuple[str, str]] = []
+        self.unsaved: dict[str, str] = {}
+        self.failed: dict[str, str] = {}
+        self.void: set[str] = set()
         self.saved_at = time.monotonic()
         self.backend: Backend | None = None
         self.written_before = 0
@@ -197,9 +206,9 @@ class _Batch:
         self.written_before = self._written() - self.wave.written
         try:
             self._run(backend, keys)
-        except BackendError:
+        except (BackendError, KeyboardInterrupt):
             raise
-        except Exception:
+        except BaseException:  # SystemExit, or a panic of a compiled library, is one backend's trouble too
             self._one_by_one(backend, [k for k in keys if k not in self.answered])
         finally:
             self._save()
@@ -214,35 +223,35 @@ class _Batch:
         for number, key in enumerate(keys, start=1):
             try:
                 self._run(backend, [key])
-            except BackendError:
+            except (BackendError, KeyboardInterrupt):
                 raise
-            except Exception as error:
+            except BaseException as error:
                 broken += 1
-                self._take(key, Failure(f"{type(error).__name__}: {error}"))
+                if key not in self.answered:
+                    self._take(key, Failure(said(error)))
                 if number == broken == _GIVE_UP_AFTER and backend.fingerprint not in self.engine.alive:
-                    raise BackendError(f"{backend.name} fails on every request: {type(error).__name__}: {error}") from error
+                    raise BackendError(f"{backend.name} fails on every request: {said(error)}") from None
 
     def _run(self, backend: Backend, keys: Sequence[str]) -> None:
+        fingerprint = backend.fingerprint
         for index, answer in backend.run([self.requests[k] for k in keys]):
             self._take(keys[index], answer)
             if not isinstance(answer, Failure):
-                self.engine.alive.add(backend.fingerprint)
+                self.engine.alive.add(fingerprint)
             if time.monotonic() - self.saved_at > _COMMIT_SECONDS:
                 self._save()
 
     def _take(self, key: str, answer: Any) -> None:
-        if not isinstance(answer, Failure):
-            try:
-                # what a probe sees is what the store gives back, in the first run too
-                text = self.requests[key].encode(settled(self.requests[key], answer))
-                answer = self.requests[key].decode(text)
-                self.unsaved.append((key, text))
-            except Exception as error:
-                answer = Failure(f"not a usable answer ({type(error).__name__}: {error})")
+        """Keep an answer. A Failure that follows one for the same request voids it."""
+        self.unsaved.pop(key, None)
         if isinstance(answer, Failure):
-            # a lone surrogate has no place in SQLite
-            answer = Failure(answer.message.encode("utf-8", "backslashreplace").decode())
-            self.failed.append((key, answer.message))
+            self.failed[key] = answer.message
+            if key in self.answered:
+                self.void.add(key)
+        else:
+            # what a probe sees is what the store gives back, in the first run too
+            self.unsaved[key] = self.requests[key].encode(answer)
+            answer = self.requests[key].decode(self.unsaved[key])
         if key not in self.answered:
             self.wave.book(self.requests[key], self.units[key], answer, self._written() - self.written_before)
         self.answered[key] = answer
@@ -255,9 +264,10 @@ class _Batch:
         return counters.generated if isinstance(counters, Counters) else 0
 
     def _save(self) -> None:
-        self.engine.store.put(self.unsaved)
-        self.engine.store.put_failures(self.failed)
-        self.unsaved, self.failed = [], []
+        self.engine.store.forget(self.void)
+        self.engine.store.put(self.unsaved.items())
+        self.engine.store.put_failures(self.failed.items())
+        self.unsaved, self.failed, self.void = {}, {}, set()
         self.saved_at = time.monotonic()
 
 
@@ -287,5 +297,5 @@ def _wave(asked: Any) -> Sequence[Request[Any]]:
 
 def _checked(case: Case, verdict: Any) -> Verdict:
     if not isinstance(verdict, Verdict):
-        raise TypeError(f"probe {case.probe.name!r} returned {type(verdict).__name__}; it must return a Verdict")
-    return verdict
+        raise VerdictError(f"probe {case.probe.name!r} returned {type(verdict).__name__}; it must return a Verdict")
+    return check_verdict(verdict, case.probe.name)

@@ -81,6 +81,13 @@ class Store:
         if not self._write("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", data):
             self._memory.update((key, answer) for key, answer, _ in data)
 
+    def forget(self, keys: Iterable[str]) -> None:
+        """Take answers back that turned out to be none."""
+        gone = list(keys)
+        for key in gone:
+            self._memory.pop(key, None)
+        self._write("DELETE FROM answers WHERE key = ?", [(key,) for key in gone])
+
     def failures(self, keys: Sequence[str]) -> dict[str, str]:
         """Requests that already failed in this session, by any of its processes."""
         found = {key: self._failures[key] for key in keys if key in self._failures}

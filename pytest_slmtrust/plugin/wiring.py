@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ..audit.model import Audit, AuditError, Waiver
 from ..authoring.declarations import ProbeError
 from ..backends.fake import WordListScorer
+from ..engine.admission import admit, admitted
 from ..engine.engine import Engine
 from ..engine.store import Store
+from ..escaping import said
 from ..gates.baseline import Again, Recorded, Resting, noise_floor
 from ..gates.paired_gate import Asked, differences
 from ..gates.policy import Policy
@@ -132,8 +134,10 @@ class Setup:
     def _asked(self, hook: str) -> Any:
         try:
             return getattr(self.config.hook, hook)(config=self.config)
-        except Exception as error:
-            raise pytest.UsageError(f"{hook} failed: {type(error).__name__}: {error}") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit too: a hook that ends the process would leave no word
+            raise pytest.UsageError(f"{hook} failed: {said(error)}") from None
 
     @property
     def _note(self) -> Callable[[str], None] | None:
@@ -142,14 +146,16 @@ class Setup:
     def _target(self, batch_rows: int | None = None) -> Backend:
         loaded = self._loaded
         if loaded is not None and not isinstance(loaded, tuple):
-            return cast(Backend, loaded)
+            return admit(loaded, "pytest_slm_backend")
         from ..backends.load import SpecError, load_backend, wrap_loaded
 
         spec = self._spec(model_spec(self.config), batch_rows)
         try:
             if loaded is None:
-                return load_backend(spec, self._note)
-            return wrap_loaded(loaded[0], loaded[1], spec.text, spec.settings())
+                return admitted(load_backend(spec, self._note))
+            if len(loaded) != 2:
+                raise SpecError(f"pytest_slm_backend gave a tuple of {len(loaded)}; expected a (model, tokenizer) pair")
+            return admitted(wrap_loaded(loaded[0], loaded[1], spec.text, spec.settings()))
         except SpecError as error:
             raise pytest.UsageError(f"--slm: {error}") from None
 
@@ -171,14 +177,14 @@ class Setup:
         from ..backends.load import SpecError, load_backend
 
         try:
-            return load_backend(self._spec(spec), self._note)
+            return admitted(load_backend(self._spec(spec), self._note))
         except SpecError as error:
             raise pytest.UsageError(f"--slm-vs: {error}") from None
 
     def _scorer(self) -> Backend:
         given = self._asked("pytest_slm_scorer")
         if given is not None:
-            return cast(Backend, given)
+            return admit(given, "pytest_slm_scorer")
         if self.config.option.collectonly or self.settings.flag("plan"):
             return WordListScorer()  # nothing will be scored: no download for a list of names
         from ..backends.toxicity.scorer import FetchError, ScorerError, load_scorer

@@ -1,0 +1,399 @@
+"""No answer that is nonsense passes a gate, whichever kind it is and wherever it comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hostile_answers import ANSWERS, COUNT
+from runs import audit
+
+from pytest_slmtrust import (
+    BackendError,
+    Classify,
+    Completion,
+    Edit,
+    Edits,
+    Failure,
+    Generate,
+    Labels,
+    Loglikelihood,
+    Logprob,
+    Perturb,
+    Request,
+    TokenLogprob,
+    Verdict,
+)
+from pytest_slmtrust.backends.fake import FakeBackend
+from pytest_slmtrust.engine.admission import Admitted
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.gatekeeper import LONGEST, Refused, VerdictError, accept, check_verdict, plain_data
+from pytest_slmtrust.engine.store import Store, store_key
+
+ASKED: dict[str, Request[Any]] = {
+    "generate": Generate("say", max_new_tokens=8), "loglikelihood": Loglikelihood("a", "four", detail=True),
+    "classify": Classify("a text"), "perturb": Perturb("a text", "char-swap"), "edits": Edits("a text", "deepwordbug"),
+}  # fmt: skip
+TABLE = [(kind, number) for kind, rows in ANSWERS.items() for number in range(len(rows))]
+
+
+@pytest.mark.parametrize(("kind", "number"), TABLE)
+def test_each_hostile_answer_is_refused_in_one_line(kind: str, number: int) -> None:
+    answer, message = ANSWERS[kind][number]
+    [(index, got)] = Admitted(Scripted(lambda _: [(0, answer)])).run([ASKED[kind]])
+    assert index == 0
+    assert type(got) is Failure
+    assert message in got.message
+    assert "\n" not in got.message
+    assert len(got.message) < 300
+    assert type(answer) is Failure or got.message.startswith("stub: not a usable answer to ")
+
+
+GOOD: list[tuple[Request[Any], Any, Any]] = [
+    (ASKED["generate"], Completion("", 0, False), None),
+    (ASKED["generate"], Completion(np.str_("ok"), np.int64(2), np.bool_(True)), Completion("ok", 2, True)),
+    (ASKED["generate"], Completion("\x00\x1b[2J\u202e::error::", 8), None),
+    (ASKED["generate"], Completion("<think>" + "x " * 3000 + "</think>yes", 9), Completion("yes", 9, thought=("x " * 3000)[:-1])),
+    (ASKED["loglikelihood"], Logprob(-0.0, True, 1), None),
+    (ASKED["loglikelihood"], Logprob(1e-7, True, 3), None),
+    (ASKED["loglikelihood"], Logprob(np.float32(-2.5), np.bool_(False), np.int32(1)), Logprob(-2.5, False, 1)),
+    (ASKED["loglikelihood"], Logprob(-3, False, 2, [TokenLogprob(-1, -2, 0), TokenLogprob(-2.0, -2.5, 1.5)]),
+     Logprob(-3.0, False, 2, (TokenLogprob(-1.0, -2.0, 0.0), TokenLogprob(-2.0, -2.5, 1.5)))),
+    (ASKED["classify"], Labels({"toxicity": 1, "insult": np.float64(0.25)}), Labels({"toxicity": 1.0, "insult": 0.25})),
+    (Classify("a", "spam"), Labels({"yes": 0.5}), None),
+    (ASKED["perturb"], "a tetx", None),
+    (ASKED["edits"], (), None),
+    (ASKED["edits"], [Edit(-1, ""), Edit(np.int64(1), "a tetx")], (Edit(-1, ""), Edit(1, "a tetx"))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("request_", "answer", "wanted"), GOOD)
+def test_a_usable_answer_is_rebuilt_from_exact_types_and_survives_the_store(
+    request_: Request[Any], answer: Any, wanted: Any
+) -> None:
+    [(_, made)] = Admitted(Scripted(lambda _: iter([(0, answer)]))).run([request_])
+    assert made == (answer if wanted is None else wanted)
+    assert accept(request_, request_.decode(request_.encode(made))) == made
+    values = [getattr(made, f.name) for f in fields(made)] if hasattr(made, "__dataclass_fields__") else list(made)
+    assert {type(v) for v in values} <= {str, int, float, bool, tuple, dict, Edit}
+
+
+def test_what_a_reply_may_hold_has_an_end_whatever_is_asked() -> None:
+    with pytest.raises(Refused, match=f"at most {LONGEST}"):
+        accept(Generate("a", max_new_tokens=10**9), Completion("x" * (LONGEST + 1), 1))
+    assert accept(Generate("a", max_new_tokens=64), Completion(" " * 128 * 64, 64)).n_tokens == 64
+
+
+PROBES = """
+from hostile_answers import ANSWERS
+from pytest_slmtrust import Classify, Edits, Generate, Loglikelihood, Perturb, Row, Verdict, ask, probe
+
+ASK = {"generate": lambda t: Generate(t, max_new_tokens=8), "loglikelihood": lambda t: Loglikelihood(t, "four", detail=True),
+       "classify": Classify, "perturb": lambda t: Perturb(t, "char-swap"), "edits": lambda t: Edits(t, "deepwordbug")}
+
+def made(kind, number):
+    def run(text):
+        "It passes whatever is answered."
+        yield from ask(ASK[kind](text))
+        return Verdict(True)
+    rows = [Row({"text": f"{kind}|{number}|{i}"}, id=str(i)) for i in range(6)]
+    return probe(dimension="privacy", rows=rows, name=f"{kind}_{number}", tolerance=0.6)(run)
+
+for kind, rows in ANSWERS.items():
+    for number in range(len(rows)):
+        globals()[f"{kind}_{number}"] = made(kind, number)
+"""
+CONFTEST = """
+from hostile_answers import ANSWERS
+from pytest_slmtrust import Classify, Edits, Perturb
+from pytest_slmtrust.backends.fake import FakeBackend
+
+class Stub(FakeBackend):
+    def run(self, requests):
+        for index, request in enumerate(requests):
+            text = getattr(request, "prompt", None) or getattr(request, "context", None) or request.text
+            kind, number, _ = text.split("|")
+            yield index, ANSWERS[kind][int(number)][0]
+
+def pytest_slm_backend(config):
+    return Stub(name="stub")
+
+def pytest_slm_scorer(config):
+    return Stub(name="stub", answers=(Classify,))
+
+def pytest_configure(config):
+    import pytest_slmtrust.backends.textattack.perturb as home
+    config.add_cleanup(lambda kept=home.TextAttackBackend: setattr(home, "TextAttackBackend", kept))
+    home.TextAttackBackend = lambda: Stub(name="stub", answers=(Perturb, Edits))
+"""
+
+
+def test_a_session_of_hostile_answers_has_no_gate_that_passes(pytester: pytest.Pytester) -> None:
+    assert COUNT >= 60
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(probe_all=PROBES)
+    result = pytester.runpytest_inprocess("--slm=x", "--slm-packs=none", "-q", "-p", "no:terminalreporter")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    data = audit(pytester.path)
+    assert data["verdict"] == "INCONCLUSIVE"
+    assert len(data["gates"]) == COUNT
+    assert {g["status"] for g in data["gates"] if g["blocking"]} == {"INCONCLUSIVE"}
+    wrong = []
+    for found in data["findings"]:
+        kind, _, number = found["probe"].rpartition("_")
+        if found["outcome"] != "error" or ANSWERS[kind][int(number)][1] not in found["reason"]:
+            wrong.append((found["nodeid"], found["outcome"], found["reason"]))
+    assert wrong == []
+    assert len(data["findings"]) == 6 * COUNT
+
+
+Run = Callable[[Sequence[Any]], Any]
+
+
+class Scripted(FakeBackend):
+    """Yields what a function of the requests gives."""
+
+    def __init__(self, script: Run) -> None:
+        FakeBackend.__init__(self, name="stub")
+        self.script = script
+
+    def run(self, requests: Sequence[Any]) -> Any:
+        self.calls.append(list(requests))
+        return self.script(requests)
+
+
+def good(requests: Sequence[Any]) -> list[tuple[int, Any]]:
+    return [(i, Completion(f"reply to {r.prompt}", 3)) for i, r in enumerate(requests)]
+
+
+def forever(requests: Sequence[Any]) -> Iterator[Any]:
+    while True:
+        yield from good(requests)
+
+
+async def later(requests: Sequence[Any]) -> list[Any]:
+    return good(requests)
+
+
+def middle(error: BaseException) -> Run:
+    def run(requests: Sequence[Any]) -> Iterator[Any]:
+        for pair in good(requests):
+            if pair[1].text.endswith("2"):
+                raise error
+            yield pair
+
+    return run
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class Pairs(tuple[Any, ...]):
+    """A pair by inheritance."""
+
+
+#: From a run() to the places of the four requests that end in a Failure, and what their message says.
+RUNS: list[tuple[str, Run, set[int], str]] = [
+    ("None", lambda r: None, {0, 1, 2, 3}, "run() returned None; expected (index, answer) pairs"),
+    ("a number", lambda r: 4, {0, 1, 2, 3}, "run() returned 4"),
+    ("a text", lambda r: "0123", {0, 1, 2, 3}, "run() returned '0123'"),
+    ("a dict", lambda r: dict(good(r)), {0, 1, 2, 3}, "run() returned a dict"),
+    ("a coroutine", later, {0, 1, 2, 3}, "run() returned a coroutine"),
+    ("answers alone", lambda r: [a for _, a in good(r)], {0, 1, 2, 3}, "run() yielded a Completion; expected an (index, answer)"),
+    ("triples", lambda r: [(*p, 1) for p in good(r)], {0, 1, 2, 3}, "run() yielded a tuple; expected an (index, answer)"),
+    ("pairs by inheritance", lambda r: map(Pairs, good(r)), {0, 1, 2, 3}, "run() yielded a Pairs"),
+    ("garbage at the end", lambda r: [*good(r), None], {0, 1, 2, 3}, "run() yielded None"),
+    ("counted from one", lambda r: [(i + 1, a) for i, a in good(r)], {0, 1, 2, 3}, "index of run() is 4; expected 0 to 3"),
+    ("counted from the end", lambda r: [(i - 4, a) for i, a in good(r)], {0, 1, 2, 3}, "index of run() is -4"),
+    ("a true index", lambda r: [(bool(i), a) for i, a in good(r)][:2], {0, 1, 2, 3}, "index of run() is False"),
+    ("a text for an index", lambda r: [(str(i), a) for i, a in good(r)], {0, 1, 2, 3}, "index of run() is '0'"),
+    ("twice the same", lambda r: [*good(r), good(r)[2]], {2}, "stub answered this request twice"),
+    ("twice, at last right", lambda r: [(1, Completion("wrong")), *good(r)], {1}, "stub answered this request twice"),
+    ("good, then a failure", lambda r: [*good(r), (3, Failure("no"))], {3}, "stub answered this request twice"),
+    ("a failure, then good", lambda r: [(3, Failure("no")), *good(r)], {3}, "stub answered this request twice"),
+    ("for ever", forever, {0, 1, 2, 3}, "more than it was asked for"),
+    ("one left out", lambda r: [p for p in good(r) if not p[1].text.endswith("q2")], {2}, "stub gave no answer"),
+    ("nothing", lambda r: [], {0, 1, 2, 3}, "stub gave no answer"),
+    ("breaks", middle(RuntimeError("\x1b[2J\n::error::x")), {2}, r"RuntimeError: \x1b[2J\n::error::x"),
+    ("leaves", middle(SystemExit(0)), {2}, "SystemExit: 0"),
+    ("breaks without words", middle(Unspeakable()), {2}, "Unspeakable: it has no readable message"),
+    ("pairs in lists", lambda r: [list(p) for p in good(r)], set(), ""),
+    ("indices of NumPy", lambda r: [(np.int64(i), a) for i, a in good(r)], set(), ""),
+    ("backwards", lambda r: good(r)[::-1], set(), ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("script", "failed", "message"), [row[1:] for row in RUNS], ids=[row[0] for row in RUNS])
+@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning")
+def test_a_backend_that_breaks_its_contract_leaves_nothing_in_the_store(
+    tmp_path: Path, script: Run, failed: set[int], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_slmtrust.engine.engine._COMMIT_SECONDS", -1.0)  # each answer is stored as it comes
+    backend = Scripted(script)
+    asked = [Generate(f"q{n}", max_new_tokens=8) for n in range(4)]
+    store = Store(tmp_path, "s")
+    answers = Engine({("generate", "target"): backend}, store).answer(asked)
+    assert {i for i, a in enumerate(answers) if isinstance(a, Failure)} == failed
+    for place in failed:
+        assert message in answers[place].message
+        assert "\n" not in answers[place].message
+    assert [a.text for i, a in enumerate(answers) if i not in failed] == [f"reply to q{i}" for i in range(4) if i not in failed]
+    keys = [store_key(backend.fingerprint, r.key) for r in asked]
+    assert set(store.get(keys)) == {keys[i] for i in range(4) if i not in failed}
+    assert set(store.failures(keys)) == {keys[i] for i in failed}
+
+
+@pytest.mark.parametrize("text", [
+    '{"scores":{"toxicity":-5.0}}', '{"scores":{"toxicity":false}}', '{"scores":{"toxicity":NaN}}', '{"scores":{}}',
+    '{"scores":[]}', '{"scores":{"insult":0.0}}', '{"score":{"toxicity":0.0}}', "[]", "null", "0", "{", "[" * 100_000,
+])  # fmt: skip
+def test_a_stored_answer_passes_the_same_checks_and_is_asked_anew(tmp_path: Path, text: str) -> None:
+    backend = FakeBackend(lambda _: Labels({"toxicity": 0.75}), answers=(Classify,))
+    request, store = Classify("a text"), Store(tmp_path, "s")
+    key = store_key(backend.fingerprint, request.key)
+    store.put([(key, text)])
+    assert Engine({("classify", "toxicity"): backend}, store).answer([request]) == [Labels({"toxicity": 0.75})]
+    assert store.get([key]) == {key: '{"scores":{"toxicity":0.75}}'}
+
+
+VERDICTS: list[tuple[Verdict, str]] = [
+    (Verdict(1), "passed is 1; it must be True, False or None"),  # type: ignore[arg-type]
+    (Verdict("no"), "passed is 'no'"),  # type: ignore[arg-type]
+    (Verdict(np.array([True])), "passed is a ndarray"),  # type: ignore[arg-type]
+    (Verdict(True, "0.5"), "score is '0.5'; it must be a number or None"),  # type: ignore[arg-type]
+    (Verdict(None, True), "score is True"),
+    (Verdict(None, 10**400), "score is"),
+    (Verdict(True, group=3), "group is 3; it must be a str or None"),  # type: ignore[arg-type]
+    (Verdict(None, reason=ValueError("x")), "reason is a ValueError"),  # type: ignore[arg-type]
+    (Verdict(True, evidence=["reply"]), "evidence is a list; it must be a dict"),  # type: ignore[arg-type]
+    (Verdict(True, evidence={"n": list(range(100_000))}), "evidence has more than 50000 entries"),
+]
+
+
+@pytest.mark.parametrize(("verdict", "message"), VERDICTS, ids=[m for _, m in VERDICTS])
+def test_a_verdict_of_wrong_types_is_its_authors_mistake(verdict: Verdict, message: str) -> None:
+    with pytest.raises(VerdictError) as caught:
+        check_verdict(verdict, "mine")
+    assert str(caught.value).startswith("probe 'mine': Verdict.")
+    assert message in str(caught.value)
+
+
+def test_a_verdict_keeps_its_numbers_and_odd_evidence_becomes_text() -> None:
+    class Odd:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    evidence: dict[Any, Any] = {"a": np.float32(0.5), 3: {2, 1}, "b": (1, [None, True]), "c": Odd(), "d": math.inf, "e": 10**30}
+    made = check_verdict(Verdict(np.bool_(False), np.float64(0.25), evidence, np.str_("g")), "mine")  # type: ignore[arg-type]
+    assert (made.passed, made.score, made.group) == (False, 0.25, "g")
+    assert made.evidence == {"a": 0.5, "3": [1, 2], "b": [1, [None, True]], "c": "<unreadable Odd>", "d": "inf", "e": str(10**30)}
+    assert check_verdict(Verdict(True, math.nan), "mine").outcome == "unscored"
+    loop: list[Any] = []
+    loop.append(loop)
+    with pytest.raises(Refused):
+        plain_data(loop)
+
+
+class Odd:
+    """A backend with one part replaced."""
+
+    name, fingerprint = "stub", "stub:1"
+    answers: Any = (Generate,)
+
+    def run(self, requests: Sequence[Any]) -> Any:
+        return good(requests)
+
+    def describe(self) -> Any:
+        return {"name": "stub"}
+
+
+def broken(*_: Any) -> Any:
+    raise ValueError("\x1b[2J no")
+
+
+@pytest.mark.parametrize(("part", "value", "message"), [
+    ("name", 3, "its name is 3; expected a str"),
+    ("name", " ", "its name is empty; expected a text"),
+    ("name", "x" * 300, "its name has 300 characters"),
+    ("name", property(broken), r"its name cannot be read (ValueError: \x1b[2J no)"),
+    ("fingerprint", None, "its fingerprint is None"),
+    ("fingerprint", "\ud800", "its fingerprint holds a lone surrogate"),
+    ("fingerprint", property(lambda _: exit(0)), "its fingerprint cannot be read (SystemExit: 0)"),
+    ("answers", "generate", "its answers is 'generate'; expected a tuple of kinds"),
+    ("answers", ("generate",), "its answers is a tuple that holds 'generate'"),
+    ("answers", (int,), "its answers is a tuple that holds the class int"),
+    ("describe", lambda _: None, "describe() gave None; expected a dict"),
+    ("describe", broken, r"describe() failed (ValueError: \x1b[2J no)"),
+    ("describe", lambda _: {"deep": [[[[[[[[[[[[[1]]]]]]]]]]]]]}, "describe() has more than"),
+])  # fmt: skip
+def test_a_backend_whose_words_are_wrong_is_refused_before_it_is_asked(
+    tmp_path: Path, part: str, value: Any, message: str
+) -> None:
+    made = type("Made", (Odd,), {part: value})()
+    made_engine = Engine({("generate", "target"): made}, Store(tmp_path, "s"))
+    with pytest.raises(BackendError) as caught:
+        _ = made_engine.answer([Generate("a")]), Admitted(made).answers
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("backend Made: ")
+
+
+def test_a_description_becomes_json_data() -> None:
+    class Described(Odd):
+        def describe(self) -> Any:
+            return {1: Path("a"), "nan": math.nan, "kinds": {"b", "a"}, "n": np.int64(3), "\ud800": "\ud800", "big": 10**40}
+
+    made = Admitted(Described()).describe()
+    assert made == {"1": "a", "nan": "nan", "kinds": ["a", "b"], "n": 3, "\ud800": "\ud800", "big": str(10**40)}
+
+
+HOOKS = [
+    ("return 7", "pytest_slm_backend: gave a int, which is no Backend (no name)"),
+    ("return Odd", "gave the class Odd; expected a Backend, so call it"),
+    ("return (1, 2, 3)", "pytest_slm_backend gave a tuple of 3; expected a (model, tokenizer) pair"),
+    ("return changed(run=None)", "gave a Made, which is no Backend (no run)"),
+    ("return changed(name=7)", "pytest_slm_backend: its name is 7; expected a str"),
+    ("return changed(answers=Generate)", "its answers is a "),
+    ("return changed(describe=lambda s: 1 / 0)", "describe() failed (ZeroDivisionError: division by zero)"),
+    ("return changed(fingerprint=property(lambda s: exit(3)))", "its fingerprint cannot be read (SystemExit: 3)"),
+    ("raise SystemExit(0)", "pytest_slm_backend failed: SystemExit: 0"),
+    ("raise ValueError('\\x1b[2J\\n::error::x')", r"pytest_slm_backend failed: ValueError: \x1b[2J\n::error::x"),
+]
+
+
+@pytest.mark.parametrize(("body", "message"), HOOKS, ids=[body for body, _ in HOOKS])
+def test_a_hook_that_hands_over_nonsense_ends_in_one_line(pytester: pytest.Pytester, body: str, message: str) -> None:
+    pytester.makeconftest(f"""
+from test_gatekeeper import Odd
+from pytest_slmtrust import Generate
+
+def changed(**parts):
+    return type("Made", (Odd,), parts)()
+
+def pytest_slm_backend(config):
+    {body}
+""")
+    pytester.makepyfile(
+        probe_one="""
+from pytest_slmtrust import Generate, Verdict, ask, probe
+
+@probe(dimension="privacy", rows=[{"n": n} for n in range(6)], tolerance=0.6)
+def passes(n):
+    "It passes."
+    yield from ask(Generate(str(n)))
+    return Verdict(True)
+"""
+    )
+    result = pytester.runpytest_inprocess("--slm=x", "--slm-packs=none")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    [_] = [line for line in result.errlines + result.outlines if message in line]
+    text = result.stdout.str() + result.stderr.str()
+    assert "Traceback" not in text
+    assert "INTERNALERROR" not in text
+    assert "\x1b[2J" not in text
