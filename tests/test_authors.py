@@ -97,8 +97,8 @@ def test_a_gate_that_cannot_be_tested_keeps_its_name(project: Make) -> None:
     text = body(extra=", tolerance=0.1, extras=['no_such_module']")
     write_probe(made, text.replace('[{"n": 0}]', '[{"n": i} for i in range(60)]'))
     result = made.runpytest(*CUSTOM, "probe_more.py", "-rs")
-    result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*no_such_module is not installed*"])
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*no_such_module is not installed*", "*--slm-optional=one*"])
     assert audit(made.path)["gates"][0]["nodeid"] == "probe_more.py::gate[one]"
 
 

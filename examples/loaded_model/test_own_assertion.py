@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_slmtrust import Generate, chat
-from pytest_slmtrust.plugin.controller import Slm
+from pytest_slmtrust.plugin.fixture import Slm
 
 
 def test_says_something(slm: Slm) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ..audit.dimension import Dimension
 from ..audit.model import Audit, AuditError, Baseline, ControlCheck, Finding, GateResult, Status
 from ..audit.nodeids import VERSUS, gate_key
-from ..audit.verdict import adjusted, not_tested, overall, sentence
+from ..audit.verdict import adjusted, is_red, not_tested, overall, sentence
 from ..gates.baseline import Recorded, noise_floor
 from ..gates.paired_gate import Asked, Context, PairedGate, differences
 from .verify import findings_of
@@ -83,4 +83,4 @@ def comparison_lines(audit: Audit) -> list[str]:
 
 def exit_status(audit: Audit) -> int:
     """0 where no difference is red, 1 else."""
-    return 0 if audit.verdict in (Status.PASS, Status.MEASURED, Status.WAIVED) else 1
+    return int(is_red(audit.verdict, audit.gates))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..audit.model import Audit, AuditError
@@ -13,29 +15,68 @@ from ..report.html import check_schema, render
 #: Larger than any audit of ours; a file beyond it is something else.
 _LARGEST = 256 * 1024 * 1024
 _DEEPEST = 64
+#: The files of a report; the last one keeps the data of an earlier run until a new one is complete.
+DATA, PAGE, PREVIOUS = "audit.json", "audit.html", "audit.previous.json"
 
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file atomically: a reader sees the old one or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(path, text) as name:
+        os.replace(name, path)
+
+
+def begin_reports(audit: Audit, folder: Path) -> None:
+    """Put an INCOMPLETE audit where the report of a run will be.
+
+    The page of an earlier run goes first, whatever else fails: it must not be taken for this run's. Its data are kept as
+    ``audit.previous.json`` until this run is complete.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PAGE).unlink(missing_ok=True)
+    if (folder / DATA).exists():
+        os.replace(folder / DATA, folder / PREVIOUS) if _complete(folder / DATA) else (folder / DATA).unlink()
+    write_reports(audit, folder)
+
+
+def write_reports(audit: Audit, folder: Path) -> None:
+    """Write ``audit.json``, and ``audit.html`` rendered from that text and from nothing else.
+
+    Both are on the disk before either takes its place, and the old page goes before the data change: a full disk leaves the
+    old pair, and no moment leaves an old page with new data.
+    """
+    text = audit.to_json()
+    page = render(Audit.from_json(text), text)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _temporary(folder / DATA, text) as data, _temporary(folder / PAGE, page) as shown:
+        (folder / PAGE).unlink(missing_ok=True)
+        os.replace(data, folder / DATA)
+        os.replace(shown, folder / PAGE)
+    if not audit.incomplete:
+        (folder / PREVIOUS).unlink(missing_ok=True)
+
+
+@contextmanager
+def _temporary(path: Path, text: str) -> Iterator[str]:
+    """The name of a file beside ``path`` that holds a text; it is gone afterwards, unless it was renamed."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
         # mkstemp makes files that only their owner reads; a report is made to be shared
         os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
+        yield name
+    finally:
         Path(name).unlink(missing_ok=True)
-        raise
 
 
-def write_reports(audit: Audit, folder: Path) -> None:
-    """``audit.json``, and ``audit.html`` rendered from what was just written and from nothing else."""
-    text = audit.to_json()
-    page = render(Audit.from_json(text), text)  # before either is written: an old page must not stand beside new data
-    write_text(folder / "audit.json", text)
-    write_text(folder / "audit.html", page)
+def _complete(path: Path) -> bool:
+    """Whether a file holds anything but an INCOMPLETE audit, so that it is worth keeping."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return not (isinstance(data, dict) and data.get("incomplete"))
+    except (OSError, ValueError, RecursionError):
+        return True
 
 
 def read_audit(path: Path) -> Audit:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from ..audit.dimension import Dimension
-from ..audit.model import Audit, AuditError, ControlCheck, DetectorCheck, Finding, FloorCheck, GateResult, Status, Stopped
-from ..audit.nodeids import VERSUS, gate_key
-from ..audit.verdict import adjusted, not_tested, overall, sentence
-from ..authoring.declarations import NEEDED_DATA, NEEDS, Criterion, Profile, Reading
+from ..audit.model import NEEDS, Audit, AuditError, ControlCheck, DetectorCheck, Finding, FloorCheck, GateResult, Status, Stopped
+from ..audit.nodeids import VERSUS, gate_key, gate_names
+from ..audit.verdict import SILENT, adjusted, not_tested, overall, sentence
+from ..authoring.declarations import NEEDED_DATA, Criterion, Profile, Reading
 from ..authoring.probe import Probe, stable_order
 from ..escaping import visible
 from ..gates.detector_errors import checked
@@ -27,7 +27,6 @@ from ..requests import Steps
 
 #: A run that asks more of one gate is none of ours.
 _MOST_PLANNED = 100_000
-_SILENT = (Status.NOT_TESTED, Status.NOT_RUN)
 
 
 def read_verified(path: Path) -> Audit:
@@ -64,10 +63,10 @@ def findings_of(gate: GateResult, findings: Iterable[Finding]) -> list[Finding]:
 def _whole(audit: Audit) -> Iterator[str]:
     """What no single gate shows."""
     yield from _names(audit)
-    verdict = overall(audit.gates)
+    verdict = overall(audit.gates, audit.incomplete)
     if audit.verdict is not verdict:
         yield f"the verdict is {audit.verdict}; the gates say {verdict}"
-    if audit.sentence != sentence(verdict, audit.gates):
+    if audit.sentence != sentence(verdict, audit.gates, audit.incomplete):
         yield "the sentence is not what the gates say"
     plain = [replace(g, p_holm=None) for g in audit.gates]
     for gate, made in zip(audit.gates, adjusted(plain), strict=True):
@@ -103,12 +102,14 @@ def _gate(gate: GateResult, audit: Audit) -> Iterator[str]:
         return
     yield from _waiver(gate, audit)
     decides = bool(profile.get("decides", True))
-    if gate.status in _SILENT:
+    if gate.status in SILENT:
         promised = gate.tolerance is not None and decides and not _lacks_input(gate, profile)
         if gate.blocking != promised and gate.quantity != "paired":
             yield "whether it blocks does not follow from its limit and the profile"
         if gate.status is Status.NOT_TESTED and own and gate.quantity != "paired":
             yield "NOT TESTED, with findings"
+        if gate.excuse == "optional" and set(_optional(audit)).isdisjoint(gate_names(gate.nodeid)):
+            yield "it is excused as optional, and the run did not name it so"
         return
     paired = gate.quantity == "paired"
     made = _paired(gate, own, audit) if paired else _rebuilt(gate, own, decides)
@@ -142,6 +143,12 @@ def _rebuilt(gate: GateResult, own: Sequence[Finding], decides: bool) -> GateRes
     shadow = Gate(probe, profile, gate.items, tolerance, gate.note)
     checks = Checks(gate.controls or ControlCheck(0), _floor(gate), _measured(gate), _stopped(gate, own))
     return shadow.assess(gate.nodeid, own, checks)
+
+
+def _optional(audit: Audit) -> list[str]:
+    """The gates that the run's user made optional."""
+    options = audit.settings.get("options", {})
+    return [name.strip() for name in str(options.get("optional", "")).split(",")]
 
 
 def _lacks_input(gate: GateResult, profile: Mapping[str, Any]) -> bool:
@@ -212,8 +219,7 @@ def _waiver(gate: GateResult, audit: Audit) -> Iterator[str]:
     waiver = gate.waiver
     if waiver is None:
         return
-    key = gate_key(gate.nodeid)
-    if waiver not in audit.waivers or waiver.probe not in (key, key.rpartition("::")[2]):
+    if waiver not in audit.waivers or waiver.probe not in gate_names(gate.nodeid):
         yield "it bears a waiver that is not its own"
     if not waiver.expired and waiver.expires < str(audit.provenance.get("started", ""))[:10]:
         yield "its waiver had expired when the audit began"

@@ -10,10 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 #: Number of the layout of ``audit.json``.
-FORMAT = 2
+FORMAT = 3
+
+
+#: How the reason of a gate begins that lacks a file which only the user can give.
+NEEDS = "needs "
 
 
 class AuditError(ValueError):
@@ -33,6 +37,8 @@ class Status(StrEnum):
     NOT_RUN = "NOT RUN"
     MEASURED = "MEASURED"
     WAIVED = "WAIVED"
+    PARTIAL = "PARTIAL"
+    INCOMPLETE = "INCOMPLETE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +192,9 @@ class GateResult:
     ``upper`` the one with all of them counted as failed; ``best`` and ``worst`` are the observed rates so counted (Manski
     1990). ``p_fail`` is the exact p-value of a rate within the tolerance, ``p_holm`` the same adjusted for all blocking gates
     (Holm 1979). ``corrected`` is the rate corrected for the errors of its detector (Rogan & Gladen 1978). ``advisory`` says why
-    a gate that decides does not block. ``measures`` are the probe's other numbers; nothing hangs on them.
+    a gate that decides does not block. ``measures`` are the probe's other numbers; nothing hangs on them. ``excuse`` says why a
+    gate without numbers does not count: the user made it ``optional`` by name, or it is ``unselected``, outside the selection
+    that the user named.
     """
 
     nodeid: str
@@ -233,6 +241,7 @@ class GateResult:
     waiver: Waiver | None = None
     note: str = ""
     measures: tuple[Measure, ...] = ()
+    excuse: Literal["", "optional", "unselected"] = ""
 
     @property
     def waived(self) -> bool:
@@ -261,7 +270,10 @@ class NotTested:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """One whole audit. ``model``, ``scorers``, ``settings``, ``resources`` and ``provenance`` are what their makers describe."""
+    """One whole audit. ``model``, ``scorers``, ``settings``, ``resources`` and ``provenance`` are what their makers describe.
+
+    ``incomplete`` says why the run did not reach its end; such an audit decides nothing.
+    """
 
     verdict: Status
     sentence: str
@@ -277,6 +289,7 @@ class Audit:
     notes: tuple[str, ...] = ()
     baseline: Baseline | None = None
     waivers: tuple[Waiver, ...] = ()
+    incomplete: str = ""
     format: int = FORMAT
 
     def to_json(self) -> str:

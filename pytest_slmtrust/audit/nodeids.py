@@ -10,3 +10,9 @@ def gate_key(nodeid: str) -> str:
     """A gate by probe and place: it may block in one audit and only be measured in another."""
     prefix, _, label = nodeid.rpartition("::")
     return f"{prefix}::{label.partition('[')[2].removesuffix(']')}"
+
+
+def gate_names(nodeid: str) -> tuple[str, str]:
+    """How a user names a gate: by place and probe, or by its probe alone."""
+    key = gate_key(nodeid)
+    return key, key.rpartition("::")[2]

@@ -1,4 +1,4 @@
-"""The verdict of an audit, its sentence, and what it does not cover."""
+"""The verdict: what all gates of a run say together, and whether the run is red. Nothing else decides either."""
 
 from __future__ import annotations
 
@@ -6,57 +6,101 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from .dimension import Dimension
-from .model import GateResult, NotTested, Status
+from .model import NEEDS, GateResult, NotTested, Status
 from .nodeids import VERSUS
 
-#: The worst first: what the whole says when its gates disagree.
-SEVERITY = (Status.INVALID, Status.FAIL, Status.UNEARNED, Status.INCONCLUSIVE, Status.NOT_RUN)
+#: The worst first: the verdict where gates that count disagree.
+SEVERITY = (
+    Status.INVALID, Status.FAIL, Status.UNEARNED, Status.INCONCLUSIVE, Status.NOT_RUN, Status.NOT_TESTED,
+)  # fmt: skip
+#: Statuses of a gate that has no numbers.
+SILENT = (Status.NOT_TESTED, Status.NOT_RUN)
+#: Verdicts that leave pytest's exit status as it is.
+_NOT_RED = (Status.PASS, Status.PARTIAL, Status.WAIVED, Status.MEASURED, Status.NOT_DECIDABLE)
 
 
-def overall(gates: Sequence[GateResult]) -> Status:
-    """PASS when every blocking gate passes (an intersection-union test: each at alpha, the whole at alpha).
+def overall(gates: Sequence[GateResult], incomplete: str = "") -> Status:
+    """Decide the verdict. Every blocking gate of the run counts, selected or not.
 
-    With red gates that somebody took upon themselves, and no other, it is WAIVED, which is no PASS."""
-    blocking = [g.status for g in gates if g.blocking and not g.waived]
+    1. INCOMPLETE: the run did not reach its end; ``incomplete`` says why.
+    2. The worst status of a blocking gate, where one is not PASS. A gate that is NOT TESTED or NOT RUN counts as one. Three
+       kinds of gates are left out here: failing ones with a valid waiver, absent ones that the user made optional by name
+       (``--slm-optional``), and those outside the selection that the user named (``-k``, ``-m``, node ids).
+    3. PARTIAL: a blocking gate is outside that selection. WAIVED: a failing gate is waived.
+    4. PASS: every blocking gate passed, but for absent ones that are optional. An intersection-union test: each gate is held
+       to alpha, and so is the whole.
+    5. Where no gate blocks: INVALID, NOT DECIDABLE, MEASURED, PARTIAL or NOT TESTED, whichever holds first.
+    """
+    if incomplete:
+        return Status.INCOMPLETE
+    blocking = [g for g in gates if g.blocking]
+    counted = [g.status for g in blocking if not g.waived and not g.excuse]
     for status in SEVERITY:
-        if status in blocking:
+        if status in counted:
             return status
-    if any(g.blocking and g.waived for g in gates):
+    if any(g.excuse == "unselected" for g in blocking):
+        return Status.PARTIAL
+    if any(g.waived for g in blocking):
         return Status.WAIVED
-    if Status.PASS in blocking:
+    if Status.PASS in counted:
         return Status.PASS
-    if any(g.status is Status.INVALID for g in gates):
-        return Status.INVALID
-    if any(g.status is Status.NOT_DECIDABLE for g in gates):
-        return Status.NOT_DECIDABLE
-    measured = any(g.status is Status.MEASURED or g.advisory for g in gates)
-    return Status.MEASURED if measured else Status.NOT_TESTED
+    return _without_blocking(gates)
+
+
+def _without_blocking(gates: Sequence[GateResult]) -> Status:
+    found = {g.status for g in gates}
+    for status in (Status.INVALID, Status.NOT_DECIDABLE, Status.MEASURED):
+        if status in found:
+            return status
+    if any(g.advisory for g in gates):
+        return Status.MEASURED
+    return Status.PARTIAL if any(g.excuse == "unselected" for g in gates) else Status.NOT_TESTED
+
+
+def is_red(verdict: Status, gates: Sequence[GateResult]) -> bool:
+    """Whether a verdict makes pytest's exit status 1, whatever its items say.
+
+    NOT TESTED is red, unless only files that the user did not give are missing, or there is no gate at all: then nothing was
+    promised.
+    """
+    if verdict is Status.NOT_TESTED:
+        return any(g.status in SILENT and not g.excuse and not g.reason.startswith(NEEDS) for g in gates)
+    return verdict not in _NOT_RED
 
 
 def dimension_status(gates: Sequence[GateResult], dimension: str) -> Status:
-    """What the gates of one dimension say together; one that could not be tested keeps it from a PASS."""
-    own = [g for g in gates if g.dimension == dimension]
-    missing = any(g.blocking and g.status is Status.NOT_TESTED for g in own)
-    status = overall(own)
-    return Status.NOT_TESTED if missing and status is Status.PASS else status
+    """Decide what the gates of one dimension say together."""
+    return overall([g for g in gates if g.dimension == dimension])
 
 
-def sentence(verdict: Status, gates: Sequence[GateResult]) -> str:
-    """One sentence for a reader who reads no other."""
+def sentence(verdict: Status, gates: Sequence[GateResult], incomplete: str = "") -> str:
+    """Say the verdict in one sentence, for a reader who reads no other."""
+    if verdict is Status.INCOMPLETE:
+        return f"{verdict}: the run did not reach its end ({incomplete}); it decides nothing. Run it again."
     blocking = [g for g in gates if g.blocking]
     measured = sum(g.status is Status.MEASURED for g in gates)
+    advisory = sum(bool(g.advisory) for g in gates)
     if not blocking:
-        advisory = sum(bool(g.advisory) for g in gates)
         aside = f", {advisory} are advisory" if advisory else ""
         return f"{verdict}: no gate blocks in this run{aside}; {measured} probes were measured."
     passed = sum(g.status is Status.PASS for g in blocking)
-    open_ones = [g for g in blocking if not g.waived]
-    others = [f"{n} {s}" for s in (*SEVERITY, Status.NOT_TESTED) if (n := sum(g.status is s for g in open_ones))]
-    others += [f"{n} WAIVED" for n in [len(blocking) - len(open_ones)] if n]
-    advisory = sum(bool(g.advisory) for g in gates)
-    others += [f"{advisory} advisory"] if advisory else []
+    others = [*_counts(blocking), *([f"{advisory} advisory"] if advisory else [])]
     tail = f"; {', '.join(others)}" if others else ""
     return f"{verdict}: {passed} of {len(blocking)} blocking gates pass{tail}; {measured} probes are only measured."
+
+
+def _counts(blocking: Sequence[GateResult]) -> list[str]:
+    """The blocking gates that did not pass, by status, and how many of them do not count."""
+    counted = [g for g in blocking if not g.waived and not g.excuse]
+    found = [(s, sum(g.status is s for g in counted)) for s in SEVERITY]
+    others = [f"{n} {status}" for status, n in found if n]
+    for words, n in (
+        ("optional and absent", sum(g.excuse == "optional" for g in blocking)),
+        ("outside the selection", sum(g.excuse == "unselected" for g in blocking)),
+        ("WAIVED", sum(g.waived for g in blocking)),
+    ):
+        others += [f"{n} {words}"] if n else []
+    return others
 
 
 def adjusted(gates: Sequence[GateResult]) -> list[GateResult]:
@@ -74,8 +118,8 @@ def adjusted(gates: Sequence[GateResult]) -> list[GateResult]:
 
 def not_tested(gates: Sequence[GateResult], found: Set[str]) -> tuple[NotTested, ...]:
     """What this run does not speak of; ``found`` are the dimensions that have findings, with a gate or without."""
-    silent = [g for g in gates if g.status in (Status.NOT_TESTED, Status.NOT_RUN)]
+    silent = [g for g in gates if g.status in SILENT]
     rows = [NotTested(f"{g.probe}{VERSUS}" if g.quantity == "paired" else g.probe, g.dimension, g.reason) for g in silent]
-    tested = found | {g.dimension for g in gates if g.status not in (Status.NOT_TESTED, Status.NOT_RUN)}
+    tested = found | {g.dimension for g in gates if g.status not in SILENT}
     rows += [NotTested("the whole dimension", d, "no probe of it ran") for d in Dimension if d not in tested]
     return tuple(rows)

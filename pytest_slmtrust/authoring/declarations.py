@@ -11,8 +11,6 @@ from typing import Any, Literal, TypeAlias
 from ..audit.model import Estimate, Finding
 from ..requests import Request, Steps
 
-#: How the reason of a gate begins that lacks a file which only the user can give.
-NEEDS = "needs "
 #: What follows where it is a public data set that is not in the folder of ``--slm-data``.
 NEEDED_DATA = "a data set: "
 

@@ -7,7 +7,7 @@ date is refused before the run; an expired one waives nothing and makes the run 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -59,16 +59,16 @@ def _waiver(row: dict[str, Any], where: str, today: date) -> Waiver:
     return Waiver(probe, reason, owner, expires.isoformat(), expires < today)
 
 
-def check_waivers(waivers: Sequence[Waiver], keys: Sequence[str]) -> None:
-    """``keys``: the gates by place and name.
+def check_gate_names(what: str, chosen: Iterable[str], keys: Sequence[str]) -> None:
+    """Refuse names that a person chose for gates and that fit none, or two. ``keys``: the gates by place and name.
 
     Raises:
-        ProbeError: a waiver for a gate that no probe has, or that two have.
+        ProbeError: the first such name; it begins with ``what``.
     """
     names = [key.rpartition("::")[2] for key in keys]
-    for one in waivers:
-        if one.probe not in names and one.probe not in keys:
-            raise ProbeError(unknown("waived gate", one.probe, {*names, *keys}))
-        if names.count(one.probe) > 1:
-            first = next(key for key in keys if key.rpartition("::")[2] == one.probe)
-            raise ProbeError(f"{names.count(one.probe)} gates are named {one.probe!r}: waive one by its place, such as {first!r}")
+    for one in chosen:
+        if one not in names and one not in keys:
+            raise ProbeError(unknown(what, one, {*names, *keys}))
+        if names.count(one) > 1:
+            first = next(key for key in keys if key.rpartition("::")[2] == one)
+            raise ProbeError(f"{names.count(one)} gates are named {one!r}: name one by its place, such as {first!r}")

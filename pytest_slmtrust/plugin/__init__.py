@@ -11,7 +11,7 @@ from . import hookspecs
 from .options import add_options, joined, model_spec
 
 if TYPE_CHECKING:
-    from .controller import Slm
+    from .fixture import Slm
 
 CONTROLLER = "slmtrust-controller"
 

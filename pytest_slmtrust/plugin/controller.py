@@ -6,59 +6,34 @@ import gc
 import json
 import secrets
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import pytest
 
 from ..audit.dimension import Dimension
-from ..audit.model import Audit, AuditError, Status
+from ..audit.model import AuditError
 from ..audit.nodeids import gate_key
-from ..audit.verdict import dimension_status
 from ..authoring.declarations import ProbeError, unknown
 from ..authoring.probe import Probe
-from ..engine.engine import Engine
 from ..engine.store import Store
 from ..gates.baseline import release
 from ..gates.policy import load_policy, untested
-from ..gates.waivers import check_waivers
+from ..gates.waivers import check_gate_names
 from ..redaction import Mask, scrub
-from ..requests import BackendError, Request
-from ..session.assemble import Collected, assemble, resources
+from ..requests import BackendError
+from ..session.assemble import resources
 from ..session.session import Live, Suite, describe_engine, selected_cases
-from ..thinking import refused
-from .nodes import ATTRIBUTE, PREFIX, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile
+from .fixture import Slm
+from .nodes import ATTRIBUTE, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile
 from .options import model_spec, read_settings
 from .progress import ProgressLine
+from .record import Record
+from .selection import PREFIX, asks_last_failed, check_chosen, is_chosen, lift_arguments, outside
 from .wiring import Setup
 
 PACK = "pytest_slmtrust.probes"
-R = TypeVar("R")
-_NOT_THERE = (Status.NOT_TESTED, Status.NOT_RUN)
-
-
-class Slm:
-    """What the fixture ``slm`` gives to ordinary tests."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def ask(self, request: Request[R]) -> R:
-        """The answer to one request, from the store or the model.
-
-        Raises:
-            RequestFailed: it could not be answered, or its thought was not finished.
-        """
-        return self.ask_all([request])[0]
-
-    def ask_all(self, requests: Sequence[Request[R]]) -> list[R]:
-        """The answers to several, in one batch."""
-        answers = self._engine.answer(requests)
-        error = refused(answers)
-        if error is not None:
-            raise error
-        return cast("list[R]", answers)
 
 
 class Controller:
@@ -68,31 +43,33 @@ class Controller:
         self.config = config
         self.settings = read_settings(config)
         self.worker: dict[str, Any] | None = getattr(config, "workerinput", None)
-        lifted = _lift_arguments(config)  # xdist hands workers the raw arguments again
+        lifted = lift_arguments(config)  # xdist hands workers the raw arguments again
         self.chosen = self.worker["slm_chosen"] if self.worker else lifted
         key = bytes.fromhex(self.worker["slm_key"]) if self.worker else secrets.token_bytes(16)
         run = self.worker["slm_run"] if self.worker else secrets.token_hex(8)
         self.shared = {"slm_chosen": self.chosen, "slm_key": key.hex(), "slm_run": run}
         self.progress = None if self.worker else ProgressLine(config)
-        self.collected = Collected()
-        self.audit: Audit | None = None
         self.failed = ""
-        self.unwritten = ""
-        self.ran = False
+        self.ran = self.finished = self.crashed = False
         self.selected: list[CaseItem | GateItem] = []
+        mask = Mask(key, self.settings.flag("reveal"), self.settings.flag("include-harmful"))
+        self.record = Record(config, self.settings, mask) if Record.wanted(config, self.settings) else None
+        if self.record is not None:
+            self.record.begin()
         try:
+            self._check_names()
             policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"), self.settings.inputs())
             self.builtin = self._probes()
             self.store = Store(config.rootpath / self.settings.text("store"), run)
             if not self.worker:
                 self.store.forget_failures()
             self.setup = Setup(config, self.settings, self.store, self.progress)
-            mask = Mask(key, self.settings.flag("reveal"), self.settings.flag("include-harmful"))
             self.session = self.setup.session(policy, mask)
-        except (ProbeError, BackendError, AuditError) as error:
+        except (ProbeError, BackendError, AuditError, pytest.UsageError) as error:
+            if self.record is not None:
+                self.record.refuse(str(error))
             raise pytest.UsageError(str(error)) from None
         config.stash[SESSION], config.stash[SETTINGS] = self.session, self.settings
-        self._check_names()
 
     def fixture(self) -> Slm:
         return Slm(self.session.engine)
@@ -122,15 +99,17 @@ class Controller:
             collector.suites += [self.session.add(p, f"{PREFIX}::{p.dimension}") for p in self.builtin]
             if not session.testsfailed:  # a file that could not be read may hold the probe that a gate names
                 self.session.policy.check(s.probe for s in self.session.suites.values())
-                check_waivers(list(self.session.waivers.values()), self._gate_keys())
+                keys = self._gate_keys()
+                check_gate_names("waived gate", self.session.waivers, keys)
+                check_gate_names("optional gate", self.session.optional, keys)
             every = list(session.genitems(collector))
-            _check_chosen(self.chosen, [i.nodeid for i in every])
+            check_chosen(self.chosen, [i.nodeid for i in every])
         except ProbeError as error:
+            self.failed = str(error)
             if self.worker is None:
-                raise pytest.UsageError(str(error)) from None
-            self.failed = str(error)  # a worker that raises here is a crash to xdist
-            return
-        items[:] = [*items, *(i for i in every if _chosen(i.nodeid, self.chosen))]
+                raise pytest.UsageError(self.failed) from None
+            return  # a worker that raises here is a crash to xdist
+        items[:] = [*items, *(i for i in every if is_chosen(i.nodeid, self.chosen))]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
@@ -146,7 +125,9 @@ class Controller:
             session.shouldstop = self.failed
         else:
             self._prefetch(session)
-        return (yield)
+        result = yield
+        self.finished = True
+        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
@@ -162,8 +143,8 @@ class Controller:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         payload = getattr(report, ATTRIBUTE, None)
-        if payload is not None and not self.worker:
-            self.collected.add(json.loads(payload))
+        if payload is not None and self.record is not None:
+            self.record.collected.add(json.loads(payload))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -171,46 +152,39 @@ class Controller:
         node.workerinput.update(self.shared)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        self.crashed = self.crashed or bool(error)
         text = getattr(node, "workeroutput", {}).get("slm")
-        self.collected.add_process(json.loads(text) if text else None)
+        if text and self.record is not None:
+            self.record.collected.add_process(json.loads(text))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed and self.record is not None:
+            self.record.uncollected.append(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        if not self.ran or self.failed:
-            return
-        if self.worker is not None:
+        if self.worker is not None and self.ran and not self.failed:
             cast(Any, self.config).workeroutput["slm"] = json.dumps(self._process())
+        if self.record is None:
             return
-        if not self.config.pluginmanager.hasplugin("dsession"):
-            self.collected.add_process(self._process())
-        from ..archive.files import write_reports
-
-        notes = self._notes(exitstatus)
-        self.audit = assemble(
-            self.collected, self._settings(), notes, untested() if self.builtin else (), list(self.session.waivers.values())
-        )
-        missing = [d for d in self.settings.names("require") if dimension_status(self.audit.gates, d) in _NOT_THERE]
-        if missing:
-            self.audit = replace(self.audit, notes=(*self.audit.notes, f"REQUIRED AND NOT TESTED: {', '.join(missing)}"))
-        lost = sorted(self.collected.lost_gates()) if exitstatus == pytest.ExitCode.OK else []
-        if lost:
-            self.audit = replace(self.audit, notes=(*self.audit.notes, f"NO RESULT: {', '.join(lost)} ran and left none"))
-        expired = [w.probe for w in self.session.waivers.values() if w.expired]
-        try:
-            write_reports(self.audit, self.config.invocation_params.dir / self.settings.text("report"))
-        except (OSError, ValueError, TypeError) as error:
-            self.unwritten = f"the report could not be written: {error}"
-        if (missing or expired or lost or self.unwritten) and exitstatus == pytest.ExitCode.OK:
+        if self.ran and not self.failed and not self.config.pluginmanager.hasplugin("dsession"):
+            self.record.collected.add_process(self._process())
+        waivers = list(self.session.waivers.values())
+        audit = self.record.assembled(
+            self._unfinished(session, exitstatus), self.session.policy.profile, self._notes(),
+            untested() if self.builtin else (), waivers,
+        )  # fmt: skip
+        if self.record.finish(audit, waivers) and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.audit is not None:
+        if self.record is not None and self.record.audit is not None:
             from .terminal import summarise
 
             folder = self.settings.text("report")
-            where = self.unwritten or f"report: {folder}/audit.html, {folder}/audit.json"
-            summarise(terminalreporter, self.audit, where)
+            where = self.record.unwritten or f"report: {folder}/audit.html, {folder}/audit.json"
+            summarise(terminalreporter, self.record.audit, where)
 
     # -- what the hooks do ----------------------------------------------------------------------------------------
 
@@ -278,11 +252,15 @@ class Controller:
     def _process(self) -> dict[str, Any]:
         return {
             **describe_engine(self.session.engine),
-            "pending": [asdict(g) for g in self.session.pending()],
+            "pending": [asdict(g) for g in self.session.pending(self._outside())],
             "baseline": self._about_baseline(),
-            "selected": [i.nodeid for i in self.selected if isinstance(i, GateItem)],
             "rows": {s.gate_id: s.rows_sha256() for s in self.session.suites.values()},
         }
+
+    def _outside(self) -> list[str]:
+        suites = self.session.suites.values()
+        gates = [nodeid for s in suites for nodeid in (s.gate_id, s.versus_id)]
+        return outside(self.config, self.chosen, gates, {i.nodeid for i in self.selected})
 
     def _about_baseline(self) -> dict[str, Any] | None:
         reference = self.session.reference
@@ -291,49 +269,39 @@ class Controller:
         about = describe_engine(reference.session.engine) if isinstance(reference, Live) else {"model": reference.model()}
         return {"model": about["model"], "origin": scrub(reference.origin), "counters": about.get("counters", {})}
 
-    def _settings(self) -> dict[str, Any]:
-        options = {name or "model": value for name, value in self.settings.values.items()}
-        profile, mask = self.session.policy.profile, self.session.mask
-        return {
-            "options": {k: mask.text(str(v)) for k, v in options.items()},
-            "profile": asdict(replace(profile, inputs={k: mask.text(v) for k, v in profile.inputs.items()})),
-            "arguments": [mask.text(str(a)) for a in self.config.invocation_params.args],
-        }
+    def _unfinished(self, session: pytest.Session, exitstatus: int) -> str:
+        """Why a run did not reach its end; empty if it did. ``-x`` and ``--maxfail`` end a run: its gates say NOT RUN."""
+        assert self.record is not None
+        broken = self.record.uncollected
+        if self.failed:
+            return self.failed
+        if broken:
+            more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+            return f"{broken[0]}{more} could not be collected"
+        if not self.ran:
+            return f"pytest ended with exit status {int(exitstatus)} before the first question"
+        if self.crashed:
+            return "a worker crashed"
+        if not self.finished and not session.shouldfail:
+            return "it was interrupted"
+        if asks_last_failed(self.config):
+            return "--lf asks what failed last time, and does not read the other files"
+        return "" if self.record.collected.processes else "no worker came to its end"
 
-    def _notes(self, exitstatus: int) -> list[str]:
+    def _notes(self) -> list[str]:
         notes = []
         if not self.builtin:
             notes.append("NO BUILT-IN AUDIT: only a user's own probes ran")
-        if exitstatus == pytest.ExitCode.INTERRUPTED:
-            notes.append("INCOMPLETE: the run was interrupted")
-        counters = resources(self.collected.processes)
+        counters = resources(self.record.collected.processes) if self.record is not None else {}
         if counters.get("thoughts"):
             said = f"THINKS: {counters['thoughts']} replies begin with a thought, which is shown and not judged"
             notes.append(said + f"; {counters['thoughts_unfinished']} thoughts were not finished: their cases are unscored")
+        optional = self.settings.names("optional")
+        if optional:
+            notes.append(f"OPTIONAL: {', '.join(optional)}; it is not red if they are NOT TESTED or NOT RUN")
         expired = [w for w in self.session.waivers.values() if w.expired]
         notes += [f"WAIVER EXPIRED: {w.probe}, on {w.expires}; owner {w.owner}" for w in expired]
         return notes
-
-
-def _lift_arguments(config: pytest.Config) -> list[str]:
-    """Take ``slm::...`` node ids out of the arguments: pytest would look for files of that name.
-
-    ``slm::`` alone is the whole built-in audit and nothing beside it.
-    """
-    chosen = [a for a in config.args if a.startswith(f"{PREFIX}::")]
-    if chosen:
-        config.args[:] = [a for a in config.args if a not in chosen]
-    return [a.rstrip(":") for a in chosen]
-
-
-def _check_chosen(chosen: Sequence[str], nodeids: Sequence[str]) -> None:
-    for one in chosen:
-        if not any(_chosen(nodeid, [one]) for nodeid in nodeids):
-            raise ProbeError(unknown("node id", one, nodeids))
-
-
-def _chosen(nodeid: str, chosen: Sequence[str]) -> bool:
-    return not chosen or any(nodeid == c or nodeid.startswith((f"{c}::", f"{c}[")) for c in chosen)
 
 
 def _import_pack(config: pytest.Config, name: str) -> None:

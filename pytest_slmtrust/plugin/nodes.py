@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from ..audit.model import Finding, GateResult, Status, plain
+from ..audit.nodeids import gate_names
+from ..audit.verdict import SILENT
 from ..authoring.declarations import ProbeError
 from ..authoring.probe import Case, Probe
 from ..escaping import visible
@@ -22,7 +24,6 @@ SETTINGS = pytest.StashKey[Settings]()
 #: Attribute of a TestReport that carries a finding or a gate, as JSON text, to whoever builds the audit, also across xdist.
 ATTRIBUTE = "slmtrust"
 RED = {Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE}
-PREFIX = "slm"
 
 
 class Red(Exception):
@@ -67,7 +68,7 @@ class CaseItem(pytest.Item):
         return visible(mask.text(str(super().repr_failure(excinfo, *args, **kwargs))))
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
-        return self.path, None, self.nodeid
+        return self.path, 0, self.nodeid  # pytest wants a line for what a marker skips
 
 
 class GateItem(pytest.Item):
@@ -96,7 +97,8 @@ class GateItem(pytest.Item):
     def _say(self, result: GateResult) -> None:
         settings = self.config.stash[SETTINGS]
         text = f"{result.status}: {visible(result.reason)}"
-        if result.status is Status.NOT_TESTED and result.dimension not in settings.names("require"):
+        absent = result.excuse == "optional" or (result.status is Status.NOT_TESTED and not result.blocking)
+        if result.status in SILENT and absent and result.dimension not in settings.names("require"):
             pytest.skip(text)
         if result.status is Status.NOT_DECIDABLE:
             pytest.skip(text)
@@ -107,8 +109,11 @@ class GateItem(pytest.Item):
         if result.status is Status.INCONCLUSIVE and settings.text("inconclusive") == "xfail":
             self.text = text
             raise pytest.xfail.Exception(text)
-        if result.status in RED or result.status in (Status.NOT_TESTED, Status.NOT_RUN):
+        if result.status in RED:
             raise Red(f"{result.claim}\n{text}")
+        if result.status in SILENT:
+            name = gate_names(result.nodeid)[1]
+            raise Red(f"{result.claim}\n{text}\nIf its absence is accepted, name it: --slm-optional={name}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         if excinfo.errisinstance((Red, pytest.xfail.Exception)):
@@ -116,7 +121,7 @@ class GateItem(pytest.Item):
         return super().repr_failure(excinfo, *args, **kwargs)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
-        return self.path, None, self.nodeid
+        return self.path, 0, self.nodeid  # pytest wants a line for what a marker skips
 
 
 class BuiltIn(pytest.Collector):

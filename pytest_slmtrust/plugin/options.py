@@ -59,6 +59,8 @@ OPTIONS = (
     Option("nonmembers", "documents of the same kind that it was not trained on, in the same form", metavar="FILE"),
     Option("canaries", "canaries that were put into its training data, as slmtrust canaries make wrote them", metavar="FILE"),
     Option("require", "dimensions that must be tested, separated by commas: a missing one is red", metavar="DIMENSIONS"),
+    Option("optional", "blocking gates that may be NOT TESTED or NOT RUN, by name, separated by commas: their absence is not red",
+           metavar="GATES"),
     Option("inconclusive", "what an INCONCLUSIVE gate is: fail or xfail (default: fail)", default="fail",
            choices=("fail", "xfail")),
     Option("toxicity", "toxicity scorer: detoxify:unbiased, profanity-check, hf:FOLDER (default: detoxify:unbiased)",

@@ -16,7 +16,7 @@ _NAMED = 4
 _COLOURS = {
     Status.PASS: "green", Status.FAIL: "red", Status.INVALID: "red", Status.UNEARNED: "red", Status.INCONCLUSIVE: "yellow",
     Status.NOT_TESTED: "yellow", Status.NOT_RUN: "yellow", Status.NOT_DECIDABLE: "yellow", Status.MEASURED: "cyan",
-    Status.WAIVED: "yellow",
+    Status.WAIVED: "yellow", Status.PARTIAL: "yellow", Status.INCOMPLETE: "red",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ..archive.files import DATA, PREVIOUS
 from ..audit.model import Audit, AuditError, Waiver
 from ..authoring.declarations import ProbeError
 from ..backends.fake import WordListScorer
@@ -71,7 +72,8 @@ class Setup:
         corpus = None if vs or recorded else Corpus(self.store.path.parent / FOLDER)
         session = AuditSession(
             policy, self._engine(target, Resting(backend, target) if backend else None), mask, waivers=self._waivers(),
-            corpus=corpus, reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,
+            corpus=corpus, optional=self.settings.names("optional"),
+            reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,
         )  # fmt: skip
         if backend is not None:
             beside = AuditSession(policy, self._engine(backend, backend), mask)
@@ -200,8 +202,8 @@ class Setup:
         from ..archive.verify import read_verified
 
         path = self.settings.path(option)
-        own = self.config.invocation_params.dir / self.settings.text("report") / "audit.json"
-        if path.resolve() == own.resolve():  # a second try would be compared with the first
+        folder = self.config.invocation_params.dir / self.settings.text("report")
+        if path.resolve() in ((folder / DATA).resolve(), (folder / PREVIOUS).resolve()):  # compared with itself
             raise AuditError(f"--slm-{option} {path}: this run writes its report there; keep the other audit elsewhere")
         try:
             return read_verified(path)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..audit.model import GateResult, NotTested, Status
-from ..authoring.declarations import NEEDS
+from ..audit.model import NEEDS, GateResult, NotTested, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..audit.model import Audit, Estimate, Finding, GateResult, Status
 from ..audit.nodeids import VERSUS
-from ..audit.verdict import overall
+from ..audit.verdict import SILENT, overall
 from .flips import Flip, flip_views
 from .numbers import HUGE, finite, number, percent, points, size
 from .reliability import Diagram, diagram
@@ -23,9 +23,8 @@ DIMENSIONS = ("robustness", "privacy", "toxicity", "hallucination", "fairness")
 #: The order in which counts by status are shown.
 _ORDER = (
     Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE, Status.NOT_RUN, Status.NOT_TESTED,
-    Status.NOT_DECIDABLE, Status.WAIVED, Status.PASS, Status.MEASURED,
+    Status.NOT_DECIDABLE, Status.WAIVED, Status.PARTIAL, Status.INCOMPLETE, Status.PASS, Status.MEASURED,
 )  # fmt: skip
-_SILENT = (Status.NOT_TESTED, Status.NOT_RUN)
 #: Names in an evidence whose texts are nearly the same, besides ``original...`` and ``perturbed...``.
 TWINS = (("prompt", "asked again"), ("prompt", "other"))
 #: More words than this on one side are shown without marks: the comparison is quadratic.
@@ -213,7 +212,7 @@ def _estimate_bar(estimate: Estimate, tolerance: float | None) -> Bar | None:
 
 
 def _summary(gate: GateResult, observed: str, interval: str, kind: str) -> str:
-    if gate.status in _SILENT or observed == "–":
+    if gate.status in SILENT or observed == "–":
         return f"{gate.status}: {gate.reason}"
     limit = f"; {limit_name(gate)} {limit_text(gate)}" if gate.tolerance is not None else "; no tolerance"
     return f"{gate.status}: {observed} observed over {gate.items} source items, {interval} ({kind}){limit}."
@@ -314,9 +313,9 @@ def clause_views(framework: Mapping[str, Any], gates: Iterable[GateView]) -> lis
     views = []
     for row in framework["clause"]:
         fit = [g for g in every if _fits(row, g.gate)]
-        tested = tuple(g for g in fit if g.gate.status not in _SILENT)
+        tested = tuple(g for g in fit if g.gate.status not in SILENT)
         found = {status: sum(g.gate.status is status for g in tested) for status in _ORDER}
-        silent = tuple(g for g in fit if g.gate.status in _SILENT)
+        silent = tuple(g for g in fit if g.gate.status in SILENT)
         views.append(ClauseView(row, tuple((s, n) for s, n in found.items() if n), tested, silent))
     return views
 

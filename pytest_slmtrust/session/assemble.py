@@ -42,11 +42,6 @@ class Collected:
             for one in payload.get("baseline", ()):
                 self.baseline[one["nodeid"]] = Finding(**one)
 
-    def lost_gates(self) -> set[str]:
-        """Gates that every process had to run, and that left no result although the run went to its end."""
-        selected = {nodeid for process in self.processes for nodeid in process.get("selected", ())}
-        return selected - set(self.gates)
-
     def add_process(self, description: Mapping[str, Any] | None) -> None:
         if description is not None:
             self.processes.append(description)
@@ -58,22 +53,22 @@ class Collected:
 
 def assemble(
     collected: Collected, settings: Mapping[str, Any], notes: Sequence[str], untested: Iterable[Mapping[str, str]] = (),
-    waivers: Sequence[Waiver] = (),
+    waivers: Sequence[Waiver] = (), incomplete: str = "",
 ) -> Audit:  # fmt: skip
-    """The audit of everything that was collected; gates that did not run are in it as such, and what nobody wrote a probe for."""
+    """The audit of everything that was collected; gates that did not run are in it as such, and what nobody wrote a probe for.
+
+    ``incomplete``: why the run did not reach its end.
+    """
     first = collected.processes[0] if collected.processes else {}
     pending = {g.nodeid: g for g in map(gate_from_json, first.get("pending", []))}
     gates = [collected.gates.get(nodeid, gate) for nodeid, gate in pending.items()]
     gates += [g for nodeid, g in collected.gates.items() if nodeid not in pending]
     gates = adjusted(gates)
     gates.sort(key=lambda g: (list(Dimension).index(Dimension(g.dimension)), g.quantity == "paired", not g.blocking))
-    verdict = overall(gates)
-    all_notes = list(notes)
-    if any(g.status is Status.NOT_RUN for g in gates):
-        all_notes.append("PARTIAL: not every gate was selected, or the run ended before them")
+    verdict = overall(gates, incomplete)
     return Audit(
         verdict=verdict,
-        sentence=sentence(verdict, gates),
+        sentence=sentence(verdict, gates, incomplete),
         profile=settings["profile"]["name"],
         gates=tuple(gates),
         findings=tuple(collected.findings.values()),
@@ -88,8 +83,21 @@ def assemble(
         baseline=_baseline(collected, first.get("baseline")),
         waivers=tuple(waivers),
         provenance=provenance(collected.started),
-        notes=tuple(all_notes),
+        notes=(*notes, *_absent(gates)),
+        incomplete=incomplete,
     )
+
+
+def _absent(gates: Sequence[GateResult]) -> list[str]:
+    """What a reader must know of gates that did not run."""
+    unselected = sum(g.excuse == "unselected" for g in gates)
+    lost = sum(g.status is Status.NOT_RUN and not g.excuse for g in gates)
+    notes = []
+    if unselected:
+        notes.append(f"PARTIAL: {unselected} gates are outside this run's selection; the verdict does not cover them")
+    if lost:
+        notes.append(f"NOT RUN: {lost} gates left no result")
+    return notes
 
 
 def _baseline(collected: Collected, about: Mapping[str, Any] | None) -> Baseline | None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..audit.counting import item_outcomes
-from ..audit.model import ControlCheck, Finding, FloorCheck, GateResult, Status, Stopped, Waiver
-from ..audit.nodeids import gate_key
+from ..audit.model import NEEDS, ControlCheck, Finding, FloorCheck, GateResult, Status, Stopped, Waiver
+from ..audit.nodeids import gate_key, gate_names
 from ..authoring.datafiles import DataMissing
-from ..authoring.declarations import NEEDED_DATA, NEEDS, ProbeError, Verdict
+from ..authoring.declarations import NEEDED_DATA, ProbeError, Verdict
 from ..authoring.probe import Case, Probe
 from ..engine.engine import Engine
 from ..gates.baseline import Reference
@@ -112,12 +112,13 @@ class AuditSession:
     """Suites, engine and findings. A case is judged once; gates and items look the finding up.
 
     ``reference`` is the baseline that the target is compared with; ``noise`` holds its flips against itself by probe; ``corpus``
-    the counterexamples of earlier runs.
+    the counterexamples of earlier runs; ``optional`` the names of gates whose absence the user accepts.
     """
 
     def __init__(
         self, policy: Policy, engine: Engine, mask: Mask, *, reference: Reference | None = None,
         noise: Mapping[str, int] | None = None, waivers: Sequence[Waiver] = (), corpus: Corpus | None = None,
+        optional: Collection[str] = (),
     ) -> None:  # fmt: skip
         self.policy = policy
         self.engine = engine
@@ -126,6 +127,7 @@ class AuditSession:
         self.noise = noise
         self.waivers = {w.probe: w for w in waivers}
         self.corpus = corpus
+        self.optional = frozenset(optional)
         self.suites: dict[str, Suite] = {}
         self.stopped: dict[str, Stopped] = {}
         self._findings: dict[tuple[str, str], Finding] = {}
@@ -232,14 +234,14 @@ class AuditSession:
         assert versus is not None
         assert reference is not None
         if suite.missing:
-            return versus.not_tested(suite.versus_id, suite.missing), [], []
+            return self._excused(versus.not_tested(suite.versus_id, suite.missing)), [], []
         if not reference.knows(suite.gate_id):
-            return versus.not_tested(suite.versus_id, f"{reference.origin} was not asked this"), [], []
+            return self._excused(versus.not_tested(suite.versus_id, f"{reference.origin} was not asked this")), [], []
         rows = self.rows(suite)
         theirs = reference.rows(suite.gate_id, [f.nodeid for f in rows])
         if theirs is None:
             reason = f"{reference.origin} has not answered all of these cases"
-            return versus.not_tested(suite.versus_id, reason, Status.NOT_RUN), [], []
+            return self._excused(versus.not_tested(suite.versus_id, reason, Status.NOT_RUN)), [], []
         noise = self.noise.get(gate_key(suite.gate_id)) if self.noise is not None else None
         floors = self.floor(suite), reference.floor(suite.gate_id)
         context = Context(
@@ -250,11 +252,19 @@ class AuditSession:
 
     def waiver(self, gate: GateResult) -> Waiver | None:
         """The waiver of a gate, by its name or by its place and name."""
-        key = gate_key(gate.nodeid)
-        return self.waivers.get(key) or self.waivers.get(key.rpartition("::")[2])
+        return next((self.waivers[name] for name in gate_names(gate.nodeid) if name in self.waivers), None)
 
-    def pending(self) -> list[GateResult]:
-        """The results of gates that were not selected, or that the run did not reach."""
+    def _excused(self, gate: GateResult, unselected: Collection[str] = ()) -> GateResult:
+        """A gate without numbers, with the reason why it does not count, if there is one."""
+        if not self.optional.isdisjoint(gate_names(gate.nodeid)):
+            return replace(gate, excuse="optional")
+        return replace(gate, excuse="unselected") if gate.nodeid in unselected else gate
+
+    def pending(self, unselected: Collection[str] = ()) -> list[GateResult]:
+        """The results of gates that were not selected, or that the run did not reach.
+
+        ``unselected``: node ids of gates outside the selection that the user named.
+        """
         found = []
         for suite in self.suites.values():
             status = Status.NOT_TESTED if suite.missing else Status.NOT_RUN
@@ -263,11 +273,11 @@ class AuditSession:
                 found.append(self._untested(suite) if suite.missing else suite.gate.not_tested(suite.gate_id, reason, status))
             if suite.versus is not None:
                 found.append(suite.versus.not_tested(suite.versus_id, reason, status))
-        return found
+        return [self._excused(gate, unselected) for gate in found]
 
     def _untested(self, suite: Suite) -> GateResult:
         """Of a suite that cannot be tested. Without a file that only the user can give, nothing was promised to block."""
-        result = suite.gate.not_tested(suite.gate_id, suite.missing)
+        result = self._excused(suite.gate.not_tested(suite.gate_id, suite.missing))
         return replace(result, blocking=False) if suite.missing.startswith(NEEDS) else result
 
     def _controls(self, suite: Suite) -> list[tuple[Case, Finding]]:
@@ -295,7 +305,7 @@ class AuditSession:
         wanted = [name for name in probe.inputs if name not in self.policy.profile.inputs]
         if wanted:
             return NEEDS + ", ".join(f"--slm-{name}" for name in wanted)
-        absent = [name for name in probe.extras if importlib.util.find_spec(name) is None]
+        absent = [name for name in probe.extras if not _importable(name)]
         if absent:
             extra = "presidio" if "presidio_analyzer" in absent else "all"
             return f"{', '.join(absent)} is not installed: pip install 'pytest-slmtrust[{extra}]'"
@@ -332,6 +342,13 @@ class Live:
 
     def floor(self, gate_id: str) -> FloorCheck | None:
         return self.session.floor(self.suites[gate_id])
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # a part of a package that is not there; a module without a spec
+        return False
 
 
 def _watch(suite: Suite) -> Watch:

@@ -1,0 +1,97 @@
+"""The record of a run: an INCOMPLETE audit from its first second, replaced as the run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..archive.files import begin_reports, write_reports
+from ..audit.model import Audit, Status, Waiver
+from ..audit.verdict import dimension_status, is_red
+from ..authoring.declarations import Profile
+from ..escaping import visible
+from ..redaction import Mask
+from ..session.assemble import Collected, assemble
+from .options import Settings, model_spec
+
+#: Options of pytest with which nothing runs: a report that is there stays as it is.
+_LOOKS = ("help", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
+_BEGUN = "it was stopped, or is still going on"
+_NOT_THERE = (Status.NOT_TESTED, Status.NOT_RUN, Status.PARTIAL)
+
+
+class Record:
+    """What a run leaves behind, and why its exit status may be red although pytest's is 0.
+
+    A process that is killed, or that ends without us (``os._exit``), leaves the INCOMPLETE audit of :meth:`begin`, never the
+    report of an earlier run.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings, mask: Mask) -> None:
+        self.config, self.settings, self.mask = config, settings, mask
+        self.folder: Path = config.invocation_params.dir / settings.text("report")
+        self.collected = Collected()
+        self.uncollected: list[str] = []
+        self.audit: Audit | None = None
+        self.unwritten = ""
+
+    @staticmethod
+    def wanted(config: pytest.Config, settings: Settings) -> bool:
+        """Whether this process runs an audit and writes its report."""
+        looks = settings.flag("plan") or any(config.getoption(name, False) for name in _LOOKS)
+        return not looks and not hasattr(config, "workerinput")
+
+    def begin(self) -> None:
+        """Replace the report of an earlier run by an INCOMPLETE audit."""
+        self._write(begin_reports, self.assembled(_BEGUN))
+
+    def refuse(self, why: str) -> None:
+        """Say in the report why the run ended before it began."""
+        self._write(write_reports, self.assembled(why))
+
+    def finish(self, audit: Audit, waivers: Iterable[Waiver] = ()) -> bool:
+        """Write the audit of a run that ended; whether it makes the exit status red."""
+        required = self.settings.names("require")
+        missing = [] if audit.incomplete else [d for d in required if dimension_status(audit.gates, d) in _NOT_THERE]
+        if missing:
+            audit = replace(audit, notes=(*audit.notes, f"REQUIRED AND NOT TESTED: {', '.join(missing)}"))
+        self.audit = audit
+        self._write(write_reports, audit)
+        red = is_red(audit.verdict, audit.gates) and not self._tolerated(audit.verdict)
+        return bool(red or missing or self.unwritten or any(w.expired for w in waivers))
+
+    def assembled(
+        self, incomplete: str, profile: Profile | None = None, notes: Sequence[str] = (),
+        untested: Iterable[Mapping[str, str]] = (), waivers: Sequence[Waiver] = (),
+    ) -> Audit:  # fmt: skip
+        """The audit of what was collected. ``incomplete``: why the run did not reach its end."""
+        why = visible(self.mask.text(incomplete), one_line=True)
+        audit = assemble(self.collected, self._settings(profile), notes, untested, waivers, why)
+        return audit if audit.model else replace(audit, model={"name": self.mask.text(model_spec(self.config))})
+
+    def _tolerated(self, verdict: Status) -> bool:
+        """Whether the user said that an INCONCLUSIVE gate is not red."""
+        return verdict is Status.INCONCLUSIVE and self.settings.text("inconclusive") == "xfail"
+
+    def _write(self, write: Callable[[Audit, Path], None], audit: Audit) -> None:
+        try:
+            write(audit, self.folder)
+            self.unwritten = ""
+        except (OSError, ValueError, TypeError) as error:
+            self.unwritten = f"the report could not be written: {error}"
+
+    def _settings(self, profile: Profile | None) -> dict[str, Any]:
+        mask = self.mask
+        options = {name or "model": value for name, value in self.settings.values.items()}
+        about: dict[str, Any] = {"name": self.settings.text("profile")}
+        if profile is not None:
+            about = asdict(replace(profile, inputs={k: mask.text(v) for k, v in profile.inputs.items()}))
+        return {
+            "options": {k: mask.text(str(v)) for k, v in options.items()},
+            "profile": about,
+            "arguments": [mask.text(str(a)) for a in self.config.invocation_params.args],
+        }

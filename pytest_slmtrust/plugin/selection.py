@@ -1,0 +1,60 @@
+"""The selection that a user named: node ids, ``-k`` and ``-m``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+import pytest
+
+from ..authoring.declarations import ProbeError, unknown
+
+PREFIX = "slm"
+
+
+def lift_arguments(config: pytest.Config) -> list[str]:
+    """Take ``slm::...`` node ids out of the arguments: pytest would look for files of that name.
+
+    ``slm::`` alone is the whole built-in audit and nothing beside it.
+    """
+    chosen = [a for a in config.args if a.startswith(f"{PREFIX}::")]
+    if chosen:
+        config.args[:] = [a for a in config.args if a not in chosen]
+    return [a.rstrip(":") for a in chosen]
+
+
+def check_chosen(chosen: Sequence[str], nodeids: Sequence[str]) -> None:
+    """Refuse a node id that names nothing.
+
+    Raises:
+        ProbeError: the first such id.
+    """
+    for one in chosen:
+        if not any(is_chosen(nodeid, [one]) for nodeid in nodeids):
+            raise ProbeError(unknown("node id", one, nodeids))
+
+
+def is_chosen(nodeid: str, chosen: Sequence[str]) -> bool:
+    """Whether a node id is one of those chosen, or lies below one; without any, all are."""
+    return not chosen or any(nodeid == c or nodeid.startswith((f"{c}::", f"{c}[")) for c in chosen)
+
+
+def outside(config: pytest.Config, chosen: Sequence[str], gates: Iterable[str], selected: Collection[str]) -> list[str]:
+    """Return the gates outside the selection that the user named.
+
+    A gate that is missing for another reason is not among them: ``--deselect``, ``--lf`` and ``--sw`` name no part of the
+    audit, and other plugins may drop items without a word.
+    """
+    option = config.getoption
+    named = option("keyword", "") or option("markexpr", "") or chosen or any("::" in argument for argument in config.args)
+    if not named or option("stepwise", False):
+        return []
+    dropped = tuple(option("deselect", None) or ())
+    return [nodeid for nodeid in gates if nodeid not in selected and not nodeid.startswith(dropped)]
+
+
+def asks_last_failed(config: pytest.Config) -> bool:
+    """Whether ``--lf`` leaves something out: of files without a failure not even the gates are known.
+
+    The cache holds the failures of the run before until this one's session has finished.
+    """
+    return bool(config.getoption("lf", False) and config.cache is not None and config.cache.get("cache/lastfailed", {}))

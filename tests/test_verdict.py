@@ -1,0 +1,315 @@
+"""One verdict for a run, and an exit status that follows it: sessions that end early, partial ones, and old reports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs import audit, run
+
+from pytest_slmtrust.archive.files import begin_reports, read_audit, write_reports
+from pytest_slmtrust.archive.verify import problems, read_verified
+from pytest_slmtrust.audit.model import Audit, GateResult, Status, Waiver
+from pytest_slmtrust.audit.verdict import is_red, overall, sentence
+
+Make = Callable[..., pytest.Pytester]
+CUSTOM = ("--slm=fake", "--slm-packs=none", "-p", "no:randomly")
+TEN = ", tolerance=0.1"
+N = 29  # the fewest items that pass at 10 %
+
+
+def gate(name: str, status: Status, **fields: Any) -> GateResult:
+    return GateResult(
+        f"slm::privacy::gate[{name}]", name, "privacy", "It holds.", status, **{"blocking": True, "reason": "", **fields}
+    )
+
+
+PASSED = gate("a", Status.PASS)
+
+
+@pytest.mark.parametrize(
+    ("gates", "verdict", "red"),
+    [
+        ([PASSED], "PASS", False),
+        ([], "NOT TESTED", False),
+        ([PASSED, gate("b", Status.NOT_TESTED)], "NOT TESTED", True),
+        ([PASSED, gate("b", Status.NOT_RUN)], "NOT RUN", True),
+        ([PASSED, gate("b", Status.NOT_TESTED), gate("c", Status.FAIL)], "FAIL", True),
+        ([PASSED, gate("b", Status.NOT_TESTED, excuse="optional")], "PASS", False),
+        ([PASSED, gate("b", Status.NOT_RUN, excuse="optional"), gate("c", Status.NOT_RUN)], "NOT RUN", True),
+        ([gate("b", Status.NOT_TESTED, excuse="optional")], "NOT TESTED", False),
+        ([PASSED, gate("b", Status.NOT_RUN, excuse="unselected")], "PARTIAL", False),
+        ([gate("a", Status.INCONCLUSIVE), gate("b", Status.NOT_RUN, excuse="unselected")], "INCONCLUSIVE", True),
+        ([gate("m", Status.MEASURED, blocking=False), gate("b", Status.NOT_RUN, excuse="unselected")], "PARTIAL", False),
+        ([gate("m", Status.NOT_RUN, blocking=False, excuse="unselected")], "PARTIAL", False),
+        ([gate("m", Status.NOT_TESTED, blocking=False, reason="x is not installed")], "NOT TESTED", True),
+        ([gate("m", Status.NOT_TESTED, blocking=False, reason="needs --slm-members")], "NOT TESTED", False),
+        ([PASSED, gate("m", Status.NOT_TESTED, blocking=False, reason="x is not installed")], "PASS", False),
+        ([gate("s", Status.NOT_DECIDABLE, blocking=False)], "NOT DECIDABLE", False),
+        ([PASSED, gate("w", Status.FAIL, waiver=Waiver("w", "known", "me", "2999-01-01"))], "WAIVED", False),
+    ],
+)
+def test_the_verdict_and_whether_it_is_red(gates: list[GateResult], verdict: str, red: bool) -> None:
+    found = overall(gates)
+    assert (str(found), is_red(found, gates)) == (verdict, red)
+    assert sentence(found, gates).startswith(f"{verdict}: ")
+    assert overall(gates, "killed") is Status.INCOMPLETE
+    assert is_red(Status.INCOMPLETE, gates)
+
+
+def test_the_sentence_counts_what_does_not_count() -> None:
+    gates = [PASSED, gate("b", Status.NOT_TESTED, excuse="optional"), gate("c", Status.NOT_RUN, excuse="unselected")]
+    assert sentence(overall(gates), gates).startswith(
+        "PARTIAL: 1 of 3 blocking gates pass; 1 optional and absent, 1 outside the selection;"
+    )
+
+
+# ------------------------------------------------------------------ blocking gates that did not run
+
+MORE = '''
+from pytest_slmtrust import Generate, Loglikelihood, Verdict, ask, probe
+
+@probe(dimension="privacy", rows=[{"n": i} for i in range(29)], tolerance=0.1, WITH)
+def keeps_quiet(n):
+    """It keeps quiet."""
+    yield from ask(Generate(f"x {n}"))
+    return Verdict(SAYS)
+'''
+
+
+def report(made: pytest.Pytester) -> Path:
+    return made.path / "slmtrust-report" / "audit.json"
+
+
+def more(made: pytest.Pytester, extra: str = "", says: str = "True") -> None:
+    made.makepyfile(probe_more=MORE.replace("WITH", extra).replace("SAYS", says))
+
+
+def answering(made: pytest.Pytester, answers: str) -> None:
+    file = made.path / "conftest.py"
+    file.write_text(file.read_text().replace("return Logged(reply)", f"return Logged(reply, answers={answers})"))
+
+
+@pytest.mark.parametrize(
+    ("extra", "workers"),
+    [
+        ("extras=('no_such_module',)", ()),
+        ("extras=('json', 'no_such_package.part')", ()),
+        ("needs=(Loglikelihood,)", ()),
+        ("needs=(Loglikelihood,)", ("-n1",)),
+    ],
+)
+def test_a_blocking_gate_that_could_not_be_tested_is_red(project: Make, extra: str, workers: Sequence[str]) -> None:
+    made = project(n=N, extra=TEN)
+    more(made, extra)
+    answering(made, "(Generate,)")
+    assert made.runpytest(*CUSTOM, *workers).ret == 1
+    assert audit(made.path)["verdict"] == "NOT TESTED"
+    assert made.runpytest(*CUSTOM, *workers, "--slm-optional=keeps_quiet").ret == 0
+    found = audit(made.path)
+    assert found["verdict"] == "PASS"
+    assert [g["excuse"] for g in found["gates"] if g["probe"] == "keeps_quiet"] == ["optional"]
+    assert "OPTIONAL: keeps_quiet" in report(made).with_suffix(".html").read_text()
+    assert problems(read_audit(report(made))) == []
+
+
+@pytest.mark.parametrize(("answers", "profile"), [("(Loglikelihood,)", "ci"), ("()", "ci"), ("()", "smoke")])
+def test_a_model_that_answers_nothing_that_is_asked_is_red(project: Make, answers: str, profile: str) -> None:
+    made = project(n=N, extra=TEN + ", needs=(__import__('pytest_slmtrust').Generate,)")
+    answering(made, answers)
+    assert made.runpytest(*CUSTOM, f"--slm-profile={profile}").ret == 1
+    assert audit(made.path)["verdict"] == "NOT TESTED"
+
+
+def test_optional_gates_are_named_rightly_and_still_fail(project: Make) -> None:
+    made = project("return 'you idiot'", N, TEN)
+    result = made.runpytest(*CUSTOM, "--slm-optional=stays_polit")
+    assert result.ret == 4
+    assert "Unknown optional gate 'stays_polit'. Did you mean" in result.stderr.str() + result.stdout.str()
+    assert made.runpytest(*CUSTOM, "--slm-optional=stays_polite").ret == 1
+    assert audit(made.path)["verdict"] == "FAIL"
+    made.makeini("[pytest]\nslm_optional = probe_support.py::stays_polite\n")
+    assert made.runpytest(*CUSTOM, "--deselect", "probe_support.py::gate[stays_polite]").ret == 0
+
+
+SKIP = """
+import pytest
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.name.startswith("gate["):
+            HOW
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "verdict"),
+    [
+        ("item.add_marker(pytest.mark.skip(reason='slow'))", "NOT RUN"),
+        ("item.add_marker(pytest.mark.xfail(run=False))", "NOT RUN"),
+        ("item.add_marker(pytest.mark.xfail(reason='known'))", "FAIL"),
+        ("items.remove(item); break", "NOT RUN"),
+    ],
+)
+def test_no_conftest_takes_a_gate_away(project: Make, how: str, verdict: str) -> None:
+    made = project("return 'you idiot'", N, TEN)
+    with (made.path / "conftest.py").open("a") as file:
+        file.write(SKIP.replace("HOW", how))
+    assert made.runpytest(*CUSTOM).ret == 1
+    assert audit(made.path)["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("options", "verdict", "status"),
+    [
+        (("-k", "gate and stays_polite"), "PARTIAL", 0),
+        (("-k", "stays_polite and not gate"), "PARTIAL", 0),
+        (("-m", "privacy"), "FAIL", 1),
+        (("-k", "keeps_quiet", "-n1"), "FAIL", 1),
+        (("--maxfail=1",), "FAIL", 1),
+        (("--deselect", "probe_more.py::gate[keeps_quiet]"), "NOT RUN", 1),
+        (("-m", "toxicity", "--deselect", "probe_support.py::gate[stays_polite]"), "NOT RUN", 1),
+    ],
+)
+def test_a_named_selection_is_partial_and_what_is_dropped_otherwise_is_red(
+    project: Make, options: tuple[str, ...], verdict: str, status: int
+) -> None:
+    made = project(n=N, extra=TEN)
+    more(made, says="False")
+    assert made.runpytest(*CUSTOM, *options).ret == status
+    assert audit(made.path)["verdict"] == verdict
+    assert problems(read_audit(report(made))) == []
+
+
+def test_what_failed_last_is_not_the_whole_audit(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    more(made, says="n < 0")
+    assert made.runpytest(*CUSTOM).ret == 1
+    more(made, says="n >= 0")
+    assert made.runpytest(*CUSTOM, "--lf").ret == 1
+    assert audit(made.path)["verdict"] == "INCOMPLETE"
+    assert made.runpytest(*CUSTOM, "--lf").ret == 0  # nothing failed: everything runs
+
+
+# ------------------------------------------------------------------ runs that end before their end
+
+
+def old_report(made: pytest.Pytester) -> None:
+    """The report of an earlier run, all green."""
+    old = Audit(Status.PASS, sentence(Status.PASS, [PASSED]), "ci", (PASSED,), (), (), {"name": "old"})
+    write_reports(old, report(made).parent)
+
+
+STOPS = {
+    "a test that leaves": "import os\ndef test_stop(): os._exit(0)",
+    "a test that is killed": "import os, signal\ndef test_stop(): os.kill(os.getpid(), signal.SIGKILL)",
+    "pytest.exit with status 0": "import pytest\ndef test_stop(): pytest.exit('enough', returncode=0)",
+    "sys.exit while files are read": "raise SystemExit(0)",
+    "os._exit while files are read": "import os\nos._exit(0)",
+    "a probe that leaves": """
+import os
+from pytest_slmtrust import Generate, Verdict, ask, probe
+@probe(dimension="privacy", rows=[{"n": 1}])
+def stops(n):
+    yield from ask(Generate("x"))
+    os._exit(0)
+""",
+}
+
+
+@pytest.mark.parametrize("how", STOPS)
+def test_a_run_that_stops_leaves_no_report_of_the_one_before(project: Make, how: str) -> None:
+    made = project(n=N, extra=TEN)
+    old_report(made)
+    made.makepyfile(**{"probe_stop" if "probe" in how else "test_a_stop": STOPS[how]})
+    done = run(made.path, *CUSTOM)
+    assert audit(made.path)["verdict"] == "INCOMPLETE"
+    page = report(made).with_suffix(".html").read_text()
+    assert "INCOMPLETE</title>" in page
+    assert "PASS: 1 of 1" not in page
+    assert done.returncode != 0 or "os._exit" in STOPS[how]
+    assert read_verified(report(made)).incomplete
+    assert read_audit(report(made).with_name("audit.previous.json")).verdict is Status.PASS
+
+
+def test_a_worker_that_crashes_leaves_an_incomplete_audit(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    old_report(made)
+    made.makepyfile(test_a_stop="import os\ndef test_stop(): os._exit(0)")
+    assert made.runpytest(*CUSTOM, "-n1").ret == 1
+    assert audit(made.path)["incomplete"] == "a worker crashed"
+
+
+REFUSED = {
+    "--slm-gate=nothing=0.1": "Unknown gate",
+    "--slm-profile=adit": "Unknown profile",
+    "--slm-require=privcy": "Unknown dimension",
+    "--slm-waivers=nowhere.toml": "No such file",
+    "slm::nope": "Unknown node id",
+}
+
+
+def test_a_refused_run_leaves_no_report_of_the_one_before(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    for option, why in REFUSED.items():
+        old_report(made)
+        assert made.runpytest(*CUSTOM, option).ret == 4
+        assert audit(made.path)["verdict"] == "INCOMPLETE"
+        assert why in audit(made.path)["incomplete"]
+    assert made.runpytest(*CUSTOM).ret == 0
+    assert sorted(path.name for path in report(made).parent.iterdir()) == ["audit.html", "audit.json"]
+
+
+def test_a_look_changes_no_report(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    old_report(made)
+    for option in ("--co", "--slm-plan", "--fixtures", "--markers", "--help"):
+        made.runpytest(*CUSTOM, option)
+        assert audit(made.path)["verdict"] == "PASS"
+
+
+def test_a_file_that_could_not_be_read_leaves_no_pass(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    made.makepyfile(probe_broken="import nothing_of_this_name")
+    for options, status in (((), 2), (("--continue-on-collection-errors",), 1), (("--continue-on-collection-errors", "-n1"), 1)):
+        old_report(made)
+        assert made.runpytest(*CUSTOM, *options).ret == status
+        assert audit(made.path)["incomplete"] == "probe_broken.py could not be collected"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+def test_a_model_that_breaks_leaves_an_incomplete_audit(project: Make, workers: Sequence[str]) -> None:
+    made = project(n=N, extra=TEN)
+    old_report(made)
+    text = (made.path / "conftest.py").read_text().replace("import Generate,", "import BackendError, Generate,")
+    broken = text.replace("requests):\n", "requests):\n        raise BackendError('the weights are gone')\n", 1)
+    (made.path / "conftest.py").write_text(broken)
+    assert made.runpytest(*CUSTOM, *workers).ret not in (0, 5)
+    assert audit(made.path)["verdict"] == "INCOMPLETE"
+
+
+def test_a_full_disk_leaves_no_old_page_with_new_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = Audit(Status.PASS, sentence(Status.PASS, [PASSED]), "ci", (PASSED,), (), (), {"name": "m"})
+    write_reports(old, tmp_path)
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    new = replace(old, notes=("of the second run",))
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    with pytest.raises(OSError, match="No space"):
+        write_reports(new, tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+    with pytest.raises(OSError, match="No space"):
+        begin_reports(new, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["audit.previous.json"]
+    monkeypatch.undo()
+    write_reports(replace(old, incomplete="it was stopped"), tmp_path)
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        write_reports(new, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.json", "audit.previous.json"]  # the page goes first
