@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 MODEL ?= smollm2-135m-instruct
 PROFILE ?= ci
 
-.PHONY: audit test test-full lint unit wheel bench bench-gates bench-harness clean
+.PHONY: audit check test test-full lint unit wheel bench bench-gates bench-harness clean
 
 $(READY): pyproject.toml constraints.txt
 	@echo "setting up $(VENV): a few minutes the first time"
@@ -19,6 +19,10 @@ audit: $(READY)
 	@sh tests/audit.sh $(BIN) $(MODEL) $(PROFILE)
 
 test: lint unit wheel
+
+# the loop while you write: no real model, no whole audits
+check: lint
+	$(BIN)/pytest -q -m "not model and not browser and not slow" -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

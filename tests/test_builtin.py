@@ -10,6 +10,7 @@ from runs import audit
 
 from pytest_slmtrust.backends.toxicity.scorer import FetchError
 
+pytestmark = pytest.mark.slow
 pytest.importorskip("profanity_check", reason="the scorer of the extra 'offline' is not installed")
 
 CONFTEST = """

@@ -1,13 +1,15 @@
-"""What the documents say is so."""
+"""The documents say what the code does."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-
-from pytest_slmtrust.plugin.options import OPTIONS
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(not (ROOT / "README.md").exists(), reason="the documents are not part of the wheel")
@@ -17,10 +19,18 @@ def readme() -> str:
     return (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_every_option_stands_in_the_readme() -> None:
-    for option in OPTIONS:
-        assert f"`{option.flag}`" in readme() or f"`{option.flag}=" in readme()
-        assert option.help.replace("|", "/") in readme()
+def reference() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "tools" / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_pages_are_those_of_the_code() -> None:
+    for path, text in reference().pages():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is old: run python tools/reference.py"
 
 
 def test_the_custom_probe_of_the_readme_is_the_example() -> None:
@@ -29,7 +39,30 @@ def test_the_custom_probe_of_the_readme_is_the_example() -> None:
     assert code.split("from pytest_slmtrust", 1)[1].strip() == example.split("from pytest_slmtrust", 1)[1].strip()
 
 
+def test_the_readme_is_short() -> None:
+    assert len(readme().splitlines()) <= 130
+
+
 def test_links_lead_somewhere() -> None:
-    for document in ROOT.glob("*.md"):
+    for document in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
-            assert (ROOT / target).exists(), f"{document.name}: {target}"
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="mkdocs-material is not installed")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "site" / "reference" / "probes" / "index.html").exists()
+
+
+@pytest.mark.parametrize("fragment", sorted((ROOT / "changelog.d").glob("*")) or [None], ids=lambda p: p.name if p else "none")
+def test_a_change_log_fragment_is_a_short_text(fragment: Path | None) -> None:
+    if fragment is None:
+        pytest.skip("no fragment since the last release")
+    assert re.fullmatch(r"[a-z0-9-]+\.md", fragment.name)
+    text = fragment.read_text(encoding="utf-8").strip()
+    assert text
+    assert not text.startswith(("#", "-", "*"))
+    assert len(text) <= 600

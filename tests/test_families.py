@@ -8,11 +8,12 @@ import pytest
 import tiny
 from runs import audit, lacking, run
 
+pytestmark = pytest.mark.slow
 torch = pytest.importorskip("torch")
 SMOKE = ("--slm-profile=smoke", "--slm-toxicity=profanity-check", "-q")
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt2", "gpt_neox", "qwen2", "gemma"])
+@pytest.mark.parametrize("family", ["gpt2", "gemma"])  # numbers of every family are compared elsewhere
 def test_a_random_model_of_each_family_is_audited(family: str, tmp_path: Path) -> None:
     pytest.importorskip("profanity_check")
     tiny.model(family, context=2048).save_pretrained(tmp_path / "m")
