@@ -180,7 +180,9 @@ def _factory(text: str) -> Callable[[], Any]:
         sys.path.append(str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit and a skip, too
         raise SpecError(f"{text}: the module {module_name!r} cannot be imported ({_one_line(error)})") from None
     made = getattr(module, function, None)
     if not callable(made):
@@ -202,19 +204,19 @@ class FactoryBackend:
 
     @property
     def name(self) -> str:
-        return self._backend().name
+        return self.make().name
 
     @property
     def fingerprint(self) -> str:
-        return self._backend().fingerprint
+        return self.make().fingerprint
 
     def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
         """See :class:`pytest_slmtrust.requests.Backend`."""
-        return self._backend().run(requests)
+        return self.make().run(requests)
 
     def describe(self) -> dict[str, Any]:
         """What the made backend says of itself, and the spec."""
-        return {**self._backend().describe(), "spec": self.spec}
+        return {**self.make().describe(), "spec": self.spec}
 
     @property
     def counters(self) -> Counters:
@@ -228,14 +230,19 @@ class FactoryBackend:
         if callable(close):
             close()
 
-    def _backend(self) -> Backend:
+    def make(self) -> Backend:
+        """Call the factory, once; ``answers`` is what was made from then on.
+
+        Raises:
+            BackendError: it broke, or gave no backend; one line.
+        """
         if self.made is None:
             try:
                 made = self._make()
                 self.answers = made.answers
-            except BackendError:
+            except (BackendError, KeyboardInterrupt):
                 raise
-            except (Exception, SystemExit) as error:
+            except BaseException as error:  # SystemExit and a skip, too
                 raise BackendError(f"{self.spec}: the factory failed ({_one_line(error)})") from error
             self.made = made
         return self.made

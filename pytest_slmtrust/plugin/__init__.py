@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ..audit.dimension import Dimension
 from . import hookspecs
-from .options import add_options, joined, model_spec
+from .options import add_options, joined, model_spec, refusal
 
 if TYPE_CHECKING:
     from .fixture import Slm
 
 CONTROLLER = "slmtrust-controller"
+_VARIABLE = "PYTEST_ADDOPTS"
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -26,17 +29,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
-    """Begin again where pytest took the value of one of our options for a folder of tests."""
+    """Begin again where pytest took the value of one of our options for a folder of tests, there or in PYTEST_ADDOPTS."""
     given = config.invocation_params
     arguments = joined(given.args)
-    return None if arguments == list(given.args) else pytest.main(arguments, given.plugins)
+    variable = os.environ.get(_VARIABLE, "")
+    options = shlex.split(variable)
+    if arguments == list(given.args) and joined(options) == options:
+        return None
+    if not options:
+        return pytest.main(arguments, given.plugins)
+    os.environ[_VARIABLE] = shlex.join(joined(options))
+    try:
+        return pytest.main(arguments, given.plugins)
+    finally:
+        os.environ[_VARIABLE] = variable
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     for dimension in Dimension:
         config.addinivalue_line("markers", f"{dimension}: cases and gates of the {dimension} dimension (pytest-slmtrust)")
-    if model_spec(config) and not config.option.help:
+    if config.option.help:
+        return
+    why = refusal(config)
+    if why:
+        from .record import refuse
+
+        refuse(config, why)
+        raise pytest.UsageError(why)
+    if model_spec(config):
         from .controller import Controller
 
         config.pluginmanager.register(Controller(config), CONTROLLER)

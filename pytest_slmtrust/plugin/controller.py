@@ -26,7 +26,7 @@ from ..requests import BackendError
 from ..session.assemble import resources
 from ..session.session import Live, Suite, describe_engine, selected_cases
 from .fixture import Slm
-from .nodes import ATTRIBUTE, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile
+from .nodes import ATTRIBUTE, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile, is_probe_file, marked
 from .options import model_spec, read_settings
 from .progress import ProgressLine
 from .record import Record
@@ -85,11 +85,19 @@ class Controller:
         lines = [f"slm: {scrub(model_spec(self.config))}{versus}, profile {self.session.policy.profile.name}"]
         return lines if self.builtin else [*lines, "slm: NO BUILT-IN AUDIT"]
 
-    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-        if file_path.suffix == ".py" and file_path.name.startswith("probe_"):
-            node: ProbeFile = ProbeFile.from_parent(parent, path=file_path)
-            return node
-        return None
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Generator[None, Any, Any]:
+        found = yield
+        if is_probe_file(file_path) and not any(isinstance(node, ProbeFile) for node in found):
+            found = [*found, ProbeFile.from_parent(parent, path=file_path)]
+        return found
+
+    def pytest_pycollect_makemodule(self, module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+        """pytest reads a probe file as a module where it is named on the command line, or fits ``python_files``."""
+        if not is_probe_file(module_path):
+            return None
+        node: ProbeFile = ProbeFile.from_parent(parent, path=module_path)
+        return node
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -159,7 +167,9 @@ class Controller:
             self.record.collected.add_process(json.loads(text))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed and self.record is not None:
+        """A probe file that skips itself hides its gates as one that breaks does."""
+        hidden = report.failed or (report.skipped and is_probe_file(Path(report.nodeid)))
+        if hidden and self.record is not None:
             self.record.uncollected.append(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
@@ -208,7 +218,8 @@ class Controller:
 
     def _prefetch(self, session: pytest.Session) -> None:
         items = self.selected = self._selection(session)
-        cases = selected_cases((i.suite, i.case if isinstance(i, CaseItem) else None) for i in items)
+        self.session.marked = marked(self.config)
+        cases = selected_cases(((i.suite, i.case if isinstance(i, CaseItem) else None) for i in items), self.session.marked)
         if not cases:
             return
         gates = [i for i in items if isinstance(i, GateItem)]

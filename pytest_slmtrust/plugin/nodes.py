@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.skipping import evaluate_skip_marks
 
 from ..audit.model import Finding, GateResult, Status, plain
 from ..audit.nodeids import gate_names
@@ -21,6 +22,8 @@ from .options import Settings
 
 SESSION = pytest.StashKey[AuditSession]()
 SETTINGS = pytest.StashKey[Settings]()
+#: Every case item that was made, selected or not.
+CASES = pytest.StashKey[list["CaseItem"]]()
 #: Attribute of a TestReport that carries a finding or a gate, as JSON text, to whoever builds the audit, also across xdist.
 ATTRIBUTE = "slmtrust"
 RED = {Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE}
@@ -28,6 +31,20 @@ RED = {Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE}
 
 class Red(Exception):
     """A case or gate that is red; its text is all that the terminal shows."""
+
+
+def marked(config: pytest.Config) -> dict[str, str]:
+    """Say which cases a marker skips: of all that were made, so that no selection changes what a gate counts."""
+    found = {}
+    for item in config.stash.get(CASES, []):
+        try:
+            skip = evaluate_skip_marks(item)
+        except (Exception, pytest.fail.Exception) as error:  # a condition that breaks: the case's own set-up says so
+            found[item.nodeid] = str(error)
+            continue
+        if skip is not None:
+            found[item.nodeid] = skip.reason
+    return found
 
 
 class CaseItem(pytest.Item):
@@ -40,6 +57,7 @@ class CaseItem(pytest.Item):
         label(self, suite)
         for mark in case.marks:
             self.add_marker(mark)
+        self.config.stash.setdefault(CASES, []).append(self)
 
     def runtest(self) -> None:
         if self.config.stash[SESSION].skipped(self.suite, self.case):
@@ -88,7 +106,9 @@ class GateItem(pytest.Item):
                 result, findings, theirs = session.versus_result(self.suite)
             else:
                 result, findings = session.gate_result(self.suite)
-        except Exception as error:  # a gate that cannot be computed is red, whatever broke
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a gate that cannot be computed is red, whatever broke; a skip is no way out
             why = session.mask.text(f"{type(error).__name__}: {error}")
             raise Red(f"{self.suite.probe.claim}\nthe gate could not be computed: {why}") from error
         self.payload = json.dumps({"gate": result, "findings": findings, "baseline": theirs}, default=plain)
@@ -140,6 +160,11 @@ class BuiltIn(pytest.Collector):
                 yield versus_item(self, suite)
 
 
+def is_probe_file(path: Path) -> bool:
+    """Whether a file holds a user's probes, by its name."""
+    return path.suffix == ".py" and path.name.startswith("probe_")
+
+
 class ProbeFile(pytest.Module):
     """A ``probe_*.py`` file: its probes become cases and gates."""
 
@@ -166,7 +191,7 @@ class ProbeFile(pytest.Module):
     def _belongs_elsewhere(self, probe: Probe) -> bool:
         """Imported from another probe file, which collects it itself; what a helper module made belongs here."""
         home = sys.modules.get(probe.run.__module__)
-        return home is not self.obj and Path(getattr(home, "__file__", None) or "").name.startswith("probe_")
+        return home is not self.obj and is_probe_file(Path(getattr(home, "__file__", None) or ""))
 
 
 def case_item(parent: pytest.Collector, suite: Suite, case: Case) -> CaseItem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,8 @@ OPTIONS = (
 )  # fmt: skip
 
 
+#: Options that name a model or a scorer, which may be a folder.
+_FOLDERS = ("", "vs", "toxicity")
 #: Options that name a file or folder of the user, handed to the probes that need it.
 INPUTS: tuple[str, ...] = ("members", "nonmembers", "canaries", "data")
 
@@ -128,7 +131,7 @@ def add_options(parser: pytest.Parser) -> None:
             parser.addini(option.ini, option.help, type="linelist", default=[])
         else:
             group.addoption(option.flag, metavar=option.metavar, choices=option.choices or None, **common)
-            parser.addini(option.ini, option.help, type="string", default=option.default)
+            parser.addini(option.ini, option.help, type="string", default=option.default if option.name else None)
 
 
 def model_spec(config: pytest.Config) -> str:
@@ -178,4 +181,43 @@ def read_settings(config: pytest.Config) -> Settings:
 
 def _value(config: pytest.Config, option: Option) -> Any:
     given = config.getoption(option.dest)
-    return config.getini(option.ini) if given is None else given
+    if given is not None:
+        return given
+    value = config.getini(option.ini)
+    named = option.name in _FOLDERS and isinstance(value, str) and config.inipath is not None
+    return anchored(value, config.inipath.parent) if named and config.inipath else value
+
+
+def anchored(text: str, folder: Path) -> str:
+    """A model or scorer named in an ini file: a relative path is seen from the file's folder, any other name stays.
+
+    ``models/m`` is a path where it is there, else the id of a hub.
+    """
+    kind, colon, rest = text.partition(":")
+    if colon and kind in ("hf", "detoxify"):
+        return f"{kind}:{','.join(anchored(part, folder) for part in rest.split(','))}"
+    if not text.strip() or Path(text).is_absolute() or text.startswith("~"):
+        return text
+    path = folder / text
+    if text.startswith(("./", "../")) or ("/" in text and _is_path(str(path))) or path.suffix in (".gguf", ".ckpt"):
+        return os.path.normpath(path)
+    return str(path) if _is_path(str(path / "config.json")) else text
+
+
+def refusal(config: pytest.Config) -> str:
+    """Say why the options ask for an audit that cannot be; empty if they do not.
+
+    An option without a model, or an empty one, is what an unset variable leaves of a command line: no audit would run, and
+    the run would be green. Values of an ini file wait for the run that names a model.
+    """
+    given = [option for option in OPTIONS if config.getoption(option.dest) is not None]
+    for option in given:
+        value = config.getoption(option.dest)
+        if isinstance(value, str) and not value.strip():
+            return f"{option.flag} is empty: give it a value, or leave it out (-o {option.ini}= switches off an ini value)"
+    model = _value(config, OPTIONS[0])
+    if model is not None and not str(model).strip():
+        return "ini slm is empty: name a model, or leave it out"
+    if model is None and given:
+        return f"{given[0].flag} asks for an audit, and no model is named: add --slm=MODEL, or take the option out"
+    return ""

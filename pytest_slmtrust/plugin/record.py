@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..authoring.declarations import Profile
 from ..escaping import visible
 from ..redaction import Mask
 from ..session.assemble import Collected, assemble
-from .options import Settings, model_spec
+from .options import Settings, model_spec, read_settings
 
 #: Options of pytest with which nothing runs: a report that is there stays as it is.
 _LOOKS = ("help", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
@@ -95,3 +96,12 @@ class Record:
             "profile": about,
             "arguments": [mask.text(str(a)) for a in self.config.invocation_params.args],
         }
+
+
+def refuse(config: pytest.Config, why: str) -> None:
+    """Take away the report of an earlier run where the options of this one are refused before there is an audit."""
+    settings = read_settings(config)
+    record = Record(config, settings, Mask(secrets.token_bytes(16)))
+    if settings.text("report").strip() and record.folder.exists() and Record.wanted(config, settings):
+        record.begin()
+        record.refuse(why)

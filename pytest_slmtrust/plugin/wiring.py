@@ -154,12 +154,30 @@ class Setup:
         spec = self._spec(model_spec(self.config), batch_rows)
         try:
             if loaded is None:
-                return admitted(load_backend(spec, self._note))
+                return admitted(self._made(load_backend(spec, self._note)))
             if len(loaded) != 2:
                 raise SpecError(f"pytest_slm_backend gave a tuple of {len(loaded)}; expected a (model, tokenizer) pair")
             return admitted(wrap_loaded(loaded[0], loaded[1], spec.text, spec.settings()))
         except SpecError as error:
             raise pytest.UsageError(f"--slm: {error}") from None
+
+    def _made(self, backend: Backend) -> Backend:
+        """A factory's backend is made before its probes are collected: what it cannot answer is NOT TESTED by name.
+
+        Not where nothing is asked (``--co``, ``--slm-plan``, the controller of xdist). A worker goes on without: its first
+        question says what broke, in one line.
+        """
+        from ..backends.load import FactoryBackend
+
+        option = self.config.getoption
+        asks = not (option("collectonly") or self.settings.flag("plan") or option("dist", "no") != "no")
+        if isinstance(backend, FactoryBackend) and asks:
+            try:
+                backend.make()
+            except BackendError:
+                if not hasattr(self.config, "workerinput"):
+                    raise
+        return backend
 
     def _spec(self, text: str, batch_rows: int | None = None) -> ModelSpec:
         from ..backends.load import ModelSpec

@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import inspect
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ..authoring.datafiles import DataMissing
 from ..authoring.declarations import NEEDED_DATA, ProbeError, Verdict
 from ..authoring.probe import Case, Probe
 from ..engine.engine import Engine
+from ..escaping import said
 from ..gates.baseline import Reference
 from ..gates.detector_errors import detector_check
 from ..gates.early_stop import Watch
@@ -100,7 +101,9 @@ def first_questions(case: Case) -> list[str]:
         return case.asked
     try:
         return [request.key for request in next(case.steps())]
-    except Exception:  # a probe that breaks, or asks nothing: its own run says so
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a probe that breaks or exits, or asks nothing: its own run says so
         return []
 
 
@@ -112,7 +115,8 @@ class AuditSession:
     """Suites, engine and findings. A case is judged once; gates and items look the finding up.
 
     ``reference`` is the baseline that the target is compared with; ``noise`` holds its flips against itself by probe; ``corpus``
-    the counterexamples of earlier runs; ``optional`` the names of gates whose absence the user accepts.
+    the counterexamples of earlier runs; ``optional`` the names of gates whose absence the user accepts;
+    ``marked`` the cases that a marker skips, by node id, with the reason: a gate counts them as unscored, and nobody asks them.
     """
 
     def __init__(
@@ -129,6 +133,7 @@ class AuditSession:
         self.corpus = corpus
         self.optional = frozenset(optional)
         self.suites: dict[str, Suite] = {}
+        self.marked: dict[str, str] = {}
         self.stopped: dict[str, Stopped] = {}
         self._findings: dict[tuple[str, str], Finding] = {}
 
@@ -144,7 +149,7 @@ class AuditSession:
         missing = self._missing(probe)
         given, rows = all(name in self.policy.profile.inputs for name in probe.inputs), tuple[Case, ...]()
         try:
-            rows = tuple(probe.cases(self.policy.profile, self.policy.limit(probe))) if given else ()
+            rows = self._cases(probe) if given else ()
         except DataMissing as error:
             said = str(error).replace(str(Path.home()), "~")  # whose home it is stands in no report
             given, missing = False, missing or f"{NEEDS}{NEEDED_DATA}{said}"
@@ -155,6 +160,14 @@ class AuditSession:
         self.suites[suite.gate_id] = suite
         return suite
 
+    def _cases(self, probe: Probe) -> tuple[Case, ...]:
+        try:
+            return tuple(probe.cases(self.policy.profile, self.policy.limit(probe)))
+        except (ProbeError, DataMissing, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # a skip, too: its gate must not vanish without a word
+            raise ProbeError(f"the rows of probe {probe.name!r} broke: {said(error)}") from None
+
     def judge(self, suite: Suite, case: Case) -> Finding:
         """The finding of a case, masked for sharing.
 
@@ -162,6 +175,9 @@ class AuditSession:
             Exception: what the probe's own code raises; a request that failed is a finding with outcome ``error``.
         """
         nodeid = suite.case_id(case)
+        if case.kind == "case" and nodeid in self.marked:
+            skipped = Verdict.unscored(f"skipped by its marker: {self.marked[nodeid]}")
+            return self.mask.finding(finding(case, nodeid, skipped))
         key = (case.kind, nodeid)  # a user may give a row the id of a control
         if key not in self._findings:
             try:
@@ -298,7 +314,9 @@ class AuditSession:
     def _safely(self, suite: Suite, case: Case) -> Finding:
         try:
             return self.judge(suite, case)
-        except Exception as error:  # a probe that breaks is a case without a verdict, never a pass
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a probe that breaks, skips or exits is a case without a verdict, never a pass
             return self.mask.finding(finding(case, suite.case_id(case), None, f"{type(error).__name__}: {error}"))
 
     def _missing(self, probe: Probe) -> str:
@@ -310,7 +328,7 @@ class AuditSession:
             extra = "presidio" if "presidio_analyzer" in absent else "all"
             return f"{', '.join(absent)} is not installed: pip install 'pytest-slmtrust[{extra}]'"
         target = self.engine.model
-        lacking = [k.kind for k in probe.needs if k not in BESIDE_MODEL and (target is None or k not in target.answers)]
+        lacking = [k.kind for k in probe.needs if k not in BESIDE_MODEL and (k.kind, "target") not in self.engine.backends]
         return f"{target.name if target else 'no model'} does not answer {', '.join(lacking)}" if lacking else ""
 
 
@@ -356,16 +374,19 @@ def _watch(suite: Suite) -> Watch:
     return Watch.over(suite.probe.name, suite.gate.tolerance, suite.gate.profile.alpha, suite.cases)
 
 
-def selected_cases(suites: Iterable[tuple[Suite, Case | None]]) -> list[Case]:
-    """The cases to answer before the first test: those selected, and everything that a selected gate covers."""
+def selected_cases(suites: Iterable[tuple[Suite, Case | None]], marked: Container[str] = ()) -> list[Case]:
+    """The cases to answer before the first test: those selected, and everything that a selected gate covers.
+
+    ``marked``: node ids of cases that a marker skips.
+    """
     chosen: dict[int, Case] = {}
     whole: dict[str, Sequence[Case]] = {}
     for suite, case in suites:
         if suite.missing:
             continue
         if case is None:
-            whole.setdefault(suite.gate_id, suite.everything())
-        else:
+            whole.setdefault(suite.gate_id, [c for c in suite.everything() if c.kind != "case" or suite.case_id(c) not in marked])
+        elif suite.case_id(case) not in marked:
             chosen[id(case)] = case
     for cases in whole.values():
         chosen |= {id(c): c for c in cases}
