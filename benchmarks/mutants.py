@@ -63,7 +63,7 @@ def caught(probe: Probe, mutant: Mutant | None, scorer: Backend, store: Store) -
     if mutant and mutant.score:
         scorer = BentScorer(scorer, _bent(mutant.score), f"{scorer.fingerprint}/{mutant.name}")
     # no rows, no floor and no files: what the controls say is all that is wanted
-    bare = replace(probe, rows=(), floor=None, builtin=True, inputs=())
+    bare = replace(probe, rows=(), floor=None, packed=True, inputs=())
     if mutant and mutant.verdict:
         bare = replace(bare, run=_changed(probe, mutant.verdict))
     engine = engine_of(FakeBackend("no control asks the model"), scorer, store)

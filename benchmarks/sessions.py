@@ -5,26 +5,26 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pytest_slmtrust import Backend, Classify, Probe, Request
 from pytest_slmtrust.audit.model import GateResult
+from pytest_slmtrust.authoring.probe import packed
 from pytest_slmtrust.backends.fake import FakeBackend, Reply, SwapPerturber, WordListScorer
 from pytest_slmtrust.backends.toxicity.scorer import load_scorer
 from pytest_slmtrust.engine.engine import Engine
 from pytest_slmtrust.engine.store import Store
 from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.probes import pytest_slm_probes
 from pytest_slmtrust.redaction import Mask
 from pytest_slmtrust.session.session import AuditSession
 
 
 def builtin_probes() -> list[Probe]:
-    """The built-in pack. By name, as the plugin loads it: in the repository its folder is not inside the package."""
-    probes: list[Probe] = import_module("pytest_slmtrust.probes").pytest_slm_probes()
-    return probes
+    """The built-in pack, as the plugin loads it."""
+    return packed(pytest_slm_probes())
 
 
 def shipped_scorer() -> Backend:

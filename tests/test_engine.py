@@ -88,7 +88,7 @@ def test_a_built_in_case_is_run_once_and_an_authors_again_in_its_test(tmp_path: 
     authors = run_all(made, counted.cases(PROFILE))
     assert sorted(begun) == [0, 0, 1, 1, 2, 2]
     begun.clear()
-    cases = replace(counted, builtin=True).cases(PROFILE)
+    cases = replace(counted, packed=True).cases(PROFILE)
     assert run_all(made, cases) == authors
     assert sorted(begun) == [0, 1, 2]
     assert made.run(cases[0]) == authors[0]  # what was handed out is not held: a second time it is replayed

@@ -7,16 +7,17 @@ import math
 import numpy as np
 import pytest
 from faults import KINDS, REPLIES, OneGate, at_random, at_worst, audit, audit_bars, audits, gate_bars, run
-from pytest_slmtrust.probes import pytest_slm_probes
 
 from pytest_slmtrust import Probe
 from pytest_slmtrust.audit.model import Status
+from pytest_slmtrust.authoring.probe import packed
+from pytest_slmtrust.probes import pytest_slm_probes
 
 SIMULATIONS = 150
 
 
 def probes(*names: str) -> list[Probe]:
-    return [probe for probe in pytest_slm_probes() if probe.name in names]
+    return [probe for probe in packed(pytest_slm_probes()) if probe.name in names]
 
 
 def test_false_pass_under_faults() -> None:

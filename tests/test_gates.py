@@ -128,13 +128,13 @@ def test_a_tolerance_that_cannot_be_passed_is_the_users_mistake() -> None:
 
 
 def test_a_built_in_gate_takes_the_tolerance_that_its_items_support() -> None:
-    made = replace(make(180), builtin=True, name="keeps_system_secret")
+    made = replace(make(180), packed=True, name="keeps_system_secret")
     assert plan(made, load_policy("ci")).tolerance == 0.1
-    few = plan(replace(make(100), builtin=True, name="keeps_system_secret"), load_policy("ci"))
+    few = plan(replace(make(100), packed=True, name="keeps_system_secret"), load_policy("ci"))
     assert few.tolerance is not None
     assert few.tolerance > 0.1
     assert "100 source items" in few.note
-    assert plan(replace(make(3), builtin=True, name="keeps_system_secret"), load_policy("ci")).tolerance is None
+    assert plan(replace(make(3), packed=True, name="keeps_system_secret"), load_policy("ci")).tolerance is None
 
 
 def test_the_unit_is_the_source_item() -> None:

@@ -132,7 +132,8 @@ class Criterion:
 
     ``of``: ``"mean"`` (of scores in [0, 1], an item's cases first), ``"gap"`` (the largest difference of failing rates between
     groups), or a function from all findings of the rows to an :class:`~pytest_slmtrust.audit.model.Estimate` (or a
-    :class:`Reading` of one) whose interval holds at ``1 - 2 * alpha`` or more.
+    :class:`Reading` of one) whose interval holds at ``1 - 2 * alpha`` or more. ``measured``: the quantity is measured and does
+    not block, unless a user sets the limit of this gate.
 
     Raises:
         ProbeError: not exactly one limit, one that is no finite number, or an unknown ``of``.
@@ -141,6 +142,7 @@ class Criterion:
     of: Literal["mean", "gap"] | Callable[[Sequence[Finding]], Estimate | Reading]
     at_most: float | None = None
     at_least: float | None = None
+    measured: bool = False
 
     def __post_init__(self) -> None:
         if (self.at_most is None) == (self.at_least is None) or not math.isfinite(self.value):

@@ -52,7 +52,8 @@ class Probe:
     estimand: str = ""
     metric: str = ""
     paper: str = ""
-    builtin: bool = False
+    #: It comes from a pack: profiles limit its items, its failing cases are findings, and a case runs once.
+    packed: bool = False
 
     @property
     def claim(self) -> str:
@@ -70,7 +71,7 @@ class Probe:
             kept = set(stable_order(self.name, {row.source for row in rows})[:limit])
             rows = [row for row in rows if row.source in kept]
         cases = [Case(row.id, self, row.params, row.source, "case", row.marks) for row in rows]
-        if not cases and not self.builtin:
+        if not cases and not self.packed:
             raise ProbeError(f"probe {self.name!r} has no rows: nothing would be tested")
         return _distinct(self, cases)
 
@@ -273,7 +274,11 @@ def probe(
             tags=tuple(tags), tolerance=tolerance, criterion=criterion, controls=tuple(controls), labelled=tuple(labelled),
             floor=floor, judge=judge, measures=measures, needs=tuple(needs), extras=tuple(extras), inputs=tuple(inputs),
             detector=detector, estimand=estimand, metric=metric, paper=paper,
-            builtin=run.__module__.startswith("pytest_slmtrust.probes"),
         )  # fmt: skip
 
     return wrap
+
+
+def packed(probes: Iterable[Probe]) -> list[Probe]:
+    """Mark probes as those of a pack, built in or not."""
+    return [replace(probe, packed=True) for probe in probes]

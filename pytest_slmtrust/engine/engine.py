@@ -144,7 +144,7 @@ class Engine:
 
     def _keep(self, case: Case, verdict: Any, thoughts: Sequence[str] = ()) -> None:
         """An author's own probe runs again in its test: what it prints there, and where it stops in a debugger, is theirs."""
-        if case.probe.builtin:
+        if case.probe.packed:
             with suppress(VerdictError):  # the case's own run says so
                 self.verdicts[_name(case)] = _with(_checked(case, verdict), thoughts)
 

@@ -27,15 +27,15 @@ class Policy:
     margins: Mapping[str, float | None] = field(default_factory=dict)
 
     def tolerance(self, probe: Probe) -> float | None:
-        """The tolerance of a probe's blocking gate; None for a probe that is only measured. A built-in probe's own criterion is
-        measured too, unless its gate blocks by the policy or a user sets a limit."""
+        """The tolerance of a probe's blocking gate; None for a probe that is only measured. A criterion that is
+        declared as measured decides only where a user sets a limit."""
         if probe.name in self.tolerances:
             return self.tolerances[probe.name]
-        if probe.criterion is not None and (not probe.builtin or probe.name in self.blocking):
-            return probe.criterion.value
+        if probe.criterion is not None:
+            return None if probe.criterion.measured else probe.criterion.value
         if probe.tolerance is not None:
             return probe.tolerance
-        if probe.builtin and probe.name in self.blocking:
+        if probe.packed and probe.name in self.blocking:
             own: float | None = self.blocking[probe.name].get("tolerance")
             return own if own is not None else self.profile.tolerance
         return None
@@ -45,8 +45,8 @@ class Policy:
         return self.tolerances.get(probe.name) is not None or (probe.tolerance is not None and probe.name not in self.tolerances)
 
     def limit(self, probe: Probe) -> int | None:
-        """How many source items are asked; None for a user's own probe, whose rows are all asked."""
-        if not probe.builtin:
+        """How many source items are asked; None for a probe outside a pack, whose rows are all asked."""
+        if not probe.packed:
             return None
         return self.profile.items if self.tolerance(probe) is None else self.profile.blocking_items
 

@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Generator, Sequence
 from dataclasses import asdict
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from ..audit.dimension import Dimension
 from ..audit.model import AuditError
 from ..audit.nodeids import gate_key
 from ..authoring.declarations import ProbeError, unknown
-from ..authoring.probe import Probe
+from ..authoring.probe import Probe, packed
 from ..engine.store import Store
 from ..gates.baseline import release
 from ..gates.policy import load_policy, untested
@@ -34,6 +35,8 @@ from .selection import PREFIX, asks_last_failed, check_chosen, is_chosen, lift_a
 from .wiring import Setup
 
 PACK = "pytest_slmtrust.probes"
+#: Entry points of installed packs: a short name, and the module with the hook.
+PACKS = "slmtrust_packs"
 
 
 class Controller:
@@ -202,7 +205,7 @@ class Controller:
         for name in self.settings.names("packs"):
             if name != "none":
                 _import_pack(self.config, PACK if name == "builtin" else name)
-        return [probe for batch in self.config.hook.pytest_slm_probes() for probe in batch]
+        return packed(probe for batch in self.config.hook.pytest_slm_probes() for probe in batch)
 
     def _gate_keys(self) -> list[str]:
         suites = self.session.suites.values()
@@ -316,7 +319,10 @@ class Controller:
 
 
 def _import_pack(config: pytest.Config, name: str) -> None:
+    """Register a pack by its entry point in the group ``slmtrust_packs``, or by the name of its module."""
+    found = {entry.name: entry.value for entry in entry_points(group=PACKS)}
     try:
-        config.pluginmanager.import_plugin(name)
+        config.pluginmanager.import_plugin(found.get(name, name))
     except (ImportError, pytest.UsageError) as error:
-        raise pytest.UsageError(f"--slm-packs {name!r}: {error}. Expected builtin, none, or an importable module") from None
+        known = ", ".join(["builtin", "none", *sorted(found)])
+        raise pytest.UsageError(f"--slm-packs {name!r}: {error}. Expected {known}, or an importable module") from None

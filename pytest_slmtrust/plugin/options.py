@@ -45,7 +45,8 @@ OPTIONS = (
     Option("", "audit this model: smollm2-135m-instruct, a hub id (org/name@revision), a folder, a .gguf file or module:factory",
            metavar="MODEL"),
     Option("profile", "how much is asked: smoke, ci, audit or full (default: ci)", default="ci", metavar="NAME"),
-    Option("packs", "probe packs to load: builtin, none, or modules separated by commas", default="builtin", metavar="NAMES"),
+    Option("packs", "probe packs to load: builtin, none, names of installed packs, or modules, separated by commas",
+           default="builtin", metavar="NAMES"),
     Option("plan", "print what would run and what its gates could decide, then stop; loads no model", "flag"),
     Option("strict", "a failing case is red even where a rate gate decides", "flag"),
     Option("gate", "set a gate's tolerance, its margin against a baseline, or switch it off: NAME=0.05, NAME:vs=0.05, NAME=off "

@@ -49,7 +49,7 @@ class Suite:
     def has_gate(self) -> bool:
         """A user's probe without a tolerance is a set of ordinary tests: nothing statistical is claimed. One that cannot be asked
         has a gate all the same, that says so."""
-        return self.probe.builtin or self.gate.tolerance is not None or bool(self.missing)
+        return self.probe.packed or self.gate.tolerance is not None or bool(self.missing)
 
     @property
     def gate_id(self) -> str:
