@@ -79,3 +79,9 @@ def hidden(spots: list[tuple[int, int]], wanted: tuple[int, int]) -> bool:
         if start <= at < end:
             at = end
     return at >= wanted[1]
+
+
+def personal_data(side: str) -> Iterator[Sample]:
+    """Each row of the table of personal data."""
+    for kind, rows in table("personal_data.toml", side).items():
+        yield from (sample(kind, row) for row in rows)

@@ -62,6 +62,14 @@ def test_a_token_with_invisible_characters_in_it_is_hidden() -> None:
     assert scrub("ｐａｓｓｗｏｒｄ：ｈｕｎｔｅｒ２") == "ｐａｓｓｗｏｒｄ：[credential]"
 
 
+def test_a_key_in_escaped_text_is_hidden() -> None:
+    begin, end = "-----BEGIN PRIV" + "ATE KEY-----", "-----END PRIV" + "ATE KEY-----"
+    for gap in ("\\x0a", "\\u000a", "\\n", "\\r\\n", "\n  "):
+        assert scrub(f"{begin}{gap}{'aB3dE6gH' * 8}{gap}{end}") == "[credential]"
+        assert "aB3dE6gH" not in scrub(f"{begin}{gap}{'aB3dE6gH' * 8}{gap}{'aB3dE6gH' * 8}")
+    assert scrub("password=hun\\u200bter2 next") == "password=[credential] next"
+
+
 def test_a_private_key_that_is_cut_off_anywhere_is_hidden() -> None:
     begin, line = "-----BEGIN RSA PRIV" + "ATE KEY-----", "aB3dE6gH9jK2mN5p" * 4
     whole = f"{begin}\n" + f"{line}\n" * 3 + "aB3dE6==\n-----END RSA PRIV" + "ATE KEY-----"
@@ -99,7 +107,7 @@ def test_time_is_linear_on_pumped_texts(pump: str) -> None:
         find_credentials(pump * (size // len(pump)) + "!")
         return time.process_time() - start
 
-    assert seconds(40_000) < 8 * max(seconds(10_000), 0.01)
+    assert seconds(40_000) < 8 * max(seconds(10_000), 0.05)
 
 
 @pytest.mark.parametrize("number", range(0, len(raw_rules()), 20))

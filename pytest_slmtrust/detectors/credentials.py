@@ -18,7 +18,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from .folding import folded
+from .folding import folded, lowered
 from .named_secrets import named_secrets
 from .tokens import SHORTEST, WORD, Spot, in_word, private_keys, promising
 
@@ -31,8 +31,9 @@ def find_credentials(text: str) -> list[Spot]:
 
     Time is linear in the length of the text. What is not found is listed in SECURITY.md.
     """
-    read, places = folded(text)
-    lower = _lowered(read)
+    whole = folded(text)
+    read = whole.text
+    lower = lowered(read)
     found = list(named_secrets(read, lower))
     if "private key" in lower or "private-" in lower:
         found += private_keys(read)
@@ -41,13 +42,7 @@ def find_credentials(text: str) -> list[Spot]:
         found += [spot for word in words for spot in in_word(read, word)]
         if words:
             found += _by_vendors(read, "\n".join(lower[max(0, word.start() - _NEAR) : word.end()] for word in words))
-    return [(places[start], places[end - 1] + 1) for start, end in _joined(found)]
-
-
-def _lowered(text: str) -> str:
-    """In small letters, each at its place: the few that grow when they are lowered stay."""
-    lower = text.lower()
-    return lower if len(lower) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    return [whole.spot(start, end) for start, end in _joined(found)]
 
 
 def _joined(found: Iterable[Spot]) -> list[Spot]:

@@ -2,18 +2,58 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
+from typing import NamedTuple
+
+#: How a character may have been written out before a text got here: ``\u200b``, ``\x1b``.
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8}))")
 
 
-def folded(text: str) -> tuple[str, Sequence[int]]:
-    """Return the text as it is searched, and the place of each of its characters in the original."""
+class Folded(NamedTuple):
+    """A text as it is searched, and where each of its characters starts and stops in the original."""
+
+    text: str
+    starts: Sequence[int]
+    stops: Sequence[int]
+
+    def spot(self, start: int, end: int) -> tuple[int, int]:
+        """Where a part of the searched text is in the original."""
+        return self.starts[start], self.stops[end - 1]
+
+
+def folded(text: str) -> Folded:
+    """Return the text as it is searched; characters that were escaped are read as themselves."""
+    if "\\" in text and _ESCAPE.search(text):
+        return _unescaped(text)
+    whole = range(len(text)), range(1, len(text) + 1)
     if text.isascii():
-        return text, range(len(text))
+        return Folded(text, *whole)
     read = text.translate(_TABLE)
     if len(read) == len(text):  # nothing was left out, and no character becomes more than one
-        return read, range(len(text))
-    return read, [place for place, sign in enumerate(text) if _TABLE[ord(sign)]]
+        return Folded(read, *whole)
+    starts = [place for place, sign in enumerate(text) if _TABLE[ord(sign)]]
+    return Folded(read, starts, [start + 1 for start in starts])
+
+
+def _unescaped(text: str) -> Folded:
+    parts = [(match.start(), match.end(), int(match[match.lastindex or 1], 16)) for match in _ESCAPE.finditer(text)]
+    pieces: list[tuple[str, int, int]] = []
+    at = 0
+    for start, stop, code in parts:
+        pieces += [(_TABLE[ord(text[i])], i, i + 1) for i in range(at, start)]
+        pieces.append((_TABLE[code] if code <= 0x10FFFF else "?", start, stop))
+        at = stop
+    pieces += [(_TABLE[ord(text[i])], i, i + 1) for i in range(at, len(text))]
+    kept = [piece for piece in pieces if piece[0]]
+    return Folded("".join(read for read, _, _ in kept), [start for _, start, _ in kept], [stop for _, _, stop in kept])
+
+
+def lowered(text: str) -> str:
+    """In small letters, each at its place: the few that grow when they are lowered stay."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 class _Table(dict[int, str]):
