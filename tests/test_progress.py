@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +22,8 @@ from pytest_slmtrust.plugin.progress import ProgressLine, duration
 from pytest_slmtrust.requests import Counters
 
 WRITTEN, READ = 0.01, 0.002  # seconds a token in these tests: their ratio is that of a real model
+
+Make = Callable[..., pytest.Pytester]
 
 
 class Clock:
@@ -216,3 +220,36 @@ def test_lines_come_at_their_times(
 
 def test_durations_are_short() -> None:
     assert [duration(s) for s in (0.4, 89, 91, 3600, 9000)] == ["0 s", "89 s", "2 min", "60 min", "2 h 30 min"]
+
+
+@pytest.mark.parametrize("capture", ["fd", "no"])
+def test_a_line_is_seen_at_once_while_a_backend_turns_stderr_away(project: Make, capture: str) -> None:
+    made = project()
+    made.makeconftest("""
+        import contextlib, io, sys
+        from pytest_slmtrust.backends.fake import FakeBackend, WordListScorer
+        from pytest_slmtrust.plugin import CONTROLLER
+
+        class Converts(FakeBackend):
+            def run(self, requests):
+                with contextlib.redirect_stderr(io.StringIO()):
+                    self.note("de-quantising model.gguf")
+                    seen = open("log").read()
+                open("seen", "w").write(seen)
+                yield from FakeBackend.run(self, requests)
+
+        BACKEND = Converts("fine")
+
+        def pytest_slm_backend(config):
+            return BACKEND
+
+        def pytest_slm_scorer(config):
+            return WordListScorer()
+
+        def pytest_sessionstart(session):
+            type(BACKEND).note = staticmethod(session.config.pluginmanager.get_plugin(CONTROLLER).progress.note)
+    """)
+    command = [sys.executable, "-m", "pytest", "-q", "--slm=fake", "--slm-packs=none", f"--capture={capture}"]
+    with (made.path / "log").open("w") as log:
+        assert subprocess.run(command, cwd=made.path, stdout=log, stderr=log, check=False).returncode == 0
+    assert "slm: de-quantising model.gguf" in (made.path / "seen").read_text()

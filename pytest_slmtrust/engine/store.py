@@ -10,12 +10,17 @@ import hashlib
 import os
 import sqlite3
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from filelock import FileLock
+
+from ..escaping import said
+
+T = TypeVar("T")
 
 FILE = "store.sqlite"
 LOCK = f"{FILE}.lock"
@@ -24,6 +29,11 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL, checksum TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (session TEXT, key TEXT, message TEXT NOT NULL, PRIMARY KEY (session, key)) WITHOUT ROWID;
 """
+#: What a disk does to a file that is whole.
+_ENVIRONMENT = {
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT,
+}  # fmt: skip
 _CHUNK = 500  # SQLite's limit on variables in one statement is 999 in old builds
 
 
@@ -44,10 +54,12 @@ class Store:
     """Answers as JSON texts by key, and the failures of this session.
 
     What cannot be written to disk is kept in memory with a :class:`StoreWarning`. A damaged file is moved
-    aside and a new one begun; a row whose checksum does not fit is not an answer.
+    aside and a new one begun; a row whose checksum does not fit is not an answer. ``note`` takes what must be said, a line each,
+    in place of warnings.
     """
 
-    def __init__(self, folder: Path, session: str) -> None:
+    def __init__(self, folder: Path, session: str, note: Callable[[str], None] | None = None) -> None:
+        self._note = note
         self.path = folder / FILE
         self.session = session
         self._memory: dict[str, str] = {}
@@ -58,7 +70,7 @@ class Store:
             self._lock: FileLock | None = FileLock(folder / LOCK, mode=0o600)
             with self._lock:
                 self._db = self._open()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, ValueError, NotImplementedError) as error:  # a file system without locks, too
             self._lock = None
             self._give_up(error)
 
@@ -115,14 +127,20 @@ class Store:
     def _open(self) -> sqlite3.Connection:
         try:
             return self._connect()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
+        except Exception as error:
+            if not self._is_damage(error):
                 raise
             return self._quarantine(error)
 
     def _connect(self) -> sqlite3.Connection:
+        """Open the file, whole and with the tables that this version writes.
+
+        Raises:
+            sqlite3.Error, ValueError: it is not; what a flipped bit makes SQLite say differs from bit to bit.
+        """
         db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
         try:
+            db.text_factory = _text
             os.chmod(self.path, 0o600)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
@@ -130,54 +148,100 @@ class Store:
             if problem != "ok":
                 raise sqlite3.DatabaseError(problem)
             db.executescript(_SCHEMA)
+            if _tables(db) != _expected():
+                raise sqlite3.DatabaseError("its tables are not those of this version")
         except BaseException:
             db.close()
             raise
         return db
+
+    def _is_damage(self, error: Exception) -> bool:
+        """Whether a fault is the file's, not that of a disk which is full, read-only, locked or unreadable."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        if code & 0xFF == sqlite3.SQLITE_READONLY:  # a header may say so of a file that can be written
+            return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        short = code == sqlite3.SQLITE_IOERR_SHORT_READ
+        return not isinstance(error, OSError) and (short or code & 0xFF not in _ENVIRONMENT)
 
     def _quarantine(self, error: Exception) -> sqlite3.Connection:
         aside = self.path.with_name(DAMAGED)
         os.replace(self.path, aside)
         for suffix in ("-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-        _warn(f"the store was damaged ({error}): moved to {aside.name}, a new one is begun")
+        self._say(f"the store was damaged ({said(error)}): moved to {aside.name}, a new one is begun")
         return self._connect()
 
     def _select(self, query: str, keys: Sequence[str], *first: str) -> list[tuple[str, str, str]]:
-        if self._db is None:
-            return []
-        rows: list[tuple[str, str, str]] = []
-        try:
+        def select(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
+            rows: list[tuple[str, str, str]] = []
             for start in range(0, len(keys), _CHUNK):
                 part = keys[start : start + _CHUNK]
-                with closing(self._db.execute(query.format(",".join("?" * len(part))), (*first, *part))) as cursor:
+                with closing(db.execute(query.format(",".join("?" * len(part))), (*first, *part))) as cursor:
                     rows += cursor.fetchall()
-        except sqlite3.Error as error:
-            self._give_up(error)
-        return rows
+            return rows
+
+        return self._attempt(select) or []
 
     def _write(self, statement: str, rows: Sequence[tuple[str, ...]]) -> bool:
-        if self._db is None or not rows:
-            return not rows
+        def write(db: sqlite3.Connection) -> bool:
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany(statement, rows)
+            db.execute("COMMIT")
+            return True
+
+        return not rows or bool(self._attempt(write))
+
+    def _attempt(self, act: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Use the database; None where there is none any more. Damage that shows itself only now is set aside as at the start."""
+        for attempt in (1, 2, 3):
+            if self._db is None:
+                return None
+            try:
+                return act(self._db)
+            except (sqlite3.Error, ValueError) as error:
+                if attempt == 3 or not self._is_damage(error):
+                    self._give_up(error)
+                    return None
+                self._begin_anew(error, attempt == 2)
+        return None
+
+    def _begin_anew(self, error: Exception, surely: bool) -> None:
+        """Open the file again: another process may have set it aside already. ``surely``: that has not helped."""
+        self.close()
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(statement, rows)
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._give_up(error)
-            return False
-        return True
+            with self.lock():
+                self._db = self._quarantine(error) if surely else self._open()
+        except (OSError, sqlite3.Error, ValueError) as again:
+            self._give_up(again)
 
     def _give_up(self, error: Exception) -> None:
         self.close()
-        _warn(f"answers are kept in memory only: {self.path}: {error}")
+        self._say(f"answers are kept in memory only: {self.path}: {said(error)}")
+
+    def _say(self, text: str) -> None:
+        """One line for the user, or a warning that stays one under ``-W error``: the store costs time, never a verdict."""
+        if self._note is not None:
+            self._note(text)
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", StoreWarning)
+            warnings.warn(StoreWarning(text), stacklevel=4)
 
 
-def _warn(text: str) -> None:
-    """A warning that stays one under ``-W error``: the store costs time, never a verdict."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", StoreWarning)
-        warnings.warn(StoreWarning(text), stacklevel=4)
+def _text(raw: bytes) -> str:
+    """A text of the file; one with a flipped bit is no UTF-8 and fits no checksum."""
+    return raw.decode("utf-8", "replace")
+
+
+def _tables(db: sqlite3.Connection) -> set[tuple[str, ...]]:
+    return set(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+
+
+@cache
+def _expected() -> set[tuple[str, ...]]:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(_SCHEMA)
+        return _tables(db)
 
 
 def _private_folder(folder: Path) -> None:

@@ -63,7 +63,7 @@ class Controller:
             self._check_names()
             policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"), self.settings.inputs())
             self.builtin = self._probes()
-            self.store = Store(config.rootpath / self.settings.text("store"), run)
+            self.store = Store(config.rootpath / self.settings.text("store"), run, self.progress.note if self.progress else None)
             if not self.worker:
                 self.store.forget_failures()
             self.setup = Setup(config, self.settings, self.store, self.progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 
@@ -30,6 +31,8 @@ class ProgressLine:
         self.spent: dict[str, float] = {}
         self.known: dict[str, float] = {}
         self.drawn = False
+        #: As it is while pytest is configured: a backend may turn sys.stderr away as it converts a model.
+        self.stream = sys.stderr
 
     def __call__(self, wave: Wave) -> None:
         now = self.clock()
@@ -66,15 +69,10 @@ class ProgressLine:
 
     def _write(self, text: str, end: str = "") -> None:
         capture = self.config.pluginmanager.get_plugin("capturemanager")
-        if capture is not None:
-            capture.suspend_global_capture(in_=False)
-        try:
-            sys.stderr.write(f"\r\x1b[K{text}{end}" if self.terminal else f"{text}\n")
-            sys.stderr.flush()
+        with nullcontext() if capture is None else capture.global_and_fixture_disabled():
+            self.stream.write(f"\r\x1b[K{text}{end}" if self.terminal else f"{text}\n")
+            self.stream.flush()
             self.drawn = True
-        finally:
-            if capture is not None:
-                capture.resume_global_capture()
 
 
 def duration(seconds: float) -> str:

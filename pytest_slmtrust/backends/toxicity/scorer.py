@@ -22,7 +22,7 @@ from typing import Any
 
 from ...detectors.measured import measured
 from ...requests import Backend, BackendError, Classify, Failure, Labels, Request
-from ..transformers.files import ModelError, cache_folder
+from ..transformers.files import CacheError, ModelError, cache_folder
 from ..transformers.fingerprint import digest_folder
 from ..transformers.lint import check_layers
 from ..transformers.weights import held_tensors, weight_files
@@ -63,12 +63,15 @@ def load_scorer(spec: str, cache: Path | None = None) -> Backend:
     Raises:
         ScorerError: an unknown spec, or files that are missing or refused.
     """
-    cache = cache or cache_folder()
     kind, _, rest = spec.partition(":")
     if spec == "profanity-check":
         return _profanity_check()
     if kind == "hf" and rest:
         return _classifier(_path(rest), spec)
+    try:
+        cache = cache or cache_folder()
+    except CacheError as error:
+        raise ScorerError(str(error)) from None
     if kind == "detoxify" and rest in RELEASED:
         return _detoxify(spec, *released(rest, cache), cache)
     if kind == "detoxify" and (file := _checkpoint_file(rest)):

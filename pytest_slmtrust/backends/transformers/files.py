@@ -33,8 +33,19 @@ class ModelError(ValueError):
     """A model that cannot be audited; one line that names the file and the fault."""
 
 
+class CacheError(ModelError):
+    """A cache folder that cannot be written; one line that names the variable which moves it."""
+
+
+_ELSEWHERE = "set SLMTRUST_CACHE to a folder that can be written"
+
+
 def cache_folder() -> Path:
-    """``$SLMTRUST_CACHE``, else the user's cache folder for ``slmtrust``; made private to the user."""
+    """``$SLMTRUST_CACHE``, else the user's cache folder for ``slmtrust``; made private to the user.
+
+    Raises:
+        CacheError: it cannot be written. A caller that can do without goes on.
+    """
     chosen = os.environ.get("SLMTRUST_CACHE")
     if chosen:
         folder = Path(chosen).expanduser()
@@ -44,7 +55,12 @@ def cache_folder() -> Path:
         folder = Path.home() / "Library" / "Caches" / "slmtrust"
     else:
         folder = Path.home() / ".cache" / "slmtrust"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CacheError(f"{folder}: the cache cannot be made ({error.strerror}); {_ELSEWHERE}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CacheError(f"{folder}: the cache cannot be written; {_ELSEWHERE}")
     return folder
 
 

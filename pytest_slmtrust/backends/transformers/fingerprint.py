@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from .files import CONFIG_FILES, TOKENIZER_FILES, cache_folder, locked, write_text
+from .files import CONFIG_FILES, TOKENIZER_FILES, CacheError, cache_folder, locked, write_text
 from .weights import weight_files
 
 #: Counted into every fingerprint: a change to how this backend answers bumps it.
@@ -25,17 +26,27 @@ def digest_file(path: Path, rehash: bool = False) -> str:
     if stat.st_size < 2**20:
         return hashlib.sha256(real.read_bytes()).hexdigest()
     mark = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-    memory = cache_folder() / MEMORY
-    known = _known(memory).get(str(real))
+    memory = _memory()
+    known = _known(memory).get(str(real)) if memory is not None else None
     if known and known[:4] == mark and not rehash:
         return str(known[4])
     with real.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
-    with locked(memory):
+    if memory is None:
+        return found
+    with suppress(OSError), locked(memory):  # the cache may be full: what is not remembered is hashed again
         entries = {name: entry for name, entry in _known(memory).items() if name != str(real)}
         entries[str(real)] = [*mark, found]
         write_text(memory, json.dumps(dict(list(entries.items())[-KEPT:])))
     return found
+
+
+def _memory() -> Path | None:
+    """Where digests are remembered; None without a cache: then files are hashed in every run."""
+    try:
+        return cache_folder() / MEMORY
+    except CacheError:
+        return None
 
 
 def _known(memory: Path) -> dict[str, list[Any]]:
