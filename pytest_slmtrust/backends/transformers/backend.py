@@ -7,17 +7,16 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...requests import BackendError, Counters, Failure, Generate, Loglikelihood, Request
 from .files import ModelError, Progress
 from .fingerprint import digest_folder, fingerprint_of, installed
-from .identity import describe_folder, describe_loaded, digest_loaded, light_device
+from .identity import describe_loaded, describe_place, digest_loaded, light_device
 from .lint import lint_model_folder
 from .memory import widest
 from .runtime import energy, joules
-from .source import Source, locate, own_template
+from .source import Place, Source, locate, own_template
 
 T = TypeVar("T")
 
@@ -58,7 +57,7 @@ class TransformersBackend:
     progress: Progress | None = None
     answers: tuple[type[Request[Any]], ...] = (Generate, Loglikelihood)
     counters: Counters = field(default_factory=Counters)
-    _place: tuple[Path, str | None] | None = None
+    _place: Place | None = None
     _digests: dict[str, str] | None = None
     _fingerprint: str = ""
     _engine: Engine | None = None
@@ -105,8 +104,8 @@ class TransformersBackend:
         about |= {"torch": installed("torch"), "transformers": installed("transformers"), **self._answering()}
         if self.source is not None:
             about |= {"spec": self.source.text, "source": self.source.kind}
-            folder, about["revision"] = _or_stop(self._located)
-            about |= _or_stop(lambda: describe_folder(folder, self._digests or {}))
+            place = _or_stop(self._located)
+            about |= {"revision": place.revision, **_or_stop(lambda: describe_place(place, self._digests or {}))}
             if self.settings.allow_unused:
                 about["unused_weights"] = _or_stop(self._unused_weights)
         else:
@@ -142,19 +141,19 @@ class TransformersBackend:
         return "own" if own and self.settings.template is not False else "plain"
 
     def _template(self) -> Any:
-        return self.pair[1].chat_template if self.pair is not None else own_template(self._located()[0])
+        return self.pair[1].chat_template if self.pair is not None else own_template(self._located().folder)
 
     def _template_digest(self) -> str:
         """Identity of the form in which chats are put: two models are compared only where it is the same."""
         used = self._template() if self._template_mode() == "own" else None
         return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()
 
-    def _located(self) -> tuple[Path, str | None]:
-        """The linted folder and its revision."""
+    def _located(self) -> Place:
+        """The linted folder; a converted one is hashed whole."""
         if self._place is None:
             assert self.source is not None
-            place = locate(self.source, self.settings.allow_pickle, self.progress)
-            lint_model_folder(place[0], self.settings.allow_pickle)
+            place = locate(self.source, self.settings.allow_pickle, self.progress, self.settings.allow_unused)
+            lint_model_folder(place.folder, self.settings.allow_pickle)
             self._place = place
         return self._place
 
@@ -162,21 +161,24 @@ class TransformersBackend:
         if self._digests is None:
             if self.pair is not None:
                 self._digests = digest_loaded(*self.pair)
+            elif (made := self._located().conversion) is not None:
+                self._digests = {**made.files, **made.given}
             else:
-                self._digests = digest_folder(self._located()[0], self.settings.allow_pickle, self.settings.rehash)
+                self._digests = digest_folder(self._located().folder, self.settings.allow_pickle, self.settings.rehash)
         return self._digests
 
     def _unused_weights(self) -> list[str]:
         """Names of the weights of the files that the model does not use; known once it was loaded."""
-        if self._unused is None:
+        made = self._located().conversion
+        if made is None and self._unused is None:
             self._ready(0)
-        return list(self._unused or ())
+        return list(made.unused if made is not None else self._unused or ())
 
     def _ready(self, width: int) -> Engine:
         """The loaded model; ``width``: tokens of the longest row to come."""
         if self._engine is None:
             started = time.perf_counter()
-            folder = None if self.pair is not None else self._located()[0]
+            folder = None if self.pair is not None else self._located().folder
             mode = self._template_mode()
             with _quietly():
                 from .engine import start

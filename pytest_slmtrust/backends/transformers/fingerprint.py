@@ -49,6 +49,12 @@ def _memory() -> Path | None:
         return None
 
 
+def sha256_of(path: Path) -> str:
+    """sha256 of a file, in hex, read whole whatever is remembered of it: about a second for a gigabyte."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _known(memory: Path) -> dict[str, list[Any]]:
     try:
         data = json.loads(memory.read_text("utf-8"))

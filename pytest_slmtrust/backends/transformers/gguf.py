@@ -5,42 +5,47 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import ModelError, Progress, cache_folder, locked, silent, whole_folder, write_text
-from .fingerprint import digest_file
+from .conversion import Conversion, kept
+from .files import ModelError, Progress, cache_folder, silent, write_text
+from .fingerprint import sha256_of
+from .ggufconfig import ROPE_FREQS, mend_config
 from .ggufheader import check_header
+from .gguftokenizer import Vocabulary, make_tokenizer
 
 #: Counted into the name of a converted folder: a change to the conversion bumps it.
-CONVERTER = 1
+CONVERTER = 2
 
 #: Keys of a saved config that differ between versions of transformers or quote the quantised file.
 VOLATILE = ("_name_or_path", "_model_name_or_path", "transformers_version", "quantization_config", "torch_dtype")
+ARRAYS = ("tokens", "token_type", "scores", "merges")
 
 
-def converted(gguf_file: Path, progress: Progress | None = None) -> Path:
-    """The folder that holds ``gguf_file`` as safetensors, converted on the first use.
+def converted(gguf_file: Path, progress: Progress | None = None, allow_unused: bool = False) -> Conversion:
+    """``gguf_file`` as a folder of safetensors, converted on the first use; both are hashed whole on every load.
 
     Raises:
-        ModelError: the file cannot be read as a causal language model.
+        ModelError: the file cannot be read as a whole causal language model.
     """
-    target = cache_folder() / "gguf" / f"{gguf_file.stem[:60]}-{digest_file(gguf_file)[:16]}-v{CONVERTER}"
-    with locked(target):
-        if not (target / "config.json").is_file():
-            with whole_folder(target) as folder:
-                convert(gguf_file, folder, progress)
-    return target
+    sha256 = sha256_of(gguf_file)
+    target = cache_folder() / "gguf" / f"{gguf_file.stem[:60]}-{sha256[:16]}-v{CONVERTER}"
+    given = {gguf_file.name: sha256}
+    return kept(target, given, lambda folder: convert(gguf_file, folder, progress, allow_unused), progress or silent)
 
 
-def convert(gguf_file: Path, folder: Path, progress: Progress | None = None) -> None:
+def convert(gguf_file: Path, folder: Path, progress: Progress | None = None, allow_unused: bool = False) -> tuple[str, ...]:
     """De-quantise ``gguf_file`` to float32 and write config, weights and tokenizer to ``folder``.
 
+    Returns the names of its tensors that the model does not use, if they are allowed.
+
     Raises:
-        ModelError: not a GGUF file, or of an architecture that transformers cannot read.
+        ModelError: not a GGUF file, of an architecture that transformers cannot read, or not whole.
     """
     say = progress or silent
     tensors = check_header(gguf_file)
@@ -50,18 +55,20 @@ def convert(gguf_file: Path, folder: Path, progress: Progress | None = None) -> 
     with quiet(), contextlib.redirect_stderr(io.StringIO()), _alone(gguf_file) as lone:
         try:
             say(f"reading {gguf_file.name}")
-            metadata = read_metadata(lone)
+            metadata, words = read_metadata(lone)
             blocks = metadata.get(f"{metadata.get('general.architecture')}.block_count", 0)
             if not isinstance(blocks, int) or blocks > tensors:
-                raise ModelError(f"{gguf_file}: cannot be converted: it speaks of {blocks} blocks and holds {tensors} tensors")
-            _write_tokenizer(lone, folder, metadata)
+                raise ModelError(f"it speaks of {blocks} blocks and holds {tensors} tensors")
+            _write_tokenizer(folder, metadata, words)
             say(f"de-quantising {gguf_file.name} (once; about half a minute for 100M parameters)")
-            _write_model(lone, folder)
-        except ModelError:
-            raise
+            unused = _write_model(lone, folder, metadata, allow_unused)
+        except ModelError as error:
+            raise ModelError(f"{gguf_file}: cannot be converted: {error}") from None
         except Exception as error:
-            raise ModelError(f"{gguf_file}: cannot be converted ({type(error).__name__}: {str(error)[:200]})") from error
+            detail = " ".join(str(error).split())[:200]
+            raise ModelError(f"{gguf_file}: cannot be converted ({type(error).__name__}: {detail})") from error
     say(f"saved as safetensors in {folder.parent}")
+    return unused
 
 
 @contextlib.contextmanager
@@ -76,8 +83,8 @@ def _alone(gguf_file: Path) -> Iterator[Path]:
         yield lone
 
 
-def read_metadata(gguf_file: Path) -> dict[str, Any]:
-    """Every scalar field of the header; vocabulary, scores, token types and merges are left out.
+def read_metadata(gguf_file: Path) -> tuple[dict[str, Any], Vocabulary]:
+    """Every field of the header but those of the vocabulary, and these.
 
     Raises:
         ModelError: a header that does not fit into its file.
@@ -86,88 +93,96 @@ def read_metadata(gguf_file: Path) -> dict[str, Any]:
 
     check_header(gguf_file)
     fields = gguf.GGUFReader(str(gguf_file)).fields
-    left_out = ("tokenizer.ggml.tokens", "tokenizer.ggml.merges", "tokenizer.ggml.scores", "tokenizer.ggml.token_type")
-    return {name: field.contents() for name, field in fields.items() if name not in left_out}
+    arrays = {f"tokenizer.ggml.{name}": name for name in ARRAYS}
+    words = {"types" if name == "token_type" else name: fields[key].contents() for key, name in arrays.items() if key in fields}
+    return {name: field.contents() for name, field in fields.items() if name not in arrays}, Vocabulary(**{"tokens": (), **words})
 
 
-def _write_model(gguf_file: Path, folder: Path) -> None:
+def _write_model(gguf_file: Path, folder: Path, metadata: Mapping[str, Any], allow_unused: bool) -> tuple[str, ...]:
+    """Weights and configs, once every tensor has its place in the model and every weight of the model its tensor."""
+    import gguf
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
-        str(gguf_file.parent), gguf_file=gguf_file.name, dtype=torch.float32, trust_remote_code=False
-    )
+    from .whole import check_whole
+
+    tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(str(gguf_file)).tensors}
+    with _places() as places:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            str(gguf_file.parent), gguf_file=gguf_file.name, dtype=torch.float32, trust_remote_code=False,
+            output_loading_info=True, ignore_mismatched_sizes=True, tie_word_embeddings="output.weight" not in tensors,
+        )  # fmt: skip
+    sizes = {name: math.prod(map(int, tensor.shape)) for name, tensor in tensors.items()}
+    unused = _unused(sizes, places, model)
+    factors = tensors[ROPE_FREQS].data.tolist() if ROPE_FREQS in tensors else None
     # save_pretrained refuses a model that still counts as quantised
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.hf_quantizer = None
+    found = check_whole("its tensors", model, _in_file(info, places, unused), {}, allow_unused, "its metadata describe")
     model.save_pretrained(str(folder), max_shard_size="100GB", safe_serialization=True)
     for name in ("config.json", "generation_config.json"):
         path = folder / name
         if path.is_file():
             data = {k: v for k, v in json.loads(path.read_text("utf-8")).items() if k not in VOLATILE}
+            data = mend_config(data, metadata, factors) if name == "config.json" else data
             write_text(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
+    return found
 
 
-def _write_tokenizer(gguf_file: Path, folder: Path, metadata: Mapping[str, Any]) -> None:
-    """Tokenizer files with a class name that both versions know, and BOS as the metadata say."""
-    from transformers import AutoTokenizer
+@contextlib.contextmanager
+def _places() -> Iterator[dict[str, str]]:
+    """Inside, what transformers takes each tensor of a GGUF file for is written down: names in the file, names in the model.
 
-    tokenizer = AutoTokenizer.from_pretrained(str(gguf_file.parent), gguf_file=gguf_file.name, trust_remote_code=False)
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        raise ModelError(f"{gguf_file}: transformers gives no fast tokenizer for {metadata.get('tokenizer.ggml.model')!r}")
-
-    def token(name: str) -> str | None:
-        number = metadata.get(f"tokenizer.ggml.{name}_token_id")
-        return None if number is None else tokenizer.convert_ids_to_tokens(int(number))
-
-    bos, eos = token("bos"), token("eos")
-    data = canonical_tokenizer(json.loads(backend.to_str()), metadata, bos)
-    write_text(folder / "tokenizer.json", json.dumps(data, ensure_ascii=False))
-    names = {"bos_token": bos, "eos_token": eos, "unk_token": token("unknown"), "pad_token": token("padding") or eos}
-    config: dict[str, Any] = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "clean_up_tokenization_spaces": False,
-        "model_input_names": ["input_ids", "attention_mask"],
-        "model_max_length": int(metadata.get(f"{metadata.get('general.architecture')}.context_length", 2048)),
-        **{name: text for name, text in names.items() if text is not None},
-    }
-    template = metadata.get("tokenizer.chat_template")
-    if template:
-        config["chat_template"] = template
-    write_text(folder / "tokenizer_config.json", json.dumps(config, indent=1, sort_keys=True) + "\n")
-
-
-def adds_bos(metadata: Mapping[str, Any]) -> bool:
-    """Whether the file wants BOS before every text: its own word, else llama.cpp's default for its vocabulary."""
-    said = metadata.get("tokenizer.ggml.add_bos_token")
-    return bool(said) if said is not None else metadata.get("tokenizer.ggml.model") == "llama"
-
-
-def canonical_tokenizer(data: dict[str, Any], metadata: Mapping[str, Any], bos: str | None) -> dict[str, Any]:
-    """``tokenizer.json`` with the post-processor, and for byte-level BPE the steps, that the metadata call for.
-
-    transformers 4.57 prepends BOS whatever the file says, and gives every BPE vocabulary a generic pre-tokenizer.
+    It says which weights of the model have no tensor, and nothing of the tensors that it leaves out.
     """
-    out = {**data, "truncation": None, "padding": None, "post_processor": None}
-    if adds_bos(metadata) and bos is not None:
-        number = int(metadata["tokenizer.ggml.bos_token_id"])
-        first, second = ({"SpecialToken": {"id": bos, "type_id": i}} for i in (0, 1))
-        one, two = ({"Sequence": {"id": name, "type_id": i}} for i, name in enumerate("AB"))
-        out["post_processor"] = {
-            "type": "TemplateProcessing",
-            "single": [first, one],
-            "pair": [first, one, second, two],
-            "special_tokens": {bos: {"id": bos, "ids": [number], "tokens": [bos]}},
-        }
-    if metadata.get("tokenizer.ggml.model") == "gpt2":
-        out["decoder"] = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
-        out["model"] = {**data["model"], "byte_fallback": False, "fuse_unk": False, "unk_token": None}
-        if (data.get("normalizer") or {}).get("normalizers") == []:
-            out["normalizer"] = None
-        if metadata.get("tokenizer.ggml.pre") == "smollm":  # digits one by one, then GPT-2's pattern (llama.cpp)
-            level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-            digits = {"type": "Digits", "individual_digits": True}
-            out["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [digits, level]}
-    return out
+    import transformers.modeling_gguf_pytorch_utils as module
+
+    known, original = dict[str, str](), module.get_gguf_hf_weights_map
+
+    def written_down(*args: Any, **options: Any) -> Any:
+        found = original(*args, **options)
+        known.update(found)
+        return found
+
+    module.get_gguf_hf_weights_map = written_down
+    try:
+        yield known
+    finally:
+        module.get_gguf_hf_weights_map = original
+
+
+def _unused(sizes: Mapping[str, int], places: Mapping[str, str], model: Any) -> list[str]:
+    """Tensors of the file without a place in the model.
+
+    Raises:
+        ModelError: all have a place, and still the model holds more or fewer numbers than they do.
+    """
+    apart = {ROPE_FREQS} | ({"output.weight"} if model.get_output_embeddings() is not model.get_input_embeddings() else set())
+    unused = sorted(name for name in sizes if name not in places and name not in apart)
+    read = sum(size for name, size in sizes.items() if name not in unused and name != ROPE_FREQS)
+    made = sum(parameter.numel() for parameter in model.parameters())
+    if not unused and read > made:
+        raise ModelError(f"its tensors hold {read} numbers and the model takes {made}: a part of them would not be used")
+    return unused
+
+
+def _in_file(info: Mapping[str, Any], places: Mapping[str, str], unused: list[str]) -> dict[str, Any]:
+    """What transformers says of the loading, with the names of the file."""
+    names = {place: name for name, place in places.items()}
+
+    def of(key: str) -> list[str]:
+        found = [entry if isinstance(entry, str) else str(entry[0]) for entry in info.get(key, ())]
+        return [names.get(name, name) for name in found]
+
+    return {**info, "missing_keys": of("missing_keys"), "mismatched_keys": of("mismatched_keys"), "unexpected_keys": unused}
+
+
+def _write_tokenizer(folder: Path, metadata: Mapping[str, Any], words: Vocabulary) -> None:
+    from tokenizers import Tokenizer
+
+    data, config = make_tokenizer(metadata, words)
+    text = json.dumps(data, ensure_ascii=False)
+    Tokenizer.from_str(text)  # merges without their tokens, say, are found before the weights are read
+    write_text(folder / "tokenizer.json", text)
+    write_text(folder / "tokenizer_config.json", json.dumps(config, indent=1, sort_keys=True) + "\n")

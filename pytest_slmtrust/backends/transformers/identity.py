@@ -18,6 +18,7 @@ from .weights import unread_files
 
 if TYPE_CHECKING:
     from .engine import Engine
+    from .source import Place
 
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len")
@@ -30,8 +31,16 @@ def light_device(asked: str) -> str:
     return "cuda" if Path("/dev/nvidia0").exists() and "+cpu" not in installed("torch") else "cpu"
 
 
+def describe_place(place: Place, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Architecture, size and special tokens from the files of a model folder; ``files``: sha256 of those that the user gave."""
+    made = place.conversion
+    if made is None:
+        return describe_folder(place.folder, digests)
+    return {**describe_folder(place.folder, made.files), "files": dict(made.given), "converted_files": dict(made.files)}
+
+
 def describe_folder(folder: Path, digests: Mapping[str, str]) -> dict[str, Any]:
-    """Architecture, size and special tokens from the files of a model folder."""
+    """The same for a folder; ``digests``: sha256 by name of its files."""
     config, generation = read_object(folder / "config.json"), read_object(folder / "generation_config.json")
     inner = config.get("text_config")
     text: dict[str, Any] = inner if isinstance(inner, dict) else config

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from .embedded import ensure_embedded
+from .conversion import Conversion
+from .embedded import embedded
 from .files import CONFIG_FILES, TOKENIZER_FILES, ModelError, Progress, read_object
 from .gguf import converted
+from .weights import unused_line
 
 CONNECT_SECONDS = 4.0
 ASK_SECONDS = 15.0
@@ -26,19 +28,29 @@ class Source:
     revision: str | None = None
 
 
-def locate(source: Source, allow_pickle: bool = False, progress: Progress | None = None) -> tuple[Path, str | None]:
-    """The model's folder on this machine, fetched or converted if need be, and its revision.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A model's folder on this machine, its revision on the hub, and what it was converted from."""
+
+    folder: Path
+    revision: str | None = None
+    conversion: Conversion | None = None
+
+
+def locate(source: Source, allow_pickle: bool = False, progress: Progress | None = None, allow_unused: bool = False) -> Place:
+    """Where a model is, fetched or converted if need be.
 
     Raises:
-        ModelError: it cannot be fetched or converted.
+        ModelError: it cannot be fetched or converted, or leaves tensors of its file out that are not ``allow_unused``.
     """
-    if source.kind == "embedded":
-        return ensure_embedded(progress), None
-    if source.kind == "gguf":
-        return converted(Path(source.text), progress), None
     if source.kind == "folder":
-        return Path(source.text), None
-    return _hub_folder(source, allow_pickle, progress)
+        return Place(Path(source.text))
+    if source.kind == "hub":
+        return Place(*_hub_folder(source, allow_pickle, progress))
+    made = embedded(progress) if source.kind == "embedded" else converted(Path(source.text), progress, allow_unused)
+    if made.unused and not allow_unused:
+        raise ModelError(f"{source.text}: {unused_line(made.unused, 'its metadata describe')}")
+    return Place(made.folder, None, made)
 
 
 def cached_snapshot(repo: str, revision: str | None) -> Path | None:

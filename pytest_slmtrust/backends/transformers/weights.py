@@ -17,6 +17,8 @@ SHARD = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})(?P<suffix>\.\w+)\Z")
 DERIVED = re.compile(
     r"(?:^|\.)(?:inv_freq|original_inv_freq|cos_cached|sin_cached|masked_bias|causal_mask|position_ids|embed_positions)\Z"
 )
+#: The most names of weights in one line.
+NAMED = 3
 MASK = re.compile(r"(?:^|\.)(?:attn|attention)\.bias\Z")
 
 
@@ -109,6 +111,20 @@ def check_index(index: Path, files: Sequence[Path], held: Mapping[str, Stored]) 
 def derived(name: str, shape: Sequence[int]) -> bool:
     """Whether a tensor is state that the model works out itself and that versions of transformers save or leave out."""
     return bool(DERIVED.search(name)) or (bool(MASK.search(name)) and len(shape) == 4)
+
+
+def named(names: Iterable[str]) -> str:
+    """The first names in order, and how many more there are."""
+    found = sorted(names)
+    return ", ".join(found[:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+
+
+def unused_line(names: Sequence[str], described: str) -> str:
+    """Why a model that leaves weights of its files out is refused, and what to do."""
+    return (
+        f"{len(names)} weights are not used by the model that {described} ({named(names)}); "
+        "mend that, or pass --slm-allow-unused-weights to audit the model without them"
+    )
 
 
 def _files(folder: Path, single: str, index: str) -> list[Path]:

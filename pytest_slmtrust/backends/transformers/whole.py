@@ -11,26 +11,26 @@ import torch
 from torch import Tensor
 
 from .files import ModelError
-from .weights import PICKLED, Stored, check_index, derived, unite
+from .weights import PICKLED, Stored, check_index, derived, named, unite, unused_line
 
-#: The most names of weights in one line.
-NAMED = 3
 #: Types of safetensors files that are no floating-point numbers, or none without a scale that is stored elsewhere.
 NOT_NUMBERS = ("I", "U", "BOOL", "F8", "F4", "F6_", "C")
 
 
 def check_whole(
-    folder: Path,
+    source: Path | str,
     model: Any,
     info: Mapping[str, Any],
     held: Mapping[str, Stored],
     allow_unused: bool = False,
+    described: str = "config.json describes",
     passed_over: str = "",
 ) -> tuple[str, ...]:
     """Refuse a model with weights that its files lack, or that have another shape or type there; name what it does not use.
 
-    ``info``: what transformers says of the loading. ``held``: the tensors of the files by name. ``passed_over``: a pattern of
-    names that the kind of model has no place for.
+    ``source``, ``described``: the files, and by what the model is described, for messages. ``info``: what transformers says of
+    the loading. ``held``: the tensors of the files by name. ``passed_over``: a pattern of names that the kind of model has no
+    place for.
 
     Raises:
         ModelError: it names the first tensors; unused weights too, unless ``allow_unused``.
@@ -38,31 +38,20 @@ def check_whole(
     missing = {*map(str, info.get("missing_keys", ())), *_left_out(model, held)}
     if missing:
         raise ModelError(
-            f"{folder}: {len(missing)} weights are not in the files ({named(missing)}); they would be random numbers"
+            f"{source}: {len(missing)} weights are not in the files ({named(missing)}); they would be random numbers"
         )
     shapes = [entry if isinstance(entry, str) else str(entry[0]) for entry in info.get("mismatched_keys", ())]
     if shapes:
-        raise ModelError(
-            f"{folder}: {len(shapes)} weights have another shape in the files than config.json asks for ({named(shapes)})"
-        )
+        raise ModelError(f"{source}: {len(shapes)} weights have another shape in the files than in the model ({named(shapes)})")
     if info.get("error_msgs"):
-        raise ModelError(f"{folder}: cannot be loaded ({' '.join(str(info['error_msgs'][0]).split())[:200]})")
+        raise ModelError(f"{source}: cannot be loaded ({' '.join(str(info['error_msgs'][0]).split())[:200]})")
     check_present(model)
     check_types(held, _weights_in(model, held))
     unused = {str(name) for name in info.get("unexpected_keys", ())} | set(_untied(model, held))
     unused = {name for name in unused if not _by_design(name, held, passed_over)}
     if unused and not allow_unused:
-        raise ModelError(
-            f"{folder}: {len(unused)} weights are not used by the model that config.json describes ({named(unused)}); "
-            "mend the config, or pass --slm-allow-unused-weights to audit the model without them"
-        )
+        raise ModelError(f"{source}: {unused_line(sorted(unused), described)}")
     return tuple(sorted(unused))
-
-
-def named(names: Iterable[str]) -> str:
-    """The first names in order, and how many more there are."""
-    found = sorted(names)
-    return ", ".join(found[:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
 
 
 def check_values(model: Any) -> None:
