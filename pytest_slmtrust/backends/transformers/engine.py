@@ -17,7 +17,7 @@ from .memory import CPU_CACHE, CPU_LOGITS, CPU_TOKENS, Cost, Limits, available_b
 from .model import DTYPES, Loaded, load_model, pick_device, prepare
 from .runtime import choose_threads, give_back, peak_bytes
 from .score import score
-from .template import PLAIN_STOP, Renderer, plain_form
+from .template import PLAIN_STOP, Form, Renderer, plain_form
 from .trie import Item
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ CHATS = 64
 
 @dataclass(slots=True)
 class Engine:
-    """A loaded model with its limits. ``renderer`` None: chats take the plain form. ``system_role``: own, merged or plain.
+    """A loaded model with its limits. ``renderer`` and ``form`` None: chats take the plain form.
 
     ``unused``: weights of its files that the model does not use.
     """
@@ -37,7 +37,7 @@ class Engine:
     loaded: Loaded
     limits: Limits
     renderer: Renderer | None
-    system_role: str
+    form: Form | None
     threads: int
     unused: tuple[str, ...] = ()
 
@@ -170,11 +170,11 @@ def start(folder: Path | None, pair: tuple[Any, Any] | None, settings: Settings,
     else:
         (model, tokenizer), unused = pair, ()
     loaded = prepare(model, tokenizer)
-    renderer, system_role = None, "plain"
+    renderer, form = None, None
     if mode == "own":
         renderer = Renderer(_template_text(tokenizer), _special_tokens(tokenizer))
-        system_role = "own" if renderer.check() else "merged"
-    return Engine(loaded, _limits(loaded, settings), renderer, system_role, threads, unused)
+        form = renderer.check()
+    return Engine(loaded, _limits(loaded, settings), renderer, form, threads, unused)
 
 
 def _template_text(tokenizer: Any) -> str:

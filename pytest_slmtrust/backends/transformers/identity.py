@@ -83,7 +83,8 @@ def describe_loaded(engine: Engine) -> dict[str, Any]:
         "attention": getattr(loaded.model.config, "_attn_implementation", None),
         "cache": loaded.sharing.name.lower(),
         "threads": engine.threads,
-        "system_role": engine.system_role,
+        "system_role": engine.form.system_role if engine.form else "plain",
+        "template_faults": list(engine.form.faults) if engine.form else [],
         "bos": {"token": tokenizer.bos_token, "before_every_text": bool(codec.prefix)},
         "eos": {"token": tokenizer.eos_token, "ids": list(codec.eos)},
     }

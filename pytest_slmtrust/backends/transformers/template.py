@@ -5,6 +5,7 @@ The child uses transformers' sandboxed Jinja environment, no torch, no network, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from ...requests import Message
 from ..untrusted.child import Child
 from .files import ModelError
+from .template_trials import lost, merged, trials
 
 START_SECONDS = 60.0
 RENDER_SECONDS = 8.0
@@ -34,40 +36,24 @@ setup = json.loads(sys.stdin.readline())
 def fixed(form):
     return datetime.datetime(2026, 1, 1).strftime(form)
 
-def one(messages):
+def render(messages, options):
     out, _ = render_jinja_template(conversations=[messages], chat_template=setup["template"],
-                                   add_generation_prompt=True, strftime_now=fixed, **setup["special"])
-    return out[0]
-
-def render(messages):
-    try:
-        text, merged = one(messages), False
-    except Exception:
-        if len(messages) < 2 or messages[0]["role"] != "system":
-            raise
-        head, first, rest = messages[0], messages[1], messages[2:]
-        text = one([{"role": first["role"], "content": head["content"] + "\n\n" + first["content"]}, *rest])
-        merged = True
+                                   add_generation_prompt=True, strftime_now=fixed, **{**setup["special"], **options})
+    text = out[0]
     if not isinstance(text, str) or len(text) > setup["limit"]:
         raise ValueError(f"it renders {len(text)} characters; at most {setup['limit']} are taken")
-    return {"text": text, "merged": merged}
+    return {"text": text}
 
 print("{}", flush=True)
 for line in sys.stdin:
     replies = []
-    for messages in json.loads(line):
+    for messages, options in json.loads(line):
         try:
-            replies.append(render(messages))
+            replies.append(render(messages, options))
         except BaseException as error:
             replies.append({"error": f"{type(error).__name__}: {str(error)[:200]}"})
     print(json.dumps(replies), flush=True)
 """
-
-TRIALS: tuple[tuple[Message, ...], ...] = (
-    (Message("user", "Hello."),),
-    (Message("system", "Be brief."), Message("user", "Hello.")),
-    (Message("user", "Hello."), Message("assistant", "Hi."), Message("user", "word " * 400)),
-)
 
 
 def plain_form(messages: Sequence[Message]) -> str:
@@ -77,6 +63,45 @@ def plain_form(messages: Sequence[Message]) -> str:
         name = {"system": "", "user": "User: ", "assistant": "Assistant: "}[message.role]
         lines.append(f"{name}{message.content}" + ("\n" if message.role == "system" else ""))
     return "\n".join([*lines, "Assistant:"])
+
+
+#: Words of errors after which a template is not used at all.
+_NEVER = ("SecurityError", "MemoryError", "at most")
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A variable of a template that switches thoughts: its name, and its values; None stands for leaving it out."""
+
+    name: str
+    on: bool | str | None = True
+    off: bool | str | int = False
+
+    def options(self, thinking: str) -> dict[str, Any]:
+        """The template's variables for ``auto``, ``on`` or ``off``."""
+        value = {"on": self.on, "off": self.off}.get(thinking)
+        return {} if value is None else {self.name: value}
+
+
+#: The variables in use: Qwen3, SmolLM3, GLM and EXAONE 4; Granite and DeepSeek-V3.1; Command A; Mistral; Seed-OSS.
+SWITCHES = (
+    Switch("enable_thinking"), Switch("thinking"), Switch("enable_reasoning"), Switch("reasoning"), Switch("think"),
+    Switch("reasoning_effort", "high", "none"), Switch("thinking_budget", None, 0),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a template renders chats.
+
+    ``system_role``: ``own``; ``merged`` (its text goes before the user's first words); ``mixed``: either, by the text;
+    ``refused``: a chat with a system text fails. ``faults``: trials that it cannot render without losing a text; requests
+    like these fail. ``switch``: what switches thoughts.
+    """
+
+    system_role: str
+    faults: tuple[str, ...] = ()
+    switch: Switch | None = None
 
 
 @dataclass(slots=True)
@@ -97,34 +122,73 @@ class Renderer:
     seconds: float = RENDER_SECONDS
     _child: Child = field(default_factory=lambda: Child(CHILD))
 
-    def check(self) -> bool:
-        """Render trial chats; True if the template takes a system role.
+    def check(self) -> Form:
+        """Render trial chats.
 
         Raises:
-            ModelError: it fails, reaches outside the sandbox, runs too long or writes too much.
+            ModelError: it fails, loses what a user says, reaches outside the sandbox, runs too long or writes too much.
         """
-        plain, system, long = self.render(TRIALS)
-        if plain.error:
-            raise ModelError(f"the chat template cannot be used: {plain.error}")
-        if TRIALS[0][0].content not in plain.text:
-            raise ModelError("the chat template cannot be used: what the user says is not in the text that it renders")
-        for reply in (system, long):
-            if "SecurityError" in reply.error or "MemoryError" in reply.error or "at most" in reply.error:
+        asked = trials()
+        replies = self.render([chat for *_, chat in asked])
+        for reply in replies:
+            if any(word in reply.error for word in _NEVER):
                 raise ModelError(f"the chat template cannot be used: {reply.error}")
-        return not system.merged and not system.error
+        if replies[0].error:
+            raise ModelError(f"the chat template cannot be used: {replies[0].error}")
+        faults, roles = [], set[str]()
+        for (talk, shape, _), reply in zip(asked, replies, strict=True):
+            if talk == "system user":
+                roles.add("refused" if reply.error else "merged" if reply.merged else "own")
+            if reply.error:
+                faults.append(f"{talk}, {shape}")
+        return Form(roles.pop() if len(roles) == 1 else "mixed", tuple(faults), self._switch())
 
-    def render(self, chats: Sequence[Sequence[Message]]) -> list[Rendered]:
-        """Each chat with the generation prompt after it.
+    def render(self, chats: Sequence[Sequence[Message]], options: Sequence[Mapping[str, Any]] | None = None) -> list[Rendered]:
+        """Each chat with the generation prompt after it; ``options``: the template's variables for each.
+
+        A chat whose template raises, or loses a text, is tried with its system text before the user's first words. One that
+        still does has an error.
 
         Raises:
             ModelError: the child died, or took longer than its time.
         """
+        given = options or [{}] * len(chats)
+        own = [self._kept(chat, reply) for chat, reply in zip(chats, self._asked(chats, given), strict=True)]
+        others = {i: other for i, r in enumerate(own) if r.error and (other := merged(chats[i])) is not None}
+        replies = self._asked(list(others.values()), [given[i] for i in others])
+        for (i, other), reply in zip(others.items(), replies, strict=True):
+            again = self._kept(other, reply)
+            if not again.error:
+                own[i] = Rendered(again.text, merged=True)
+        return own
+
+    def _kept(self, chat: Sequence[Message], reply: Mapping[str, str]) -> Rendered:
+        """A reply of the child, or an error where a text of the chat is not in it."""
+        if "error" in reply:
+            return Rendered(error=reply["error"])
+        gone = lost(chat, reply["text"])
+        return Rendered(error=gone) if gone else Rendered(reply["text"])
+
+    def _switch(self) -> Switch | None:
+        """The variable by which thoughts are switched on and off, if the template has one that changes what it renders."""
+        chats = [chat for *_, chat in trials()[:1]]
+        for switch in SWITCHES:
+            if re.search(rf"\b{switch.name}\b", self.template) and (
+                switch.off != "none" or re.search(r"['\"]none['\"]", self.template)
+            ):
+                on, off = self.render(chats * 2, [switch.options("on"), switch.options("off")])
+                if not off.error and on.text != off.text:
+                    return switch
+        return None
+
+    def _asked(self, chats: Sequence[Sequence[Message]], options: Sequence[Mapping[str, Any]]) -> Any:
         if not chats:
             return []
-        question = [[{"role": m.role, "content": m.content} for m in chat] for chat in chats]
-        limit = self.seconds + EACH_SECONDS * len(chats)
-        replies = self._exchange(question, limit)
-        return [Rendered(r.get("text", ""), r.get("error", ""), r.get("merged", False)) for r in replies]
+        question = [
+            [[{"role": m.role, "content": m.content} for m in chat], dict(given)]
+            for chat, given in zip(chats, options, strict=True)
+        ]
+        return self._exchange(question, self.seconds + EACH_SECONDS * len(chats))
 
     def close(self) -> None:
         """End the child."""
