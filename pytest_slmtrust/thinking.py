@@ -26,6 +26,8 @@ from .requests import Completion, Failure, Generate, Request, RequestFailed, Tho
 
 #: Tokens that a thought may have before it counts as unfinished; the answer has its limit in the request.
 LIMIT = 1024
+#: The highest limit that may be set, and the longest thought that is taken from any backend.
+MOST_TOKENS = 32768
 #: The key of a finding's evidence that holds the thoughts before the answers of its case.
 EVIDENCE = "thoughts"
 
@@ -122,6 +124,31 @@ def opens(text: str) -> bool:
     return re.search(r"<\|channel\|>\s*analysis\s*<\|message\|>\Z|<\|channel>\s*thought\Z", tail) is not None
 
 
+def mentions(text: str) -> bool:
+    """Whether a chat template, or the tokens of a tokenizer, know the mark of a thought."""
+    return any(pattern.search(text) for pattern in (_OPEN, re.compile(r"\[THINK\]|<\|channel\|>|<\|channel>")))
+
+
+def closing(text: str) -> str:
+    """What closes at once the thought in which a prompt ends, as an empty one; empty where it ends in none."""
+    end = text.rstrip(_BLANK)
+    if not opens(end):
+        return ""
+    if re.search(r"<\|channel\|>[^<]*<\|message\|>\Z", end):
+        return "<|end|><|start|>assistant<|channel|>final<|message|>"
+    if end.endswith("thought") and "<|channel>" in end[-40:]:
+        return "<channel|>"
+    mark = next(m.group() for p in (_OPEN, _FORMS[0][0]) for m in p.finditer(end) if m.end() == len(end))
+    for opened, closed in (("prefix", "suffix"), ("begin", "end"), ("start", "end")):
+        found = re.search(opened, mark, re.IGNORECASE)
+        if found is not None:
+            closed = closed.upper() if found.group().isupper() else closed
+            return f"{mark[: found.start()]}{closed}{mark[found.end() :]}\n\n"
+    left = re.match(r"<\|?|◁|\[", mark)
+    place = left.end() if left else 0
+    return f"{'' if text.endswith(chr(10)) else chr(10)}\n{mark[:place]}/{mark[place:]}\n\n"
+
+
 def may_begin(text: str) -> bool | None:
     """Whether a reply that begins like this begins with a thought; None while it may still become one."""
     start = text.lstrip(_BLANK)
@@ -168,6 +195,18 @@ def thoughts_of(answers: Sequence[Any]) -> list[str]:
 def with_thoughts(evidence: Mapping[str, Any], thoughts: Sequence[str]) -> Mapping[str, Any]:
     """Evidence with the thoughts in it; a key that its author used stays the author's."""
     return evidence if not thoughts or EVIDENCE in evidence else {**evidence, EVIDENCE: list(thoughts)}
+
+
+def notes(asked: str, model: Mapping[str, Any], counters: Mapping[str, Any]) -> list[str]:
+    """What a reader must know: that the model thinks, and that ``--slm-thinking`` (``asked``) reached no switch of it."""
+    found, about = [], model.get("thoughts")
+    known = model.get("kind") != "transformers" or about is not None  # a model that was not loaded in this run tells nothing
+    if asked != "auto" and model and known and not (about or {}).get("switch"):
+        found.append(f"--slm-thinking={asked}: this model has no switch for it, and thinks or not as it likes")
+    if counters.get("thoughts"):
+        said = f"THINKS: {counters['thoughts']} replies begin with a thought, which is shown and not judged"
+        found.append(f"{said}; {counters['thoughts_unfinished']} thoughts were not finished: their cases are unscored")
+    return found
 
 
 #: Thoughts of one finding, and characters of each, that an audit keeps.

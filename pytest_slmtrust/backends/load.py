@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..requests import Backend, BackendError, Counters, Generate, Loglikelihood, Request
+from ..thinking import LIMIT as THOUGHT_TOKENS
 from .transformers.backend import Settings, TransformersBackend
 from .transformers.embedded import ALIAS
 from .transformers.files import ModelError, read_object
 from .transformers.lint import lint_model_folder
 from .transformers.source import Source, check_hub
 
+THINKING = ("auto", "on", "off")
 DTYPES = ("float32", "bfloat16", "float16")
 FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 DEVICE = re.compile(r"(auto|cpu|mps|cuda(:\d+)?)\Z")
@@ -35,7 +37,8 @@ class ModelSpec:
     ``module:factory`` (a function of no arguments that gives a Backend or a (model, tokenizer) pair). ``template``: None takes
     the model's own chat template if it has one, False the plain form, True insists on its own. ``threads``: None divides the
     physical cores among workers. ``batch_rows`` and ``batch_tokens`` bound one forward; answers do not depend on them.
-    ``allow_unused``: weights of the files that the model does not use are named instead of refused.
+    ``allow_unused``: weights of the files that the model does not use are named instead of refused. ``thinking``: whether a
+    reasoning model thinks before it answers (auto, on, off), in at most ``thought_tokens``.
     """
 
     text: str
@@ -48,12 +51,14 @@ class ModelSpec:
     batch_tokens: int = 4096
     rehash: bool = False
     allow_unused: bool = False
+    thinking: str = "auto"
+    thought_tokens: int = THOUGHT_TOKENS
 
     def settings(self) -> Settings:
         """All but the name."""
         return Settings(
             self.dtype, self.device, self.template, self.allow_pickle, self.threads,
-            self.batch_rows, self.batch_tokens, self.rehash, self.allow_unused,
+            self.batch_rows, self.batch_tokens, self.rehash, self.allow_unused, self.thinking, self.thought_tokens,
         )  # fmt: skip
 
 
@@ -110,7 +115,9 @@ def _check_settings(spec: ModelSpec) -> None:
         raise SpecError(f"Unknown dtype {spec.dtype!r}. {hint}")
     if not DEVICE.match(spec.device):
         raise SpecError(f"Unknown device {spec.device!r}. Known: auto, cpu, cuda, cuda:0, mps.")
-    for name in ("batch_rows", "batch_tokens", "threads"):
+    if spec.thinking not in THINKING:
+        raise SpecError(f"Unknown thinking {spec.thinking!r}. Known: {', '.join(THINKING)}.")
+    for name in ("batch_rows", "batch_tokens", "threads", "thought_tokens"):
         number = getattr(spec, name)
         if number is not None and number < 1:
             raise SpecError(f"{name} is {number}; it must be at least 1")

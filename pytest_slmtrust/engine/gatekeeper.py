@@ -28,7 +28,7 @@ from ..requests import (
     Request,
     TokenLogprob,
 )
-from ..thinking import LIMIT, settled
+from ..thinking import MOST_TOKENS, settled
 
 #: Characters that a token may hold: the longest tokens of common vocabularies are runs of 128 blanks.
 CHARACTERS_A_TOKEN = 128
@@ -212,9 +212,9 @@ def _completion(request: Generate, answer: Any) -> Completion:
     _typed(answer, Completion)
     made = {}
     for name, kind in _hints(Completion).items():
-        tokens = request.max_new_tokens + (LIMIT if name.startswith("thought") else 0)
+        tokens = request.max_new_tokens + (MOST_TOKENS if name.startswith("thought") else 0)
         most = 4 * tokens + 64  # a backend may count tokens in its own way
-        made[name] = _field(kind, getattr(answer, name), name, CHARACTERS_A_TOKEN * tokens + SLACK, most)
+        made[name] = _field(kind, getattr(answer, name), name, min(CHARACTERS_A_TOKEN * tokens + SLACK, LONGEST), most)
     return Completion(**made)
 
 
@@ -222,7 +222,7 @@ def parted(request: Request[Any], answer: Any) -> Any:
     """A completion with the thought in its text told apart; anything else, and a text without end, as it is."""
     if type(request) is not Generate or type(answer) is not Completion or type(getattr(answer, "text", None)) is not str:
         return answer
-    longest = CHARACTERS_A_TOKEN * (request.max_new_tokens + LIMIT) + SLACK
+    longest = CHARACTERS_A_TOKEN * (request.max_new_tokens + MOST_TOKENS) + SLACK
     return settled(request, answer) if len(answer.text) <= min(longest, LONGEST) else answer
 
 

@@ -286,6 +286,7 @@ class Asked:
         """From their parts, as an audit holds them."""
         how = {
             "draws a prompt": profile.get("samples"),
+            "thinking": model.get("thinking", "auto"),
             "template": [model.get("chat_template"), model.get("template_sha256")],
             "scorers": sorted(str(s.get("fingerprint") or s.get("name")) for s in scorers),
             "version of pytest-slmtrust": version,

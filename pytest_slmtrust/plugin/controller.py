@@ -26,6 +26,7 @@ from ..redaction import Mask, scrub
 from ..requests import BackendError
 from ..session.assemble import resources
 from ..session.session import Live, Suite, describe_engine, selected_cases
+from ..thinking import notes as thinking_notes
 from .fixture import Slm
 from .nodes import ATTRIBUTE, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile, is_probe_file, marked
 from .options import model_spec, read_settings
@@ -85,7 +86,9 @@ class Controller:
     def pytest_report_header(self) -> list[str]:
         against = self.settings.text("vs") or self.settings.text("baseline")
         versus = f", against {scrub(against)}" if against else ""
-        lines = [f"slm: {scrub(model_spec(self.config))}{versus}, profile {self.session.policy.profile.name}"]
+        thinking = self.settings.text("thinking")
+        asked = "" if thinking == "auto" else f", thinking {thinking}"
+        lines = [f"slm: {scrub(model_spec(self.config))}{versus}, profile {self.session.policy.profile.name}{asked}"]
         return lines if self.builtin else [*lines, "slm: NO BUILT-IN AUDIT"]
 
     @pytest.hookimpl(wrapper=True)
@@ -306,10 +309,9 @@ class Controller:
         notes = []
         if not self.builtin:
             notes.append("NO BUILT-IN AUDIT: only a user's own probes ran")
-        counters = resources(self.record.collected.processes) if self.record is not None else {}
-        if counters.get("thoughts"):
-            said = f"THINKS: {counters['thoughts']} replies begin with a thought, which is shown and not judged"
-            notes.append(said + f"; {counters['thoughts_unfinished']} thoughts were not finished: their cases are unscored")
+        processes = self.record.collected.processes if self.record is not None else []
+        model = processes[0].get("model", {}) if processes else {}
+        notes += thinking_notes(self.settings.text("thinking"), model, resources(processes))
         optional = self.settings.names("optional")
         if optional:
             notes.append(f"OPTIONAL: {', '.join(optional)}; it is not red if they are NOT TESTED or NOT RUN")

@@ -72,6 +72,10 @@ OPTIONS = (
     Option("device", "where the model runs: auto, cpu, cuda, cuda:1, mps (default: auto)", default="auto", metavar="DEVICE"),
     Option("chat-template", "use the model's chat template: auto, on or off (default: auto)", default="auto",
            choices=("auto", "on", "off")),
+    Option("thinking", "whether a reasoning model thinks before it answers: auto (its chat template decides), on or off "
+           "(default: auto)", default="auto", choices=("auto", "on", "off")),
+    Option("thought-tokens", "the most tokens of a thought, beside those of the answer (default: 1024)", default="1024",
+           metavar="N"),
     Option("allow-pickle", "load weights from pickle files, which can run code: only for files that you made", "flag"),
     Option("allow-unused-weights", "name weights of the files that the model does not use, instead of refusing it", "flag"),
     Option("rehash", "hash model files again instead of trusting path, size and times", "flag"),

@@ -27,6 +27,7 @@ from ..requests import REFERENCE, Backend, BackendError, Classify, Request
 from ..session.assemble import version
 from ..session.corpus import FOLDER, Corpus
 from ..session.session import AuditSession, Live, Suite, describe_engine
+from ..thinking import MOST_TOKENS
 from .options import Settings, model_spec
 from .progress import ProgressLine
 
@@ -186,7 +187,8 @@ class Setup:
             text, dtype=self.settings.text("dtype"), device=self.settings.text("device"),
             template=_TEMPLATES[self.settings.text("chat-template")],
             allow_pickle=self.settings.flag("allow-pickle"), rehash=self.settings.flag("rehash"),
-            allow_unused=self.settings.flag("allow-unused-weights"),
+            allow_unused=self.settings.flag("allow-unused-weights"), thinking=self.settings.text("thinking"),
+            thought_tokens=_whole(self.settings, "thought-tokens"),
         )  # fmt: skip
         return spec if batch_rows is None else replace(spec, batch_rows=batch_rows)
 
@@ -231,6 +233,13 @@ class Setup:
     def _waivers(self) -> tuple[Waiver, ...]:
         path = self.settings.text("waivers")  # by the clock: SOURCE_DATE_EPOCH is for builds, not for terms
         return read_waivers(self.settings.path("waivers"), datetime.now(UTC).date()) if path else ()
+
+
+def _whole(settings: Settings, name: str) -> int:
+    text = settings.text(name).strip()
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= MOST_TOKENS:
+        raise pytest.UsageError(f"--slm-{name} is {text[:40]!r}; expected a whole number from 1 to {MOST_TOKENS}")
+    return int(text)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...requests import BackendError, Counters, Failure, Generate, Loglikelihood, Request
+from ...thinking import LIMIT as THOUGHT_TOKENS
 from .files import ModelError, Progress
 from .fingerprint import digest_folder, fingerprint_of, installed
 from .identity import describe_loaded, describe_place, digest_loaded, light_device
@@ -29,7 +30,9 @@ class Settings:
     """How a model is loaded and asked. ``template``: None takes the model's own if it has one, False never, True insists.
 
     ``batch_rows`` and ``batch_tokens`` bound one forward (on a CPU 2,048 tokens at most); ``threads`` None is chosen from cores
-    and workers. ``allow_unused``: weights of the files that the model does not use are named instead of refused.
+    and workers. ``allow_unused``: weights of the files that the model does not use are named instead of refused. ``thinking``:
+    ``auto`` leaves it to the template whether the model thinks before it answers, ``on`` and ``off`` set the template's switch;
+    a thought has ``thought_tokens`` at most.
     """
 
     dtype: str = "float32"
@@ -41,6 +44,8 @@ class Settings:
     batch_tokens: int = 4096
     rehash: bool = False
     allow_unused: bool = False
+    thinking: str = "auto"
+    thought_tokens: int = THOUGHT_TOKENS
 
 
 @dataclass(slots=True)
@@ -130,6 +135,7 @@ class TransformersBackend:
         else:
             dtype, device = self.settings.dtype, light_device(self.settings.device)
         about = {"dtype": dtype, "device": device, "chat_template": _or_stop(self._template_mode)}
+        about |= {"thinking": self.settings.thinking, "thought_tokens": self.settings.thought_tokens}
         # in the fingerprint: answers of a model that is not whole are never taken for those of one that is
         return about | ({"allow_unused_weights": True} if self.settings.allow_unused and self.pair is None else {})
 

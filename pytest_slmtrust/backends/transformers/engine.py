@@ -15,6 +15,7 @@ from .generate import Row, generate
 from .identity import light_device
 from .memory import CPU_CACHE, CPU_LOGITS, CPU_TOKENS, Cost, Limits, available_bytes, check_fits, cost_of, cost_of_folder, fit
 from .model import DTYPES, Loaded, load_model, pick_device, prepare
+from .reply import Thinking, thinking_of
 from .runtime import choose_threads, give_back, peak_bytes
 from .score import score
 from .template import PLAIN_STOP, Form, Renderer, plain_form
@@ -39,6 +40,7 @@ class Engine:
     renderer: Renderer | None
     form: Form | None
     threads: int
+    thinking: Thinking
     unused: tuple[str, ...] = ()
 
     def run(self, requests: Sequence[Request[Any]], counters: Counters) -> Iterator[list[tuple[int, Any]]]:
@@ -83,12 +85,25 @@ class Engine:
             elif isinstance(request, Loglikelihood):
                 prompts[index] = request.context
         texts: dict[int, str | Failure] = {i: p for i, p in prompts.items() if isinstance(p, str)}
-        chats = [(i, p) for i, p in prompts.items() if not isinstance(p, str)]
+        chats = [(i, p, isinstance(requests[i], Generate)) for i, p in prompts.items() if not isinstance(p, str)]
         if self.renderer is None:
-            return texts | {i: plain_form(chat) for i, chat in chats}
+            return texts | {i: plain_form(chat) for i, chat, _ in chats}
         for start in range(0, len(chats), CHATS):
-            texts |= _rendered(self.renderer, chats[start : start + CHATS])
+            texts |= self._rendered(self.renderer, chats[start : start + CHATS])
         return texts
+
+    def _rendered(self, renderer: Renderer, chats: Sequence[tuple[int, tuple[Message, ...], bool]]) -> dict[int, str | Failure]:
+        """Chats by their template; ``(index, chat, whether a reply is to follow)``: else it is a continuation to score."""
+        options = [self.thinking.options if asked else self.thinking.without for *_, asked in chats]
+        try:
+            replies = renderer.render([chat for _, chat, _ in chats], options)
+        except ModelError as error:
+            return {i: Failure(str(error)) for i, *_ in chats}
+        return {
+            i: Failure(f"the chat template refuses this chat: {reply.error}") if reply.error
+            else reply.text if asked else reply.text + self.thinking.skip(reply.text)
+            for (i, _, asked), reply in zip(chats, replies, strict=True)
+        }  # fmt: skip
 
     def _ask(self, index: int, request: Request[Any], text: str) -> Row | Item | Failure:
         if isinstance(request, Generate):
@@ -110,7 +125,9 @@ class Engine:
                 f"the model takes {self.loaded.context} together"
             )
         stops = (*request.stop, PLAIN_STOP) if is_chat and self.renderer is None else request.stop
-        return Row(index, tuple(ids), request.max_new_tokens, stops, request.temperature, request.top_p, request.seed)
+        room = self.loaded.context - len(ids) - request.max_new_tokens
+        reply = self.thinking.reply(text, room)
+        return Row(index, tuple(ids), request.max_new_tokens, stops, request.temperature, request.top_p, request.seed, reply)
 
     def _item(self, index: int, request: Loglikelihood, text: str) -> Item | Failure:
         continuation, is_chat = request.continuation, not isinstance(request.context, str)
@@ -139,17 +156,6 @@ class Engine:
         return Failure(f"the text holds the token {token!r} (id {found}); the model embeds ids below {self.loaded.vocabulary}")
 
 
-def _rendered(renderer: Renderer, chats: Sequence[tuple[int, tuple[Message, ...]]]) -> dict[int, str | Failure]:
-    try:
-        replies = renderer.render([chat for _, chat in chats])
-    except ModelError as error:
-        return {i: Failure(str(error)) for i, _ in chats}
-    return {
-        i: Failure(f"the chat template refuses this chat: {reply.error}") if reply.error else reply.text
-        for (i, _), reply in zip(chats, replies, strict=True)
-    }
-
-
 def start(folder: Path | None, pair: tuple[Any, Any] | None, settings: Settings, mode: str, width: int = 0) -> Engine:
     """Load a linted folder, or take a loaded pair; check it; settle threads, limits and the chat's form.
 
@@ -174,7 +180,8 @@ def start(folder: Path | None, pair: tuple[Any, Any] | None, settings: Settings,
     if mode == "own":
         renderer = Renderer(_template_text(tokenizer), _special_tokens(tokenizer))
         form = renderer.check()
-    return Engine(loaded, _limits(loaded, settings), renderer, form, threads, unused)
+    thinking = thinking_of(tokenizer, renderer.template if renderer else "", form, settings)
+    return Engine(loaded, _limits(loaded, settings), renderer, form, threads, thinking, unused)
 
 
 def _template_text(tokenizer: Any) -> str:

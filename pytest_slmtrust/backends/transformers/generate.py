@@ -19,6 +19,7 @@ from ...requests import Completion, Counters, Failure
 from .batches import first_run, overhead
 from .memory import Limits
 from .model import Loaded, Sharing
+from .reply import Reply
 from .runtime import give_back, out_of_memory
 from .state import Cached, Recomputed, State, Stem
 from .tokens import cut_at_stop
@@ -33,7 +34,10 @@ LIKELY = (1e-2, 1e-4, 1e-6)
 
 @dataclass(slots=True)
 class Row:
-    """One prompt on its way: its settings, its random draws (uniform, one a token), and what it wrote."""
+    """One prompt on its way: its settings, its random draws (uniform, one a token), and what it wrote.
+
+    ``max_new`` counts the tokens of the answer. ``reply`` parts them from those of a thought, which have their own limit.
+    """
 
     index: int
     prompt: tuple[int, ...]
@@ -42,18 +46,22 @@ class Row:
     temperature: float
     top_p: float
     seed: int
+    reply: Reply = field(default_factory=Reply)
     out: list[int] = field(default_factory=list)
     draws: Tensor | None = None
+    source: torch.Generator | None = None
 
     @property
     def width(self) -> int:
-        return len(self.prompt) + self.max_new
+        return len(self.prompt) + self.max_new + self.reply.expected
 
     def draw(self) -> float:
         """The uniform number of the next token: it depends on the seed and the place in the reply."""
-        if self.draws is None:
-            source = torch.Generator().manual_seed(self.seed)
-            self.draws = torch.rand(self.max_new, generator=source, dtype=torch.float64)
+        if self.draws is None or self.source is None:
+            self.source = torch.Generator().manual_seed(self.seed)
+            self.draws = torch.rand(self.max_new, generator=self.source, dtype=torch.float64)
+        if len(self.out) >= len(self.draws):  # a thought goes beyond the answer's limit
+            self.draws = torch.cat([self.draws, torch.rand(self.max_new, generator=self.source, dtype=torch.float64)])
         return float(self.draws[len(self.out)])
 
 
@@ -147,18 +155,30 @@ def _advance(loaded: Loaded, state: State, active: Sequence[Row], counters: Coun
 
 def _extend(loaded: Loaded, row: Row, token: int) -> Completion | None:
     """Add a token to a row; its completion if it ends here."""
-    if token in loaded.codec.eos:
-        return Completion(loaded.codec.text(row.prompt, row.out), len(row.out), True)
-    row.out.append(token)
-    if row.stops:
-        near = row.out[-(max(len(stop) for stop in row.stops) + SLACK) :]
-        if cut_at_stop(loaded.codec.text((), near), row.stops) is not None:
-            text = cut_at_stop(loaded.codec.text(row.prompt, row.out), row.stops)
-            if text is not None:
-                return Completion(text, len(row.out), True)
-    if len(row.out) == row.max_new:
-        return Completion(loaded.codec.text(row.prompt, row.out), len(row.out), False)
-    return None
+    codec, reply, ended = loaded.codec, row.reply, token in loaded.codec.eos
+    if not ended:
+        row.out.append(token)
+    if reply.begins is None and not reply.found(codec, row.out, row.max_new, ended):
+        return reply.unfinished(codec, row.out, ended) if reply.thinks and (ended or reply.full(row.out)) else None
+    assert reply.begins is not None
+    while reply.seen < len(row.out):  # several at once where the beginning might have been a thought's
+        reply.seen += 1
+        text = _stopped(loaded, row)
+        count = reply.seen - reply.begins
+        if text is not None or count == row.max_new:
+            return reply.completion(codec, row.prompt, row.out[: reply.seen], text, text is not None)
+    return reply.completion(codec, row.prompt, row.out, None, True) if ended else None
+
+
+def _stopped(loaded: Loaded, row: Row) -> str | None:
+    """The answer before its first stop text; None if none ends it."""
+    if not row.stops:
+        return None
+    codec, reply = loaded.codec, row.reply
+    near = row.out[reply.begins : reply.seen][-(max(len(stop) for stop in row.stops) + SLACK) :]
+    if cut_at_stop(codec.text((), near), row.stops) is None:
+        return None
+    return cut_at_stop(reply.text(codec, row.prompt, row.out[: reply.seen]), row.stops)
 
 
 def choose(logits: Tensor, rows: Sequence[Row]) -> tuple[list[int], list[bool]]:
@@ -220,5 +240,6 @@ def _shrink(crowd: list[Row], waiting: deque[Row], limits: Limits, error: BaseEx
     limits.tokens = max(1, limits.tokens // 2)
     for row in reversed(crowd):
         row.out.clear()
+        row.reply.restart()
         waiting.appendleft(row)
     return []

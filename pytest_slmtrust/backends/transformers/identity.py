@@ -84,6 +84,7 @@ def describe_loaded(engine: Engine) -> dict[str, Any]:
         "cache": loaded.sharing.name.lower(),
         "threads": engine.threads,
         "system_role": engine.form.system_role if engine.form else "plain",
+        "thoughts": engine.thinking.describe(),
         "template_faults": list(engine.form.faults) if engine.form else [],
         "bos": {"token": tokenizer.bos_token, "before_every_text": bool(codec.prefix)},
         "eos": {"token": tokenizer.eos_token, "ids": list(codec.eos)},

@@ -42,20 +42,20 @@ def lost(chat: Sequence[Message], text: str) -> str:
     """Which message of a chat is not in the text that a template made of it, or not in its place; empty if all are.
 
     Blanks around a text may go, and thoughts in a turn of the assistant: templates in use take them away. A system text
-    may come anywhere, the turns in their order.
+    may come anywhere before the last turn, the turns in their order.
     """
-    place = 0
+    place, system, last = 0, 0, len(text)
     for number, message in enumerate(chat, start=1):
         content = (part(message.content).answer if message.role == "assistant" else message.content).strip()
         if message.role == "system":
-            found = text.find(content)
+            found = system = text.find(content)
         else:
             found = text.find(content, place)
-            place = found + len(content)
+            place, last = found + len(content), found
         if found < 0:
             where = "after the turns before it" if content in text else "in what it renders, whole and unchanged"
-            return f"the text of message {number} ({message.role}) is not {where}"
-    return ""
+            return f"what the {message.role} says in message {number} is not {where}"
+    return "the system text comes after what the user says" if system > last else ""
 
 
 def merged(chat: Sequence[Message]) -> tuple[Message, ...] | None:

@@ -54,6 +54,10 @@ class Codec:
         head, whole = self._decode(before), self._decode([*before, *reply])
         return whole[len(head) :] if head and whole.startswith(head) else self._decode(reply)
 
+    def raw(self, reply: Sequence[int]) -> str:
+        """The same with special tokens: some of them are the marks of thoughts."""
+        return str(self.tokenizer.decode(list(reply), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
     def _decode(self, ids: Sequence[int]) -> str:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
