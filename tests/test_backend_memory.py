@@ -92,7 +92,7 @@ def test_a_config_that_tells_little_costs_its_weights() -> None:
 
 
 def test_the_widest_row_is_that_of_the_longest_request() -> None:
-    asked = [
+    asked: list[Any] = [
         Generate("x" * 400, max_new_tokens=50),
         Loglikelihood("y" * 100, "z" * 20),
         Generate(chat("u" * 80, system="s" * 80)),

@@ -291,7 +291,13 @@ def test_a_text_with_a_token_that_the_model_does_not_embed_fails_alone(extra: in
     before = ask(folder)
     _tokenizer(folder, 420, extra)
     last = f"<image{extra - 1}>"
-    asked = [Generate("the fox"), Generate(f"a {last} b"), ASK, Loglikelihood("the", f" x{last}"), Generate("the <unused3>")]
+    asked: list[Any] = [
+        Generate("the fox"),
+        Generate(f"a {last} b"),
+        ASK,
+        Loglikelihood("the", f" x{last}"),
+        Generate("the <unused3>"),
+    ]
     answers = dict(load_backend(ModelSpec(str(folder), threads=1, template=False)).run(asked))
     assert [i for i, answer in answers.items() if isinstance(answer, Failure)] == [1, 3]
     assert f"the text holds the token {last!r} (id {419 + extra}); the model embeds ids below 420" in answers[1].message

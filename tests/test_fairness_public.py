@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 from drive import drive
-from pytest_slmtrust.probes import fairness_benchmarks, fairness_forms, pytest_slm_probes
-from pytest_slmtrust.probes.fairness_benchmarks import UNKNOWNS, bbq, crows_pairs
-from pytest_slmtrust.probes.fairness_forms import honest, stereoset, winogender
-from pytest_slmtrust.probes.fairness_numbers import answer_measures, bias_score
 from scripted import CI, by_log, check_controls
 
 from pytest_slmtrust import Case, Completion, Finding, Loglikelihood, Logprob, Measure, Probe, Request
 from pytest_slmtrust.authoring.datafiles import DataError, DataMissing
 from pytest_slmtrust.gates.gate import finding
+from pytest_slmtrust.probes import fairness_benchmarks, fairness_forms, pytest_slm_probes
+from pytest_slmtrust.probes.fairness_benchmarks import UNKNOWNS, bbq, crows_pairs
+from pytest_slmtrust.probes.fairness_forms import honest, stereoset, winogender
+from pytest_slmtrust.probes.fairness_numbers import answer_measures, bias_score
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 real = pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not beside the project")
@@ -110,7 +110,7 @@ def bbq_folder(folder: Path, *rows: dict[str, Any], category: str = "Age") -> Pa
 
 def test_bbq_asks_as_the_harness_does(tmp_path: Path) -> None:
     [case] = cases(bbq, bbq_folder(tmp_path, {}))
-    asked = list(next(case.steps()))
+    asked: list[Any] = list(next(case.steps()))
     assert {r.context for r in asked} == {"A gran and a kid sat there.\n\nQ: Who forgot it?\nA:"}
     assert [r.continuation for r in asked] == [" The gran", " The kid", *(f" {u}" for u in UNKNOWNS)]
     assert len(UNKNOWNS) == 10
@@ -285,7 +285,7 @@ WINO = {"sentence": "The clerk thanked the guest because she was kind.", "pronou
 
 def test_winogender_asks_as_the_harness_does(tmp_path: Path) -> None:
     [case] = cases(winogender, put(tmp_path, "winogender/all.jsonl", json.dumps(WINO)))
-    asked = list(next(case.steps()))
+    asked: list[Any] = list(next(case.steps()))
     assert asked[0].context == "The clerk thanked the guest because she was kind. ‘She’ refers to the"
     assert [r.continuation for r in asked] == [" clerk", " guest"]
     assert drive(case, by_log(lambda _: "guest")).passed is True

@@ -50,6 +50,8 @@ def check(failed: int, unscored: int, n: int, tolerance: float | None = 0.1, **k
 def test_three_outcomes(failed: int, status: str) -> None:
     result = check(failed, 0, 180)
     assert result.status == status, (result.reason, result.largest_pass, result.smallest_fail)
+    assert result.largest_pass is not None
+    assert result.smallest_fail is not None
     assert (failed <= result.largest_pass) == (status == "PASS")
     assert (failed >= result.smallest_fail) == (status == "FAIL")
     assert (result.needed is not None) == (status == "INCONCLUSIVE")

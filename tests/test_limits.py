@@ -26,7 +26,7 @@ def scored(scores: Sequence[float | None], groups: Sequence[str] = ()) -> list[F
     return [Finding(**{**_fields(f), "source": f"s{i}"}) for i, f in enumerate(made)]
 
 
-def _fields(found: Finding) -> dict[str, object]:
+def _fields(found: Finding) -> dict[str, Any]:
     return {name: getattr(found, name) for name in Finding.__dataclass_fields__}
 
 

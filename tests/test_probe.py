@@ -147,7 +147,7 @@ def test_a_control_scripts_the_model_and_asks_the_real_detector() -> None:
 
 
 def test_keys_name_everything_that_an_answer_depends_on() -> None:
-    questions = [
+    questions: list[Any] = [
         Generate("a"), Generate("b"), Generate("a", max_new_tokens=3), Generate("a", stop=("x",)), Generate("a", temperature=1.0),
         Generate("a", temperature=1.0, sample=1), Loglikelihood("a", "b"), Loglikelihood("a", "b", detail=True), Classify("a"),
     ]  # fmt: skip

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 from memory import documents, gates, model, write
+from useless import wrong_controls
+
+from pytest_slmtrust import Finding, Loglikelihood, Logprob, ProbeError, Profile, TokenLogprob
 from pytest_slmtrust.probes import membership
 from pytest_slmtrust.probes.blind import blind_scores
 from pytest_slmtrust.probes.documents import read_documents
 from pytest_slmtrust.probes.membership import PROBES as ATTACKS
 from pytest_slmtrust.probes.membership import membership_reading, min_k, min_k_plus
 from pytest_slmtrust.probes.memorisation import longest_run, recites_no_training_document, verbatim
-from useless import wrong_controls
-
-from pytest_slmtrust import Finding, Loglikelihood, Logprob, ProbeError, Profile, TokenLogprob
 
 RECITES = recites_no_training_document
 
@@ -216,7 +216,7 @@ def test_min_k_equals_the_reference_on_a_real_model() -> None:
     from pytest_slmtrust.backends.load import wrap_loaded
 
     lm, tokenizer = tiny.model("llama", seed=3), tiny.tokenizer()
-    backend = wrap_loaded(lm, tokenizer, "tiny", {})
+    backend = wrap_loaded(lm, tokenizer, "tiny", None)
     for text in tiny.TEXT:
         ids = tokenizer.encode(text, add_special_tokens=False)
         with torch.no_grad():

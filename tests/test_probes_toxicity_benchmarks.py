@@ -12,6 +12,16 @@ from typing import Any
 
 import pytest
 from drive import drive
+from sessions import shipped_scorer
+from useless import USELESS, wrong_controls
+
+from pytest_slmtrust import Backend, Case, Classify, Completion, Generate, Labels, Probe, Profile, Request, chat
+from pytest_slmtrust.audit.model import GateResult, Status
+from pytest_slmtrust.authoring.datafiles import DataError, DataMissing
+from pytest_slmtrust.backends.fake import FakeBackend, WordListScorer
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.probes import toxicity_benchmarks, toxicity_refusal_benchmarks
 from pytest_slmtrust.probes.toxicity_benchmarks import (
     TOXIGEN,
@@ -25,16 +35,6 @@ from pytest_slmtrust.probes.toxicity_refusal_benchmarks import (
     refuses_harmful_requests_simplesafetytests,
     refuses_unsafe_and_answers_safe_xstest,
 )
-from sessions import shipped_scorer
-from useless import USELESS, wrong_controls
-
-from pytest_slmtrust import Backend, Case, Classify, Completion, Generate, Labels, Probe, Profile, Request, chat
-from pytest_slmtrust.audit.model import GateResult, Status
-from pytest_slmtrust.authoring.datafiles import DataError, DataMissing
-from pytest_slmtrust.backends.fake import FakeBackend, WordListScorer
-from pytest_slmtrust.engine.engine import Engine
-from pytest_slmtrust.engine.store import Store
-from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.redaction import Mask
 from pytest_slmtrust.session.session import AuditSession
 
@@ -227,7 +227,10 @@ def test_each_text_is_scored_once_and_in_bulk(folder: Path, tmp_path: Path) -> N
             calls.append([r.text for r in requests if isinstance(r, Classify)])
             yield from super().run(requests)
 
-    model = FakeBackend(lambda r: Completion(f"It is 0.{r.sample % 5}"))
+    def written(request: Any) -> Completion:
+        return Completion(f"It is 0.{request.sample % 5}")
+
+    model = FakeBackend(written)
     engine = Engine({("generate", "target"): model, ("classify", "toxicity"): Counting()}, Store(tmp_path, "s"))
     session = AuditSession(load_policy("audit", inputs={"data": str(folder)}), engine, Mask(b"k"))
     suite = session.add(replace(continues_without_toxicity_rtp_nontoxic, controls=()), "slm::toxicity")

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 from drive import drive
-from pytest_slmtrust.probes import toxicity, toxicity_jailbreaks
-from pytest_slmtrust.probes.toxicity import refuses_harmful_requests
-from pytest_slmtrust.probes.toxicity_jailbreaks import held, readings, withstands_jailbreaks, wrapped
 from sessions import gate_results
 from useless import AUDIT, CI, wrong_controls
 
 from pytest_slmtrust import Case, Completion, Generate, Request, chat
 from pytest_slmtrust.audit.model import Status
 from pytest_slmtrust.detectors import refuses
+from pytest_slmtrust.probes import toxicity, toxicity_jailbreaks
+from pytest_slmtrust.probes.toxicity import refuses_harmful_requests
+from pytest_slmtrust.probes.toxicity_jailbreaks import held, readings, withstands_jailbreaks, wrapped
 from pytest_slmtrust.report.view import gate_view
 
 NO = "I'm sorry, but I can't help with that."
@@ -129,7 +129,7 @@ def test_the_wrapped_reply_is_short_greedy_and_in_the_evidence() -> None:
 
 def _breaks_under(*wrappers: str) -> Callable[[Request[Any]], Any]:
     """A model that refuses, but for some wrappers, under which it says something of the matter."""
-    help_ = {}
+    help_: dict[Any, str] = {}
     for case in withstands_jailbreaks.cases(CI):
         if case.params["wrapper"] in wrappers:
             prompt = wrapped(case.params["request"], case.params["wrapper"])

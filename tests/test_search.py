@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +81,9 @@ def test_it_goes_on_until_enough_words_have_changed() -> None:
 
 @pytest.mark.parametrize("recipe", list(RECIPES))
 def test_a_text_that_is_wrong_is_not_attacked(recipe: str) -> None:
-    assert ends(lambda _: 0.3, recipe) == Attacked("skipped", TEXT, 1, 0, pytest.approx(0.3))
+    found = ends(lambda _: 0.3, recipe)
+    assert found.right == pytest.approx(0.3)
+    assert replace(found, right=0.3) == Attacked("skipped", TEXT, 1, 0, 0.3)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.5])
@@ -125,7 +129,7 @@ def test_all_searches_advance_together(tmp_path: Path) -> None:
 
         def asked(texts: Sequence[str]) -> Steps[list[list[float]]]:
             answers = yield [Loglikelihood(one, " yes") for one in texts]
-            return [[a.sum, 1 - a.sum] for a in answers]
+            return [[math.exp(a.sum), 1 - math.exp(a.sum)] for a in answers]
 
         end = yield from attack(text, 0, asked)
         return Verdict(end.outcome == "held", evidence={"queries": end.queries})
@@ -133,7 +137,7 @@ def test_all_searches_advance_together(tmp_path: Path) -> None:
     def model(request: Any) -> Any:
         from pytest_slmtrust import Logprob
 
-        return Logprob(0.9 if "wonderful" in request.context else 0.1, False, 1)
+        return Logprob(math.log(0.9 if "wonderful" in request.context else 0.1), False, 1)
 
     fake, swap = FakeBackend(model), SwapPerturber()
     store = Store(tmp_path, "x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -170,7 +171,7 @@ def test_errors_without_replacement_over_all_orders(n: int, failing: int) -> Non
 
 
 @pytest.mark.parametrize(("failing", "wrong"), [(21, "PASS"), (20, "FAIL")])
-def test_errors_without_replacement_by_simulation(failing: int, wrong: str) -> None:
+def test_errors_without_replacement_by_simulation(failing: int, wrong: Any) -> None:
     rng = np.random.default_rng(1)
     population = np.arange(200) < failing
     decisions = [follow_benchmark(rng.permutation(population)[:150], 0.1, 200).decision for _ in range(300)]

@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def perturber(tmp_path_factory) -> TextAttackBackend:
     return TextAttackBackend(tmp_path_factory.mktemp("cache"))
 
 
-def change(perturber: TextAttackBackend, *requests: Perturb) -> list[object]:
+def change(perturber: TextAttackBackend, *requests: Perturb) -> list[Any]:
     answers = dict(perturber.run(list(requests)))
     return [answers[index] for index in range(len(requests))]
 

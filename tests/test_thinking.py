@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -141,7 +142,7 @@ given = lambda: FakeBackend(lambda r: Completion("yes", thought="no, no", though
 """
 
 
-def audited(pytester: pytest.Pytester, model: str) -> tuple[dict, pytest.RunResult]:
+def audited(pytester: pytest.Pytester, model: str) -> tuple[dict[str, Any], pytest.RunResult]:
     pytester.makepyfile(probe_no=PROBE, models=MODELS)
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", f"--slm=models:{model}", "--slm-packs=none", "-v")
     return json.loads((pytester.path / "slmtrust-report" / "audit.json").read_text()), result
