@@ -94,7 +94,7 @@ def test_the_digest_of_a_large_file_is_remembered_until_the_file_changes(tmp_pat
     first = digest_file(path)
     hashed: list[str] = []
     real = module.hashlib.file_digest
-    monkeypatch.setattr(module.hashlib, "file_digest", lambda stream, name: hashed.append(name) or real(stream, name))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(module.hashlib, "file_digest", lambda stream, name: hashed.append(name) or real(stream, name))
     assert digest_file(path) == first
     assert hashed == []
     assert digest_file(path, rehash=True) == first

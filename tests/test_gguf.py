@@ -1,3 +1,4 @@
+# mypy: disable-error-code="arg-type"
 """GGUF files: whole or refused, verified on every load, and with the tokens of their own pre-tokenizer."""
 
 from __future__ import annotations
