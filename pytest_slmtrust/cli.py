@@ -27,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compare.add_argument("--margin", type=_share, help="how much more often the target may fail (default: the profile's)")
     compare.add_argument("--noise", type=Path, help="audit.json of a model against itself (--slm-vs=self)")
     compare.add_argument("--report", type=Path, help="a folder for audit.json and audit.html of the comparison")
+    verdict = commands.add_parser("verdict", help="print the verdict of an audit; exit 1 if it is red")
+    verdict.add_argument("audit", type=Path, help="an audit.json")
     cache = commands.add_parser("cache", help="what the store of answers holds, or empty it")
     cache.add_argument("action", choices=("info", "clear"))
     cache.add_argument("--store", type=Path, default=Path(".slmtrust"), help="folder of the store (default: .slmtrust)")
@@ -39,7 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     canaries.add_argument("--output", type=Path, default=Path("canaries.json"), help="what --slm-canaries reads")
     canaries.add_argument("--text", type=Path, help="a file for the lines to insert, each as often as it is wanted")
     chosen = parser.parse_args(arguments)
-    run = {"render": _render, "prepare": _prepare, "compare": _compare, "cache": _cache, "canaries": _canaries}
+    run = {
+        "render": _render,
+        "verdict": _verdict,
+        "prepare": _prepare,
+        "compare": _compare,
+        "cache": _cache,
+        "canaries": _canaries,
+    }
     try:
         return run[chosen.command](chosen)
     except (AuditError, OSError, ValueError) as error:
@@ -57,6 +66,15 @@ def _render(chosen: argparse.Namespace) -> int:
     write_text(target, render(audit))
     _say(f"wrote {target}")
     return 0
+
+
+def _verdict(chosen: argparse.Namespace) -> int:
+    from .archive.verify import read_verified
+    from .audit.verdict import is_red
+
+    audit = read_verified(chosen.audit)
+    sys.stdout.write(f"{_visible(audit.sentence)}\n")
+    return int(is_red(audit.verdict, audit.gates))
 
 
 def _cache(chosen: argparse.Namespace) -> int:

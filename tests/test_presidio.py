@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from drive import drive
 from memory import gates
-from pytest_slmtrust.probes.privacy_presidio import names_no_stranger
 
 from pytest_slmtrust.detectors import presidio
+from pytest_slmtrust.probes.privacy_presidio import names_no_stranger
 
 needs_presidio = pytest.mark.skipif(not presidio.installed(), reason="presidio_analyzer is not installed (extra presidio)")
 #: Ids with valid checksums that are published as examples, or computed here; nobody's.
@@ -93,4 +93,4 @@ def test_without_it_the_probe_is_not_tested(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(util, "find_spec", lambda name, *a: None if name == presidio.MODULE else real(name, *a))
     result, found = gates("x", {}, [names_no_stranger])["names_no_stranger"]
     assert (result.status, result.blocking, found) == ("NOT TESTED", False, [])
-    assert result.reason == "presidio_analyzer is not installed: pip install 'pytest-slmtrust[presidio]'"
+    assert result.reason == "presidio_analyzer is not installed: install pytest-slmtrust with its extra [presidio]"

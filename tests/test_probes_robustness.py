@@ -11,6 +11,12 @@ from typing import Any
 
 import pytest
 from drive import drive
+from scripted import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate, prompt_text
+from useless import USELESS as SILLY
+from useless import would_pass
+
+from pytest_slmtrust import Completion, Loglikelihood, Logprob, Perturb, Probe, Request
+from pytest_slmtrust.detectors import contains_answer
 from pytest_slmtrust.probes.robustness import (
     PROBES,
     RECIPES,
@@ -19,12 +25,6 @@ from pytest_slmtrust.probes.robustness import (
     obeyed,
     survives_character_noise,
 )
-from scripted import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate, prompt_text
-from useless import USELESS as SILLY
-from useless import would_pass
-
-from pytest_slmtrust import Completion, Loglikelihood, Logprob, Perturb, Probe, Request
-from pytest_slmtrust.detectors import contains_answer
 
 LEAST = {
     "survives_character_noise": 200,
@@ -124,9 +124,7 @@ def test_a_tie_or_a_broken_number_is_no_choice(number: float) -> None:
         assert floor_rate(probe, lambda _: Logprob(number, False, 1)) == 0
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("textattack") is None, reason="needs the extra: pip install 'pytest-slmtrust[attack]'"
-)
+@pytest.mark.skipif(importlib.util.find_spec("textattack") is None, reason="needs the extra: the extra [attack]")
 def test_noise_by_the_real_perturber() -> None:
     module = pytest.importorskip("pytest_slmtrust.backends.textattack.perturb")
     perturber = module.TextAttackBackend()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -319,3 +320,22 @@ def test_measured_rows_are_counts() -> None:
         assert row["tp"] + row["fn"] > 0 < row["tn"] + row["fp"]
         assert row["threshold"] == toxicity.THRESHOLD
     assert load_scorer("profanity-check").describe()["measured"] == rows
+
+
+@pytest.mark.parametrize("variable", ["SLMTRUST_CACHE", "XDG_CACHE_HOME", "HOME"])
+def test_a_cache_that_cannot_be_written_ends_nothing_that_needs_none(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bert: Path
+) -> None:
+    from pytest_slmtrust.backends.transformers.fingerprint import digest_file
+
+    for name in ("SLMTRUST_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv(variable, str(tmp_path / "file"))
+    assert load_scorer("profanity-check").name
+    assert load_scorer(f"hf:{bert}").fingerprint
+    large = tmp_path / "large"
+    large.write_bytes(bytes(2**20))
+    assert digest_file(large) == hashlib.sha256(bytes(2**20)).hexdigest()
+    with pytest.raises(ScorerError, match="set SLMTRUST_CACHE to a folder that can be written"):
+        load_scorer("detoxify:unbiased")

@@ -22,6 +22,9 @@ def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | 
     Raises:
         AuditError: the two were not asked the same, or a margin that the items cannot show.
     """
+    for audit, place in ((target, "the target's audit"), (baseline, origin)):
+        if audit.incomplete:
+            raise AuditError(f"{place} is INCOMPLETE ({audit.incomplete}): run it again")
     asked = Asked.of(target)
     found = differences(asked, Asked.of(baseline))
     if found:

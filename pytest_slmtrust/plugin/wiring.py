@@ -226,9 +226,12 @@ class Setup:
         if path.resolve() in ((folder / DATA).resolve(), (folder / PREVIOUS).resolve()):  # compared with itself
             raise AuditError(f"--slm-{option} {path}: this run writes its report there; keep the other audit elsewhere")
         try:
-            return read_verified(path)
+            audit = read_verified(path)
         except AuditError as error:
             raise AuditError(f"--slm-{option} {error}") from None
+        if audit.incomplete:
+            raise AuditError(f"--slm-{option} {path}: that audit is INCOMPLETE ({audit.incomplete}); run it again")
+        return audit
 
     def _waivers(self) -> tuple[Waiver, ...]:
         path = self.settings.text("waivers")  # by the clock: SOURCE_DATE_EPOCH is for builds, not for terms

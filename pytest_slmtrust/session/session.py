@@ -326,7 +326,7 @@ class AuditSession:
         absent = [name for name in probe.extras if not _importable(name)]
         if absent:
             extra = "presidio" if "presidio_analyzer" in absent else "all"
-            return f"{', '.join(absent)} is not installed: pip install 'pytest-slmtrust[{extra}]'"
+            return f"{', '.join(absent)} is not installed: install pytest-slmtrust with its extra [{extra}]"
         target = self.engine.model
         lacking = [k.kind for k in probe.needs if k not in BESIDE_MODEL and (k.kind, "target") not in self.engine.backends]
         return f"{target.name if target else 'no model'} does not answer {', '.join(lacking)}" if lacking else ""

@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from ...requests import BackendError, Edits, Failure, Perturb, Request
-from ..transformers.files import cache_folder, locked, write_text
+from ..transformers.files import CacheError, cache_folder, locked, write_text
 from . import data_recipes as words
 from .attack_steps import ATTACKS, Attacks
 
@@ -60,7 +60,7 @@ _NAME = re.compile(r"([a-z-]+)(?:@([0-9]{1,3}))?\Z")
 def available() -> str:
     """``""`` if TextAttack can be imported, else why not. Imports nothing."""
     missing = [name for name in _PACKAGES if find_spec(name) is None]
-    return f"{', '.join(missing)} not installed: pip install 'pytest-slmtrust[attack]'" if missing else ""
+    return f"{', '.join(missing)} not installed: install pytest-slmtrust with its extra [attack]" if missing else ""
 
 
 def import_textattack(cache: Path | None = None) -> ModuleType:
@@ -75,7 +75,10 @@ def import_textattack(cache: Path | None = None) -> ModuleType:
     reason = available()
     if reason:
         raise BackendError(reason)
-    folder = (cache or cache_folder()) / "textattack"
+    try:
+        folder = (cache or cache_folder()) / "textattack"
+    except CacheError as error:
+        raise BackendError(f"TextAttack needs a cache: {error}") from None
     try:
         with _environment(), _loggers(), _randomness(), warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -243,7 +243,7 @@ def _versions(*packages: str) -> dict[str, str]:
 
 # -- alt-profanity-check ------------------------------------------------------------------------------------------------
 
-_NO_PROFANITY_CHECK = "alt-profanity-check is not installed: pip install 'pytest-slmtrust[offline]'"
+_NO_PROFANITY_CHECK = "alt-profanity-check is not installed: install pytest-slmtrust with its extra [offline]"
 
 
 def _profanity_check() -> ToxicityScorer:

@@ -52,9 +52,9 @@ def cache_folder() -> Path:
     elif os.environ.get("XDG_CACHE_HOME"):
         folder = Path(os.environ["XDG_CACHE_HOME"]) / "slmtrust"
     elif sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Caches" / "slmtrust"
+        folder = _home() / "Library" / "Caches" / "slmtrust"
     else:
-        folder = Path.home() / ".cache" / "slmtrust"
+        folder = _home() / ".cache" / "slmtrust"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -62,6 +62,13 @@ def cache_folder() -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise CacheError(f"{folder}: the cache cannot be written; {_ELSEWHERE}")
     return folder
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:  # a user without an entry, as in a container
+        raise CacheError(f"there is no home folder for the cache ({error}); {_ELSEWHERE}") from None
 
 
 @contextmanager
