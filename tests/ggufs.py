@@ -106,3 +106,41 @@ def words(raw: Any) -> dict[str, Any]:
         tokens[number] = token
     merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in data["model"]["merges"]]
     return {"tokens": tokens, "types": [3, 3, 4, 4] + [1] * (len(tokens) - 4), "merges": merges}
+
+
+def of_model(path: Path, family: str, made: Any, said: Mapping[str, Any], raw: Any) -> Path:
+    """A GGUF file of a tiny model of transformers, as llama.cpp's converter writes it; ``said``: fields of the family."""
+    arch = next(number for number, name in gguf.MODEL_ARCH_NAMES.items() if name == family)
+    names = gguf.get_tensor_name_map(arch, LAYERS)
+    tensors: dict[str, Array] = {}
+    for name, value in made.state_dict().items():
+        if name == "lm_head.weight" and made.config.tie_word_embeddings:
+            continue
+        base, _, suffix = name.rpartition(".")
+        place = f"{names.get_name(base)}.{suffix}"
+        numbers = value.float().numpy()
+        if family == "gemma3" and name.endswith("norm.weight"):
+            numbers = numbers + 1
+        if family == "gpt2" and numbers.ndim == 2 and "blk." in place:
+            numbers = numbers.T
+        tensors[place] = np.ascontiguousarray(numbers)
+    out = gguf.GGUFWriter(path, family)
+    kinds = {int: out.add_uint32, float: out.add_float32}
+    for field, number in {"block_count": LAYERS, "embedding_length": HIDDEN, "context_length": 256, **said}.items():
+        kinds[type(number)](f"{family}.{field}", number)
+    held = words(raw)
+    out.add_tokenizer_model("gpt2")
+    out.add_tokenizer_pre("gpt-2")
+    out.add_token_list(held["tokens"])
+    out.add_token_types(held["types"])
+    out.add_token_merges(held["merges"])
+    for add in (out.add_bos_token_id, out.add_pad_token_id):
+        add(0)
+    out.add_eos_token_id(1)
+    for name, tensor in tensors.items():
+        out.add_tensor(name, tensor)
+    out.write_header_to_file()
+    out.write_kv_data_to_file()
+    out.write_tensors_to_file()
+    out.close()
+    return path

@@ -20,7 +20,7 @@ from pytest_slmtrust.backends.load import ModelSpec, load_backend
 from pytest_slmtrust.backends.transformers import gguf
 from pytest_slmtrust.backends.transformers.files import ModelError
 from pytest_slmtrust.backends.transformers.ggufconfig import LLAMA3, ROPE_FREQS, llama3_factor, mend_config
-from pytest_slmtrust.backends.transformers.gguftokenizer import Vocabulary, make_tokenizer
+from pytest_slmtrust.backends.transformers.gguftokenizer import Vocabulary, end_tokens, make_tokenizer
 from pytest_slmtrust.backends.transformers.pretokenizers import KNOWN, pre_tokenizer
 
 ASK = Loglikelihood("the quick", " brown fox")
@@ -367,3 +367,61 @@ def test_fields_that_change_numbers_are_carried_over_or_refused() -> None:
     }.items():  # fmt: skip
         with pytest.raises(ModelError, match=f"'llama.{name}'"):
             _mended(**{name: value})
+    assert _mended({"norm_eps": 1e-6})["norm_eps"] == 1e-5
+
+
+HEADS = {"attention.head_count": 4, "attention.head_count_kv": 2, "feed_forward_length": 48}
+RMS, NORM = {"attention.layer_norm_rms_epsilon": 1e-4}, {"attention.layer_norm_epsilon": 1e-4}
+WIDE = {"attention.key_length": 16, "attention.value_length": 16}
+#: The fields that a file says of a family, and those of the config that they must become.
+FAMILIES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "gemma3": (
+        "Gemma3TextConfig", {**HEADS, **RMS, **WIDE, "attention.sliding_window": 16}, {"head_dim": 16, "sliding_window": 16},
+    ),
+    "gpt2": ("GPT2Config", {"attention.head_count": 4, "feed_forward_length": 128, **NORM}, {"layer_norm_epsilon": 1e-4}),
+    "phi3": (
+        "Phi3Config", {**HEADS, **RMS, "rope.dimension_count": 4, "attention.sliding_window": 24},
+        {"partial_rotary_factor": 0.5, "sliding_window": 24},
+    ),
+    "qwen3": ("Qwen3Config", {**HEADS, **RMS, **WIDE, "rope.freq_base": 5e5}, {"head_dim": 16, "rope_theta": 5e5}),
+    "starcoder2": (
+        "Starcoder2Config", {**HEADS, **NORM, "rope.freq_base": 99999.0},
+        {"norm_epsilon": 1e-4, "rope_theta": 99999.0, "use_bias": True, "sliding_window": None},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_converted_family_computes_what_it_was_made_from(family: str, tmp_path: Path) -> None:
+    """Defaults of transformers differ from every number here: one that is not carried over shows in the logits."""
+    import torch
+    import transformers as hf
+
+    kind, said, changes = FAMILIES[family]
+    raw = ggufs.byte_level(json.dumps(pre_tokenizer(KNOWN["gpt-2"])))
+    sizes: dict[str, Any] = {
+        "vocab_size": raw.get_vocab_size(), "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "bos_token_id": 0, "max_position_embeddings": 256, "eos_token_id": 1, "pad_token_id": 0,
+    }  # fmt: skip
+    if family != "gpt2":
+        sizes |= {"intermediate_size": 48, "num_key_value_heads": 2}
+    if "attention.layer_norm_rms_epsilon" in said:
+        sizes["rms_norm_eps"] = 1e-4
+    torch.manual_seed(0)
+    made = hf.AutoModelForCausalLM.from_config(getattr(hf, kind)(**{**sizes, **changes})).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.normal_(0.1, 0.3)
+    ids = torch.arange(3, 63)[None]
+    folder = gguf.converted(ggufs.of_model(tmp_path / f"{family}.gguf", family, made, said, raw)).folder
+    again = hf.AutoModelForCausalLM.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        assert torch.allclose(again(ids).logits, made(ids).logits, rtol=0, atol=1e-4)
+
+
+def test_a_reply_ends_where_the_file_says_that_a_turn_does() -> None:
+    words = Vocabulary(["a", "<end_of_turn>", "</s>", "<|im_end|>", "<|eot_id|>"], [1, 3, 3, 4, 1])
+    said = {"tokenizer.ggml.eos_token_id": 2}
+    assert end_tokens(said, words) == [1, 2]
+    assert end_tokens({**said, "tokenizer.ggml.eot_token_id": 4, "tokenizer.ggml.eom_token_id": 99}, words) == [1, 2, 4]
+    assert end_tokens({}, Vocabulary(["a"])) == []

@@ -282,6 +282,27 @@ def test_missing_weights_are_no_score(bert: Path, tmp_path) -> None:
         list(load_scorer(f"hf:{tmp_path / 'm'}").run([Classify("hi")]))
 
 
+def test_a_scorer_is_loaded_whole(bert: Path, tmp_path) -> None:
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(bert, tmp_path / "m")
+    weights = load_file(bert / "model.safetensors")
+    name = "bert.encoder.layer.0.output.dense.weight"
+
+    def changed(**edits) -> str:
+        held = {**weights, **{key.replace("/", "."): value for key, value in edits.items()}}
+        save_file(held, tmp_path / "m" / "model.safetensors", {"format": "pt"})
+        with pytest.raises(BackendError) as caught:
+            list(load_scorer(f"hf:{tmp_path / 'm'}").run([Classify("hi")]))
+        return str(caught.value)
+
+    assert "weights are not used" in changed(**{"bert.encoder.layer.9.output.dense.weight": weights[name].clone()})
+    assert name in changed(**{name: weights[name][:-1].clone()})
+    assert "not finite" in changed(**{name: weights[name] * float("nan")})
+
+
 def test_the_fingerprint_changes_with_one_byte_and_not_with_the_place(bert: Path, tmp_path) -> None:
     import shutil
 

@@ -384,7 +384,13 @@ def _load_classifier(folder: Path, labels: Sequence[str], one_of: bool) -> Score
     settings: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     tokenizer = AutoTokenizer.from_pretrained(folder, **settings)
     model, loading = AutoModelForSequenceClassification.from_pretrained(
-        folder, use_safetensors=True, attn_implementation="eager", dtype=torch.float32, output_loading_info=True, **settings
+        folder,
+        use_safetensors=True,
+        attn_implementation="eager",
+        dtype=torch.float32,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        **settings,
     )
     try:
         check_whole(folder, model, loading, held_tensors(folder, weight_files(folder)), passed_over=POOLER)

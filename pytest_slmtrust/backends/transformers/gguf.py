@@ -15,9 +15,9 @@ from typing import Any
 from .conversion import Conversion, kept
 from .files import ModelError, Progress, cache_folder, silent, write_text
 from .fingerprint import sha256_of
-from .ggufconfig import ROPE_FREQS, mend_config
+from .ggufconfig import ROPE_FREQS, mend_config, sizes_left_out
 from .ggufheader import check_header
-from .gguftokenizer import Vocabulary, make_tokenizer
+from .gguftokenizer import Vocabulary, end_tokens, make_tokenizer
 
 #: Counted into the name of a converted folder: a change to the conversion bumps it.
 CONVERTER = 2
@@ -61,7 +61,7 @@ def convert(gguf_file: Path, folder: Path, progress: Progress | None = None, all
                 raise ModelError(f"it speaks of {blocks} blocks and holds {tensors} tensors")
             _write_tokenizer(folder, metadata, words)
             say(f"de-quantising {gguf_file.name} (once; about half a minute for 100M parameters)")
-            unused = _write_model(lone, folder, metadata, allow_unused)
+            unused = _write_model(lone, folder, metadata, end_tokens(metadata, words), allow_unused)
         except ModelError as error:
             raise ModelError(f"{gguf_file}: cannot be converted: {error}") from None
         except Exception as error:
@@ -98,7 +98,9 @@ def read_metadata(gguf_file: Path) -> tuple[dict[str, Any], Vocabulary]:
     return {name: field.contents() for name, field in fields.items() if name not in arrays}, Vocabulary(**{"tokens": (), **words})
 
 
-def _write_model(gguf_file: Path, folder: Path, metadata: Mapping[str, Any], allow_unused: bool) -> tuple[str, ...]:
+def _write_model(
+    gguf_file: Path, folder: Path, metadata: Mapping[str, Any], ends: list[int], allow_unused: bool
+) -> tuple[str, ...]:
     """Weights and configs, once every tensor has its place in the model and every weight of the model its tensor."""
     import gguf
     import torch
@@ -111,6 +113,7 @@ def _write_model(gguf_file: Path, folder: Path, metadata: Mapping[str, Any], all
         model, info = AutoModelForCausalLM.from_pretrained(
             str(gguf_file.parent), gguf_file=gguf_file.name, dtype=torch.float32, trust_remote_code=False,
             output_loading_info=True, ignore_mismatched_sizes=True, tie_word_embeddings="output.weight" not in tensors,
+            **sizes_left_out(metadata),
         )  # fmt: skip
     sizes = {name: math.prod(map(int, tensor.shape)) for name, tensor in tensors.items()}
     unused = _unused(sizes, places, model)
@@ -126,6 +129,8 @@ def _write_model(gguf_file: Path, folder: Path, metadata: Mapping[str, Any], all
         if path.is_file():
             data = {k: v for k, v in json.loads(path.read_text("utf-8")).items() if k not in VOLATILE}
             data = mend_config(data, metadata, factors) if name == "config.json" else data
+            if ends:
+                data["eos_token_id"] = ends if len(ends) > 1 else ends[0]
             write_text(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
     return found
 

@@ -18,6 +18,8 @@ NEUTRAL = {
     "attention.scale": None, "attention.clamp_kqv": 0.0, "attention.max_alibi_bias": 0.0, "attention.causal": True,
     "logit_scale": 1.0, "residual_scale": 1.0, "embedding_scale": 1.0, "expert_weights_scale": 1.0,
 }  # fmt: skip
+#: The names of the one small number of a family's norms.
+EPSILONS = ("layer_norm_eps", "layer_norm_epsilon", "norm_eps", "norm_epsilon", "rms_norm_eps")
 #: Families whose conversion carries the window over; and those that turn a part of each head only.
 WINDOWED, PARTIAL = ("gemma2", "gemma3"), ("phi3", "stablelm", "nemotron")
 
@@ -33,12 +35,13 @@ def mend_config(config: dict[str, Any], metadata: Mapping[str, Any], factors: Se
     def said(name: str) -> Any:
         return metadata.get(f"{family}.{name}")
 
-    if not any(said(f"attention.{kind}") for kind in ("layer_norm_rms_epsilon", "layer_norm_epsilon")):
+    epsilon = said("attention.layer_norm_rms_epsilon") or said("attention.layer_norm_epsilon")
+    if not epsilon:
         raise ModelError(f"'{family}.attention.layer_norm_rms_epsilon' is missing; the file is damaged, fetch it again")
     for name, neutral in NEUTRAL.items():
         if said(name) not in (None, neutral):
             raise ModelError(f"'{family}.{name}' is {str(said(name))[:20]}, which the conversion cannot carry over")
-    made = dict(config)
+    made = {**config, **{name: epsilon for name in EPSILONS if name in config}}
     window = said("attention.sliding_window")
     if window and family not in WINDOWED:
         if "sliding_window" not in made:
@@ -50,6 +53,15 @@ def mend_config(config: dict[str, Any], metadata: Mapping[str, Any], factors: Se
     _carry_rotation(made, family, said)
     scaling = _scaling(family, said) or _llama3(factors, _theta(made), said("rope.dimension_count"))
     return _with_scaling(made, scaling) if scaling else made
+
+
+def sizes_left_out(metadata: Mapping[str, Any]) -> dict[str, int]:
+    """Sizes that the conversion takes from its defaults instead of the file, by their names in the config."""
+    family = str(metadata.get("general.architecture"))
+    names = {"gpt2": ("n_positions", "context_length"), "qwen3": ("head_dim", "attention.key_length")}
+    place, field = names.get(family, ("", ""))
+    value = metadata.get(f"{family}.{field}")
+    return {place: value} if isinstance(value, int) else {}
 
 
 def _carry_rotation(config: dict[str, Any], family: str, said: Any) -> None:

@@ -16,6 +16,8 @@ from .pretokenizers import pre_tokenizer, split_named, suggestion
 #: Types of tokens in ``tokenizer.ggml.token_type``.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 SPACE = "▁"
+#: Names of control tokens that end a turn.
+TURN_ENDS = ("<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<end_of_utterance>", "[EOT]")
 #: Tokens of Phi-3 after which it does not swallow white space, as after its other special ones.
 PHI3_PLAIN = ("<unk>", "<s>", "<|endoftext|>")
 
@@ -67,6 +69,13 @@ def make_tokenizer(metadata: Mapping[str, Any], words: Vocabulary) -> tuple[dict
     }
     template = metadata.get("tokenizer.chat_template")
     return data, {**config, "chat_template": template} if template else config
+
+
+def end_tokens(metadata: Mapping[str, Any], words: Vocabulary) -> list[int]:
+    """The tokens that end a reply: EOS, the ends of a turn and of a message, and control tokens that llama.cpp knows as such."""
+    named = [metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot", "eom")]
+    known = [number for number, token in enumerate(words.tokens) if token in TURN_ENDS and words.kind(number) == CONTROL]
+    return sorted({int(n) for n in (*named, *known) if n is not None and 0 <= int(n) < len(words.tokens)})
 
 
 _SPECIAL = (("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("pad_token", "padding"))

@@ -110,7 +110,9 @@ def _hub_folder(source: Source, allow_pickle: bool, progress: Progress | None) -
     wanted = ["*.safetensors", "*.safetensors.index.json", *CONFIG_FILES, *TOKENIZER_FILES]
     if allow_pickle:
         wanted += ["*.bin", "*.bin.index.json"]
-    arguments: dict[str, Any] = {"revision": source.revision, "allow_patterns": wanted, "etag_timeout": CONNECT_SECONDS}
+    # Mistral's repositories hold all weights twice; transformers never reads these
+    arguments: dict[str, Any] = {"allow_patterns": wanted, "ignore_patterns": ["consolidated*"], "etag_timeout": CONNECT_SECONDS}
+    arguments["revision"] = source.revision
     known = cached_snapshot(source.text, source.revision)
     offline = constants.HF_HUB_OFFLINE or (known is not None and not _reachable(constants.ENDPOINT))
     if progress and not offline:
