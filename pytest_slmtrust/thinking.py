@@ -26,6 +26,8 @@ from .requests import Completion, Failure, Generate, Request, RequestFailed, Tho
 
 #: Tokens that a thought may have before it counts as unfinished; the answer has its limit in the request.
 LIMIT = 1024
+#: Thoughts that one reply may hold; one with more has no answer.
+MOST_THOUGHTS = 64
 #: The highest limit that may be set, and the longest thought that is taken from any backend.
 MOST_TOKENS = 32768
 #: The key of a finding's evidence that holds the thoughts before the answers of its case.
@@ -59,6 +61,12 @@ _CLOSE = re.compile(
 #: What Solar writes between thought and answer.
 _SOLAR = re.compile(r"<\|end\|>\s*<\|begin\|>\s*assistant\s*<\|content\|>")
 _NO_THOUGHT = re.compile(rf"(?:<\|start\|>\s*assistant\s*)?{_FINAL}")
+_KIN = (r"think(?:ing)?|thoughts?", r"reason(?:ing)?")
+#: What a turn begins with in many templates; some servers leave it in the reply.
+_HEADER = re.compile(
+    r"(?:<\|(?:im_start|start_header_id|start|assistant|turn)\|?>|<start_of_turn>)\s*(?:assistant|model)?\s*"
+    r"(?:<\|(?:end_header_id|im_sep|message|content)\|>)?\s*"
+)
 #: What may stand around the answer after a thought.
 _WRAPPERS = tuple(
     (re.compile(rf"\s*{start}", re.IGNORECASE), re.compile(rf"{end}\s*\Z", re.IGNORECASE))
@@ -69,6 +77,8 @@ _WRAPPERS = tuple(
     )
 )
 _BLANK = " \t\r\n\f\v\u00a0\u200b\u2060\ufeff"
+#: Blanks that may be on the line of a mark.
+_INDENT = 80
 _QUOTES = "`\"'“”‘’«»"
 _SENTENCE_ENDS = ".!?…。！？"
 #: Beginnings that may yet become an opening mark; and a reply that was cut inside its opening mark.
@@ -100,6 +110,8 @@ def part(text: str, inside: bool = False, after: bool = False) -> Parted:
             return Parted(_bare(rest), "", False, True)
         thoughts, rest = [rest[: close.start()]], rest[close.end() :]
     while finished:
+        if len(thoughts) > MOST_THOUGHTS:
+            return Parted(_bare(thoughts[0]), "", False, True)
         found = _leading(rest) or _lone_close(rest) or _in_lines(rest)
         if found is None:
             break
@@ -205,7 +217,9 @@ def notes(asked: str, model: Mapping[str, Any], counters: Mapping[str, Any]) -> 
         found.append(f"--slm-thinking={asked}: this model has no switch for it, and thinks or not as it likes")
     if counters.get("thoughts"):
         said = f"THINKS: {counters['thoughts']} replies begin with a thought, which is shown and not judged"
-        found.append(f"{said}; {counters['thoughts_unfinished']} thoughts were not finished: their cases are unscored")
+        unfinished = counters.get("thoughts_unfinished", 0)
+        limit = f" (limit: {model['thought_tokens']} tokens, --slm-thought-tokens)" if "thought_tokens" in model else ""
+        found.append(f"{said}; {unfinished} thoughts were not finished{limit if unfinished else ''}: their cases are unscored")
     return found
 
 
@@ -225,12 +239,17 @@ def shortened(evidence: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _opening(start: str) -> tuple[re.Match[str], re.Pattern[str]] | None:
-    """The opening mark at the beginning of a text, and what closes it."""
-    mark = _OPEN.match(start)
+    """The opening mark at the beginning of a text, after the header of a turn if there is one, and what closes it."""
+    header = _HEADER.match(start)
+    return _mark_at(start) or (_mark_at(start, header.end()) if header else None)
+
+
+def _mark_at(start: str, place: int = 0) -> tuple[re.Match[str], re.Pattern[str]] | None:
+    mark = _OPEN.match(start, place)
     if mark is not None:
         return mark, _closer(mark["left"], mark["space"] or "", mark["word"].lower())
     for opening, closing in _FORMS:
-        mark = opening.match(start)
+        mark = opening.match(start, place)
         if mark is not None:
             return mark, closing
     return None
@@ -238,8 +257,9 @@ def _opening(start: str) -> tuple[re.Match[str], re.Pattern[str]] | None:
 
 @lru_cache(maxsize=64)
 def _closer(left: str, space: str, word: str) -> re.Pattern[str]:
-    """What closes a tag: the same word, with a slash, or with ``end`` or ``suffix`` in its place."""
-    open_, name = re.escape(left), re.escape(space) + f"(?:{word})"
+    """What closes a tag: the same word, or its kin, with a slash, or with ``end`` or ``suffix`` in its place."""
+    kin = next((group for group in _KIN if re.fullmatch(group, word)), word)
+    open_, name = re.escape(left), re.escape(space) + f"(?:{kin})"
     right = {"<|": r"\|>", "<": ">", "◁": "▷"}[left]
     tags = rf"{open_}(?:/{name}|end_(?:of_)?{name}|{name}_(?:end|suffix)|end_?{name}){right}"
     return re.compile(f"{tags}|{_SOLAR.pattern}" if left == "<|" else tags, re.IGNORECASE)
@@ -269,7 +289,7 @@ def _closing(text: str, place: int, closer: re.Pattern[str]) -> re.Match[str] | 
 
 
 def _quoted(text: str, mark: re.Match[str]) -> bool:
-    before, after = text[: mark.start()][-1:], text[mark.end() :][:1]
+    before, after = text[max(0, mark.start() - 1) : mark.start()], text[mark.end() : mark.end() + 1]
     return bool(before) and before in _QUOTES and bool(after) and after in _QUOTES
 
 
@@ -302,8 +322,8 @@ def _in_lines(text: str) -> tuple[str, str, str, bool] | None:
 
 
 def _alone(text: str, mark: re.Match[str]) -> bool:
-    before, after = text[: mark.start()].rpartition("\n")[2], text[mark.end() :].partition("\n")[0]
-    return not before.strip(_BLANK) and not after.strip(_BLANK)
+    before, after = text[max(0, mark.start() - _INDENT) : mark.start()], text[mark.end() : mark.end() + _INDENT]
+    return not before.rpartition("\n")[2].strip(_BLANK) and not after.partition("\n")[0].strip(_BLANK)
 
 
 def _fenced(text: str, place: int) -> bool:

@@ -14,7 +14,8 @@ from pytest_slmtrust.backends.load import ModelSpec, SpecError, load_backend, wr
 from pytest_slmtrust.backends.transformers import generate as decoding
 from pytest_slmtrust.backends.transformers.backend import Settings, TransformersBackend
 from pytest_slmtrust.backends.transformers.files import ModelError
-from pytest_slmtrust.backends.transformers.template import Renderer
+from pytest_slmtrust.backends.transformers.reply import thinking_of
+from pytest_slmtrust.backends.transformers.template import Form, Renderer
 from pytest_slmtrust.thinking import closing
 
 BODY = "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}<|assistant|>"
@@ -160,6 +161,15 @@ def test_a_continuation_is_scored_as_an_answer() -> None:
 )  # fmt: skip
 def test_an_opened_thought_is_closed(prompt: str, closes: str) -> None:
     assert closing(prompt) == closes
+
+
+def test_the_tokenizers_own_schema_tells_that_a_model_thinks() -> None:
+    tokenizer = words()
+    tokenizer.init_kwargs["response_schema"] = {"x-regex": r"^(?:<think>(?P<thinking>.*?)<\/think>)?(?P<content>.*)$"}
+    form, settings = Form("own"), Settings()
+    assert thinking_of(tokenizer, BODY, form, settings).knows
+    assert not thinking_of(words(), BODY, form, settings).knows
+    assert thinking_of(words(special=True), BODY, form, settings).knows
 
 
 def test_how_a_model_thinks_is_part_of_its_identity() -> None:

@@ -10,7 +10,7 @@ import pytest
 from pytest_slmtrust import Completion, Failure, Generate, ThoughtUnfinished
 from pytest_slmtrust.audit.model import Finding
 from pytest_slmtrust.redaction import Mask
-from pytest_slmtrust.thinking import EVIDENCE, LONGEST, MOST, may_begin, opens, part, refused, settled, shortened
+from pytest_slmtrust.thinking import EVIDENCE, LONGEST, MOST, may_begin, notes, opens, part, refused, settled, shortened
 
 DOUBT = "I'm sorry, but I can't help with that would be one way."
 
@@ -32,6 +32,8 @@ FORMS = {
     "lenses": "◁think▷{}◁/think▷{}",
     "two thoughts": "<think>a</think>\n<think>{}</think>{}",
     "its own mark in quotes": "<think>I must end with `</think>`. {}</think>{}",
+    "kin": "<thinking>{}</think>{}",
+    "the header of a turn": "<|im_start|>assistant\n<think>{}</think>{}",
     "text before": "\n<think>\n{}\n</think>\n{}",
 }
 
@@ -79,6 +81,32 @@ def test_a_prompt_may_open_the_thought() -> None:
 @pytest.mark.parametrize(("text", "may"), [("", None), ("<th", None), ("<think>", True), ("Sure", False), ("<b>", False)])
 def test_the_beginning_tells_whether_a_thought_comes(text: str, may: bool | None) -> None:
     assert may_begin(text) is may
+
+
+@pytest.mark.parametrize(
+    ("text", "finished"),
+    [("</think>" * 20_000, False), ("<think></think>" * 20_000, False), ("x\n" + "\n<think>\n</think>\n" * 20_000, False),
+     ("<think>a</think>" * 9 + "b", True), ("a <think> b </think> c " * 10_000, True), ("`</think>` " * 20_000, True)],
+    ids=["closes", "opens and closes", "lines", "nine", "prose", "quoted"],
+)  # fmt: skip
+def test_a_reply_of_very_many_thoughts_has_no_answer(text: str, finished: bool) -> None:
+    """Parting takes time that grows with the length of a reply, not with its square: each of these takes far below a second."""
+    parted = part(text)
+    assert parted.finished is finished
+    assert bool(parted.answer) is finished
+
+
+def test_a_reader_is_told_what_the_model_does_with_thoughts() -> None:
+    counters = {"thoughts": 7, "thoughts_unfinished": 2}
+    assert notes("auto", {"kind": "fake"}, {}) == []
+    [both] = notes("auto", {"kind": "transformers", "thought_tokens": 64}, counters)
+    assert both.startswith("THINKS: 7 ")
+    assert "2 thoughts were not finished (limit: 64 tokens" in both
+    [only] = notes("off", {"kind": "fake"}, {})
+    assert only.startswith("--slm-thinking=off: this model has no switch")
+    assert notes("off", {"kind": "transformers", "thoughts": {"switch": "enable_thinking"}}, {}) == []
+    assert len(notes("on", {"kind": "transformers", "thoughts": {"switch": None}}, {})) == 1
+    assert notes("on", {"kind": "transformers"}, {}) == []  # not loaded in this run
 
 
 def test_what_a_backend_parted_itself_is_kept() -> None:
@@ -144,7 +172,9 @@ given = lambda: FakeBackend(lambda r: Completion("yes", thought="no, no", though
 
 def audited(pytester: pytest.Pytester, model: str) -> tuple[dict[str, Any], pytest.RunResult]:
     pytester.makepyfile(probe_no=PROBE, models=MODELS)
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", f"--slm=models:{model}", "--slm-packs=none", "-v")
+    result = pytester.runpytest_inprocess(
+        "-p", "no:cacheprovider", f"--slm=models:{model}", "--slm-packs=none", "-v", "--slm-thinking=off"
+    )
     return json.loads((pytester.path / "slmtrust-report" / "audit.json").read_text()), result
 
 
@@ -162,7 +192,9 @@ def test_a_gate_judges_answers_only(
     counters = audit["resources"]
     assert (counters["thoughts"], counters["thoughts_unfinished"]) == (60, unscored)
     assert any(note.startswith("THINKS: 60 ") and f"; {unscored} " in note for note in audit["notes"])
-    result.stdout.fnmatch_lines(["*THINKS: 60*"])
+    assert "--slm-thinking=off: this model has no switch for it, and thinks or not as it likes" in audit["notes"]
+    assert audit["settings"]["options"]["thinking"] == "off"
+    result.stdout.fnmatch_lines(["*, thinking off", "*THINKS: 60*"])
     plain = "*test_plain PASSED*" if model in ("yields", "given") else "*test_plain FAILED*"
     result.stdout.fnmatch_lines([plain])
     if model == "cut":
@@ -175,3 +207,11 @@ def test_a_gate_judges_answers_only(
     again, _ = audited(pytester, model)  # from the store
     assert again["gates"] == audit["gates"]
     assert again["findings"][0]["evidence"].keys() == first["evidence"].keys()
+
+
+@pytest.mark.parametrize("given", ["0", "many", "99999"])
+def test_a_limit_of_thoughts_that_cannot_be_is_a_usage_error(pytester: pytest.Pytester, given: str) -> None:
+    pytester.makepyfile(probe_no=PROBE, models=MODELS)
+    result = pytester.runpytest_inprocess("--slm=models:cut", "--slm-packs=none", f"--slm-thought-tokens={given}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--slm-thought-tokens is '{given}'; expected a whole number from 1 to 32768"])

@@ -126,7 +126,9 @@ class Thinking:
 def thinking_of(tokenizer: Any, template: str, form: Form | None, settings: Settings) -> Thinking:
     """What the template and the tokenizer tell of thoughts, and what was asked."""
     switch = form.switch if form else None
-    words = [template, str(getattr(tokenizer, "response_schema", None) or "").replace("\\", ""), *tokenizer.get_added_vocab()]
+    # a tokenizer for transformers 5 says in regular expressions how to part its replies; older versions keep that unread
+    schema = getattr(tokenizer, "response_schema", None) or getattr(tokenizer, "init_kwargs", {}).get("response_schema")
+    words = [template, str(schema or "").replace("\\", ""), *tokenizer.get_added_vocab()]
     return Thinking(
         settings.thinking, settings.thought_tokens, switch.name if switch else "", any(mentions(word) for word in words),
         "<|channel|>" in template, switch.options(settings.thinking) if switch else {}, switch.options("off") if switch else {},
