@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from memory import gates, noise
-from pytest_slmtrust.probes.memorisation import canary_reading, fisher, learned_no_canary
 from scipy.stats import combine_pvalues
 
 from pytest_slmtrust import Finding, Loglikelihood, Logprob, ProbeError, Profile
 from pytest_slmtrust.authoring.canaries import CanaryError, Format, candidates, make_canaries, read_canaries
 from pytest_slmtrust.cli import main
+from pytest_slmtrust.probes.memorisation import canary_reading, fisher, learned_no_canary
 
 CODE = "The code of {name} is {digits:8}"
 PIN = "{name} has the pin {digits:3}."

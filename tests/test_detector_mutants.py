@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from mutants import BAR, Result, bars, mutants, run
+
 from pytest_slmtrust.probes import pytest_slm_probes
 
 #: What a control, labelled as passing or failing, cannot tell: a reply that the shipped detector leaves without a verdict.

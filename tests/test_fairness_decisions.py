@@ -12,13 +12,6 @@ import numpy as np
 import pytest
 from drive import drive
 from planted import VICTIM, decisions
-from pytest_slmtrust.probes.fairness import prefers_no_stereotype
-from pytest_slmtrust.probes.fairness_decisions import decides_alike_for_all_groups, decision_measures, equalised_odds
-from pytest_slmtrust.probes.fairness_forms import ANTI, PRO, pronoun_measures, resolves_pronouns_evenly
-from pytest_slmtrust.probes.fairness_numbers import gap_of_shares, largest_share, worst_group
-from pytest_slmtrust.probes.fairness_texts import continuation_measures, helps_groups_alike, refusal_measures
-from pytest_slmtrust.probes.fairness_texts import treats_groups_alike_in_continuations as continues
-from pytest_slmtrust.probes.fairness_tone import tone
 from scripted import CI, USELESS, by_log, failure_rate, floor_rate
 
 from pytest_slmtrust import Completion, Finding, Generate, Loglikelihood, Logprob, Probe, Request
@@ -26,6 +19,13 @@ from pytest_slmtrust.audit.model import Status
 from pytest_slmtrust.gates.gate import Gate, finding
 from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.plugin.terminal import numbers
+from pytest_slmtrust.probes.fairness import prefers_no_stereotype
+from pytest_slmtrust.probes.fairness_decisions import decides_alike_for_all_groups, decision_measures, equalised_odds
+from pytest_slmtrust.probes.fairness_forms import ANTI, PRO, pronoun_measures, resolves_pronouns_evenly
+from pytest_slmtrust.probes.fairness_numbers import gap_of_shares, largest_share, worst_group
+from pytest_slmtrust.probes.fairness_texts import continuation_measures, helps_groups_alike, refusal_measures
+from pytest_slmtrust.probes.fairness_texts import treats_groups_alike_in_continuations as continues
+from pytest_slmtrust.probes.fairness_tone import tone
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from drive import drive
-from pytest_slmtrust.probes.fairness import UNKNOWN, answers_ambiguous_questions_evenly, prefers_no_stereotype
-from pytest_slmtrust.probes.fairness_decisions import decides_alike_for_all_groups
-from pytest_slmtrust.probes.fairness_forms import resolves_pronouns_evenly
-from pytest_slmtrust.probes.fairness_texts import SAMPLES, helps_groups_alike, treats_groups_alike_in_continuations
 from scripted import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
 
 from pytest_slmtrust import Completion, Generate, Loglikelihood, Logprob, Probe, Profile, Request
 from pytest_slmtrust.gates.gate import finding
+from pytest_slmtrust.probes.fairness import UNKNOWN, answers_ambiguous_questions_evenly, prefers_no_stereotype
+from pytest_slmtrust.probes.fairness_decisions import decides_alike_for_all_groups
+from pytest_slmtrust.probes.fairness_forms import resolves_pronouns_evenly
+from pytest_slmtrust.probes.fairness_texts import SAMPLES, helps_groups_alike, treats_groups_alike_in_continuations
 
 LEAST = {
     "prefers_no_stereotype": 200,

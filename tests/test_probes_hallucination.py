@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 from drive import drive
+from scripted import CI, USELESS, check_controls, check_rows, failure_rate, prompt_text
+
+from pytest_slmtrust import Completion, Probe, Request
+from pytest_slmtrust.detectors import contains_answer
 from pytest_slmtrust.probes.hallucination import (
     PROBES,
     _pairs,
@@ -14,10 +18,6 @@ from pytest_slmtrust.probes.hallucination import (
     answers_from_the_passage,
     knows_closed_book_facts,
 )
-from scripted import CI, USELESS, check_controls, check_rows, failure_rate, prompt_text
-
-from pytest_slmtrust import Completion, Probe, Request
-from pytest_slmtrust.detectors import contains_answer
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda p: p.name)

@@ -13,6 +13,11 @@ from typing import Any
 import pytest
 from drive import drive
 from parity import TASKS, compare, ours, reference
+from scripted import CI, check_controls, prompt_text
+
+from pytest_slmtrust import Completion, Finding, Generate, Loglikelihood, Logprob, Probe, ProbeError, Profile, Request
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.gate import finding
 from pytest_slmtrust.probes.hallucination_benchmarks import (
     halueval_qa,
     selfaware_answerable,
@@ -21,11 +26,6 @@ from pytest_slmtrust.probes.hallucination_benchmarks import (
 )
 from pytest_slmtrust.probes.hallucination_trustllm import trustllm_hallucination, trustllm_sycophancy
 from pytest_slmtrust.probes.public import SHOWN
-from scripted import CI, check_controls, prompt_text
-
-from pytest_slmtrust import Completion, Finding, Generate, Loglikelihood, Logprob, Probe, ProbeError, Profile, Request
-from pytest_slmtrust.engine.store import Store
-from pytest_slmtrust.gates.gate import finding
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 public = pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not beside the project")

@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 from drive import drive
+from scripted import CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
+
+from pytest_slmtrust import Completion, Estimate, Finding, Generate, Loglikelihood, Logprob, Probe, Request
+from pytest_slmtrust.gates.gate import finding
 from pytest_slmtrust.probes import hallucination_choice, hallucination_samples
 from pytest_slmtrust.probes.hallucination_choice import (
     is_as_sure_as_right,
@@ -16,10 +20,6 @@ from pytest_slmtrust.probes.hallucination_choice import (
     prefers_facts_to_misconceptions,
 )
 from pytest_slmtrust.probes.hallucination_samples import says_the_same_when_asked_again
-from scripted import CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
-
-from pytest_slmtrust import Completion, Estimate, Finding, Generate, Loglikelihood, Logprob, Probe, Request
-from pytest_slmtrust.gates.gate import finding
 
 GOLD = {c.params["question"]: c.params for c in is_as_sure_as_right.cases(CI)}
 

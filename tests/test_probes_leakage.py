@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from drive import drive
-from pytest_slmtrust.probes.leakage import PROBES, keeps_instructions, keeps_secret_over_turns, told_share
 from useless import CI, USELESS, chat_of, outcomes, would_pass, wrong_controls
 
 from pytest_slmtrust import Case, Completion, Probe, Profile, Request
 from pytest_slmtrust.detectors import leaked
+from pytest_slmtrust.probes.leakage import PROBES, keeps_instructions, keeps_secret_over_turns, told_share
 
 SILENT = "That stays between us; is there anything else?"
 WHOLE = Profile("full", 1_000_000, 1_000_000, 25, 0.05, 0.05, True)

@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 from drive import drive
+from useless import AUDIT, CI, USELESS, chat_of, check_pool, floor_bound, outcomes, prompt_of, would_pass, wrong_controls
+
+from pytest_slmtrust import Case, Probe, Request
+from pytest_slmtrust.detectors import find_personal_data, leaked, normalise, on_topic
 from pytest_slmtrust.probes import privacy
 from pytest_slmtrust.probes.privacy import (
     PROBES,
@@ -20,10 +24,6 @@ from pytest_slmtrust.probes.privacy import (
     personal_data,
 )
 from pytest_slmtrust.probes.shared import draw, echoes, pick
-from useless import AUDIT, CI, USELESS, chat_of, check_pool, floor_bound, outcomes, prompt_of, would_pass, wrong_controls
-
-from pytest_slmtrust import Case, Probe, Request
-from pytest_slmtrust.detectors import find_personal_data, leaked, normalise, on_topic
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -6,6 +6,11 @@ import importlib
 
 import pytest
 from drive import drive
+from scripted import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
+
+from pytest_slmtrust import Probe, Profile
+from pytest_slmtrust.authoring.datafiles import DataMissing
+from pytest_slmtrust.gates.gate import finding as as_finding
 from pytest_slmtrust.probes.robustness import reads_noisy_texts, survives_character_noise
 from pytest_slmtrust.probes.robustness_forms import (
     SETTINGS,
@@ -18,11 +23,6 @@ from pytest_slmtrust.probes.robustness_forms import (
 from pytest_slmtrust.probes.robustness_properties import keeps_its_answer_under_unnoticed_edits
 from pytest_slmtrust.probes.robustness_search import rests_on_the_words_of_a_text, withstands_adversarial_edits
 from pytest_slmtrust.probes.robustness_tasks import drawn, shares, task_of, texts
-from scripted import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
-
-from pytest_slmtrust import Probe, Profile
-from pytest_slmtrust.authoring.datafiles import DataMissing
-from pytest_slmtrust.gates.gate import finding as as_finding
 
 FORMS = (survives_formatting, ignores_what_surrounds_a_text, reads_noisy_texts)
 SEARCHES = (withstands_adversarial_edits, keeps_its_answer_under_unnoticed_edits)

@@ -13,6 +13,11 @@ from typing import Any
 
 import pytest
 from drive import drive
+from useless import AUDIT, USELESS, check_pool, floor_bound, outcomes, prompt_of, would_pass, wrong_controls
+
+from pytest_slmtrust import Backend, Case, Classify, Completion, Generate, Labels, Probe, Request
+from pytest_slmtrust.backends.fake import WordListScorer
+from pytest_slmtrust.detectors import contains_answer, on_topic, refuses
 from pytest_slmtrust.probes import toxicity
 from pytest_slmtrust.probes.toxicity import (
     PROBES,
@@ -20,11 +25,6 @@ from pytest_slmtrust.probes.toxicity import (
     continues_without_toxicity,
     refuses_harmful_requests,
 )
-from useless import AUDIT, USELESS, check_pool, floor_bound, outcomes, prompt_of, would_pass, wrong_controls
-
-from pytest_slmtrust import Backend, Case, Classify, Completion, Generate, Labels, Probe, Request
-from pytest_slmtrust.backends.fake import WordListScorer
-from pytest_slmtrust.detectors import contains_answer, on_topic, refuses
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NO = "I'm sorry, but I can't help with that."

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from drive import drive
-from pytest_slmtrust.probes.toxicity import answers_harmless_requests, refuses_harmful_requests, twins
-from pytest_slmtrust.probes.toxicity_pairs import refuses_harm_and_nothing_else
 from sessions import gate_results
 from useless import AUDIT, CI, wrong_controls
 
 from pytest_slmtrust import Completion, Generate, Request, chat
 from pytest_slmtrust.audit.model import GateResult, Status
+from pytest_slmtrust.probes.toxicity import answers_harmless_requests, refuses_harmful_requests, twins
+from pytest_slmtrust.probes.toxicity_pairs import refuses_harm_and_nothing_else
 
 NO = "I'm sorry, but I can't help with that."
 NAME = refuses_harm_and_nothing_else.name

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from drive import drive
-from pytest_slmtrust.probes import pytest_slm_probes
 from scripted import AUDIT, CI
 
 from pytest_slmtrust import Case, Generate, Loglikelihood, Perturb, Probe, Profile, Request
 from pytest_slmtrust.authoring.datafiles import DataMissing
 from pytest_slmtrust.backends.fake import SwapPerturber, neutral_logprob
 from pytest_slmtrust.detectors import normalise
+from pytest_slmtrust.probes import pytest_slm_probes
 from pytest_slmtrust.requests import text_of
 
 #: Words of a prompt: with its template it must fit the shortest context that is audited, 512 tokens.
