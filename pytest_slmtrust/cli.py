@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from . import door
 from .audit.model import AuditError
-from .escaping import visible
+from .requests import BackendError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="slmtrust", description="Reports and set-up for pytest-slmtrust.")
+    parser = _Parser(prog="slmtrust", description="Reports and set-up for pytest-slmtrust.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     render = commands.add_parser("render", help="render audit.html from audit.json and from nothing else")
     render.add_argument("audit", type=Path, help="an audit.json")
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     try:
         return run[chosen.command](chosen)
-    except (AuditError, OSError, ValueError) as error:
+    except (AuditError, BackendError, OSError, ValueError) as error:
         _say(f"slmtrust {chosen.command}: {error}")
         return 2
 
@@ -73,14 +75,14 @@ def _verdict(chosen: argparse.Namespace) -> int:
     from .audit.verdict import is_red
 
     audit = read_verified(chosen.audit)
-    sys.stdout.write(f"{_visible(audit.sentence)}\n")
+    _print([audit.sentence])
     return int(is_red(audit.verdict, audit.gates))
 
 
 def _cache(chosen: argparse.Namespace) -> int:
     from .engine.store_admin import run
 
-    sys.stdout.write("".join(f"{line}\n" for line in run(chosen.action, chosen.store)))
+    _print(run(chosen.action, chosen.store))
     return 0
 
 
@@ -91,7 +93,7 @@ def _compare(chosen: argparse.Namespace) -> int:
     target, baseline = read_verified(chosen.target), read_verified(chosen.baseline)
     noise = read_verified(chosen.noise) if chosen.noise else None
     made = compare_audits(target, baseline, str(chosen.baseline), chosen.margin, noise)
-    sys.stdout.write("\n".join(map(_visible, comparison_lines(made))) + "\n")
+    _print(comparison_lines(made))
     if chosen.report:
         from .archive.files import write_reports
 
@@ -141,13 +143,20 @@ def _prepare(chosen: argparse.Namespace) -> int:
         _say(f"{error}")
         scorer = "profanity-check"
         _say(f"using {scorer} instead: it needs no download, and the report names it with its measured error rates")
-    sys.stdout.write(scorer + "\n")
+    _print([scorer])
     return 0
 
 
-def _visible(line: str) -> str:
-    return visible(line, one_line=True)
+def _print(lines: Iterable[str]) -> None:
+    """The result of a command, which a script may read."""
+    sys.stdout.write("".join(f"{door.line(line)}\n" for line in lines))
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(visible(text) + "\n")
+    """What happens meanwhile, and what went wrong."""
+    sys.stderr.write(f"{door.line(text)}\n")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(door.line(message))

@@ -168,10 +168,10 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
 
 @lru_cache(maxsize=4096)  # many rows have one source
 def _shareable(name: str) -> str:
-    """A name that is printed everywhere; empty where it holds personal data."""
-    from ..detectors import find_personal_data
+    """A name that is printed everywhere; empty where it holds personal data or a credential."""
+    from ..detectors import find_credentials, find_personal_data
 
-    return "" if find_personal_data(name) else name
+    return "" if find_personal_data(name) or find_credentials(name) else name
 
 
 def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str, str, str]:

@@ -18,6 +18,7 @@ from typing import TypeVar, cast
 
 from filelock import FileLock
 
+from .. import door
 from ..escaping import said
 
 T = TypeVar("T")
@@ -225,7 +226,7 @@ class Store:
             return
         with warnings.catch_warnings():
             warnings.simplefilter("always", StoreWarning)
-            warnings.warn(StoreWarning(text), stacklevel=4)
+            warnings.warn(StoreWarning(door.line(text)), stacklevel=4)
 
 
 def _text(raw: bytes) -> str:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .. import door
 from ..audit.counting import Items, by_group, by_source, count_items, item_scores
 from ..audit.model import Estimate, Finding, Measure, Status
 from ..authoring.declarations import Criterion, Reading
@@ -121,7 +122,7 @@ def _metric_bounds(criterion: Criterion, findings: Sequence[Finding], alpha: flo
     try:
         made = criterion.of(findings)
     except Exception as error:  # a metric that breaks must not take the whole audit with it
-        return Bounds(None, -math.inf, math.inf, f"the metric broke: {type(error).__name__}: {error}")
+        return Bounds(None, -math.inf, math.inf, f"the metric broke: {door.error(error)}")
     read = Reading(made) if isinstance(made, Estimate) else made
     if not isinstance(read, Reading) or not isinstance(read.estimate, Estimate):
         return Bounds(None, -math.inf, math.inf, f"the metric gave {type(made).__name__}; it must give an Estimate")
@@ -129,7 +130,7 @@ def _metric_bounds(criterion: Criterion, findings: Sequence[Finding], alpha: flo
     try:
         estimate = _plain(read.estimate)
     except (TypeError, ValueError, OverflowError) as error:
-        return Bounds(None, -math.inf, math.inf, f"the metric gave no usable Estimate: {error}")
+        return Bounds(None, -math.inf, math.inf, f"the metric gave no usable Estimate: {door.line(error)}")
     lost = sum(f.outcome in ("unscored", "error") for f in findings)
     if void:
         return Bounds(estimate, -math.inf, math.inf, "; ".join(filter(None, (void, note))), void)

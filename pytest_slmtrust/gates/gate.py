@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .. import door
 from ..audit.counting import Items, count_items, group_rates, item_outcomes, rate_estimate, score_estimate
 from ..audit.model import ControlCheck, DetectorCheck, Estimate, Finding, FloorCheck, GateResult, Status, Stopped
 from ..authoring.declarations import ProbeError, Profile, Verdict
@@ -142,7 +143,7 @@ class Gate:
         try:
             measures = measures_of(give, findings) if give is not None else ()
         except Exception as error:  # a number beside the gate must not take the whole audit with it
-            broken = f"its measures broke: {type(error).__name__}: {error}"
+            broken = f"its measures broke: {door.error(error)}"
             return replace(self, note=f"{self.note}; {broken}" if self.note else broken)._decided(nodeid, findings, checks)
         return replace(self._decided(nodeid, findings, checks), measures=measures)
 

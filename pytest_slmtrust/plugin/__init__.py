@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .fixture import Slm
 
 CONTROLLER = "slmtrust-controller"
+OUTLET = "slmtrust-outlet"
 _VARIABLE = "PYTEST_ADDOPTS"
 
 
@@ -45,6 +47,19 @@ def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
         os.environ[_VARIABLE] = variable
 
 
+@pytest.hookimpl(specname="pytest_cmdline_main", wrapper=True)
+def pass_usage_errors_through_the_door(config: pytest.Config) -> Generator[None, Any, Any]:
+    """Clean what a run with ``--slm`` ends with before pytest prints it."""
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        if not model_spec(config):
+            raise
+        from .outlet import clean_usage_error
+
+        raise clean_usage_error(error) from None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     for dimension in Dimension:
@@ -59,7 +74,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(why)
     if model_spec(config):
         from .controller import Controller
+        from .outlet import Outlet
 
+        config.pluginmanager.register(Outlet(), OUTLET)
         config.pluginmanager.register(Controller(config), CONTROLLER)
 
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 
+from .. import door
 from ..audit.dimension import Dimension
 from ..audit.model import AuditError
 from ..audit.nodeids import gate_key
@@ -22,7 +23,7 @@ from ..engine.store import Store
 from ..gates.baseline import release
 from ..gates.policy import load_policy, untested
 from ..gates.waivers import check_gate_names
-from ..redaction import Mask, scrub
+from ..redaction import Mask
 from ..requests import BackendError
 from ..session.assemble import resources
 from ..session.session import Live, Suite, describe_engine, selected_cases
@@ -30,6 +31,7 @@ from ..thinking import notes as thinking_notes
 from .fixture import Slm
 from .nodes import ATTRIBUTE, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile, is_probe_file, marked
 from .options import model_spec, read_settings
+from .outlet import usage_error
 from .progress import ProgressLine
 from .record import Record
 from .selection import PREFIX, asks_last_failed, check_chosen, is_chosen, lift_arguments, outside
@@ -57,6 +59,7 @@ class Controller:
         self.ran = self.finished = self.crashed = False
         self.selected: list[CaseItem | GateItem] = []
         mask = Mask(key, self.settings.flag("reveal"), self.settings.flag("include-harmful"))
+        self.unmasked = door.use(mask)
         self.record = Record(config, self.settings, mask) if Record.wanted(config, self.settings) else None
         if self.record is not None:
             self.record.begin()
@@ -72,7 +75,7 @@ class Controller:
         except (ProbeError, BackendError, AuditError, pytest.UsageError) as error:
             if self.record is not None:
                 self.record.refuse(str(error))
-            raise pytest.UsageError(str(error)) from None
+            raise usage_error(error) from None
         config.stash[SESSION], config.stash[SETTINGS] = self.session, self.settings
 
     def fixture(self) -> Slm:
@@ -82,13 +85,14 @@ class Controller:
 
     def pytest_unconfigure(self) -> None:
         self.store.close()
+        door.use(self.unmasked)
 
     def pytest_report_header(self) -> list[str]:
         against = self.settings.text("vs") or self.settings.text("baseline")
-        versus = f", against {scrub(against)}" if against else ""
+        versus = f", against {door.line(against)}" if against else ""
         thinking = self.settings.text("thinking")
         asked = "" if thinking == "auto" else f", thinking {thinking}"
-        lines = [f"slm: {scrub(model_spec(self.config))}{versus}, profile {self.session.policy.profile.name}{asked}"]
+        lines = [f"slm: {door.line(model_spec(self.config))}{versus}, profile {self.session.policy.profile.name}{asked}"]
         return lines if self.builtin else [*lines, "slm: NO BUILT-IN AUDIT"]
 
     @pytest.hookimpl(wrapper=True)
@@ -119,9 +123,9 @@ class Controller:
             every = list(session.genitems(collector))
             check_chosen(self.chosen, [i.nodeid for i in every])
         except ProbeError as error:
-            self.failed = str(error)
+            self.failed = door.line(error)
             if self.worker is None:
-                raise pytest.UsageError(self.failed) from None
+                raise usage_error(error) from None
             return  # a worker that raises here is a crash to xdist
         items[:] = [*items, *(i for i in every if is_chosen(i.nodeid, self.chosen))]
 
@@ -217,7 +221,7 @@ class Controller:
     def _check_names(self) -> None:
         for name in self.settings.names("require"):
             if name not in Dimension.__members__.values():
-                raise pytest.UsageError(unknown("dimension", name, [str(d) for d in Dimension]))
+                raise usage_error(unknown("dimension", name, [str(d) for d in Dimension]))
 
     def _selection(self, session: pytest.Session) -> list[Any]:
         return [i for i in session.items if isinstance(i, (CaseItem, GateItem))]
@@ -235,12 +239,13 @@ class Controller:
         try:
             self.setup.check_scorer(i.suite for i in items)
             self.setup.check_comparable(self.session)
-            self.session.prefetch(cases, watched)
-            self._prefetch_baseline([i.suite for i in gates if i.versus and not i.suite.missing])
+            with door.guarded_streams():
+                self.session.prefetch(cases, watched)
+                self._prefetch_baseline([i.suite for i in gates if i.versus and not i.suite.missing])
         except (BackendError, AuditError) as error:
-            self.failed = str(error)
+            self.failed = door.line(error)
             if self.worker is None:
-                raise pytest.UsageError(self.failed) from None
+                raise usage_error(error) from None
             session.shouldstop = self.failed
         finally:
             if self.progress is not None:
@@ -258,9 +263,9 @@ class Controller:
         from .plan import plan_lines
 
         if self.config.pluginmanager.hasplugin("dsession"):
-            raise pytest.UsageError("--slm-plan runs in one process: leave out -n")
+            raise usage_error("--slm-plan runs in one process: leave out -n")
         if self.config.pluginmanager.get_plugin("terminalreporter") is None:
-            raise pytest.UsageError("--slm-plan prints to pytest's terminal: leave out -p no:terminal")
+            raise usage_error("--slm-plan prints to pytest's terminal: leave out -p no:terminal")
         suites = {i.suite.gate_id: i.suite for i in self._selection(session)}
         reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
         for line in plan_lines(list(suites.values()), self.session, self.settings.flag("early-stop")):
@@ -284,7 +289,7 @@ class Controller:
         if reference is None:
             return None
         about = describe_engine(reference.session.engine) if isinstance(reference, Live) else {"model": reference.model()}
-        return {"model": about["model"], "origin": scrub(reference.origin), "counters": about.get("counters", {})}
+        return {"model": about["model"], "origin": door.line(reference.origin), "counters": about.get("counters", {})}
 
     def _unfinished(self, session: pytest.Session, exitstatus: int) -> str:
         """Why a run did not reach its end; empty if it did. ``-x`` and ``--maxfail`` end a run: its gates say NOT RUN."""
@@ -327,4 +332,4 @@ def _import_pack(config: pytest.Config, name: str) -> None:
         config.pluginmanager.import_plugin(found.get(name, name))
     except (ImportError, pytest.UsageError) as error:
         known = ", ".join(["builtin", "none", *sorted(found)])
-        raise pytest.UsageError(f"--slm-packs {name!r}: {error}. Expected {known}, or an importable module") from None
+        raise usage_error(f"--slm-packs {name!r}: {error}. Expected {known}, or an importable module") from None

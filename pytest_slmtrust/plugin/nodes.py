@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from _pytest.skipping import evaluate_skip_marks
 
+from .. import door
 from ..audit.model import Finding, GateResult, Status, plain
 from ..audit.nodeids import gate_names
 from ..audit.verdict import SILENT
@@ -77,8 +78,9 @@ class CaseItem(pytest.Item):
             # pytest would parse our source anew for every finding: 0.2 s each
             return self.text or str(excinfo.value)
         own = excinfo.traceback.filter(lambda entry: str(entry.path) == self.suite.probe.run.__code__.co_filename)
-        if own:  # the author's frames; ours and pytest's say nothing to them
-            excinfo.traceback = own
+        if not own:  # ours and pytest's frames say nothing to an author
+            return f"{self.suite.probe.claim}\n{door.error(excinfo.value)}"
+        excinfo.traceback = own
         mask = self.config.stash[SESSION].mask
         if self.config.getoption("showlocals", False) and not mask.reveal:  # pytest cuts them short, and what is cut is not known
             return visible(mask.text(str(excinfo.getrepr(style="short"))))
@@ -109,8 +111,7 @@ class GateItem(pytest.Item):
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a gate that cannot be computed is red, whatever broke; a skip is no way out
-            why = session.mask.text(f"{type(error).__name__}: {error}")
-            raise Red(f"{self.suite.probe.claim}\nthe gate could not be computed: {why}") from error
+            raise Red(f"{self.suite.probe.claim}\nthe gate could not be computed: {door.error(error)}") from error
         self.payload = json.dumps({"gate": result, "findings": findings, "baseline": theirs}, default=plain)
         self._say(result)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import door
 from ..backends.fake import FakeBackend, SwapPerturber, WordListScorer
 from ..engine.engine import Engine
 from ..gates.early_stop import FEWEST, ROUND
@@ -21,7 +22,7 @@ _TOKENS_PER_SECOND = 300.0
 def plan_lines(suites: Sequence[Suite], session: AuditSession, early_stop: bool = False) -> Iterator[str]:
     """A table of cases, gates and cost. Requests are counted by driving the probes with a model that knows nothing."""
     live = isinstance(session.reference, Live)
-    yield f"plan: profile {session.policy.profile.name}, {len(suites)} probes"
+    yield f"plan: profile {door.line(session.policy.profile.name)}, {len(suites)} probes"
     yield f"{'probe':44} {'cases':>6} {'items':>6} {'requests':>8}  gate"
     asked: Counter[str] = Counter()
     tokens = 0.0
@@ -30,9 +31,10 @@ def plan_lines(suites: Sequence[Suite], session: AuditSession, early_stop: bool 
         watched = early_stop and suite.gate.watchable
         asked.update(r.kind for r in requests)
         tokens += sum(map(_cost, requests))
-        yield f"{suite.gate_id:44.44} {len(suite.cases):6d} {suite.gate.n:6d} {len(requests):8d}  {_gate(suite, watched)}"
+        counts = f"{len(suite.cases):6d} {suite.gate.n:6d} {len(requests):8d}"
+        yield f"{door.line(suite.gate_id):44.44} {counts}  {door.line(_gate(suite, watched))}"
         if suite.versus is not None:
-            yield f"{suite.versus_id:44.44} {'':6} {suite.versus.n:6d} {'':8}  {_versus(suite.versus)}"
+            yield f"{door.line(suite.versus_id):44.44} {'':6} {suite.versus.n:6d} {'':8}  {door.line(_versus(suite.versus))}"
     kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(asked.items()))
     minutes = tokens / _TOKENS_PER_SECOND / 60
     yield f"requests: {kinds or 'none'}; about {tokens:,.0f} tokens, some {minutes:.0f} min for a 135M model on two cores"

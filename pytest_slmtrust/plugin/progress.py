@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 import pytest
 
+from .. import door
 from ..engine.work_estimate import Wave, pace, seconds_left
 
 _EVERY = 30.0
@@ -59,7 +60,7 @@ class ProgressLine:
 
     def note(self, text: str) -> None:
         """A line of its own: a download, a conversion."""
-        self._write(f"slm: {text}", end="\n")
+        self._write(f"slm: {door.line(text)}", end="\n")
 
     def close(self) -> None:
         """End the line on a terminal."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import door
 from ..audit.dimension import Dimension
 from ..audit.model import Audit, Estimate, GateResult, Status
 from ..audit.nodeids import VERSUS
 from ..audit.verdict import dimension_status
-from ..escaping import visible
 from ..report.untested import Untested, by_reason, unasked
 
 #: More things than these that were not tested for the same reason are counted, not named.
@@ -23,7 +23,7 @@ _COLOURS = {
 def summarise(reporter: Any, audit: Audit, where: str) -> None:
     """Write the summary to pytest's terminal reporter."""
     name = _line_of(str(audit.model.get("name", "?")))
-    reporter.section(f"trust audit of {name}, profile {audit.profile}", sep="=")
+    reporter.section(f"trust audit of {name}, profile {_line_of(audit.profile)}", sep="=")
     for note in audit.notes:
         reporter.write_line(_line_of(note), yellow=True, bold=True)
     unused = audit.model.get("unused_weights")
@@ -46,7 +46,7 @@ def summarise(reporter: Any, audit: Audit, where: str) -> None:
         reporter.write_line("not tested:", bold=True)
         for row in by_reason(audit.not_tested):
             reporter.write_line(f"  {_line_of(_what(row))}: {_line_of(row.reason)}", yellow=True)
-    reporter.write_line(where)
+    reporter.write_line(_line_of(where))
     passing = sum(dimension_status(audit.gates, d) is Status.PASS for d in Dimension)
     sentence = f"{_line_of(audit.sentence)} PASS for {passing} of {len(Dimension)} dimensions."
     reporter.write_line(sentence, bold=True, **{_COLOURS[audit.verdict]: True})
@@ -61,13 +61,13 @@ def _what(row: Untested) -> str:
 
 def _line_of(text: str) -> str:
     """Text of a model or a user begins no line of its own: CI reads commands there."""
-    return visible(text, one_line=True)
+    return door.line(text)
 
 
 def _line(reporter: Any, gate: GateResult) -> None:
     reporter.write(f"  {gate.status:<13}", **{_COLOURS[gate.status]: True})
     name = f"{gate.probe}{VERSUS}" if gate.quantity == "paired" else gate.probe
-    reporter.write_line(f" {name}: {_line_of(numbers(gate))}")
+    reporter.write_line(f" {_line_of(name)}: {_line_of(numbers(gate))}")
     for note in asides(gate):
         reporter.write_line(f"{'':16}{_line_of(note)}")
 

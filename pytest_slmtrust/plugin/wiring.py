@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .. import door
 from ..archive.files import DATA, PREVIOUS
 from ..audit.model import Audit, AuditError, Waiver
 from ..authoring.declarations import ProbeError
@@ -29,6 +30,7 @@ from ..session.corpus import FOLDER, Corpus
 from ..session.session import AuditSession, Live, Suite, describe_engine
 from ..thinking import MOST_TOKENS
 from .options import Settings, model_spec
+from .outlet import usage_error
 from .progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ class Setup:
         )  # fmt: skip
         if backend is not None:
             beside = AuditSession(policy, self._engine(backend, backend), mask)
-            session.reference = Live(beside, backend, session.suites, f"--slm-vs {scrub(vs)}")
+            session.reference = Live(beside, backend, session.suites, f"--slm-vs {door.line(vs)}")
         return session
 
     def check_scorer(self, suites: Iterable[Suite]) -> None:
@@ -140,7 +142,7 @@ class Setup:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too: a hook that ends the process would leave no word
-            raise pytest.UsageError(f"{hook} failed: {said(error)}") from None
+            raise usage_error(f"{hook} failed: {said(error)}") from None
 
     @property
     def _note(self) -> Callable[[str], None] | None:
@@ -160,7 +162,7 @@ class Setup:
                 raise SpecError(f"pytest_slm_backend gave a tuple of {len(loaded)}; expected a (model, tokenizer) pair")
             return admitted(wrap_loaded(loaded[0], loaded[1], spec.text, spec.settings()))
         except SpecError as error:
-            raise pytest.UsageError(f"--slm: {error}") from None
+            raise usage_error(f"--slm: {error}") from None
 
     def _made(self, backend: Backend) -> Backend:
         """A factory's backend is made before its probes are collected: what it cannot answer is NOT TESTED by name.
@@ -201,7 +203,7 @@ class Setup:
         try:
             return admitted(load_backend(self._spec(spec), self._note))
         except SpecError as error:
-            raise pytest.UsageError(f"--slm-vs: {error}") from None
+            raise usage_error(f"--slm-vs: {error}") from None
 
     def _scorer(self) -> Backend:
         given = self._asked("pytest_slm_scorer")
@@ -215,7 +217,7 @@ class Setup:
             return load_scorer(self.settings.text("toxicity"))
         except ScorerError as error:
             if "builtin" in self.settings.names("packs") and not isinstance(error, FetchError):
-                raise pytest.UsageError(f"--slm-toxicity: {error}") from None
+                raise usage_error(f"--slm-toxicity: {error}") from None
             return NoScorer(f"--slm-toxicity: {error}")  # it may be that nobody asks for one
 
     def _read(self, option: str) -> Audit:
@@ -235,7 +237,9 @@ class Setup:
 
     def _waivers(self) -> tuple[Waiver, ...]:
         path = self.settings.text("waivers")  # by the clock: SOURCE_DATE_EPOCH is for builds, not for terms
-        return read_waivers(self.settings.path("waivers"), datetime.now(UTC).date()) if path else ()
+        found = read_waivers(self.settings.path("waivers"), datetime.now(UTC).date()) if path else ()
+        # an owner is named on purpose: credentials alone are taken out
+        return tuple(replace(w, reason=scrub(w.reason), owner=scrub(w.owner)) for w in found)
 
 
 def _whole(settings: Settings, name: str) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from .. import door
 from ..authoring.declarations import Verdict
 from ..authoring.probe import Case, Probe
 from ..authoring.properties import WITH_KEPT
@@ -107,4 +108,4 @@ def _warn(text: str) -> None:
     """A warning that stays one under ``-W error``: the corpus adds questions, and takes none away."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", CorpusWarning)
-        warnings.warn(CorpusWarning(text), stacklevel=4)
+        warnings.warn(CorpusWarning(door.line(text)), stacklevel=4)

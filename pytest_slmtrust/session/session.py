@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .. import door
 from ..audit.counting import item_outcomes
 from ..audit.model import NEEDS, ControlCheck, Finding, FloorCheck, GateResult, Status, Stopped, Waiver
 from ..audit.nodeids import gate_key, gate_names
@@ -29,6 +30,7 @@ from ..redaction import Mask
 from ..requests import BESIDE_MODEL, REFERENCE, Backend, BackendError, Counters, RequestFailed, ThoughtUnfinished
 from ..thinking import shortened, with_thoughts
 from .corpus import Corpus
+from .prose import shareable
 
 #: Counters that the model's backend keeps; the engine keeps the others.
 _OF_THE_MODEL = ("forwards", "prefilled", "shared", "padded", "generated", "load_seconds", "peak_bytes")
@@ -145,7 +147,7 @@ class AuditSession:
         """
         if any(s.prefix == prefix and s.probe.name == probe.name for s in self.suites.values()):
             raise ProbeError(f"two probes of {prefix} are named {probe.name!r}: give one of them another name (name=...)")
-        probe = self.corpus.attach(probe) if self.corpus else probe
+        probe = shareable(self.corpus.attach(probe) if self.corpus else probe)
         missing = self._missing(probe)
         given, rows = all(name in self.policy.profile.inputs for name in probe.inputs), tuple[Case, ...]()
         try:
@@ -317,7 +319,7 @@ class AuditSession:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a probe that breaks, skips or exits is a case without a verdict, never a pass
-            return self.mask.finding(finding(case, suite.case_id(case), None, f"{type(error).__name__}: {error}"))
+            return self.mask.finding(finding(case, suite.case_id(case), None, said(error)))
 
     def _missing(self, probe: Probe) -> str:
         wanted = [name for name in probe.inputs if name not in self.policy.profile.inputs]
@@ -415,9 +417,10 @@ def describe_engine(engine: Engine) -> dict[str, Any]:
 def _described(backend: Backend) -> dict[str, Any]:
     """What a backend says of itself; of one that could not be made, why."""
     try:
-        return backend.describe()
+        described: dict[str, Any] = door.description(backend.describe())
+        return described
     except BackendError as error:
-        return {"error": str(error)}
+        return {"error": door.line(error)}
 
 
 def rule_detectors() -> list[dict[str, Any]]:

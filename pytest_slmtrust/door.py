@@ -1,0 +1,105 @@
+"""The door: each text that leaves a run as a message passes here, whether to a terminal, a log, a JUnit file or an error.
+
+Credentials and personal data are masked; what a terminal or a CI service obeys is written out. The mask is that of the run, once
+it is known: errors leave before there is one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
+
+from .escaping import block, one_line, said
+from .redaction import Mask
+
+#: Characters of one message, and of one captured output.
+_LONGEST_LINE = 4000
+_LONGEST_BLOCK = 1_000_000
+_DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{12,}\Z")
+
+
+class _Opened:
+    mask = Mask(secrets.token_bytes(16))
+
+
+def use(mask: Mask) -> Mask:
+    """Mask with the key and the choices of a run from now on; returns the mask before it."""
+    before, _Opened.mask = _Opened.mask, mask
+    return before
+
+
+def reveals() -> bool:
+    """Whether personal data is shown (``--slm-reveal``)."""
+    return _Opened.mask.reveal
+
+
+def line(text: object) -> str:
+    """A text as one line that may leave."""
+    shown = one_line(_masked(str(text)))
+    return shown if len(shown) <= _LONGEST_LINE else f"{shown[:_LONGEST_LINE]}…"
+
+
+def lines(text: object) -> str:
+    """A text of several lines that may leave."""
+    return block(_masked(str(text)))
+
+
+def error(broken: BaseException) -> str:
+    """An exception's type and words in one line that may leave."""
+    return line(said(broken))
+
+
+def description(value: Any) -> Any:
+    """What a backend says of itself, with its texts masked. Numbers and digests identify it and stay; a fingerprint that holds
+    what must not leave becomes its digest."""
+    if isinstance(value, str):
+        return value if _DIGEST.match(value) else _masked(value)
+    if isinstance(value, Mapping):
+        return {_masked(str(k)): _identity(v) if k == "fingerprint" else description(v) for k, v in value.items()}
+    return [description(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _identity(value: Any) -> Any:
+    if not isinstance(value, str) or description(value) == value:
+        return value
+    return f"sha256:{hashlib.sha256(value.encode('utf-8', 'backslashreplace')).hexdigest()}"
+
+
+class _Stream:
+    """A stream that cleans each text: for what backends and probes print where pytest does not capture."""
+
+    def __init__(self, raw: TextIO) -> None:
+        self.raw = raw
+
+    def write(self, text: str) -> int:
+        self.raw.write("\r".join(map(lines, text.split("\r"))))  # progress bars begin with a carriage return
+        return len(text)
+
+    def writelines(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.raw, name)
+
+
+@contextmanager
+def guarded_streams() -> Iterator[None]:
+    """Clean what is printed meanwhile."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = cast(TextIO, _Stream(before[0])), cast(TextIO, _Stream(before[1]))
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _masked(text: str) -> str:
+    if len(text) > _LONGEST_BLOCK:  # of a long output the end says what happened
+        text = f"[{len(text) - _LONGEST_BLOCK} characters left out]\n{text[-_LONGEST_BLOCK:]}"
+    return _Opened.mask.text(text)

@@ -1,0 +1,126 @@
+"""What pytest shows of a run with ``--slm``: every report, warning and error passes the door before anybody prints or keeps it.
+
+The terminal, JUnit files and other reporters read the same report objects, and xdist sends these from its workers. So they are
+cleaned where they are made, and no reporter needs to think of it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import pytest
+from _pytest._code.code import ExceptionChainRepr, ReprEntry, ReprEntryNative, ReprExceptionInfo
+from _pytest.reports import CollectErrorRepr
+
+from .. import door
+
+#: pytest cuts long values in locals and arguments like this.
+_CUT = "..."
+
+
+def usage_error(text: object) -> pytest.UsageError:
+    """A usage error of ours: one line that may leave."""
+    return pytest.UsageError(door.line(text))
+
+
+class Outlet:
+    """Hooks that clean what other plugins show."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self) -> Generator[None, Any, Any]:
+        return clean_report((yield))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(self) -> Generator[None, Any, Any]:
+        return clean_report((yield))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        said = str(warning_message.message)
+        shown = door.lines(said)
+        if shown != said:
+            warning_message.message = warning_message.category(shown) if _takes_text(warning_message) else Warning(shown)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        _clean_exception(excrepr)
+
+
+def clean_usage_error(error: pytest.UsageError) -> pytest.UsageError:
+    """A usage error of any plugin, as it may leave."""
+    return pytest.UsageError(*map(door.lines, error.args))
+
+
+def clean_report(report: Any) -> Any:
+    """A test's or collector's report with every text as it may leave."""
+    report.longrepr = _cleaned(report.longrepr)
+    report.sections = [(door.line(name), door.lines(content)) for name, content in report.sections]
+    if isinstance(getattr(report, "wasxfail", None), str):
+        report.wasxfail = door.line(report.wasxfail)
+    if getattr(report, "user_properties", None):
+        report.user_properties = [(door.line(k), door.lines(v) if isinstance(v, str) else v) for k, v in report.user_properties]
+    return report
+
+
+def _cleaned(shown: Any) -> Any:
+    if shown is None:
+        return None
+    if isinstance(shown, tuple) and len(shown) == 3:  # of a skipped test: path, line, reason
+        return shown[0], shown[1], door.line(shown[2])
+    if isinstance(shown, CollectErrorRepr):
+        shown.longrepr = door.lines(shown.longrepr)
+        return shown
+    if isinstance(shown, (ExceptionChainRepr, ReprExceptionInfo)):
+        return _clean_exception(shown)
+    return door.lines(shown)
+
+
+def _clean_exception(shown: Any) -> Any:
+    """Clean the parts that reporters read, in place: lines, arguments, locals and messages of each exception."""
+    chain = getattr(shown, "chain", None) or [(shown.reprtraceback, shown.reprcrash, None)]
+    for traceback, crash, _ in chain:
+        if crash is not None:
+            crash.message = door.lines(crash.message)
+        for entry in traceback.reprentries:
+            _clean_entry(entry)
+    if shown.reprcrash is not None:
+        shown.reprcrash.message = door.lines(shown.reprcrash.message)
+    shown.sections = [(door.line(name), door.lines(content), sep) for name, content, sep in shown.sections]
+    return shown
+
+
+def _clean_entry(entry: ReprEntry | ReprEntryNative) -> None:
+    if not isinstance(entry, ReprEntry):
+        entry.lines = [door.lines("".join(entry.lines))]
+        return
+    entry.lines = _together(entry.lines)
+    if entry.reprfuncargs is not None:
+        entry.reprfuncargs.args = [(name, door.line(_withheld(str(value)))) for name, value in entry.reprfuncargs.args]
+    if entry.reprlocals is not None:
+        entry.reprlocals.lines = _together([_local(one) for one in entry.reprlocals.lines])
+    if entry.reprfileloc is not None:
+        entry.reprfileloc.message = door.line(entry.reprfileloc.message)
+
+
+def _together(parts: Sequence[str]) -> list[str]:
+    """Lines as they may leave; masked as one text, for a key may go over several of them."""
+    return door.lines("\n".join(parts)).split("\n")
+
+
+def _local(shown: str) -> str:
+    name, equals, value = shown.partition(" = ")
+    return f"{name}{equals}{_withheld(value)}" if equals else _withheld(shown)
+
+
+def _withheld(value: str) -> str:
+    """A value, unless pytest cut it short: of half an address or half a key nobody can tell what it is."""
+    return value if _CUT not in value or door.reveals() else "[a long value: --slm-reveal shows it]"
+
+
+def _takes_text(warning_message: warnings.WarningMessage) -> bool:
+    try:
+        return str(warning_message.category("x")) == "x"
+    except Exception:  # a warning class with arguments of its own
+        return False
