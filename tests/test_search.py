@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import random
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from drive import drive
 from pytest_slmtrust import Edits, Loglikelihood, Profile, Steps, Verdict, probe
 from pytest_slmtrust.authoring.attack_search import RECIPES, Attacked, attack, unavailable
 from pytest_slmtrust.backends.fake import FakeBackend, SwapPerturber
-from pytest_slmtrust.backends.textattack.attack_steps import ATTACKS
+from pytest_slmtrust.backends.textattack.attack_steps import ATTACKS, _nobody, build
 from pytest_slmtrust.backends.textattack.perturb import TextAttackBackend, available, import_textattack, stop_words
 from pytest_slmtrust.engine.engine import Engine
 from pytest_slmtrust.engine.store import Store
@@ -257,3 +258,19 @@ def test_recipes_without_their_data_say_how_to_get_it(monkeypatch: pytest.Monkey
     monkeypatch.delenv("NLTK_DATA", raising=False)
     assert unavailable("char-swap") == ""
     assert unavailable("synonym-embedding").startswith(f"synonym-embedding needs TextAttack's embeddings in {tmp_path}")
+
+
+@needs_textattack
+def test_textattack_says_nothing_of_the_model_that_an_attack_does_not_have() -> None:
+    textattack = import_textattack()
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    textattack.shared.logger.addHandler(handler)
+    try:
+        with stop_words():
+            build("deepwordbug", _nobody(textattack))
+        textattack.shared.logger.warning("heard")
+    finally:
+        textattack.shared.logger.removeHandler(handler)
+    assert said == ["heard"]

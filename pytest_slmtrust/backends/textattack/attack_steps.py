@@ -32,7 +32,7 @@ _MODULES = {
 def build(recipe: str, model: Any) -> Any:
     """TextAttack's own ``Attack`` of a recipe on a model wrapper of its kind, without its warning of models it does not know."""
     module, name = _MODULES[recipe]
-    log = logging.getLogger("textattack")
+    log = importlib.import_module("textattack.shared").logger  # it has a level of its own below "textattack"
     level = log.level
     log.setLevel(logging.ERROR)
     try:

@@ -148,7 +148,8 @@ def _loggers() -> Iterator[None]:
             one.disabled, one.propagate, one.handlers[:] = off, propagate, handlers
             one.setLevel(level)
         root.manager.disable = disabled
-        logging.getLogger("textattack").setLevel(logging.WARNING)
+        for name in [name for name in root.manager.loggerDict if name.partition(".")[0] == "textattack"]:
+            logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @contextmanager
