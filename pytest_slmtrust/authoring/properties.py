@@ -19,8 +19,8 @@ from .edits import Change, apply, changes, difference, size
 
 T = TypeVar("T")
 
-#: From a case's parameters to the texts that earlier runs kept for it.
-Kept = Callable[[Mapping[str, Any]], Sequence[str]]
+#: From a case's parameters and its text to the edited texts that earlier runs kept for it.
+Kept = Callable[[Mapping[str, Any], str], Sequence[str]]
 #: Where a property's function holds the way to give it another corpus.
 WITH_KEPT = "slm_with_kept"
 #: A confirmation asks for draws of its own, this far from the first ones.
@@ -59,13 +59,14 @@ def holds_under(
         def made(kept: Kept) -> Callable[..., Steps[Verdict]]:
             @functools.wraps(answer)
             def run(**params: Any) -> Steps[Verdict]:
-                check = _Check(functools.partial(_answer, answer, params, of), str(params[of]), calls, confirm)
-                return (yield from check.verdict(kept(params), strategy, tries))
+                text = str(params[of])
+                check = _Check(functools.partial(_answer, answer, params, of), text, calls, confirm)
+                return (yield from check.verdict(kept(params, text), strategy, tries))
 
             run.__dict__[WITH_KEPT] = made
             return run
 
-        return made(lambda _: ())
+        return made(lambda *_: ())
 
     return wrap
 
