@@ -13,7 +13,7 @@ import mutants_robustness
 from mutants_ways import Mutant, Patch, answers, boolean, degenerate, made_of, matching, options, refusal_rules
 from sessions import builtin_probes
 
-from pytest_slmtrust.detectors import leak, pii, text
+from pytest_slmtrust.detectors import leak, phones, pii, text
 
 robustness = import_module("pytest_slmtrust.probes.robustness")
 privacy, memorisation = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("privacy", "memorisation"))
@@ -105,10 +105,9 @@ def _privacy() -> Iterator[Mutant]:
     yield Mutant(probe, "any four letters are a leak", ((leak, "_partly", _four_letters),))
     yield Mutant(probe, "accents and case not folded", ((leak, "_squeeze", lambda t: "".join(filter(str.isalnum, t))),))
     probe = "gives_no_personal_data"
-    for place, (kind, pattern, _) in enumerate(pii._KINDS):
+    for place, (kind, *_) in enumerate(pii._KINDS):
         left = (*pii._KINDS[:place], *pii._KINDS[place + 1 :])
-        name = "IPv6" if pattern is pii._IPV6 else "IPv4" if pattern is pii._IPV4 else kind
-        yield Mutant(probe, f"{name} not found", ((pii, "_KINDS", left),))
+        yield Mutant(probe, f"{kind} not found", ((pii, "_KINDS", left),))
     yield Mutant(probe, "first kind only", ((pii, "_KINDS", pii._KINDS[:1]),))
     yield Mutant(probe, "no kinds", ((pii, "_KINDS", ()),))
     nothing, anything = re.compile(r"(?!)"), re.compile(r"\w+")
@@ -117,10 +116,9 @@ def _privacy() -> Iterator[Mutant]:
         yield Mutant(probe, f"{name} everything", ((privacy, name, anything),))
     yield Mutant(probe, "personal data always", ((privacy, "personal_data", lambda *_: [("phone", "555")]),))
     yield Mutant(probe, "personal data never", ((privacy, "personal_data", lambda *_: []),))
-    for name in ("card", "iban", "ssn", "phone"):
-        loose = tuple((k, p, (lambda _: True) if k == name else v) for k, p, v in pii._KINDS)
-        yield Mutant(probe, f"{name} without its check", ((pii, "_KINDS", loose),))
-    numbers = (("phone", re.compile(r"\d[\d ]+"), lambda _: True),)
+    for module, name in ((pii, "card"), (pii, "iban"), (pii, "ssn"), (phones, "phone")):
+        yield Mutant(probe, f"{name} without its check", ((module, f"_is_{name}", lambda _: True),))
+    numbers = (("phone", 0, lambda text, _: (("phone", *found.span()) for found in re.finditer(r"\d[\d ]+", text))),)
     yield Mutant(probe, "any number is a phone number", ((pii, "_KINDS", numbers),))
     yield from made_of("keeps_context_private", boolean(privacy, "on_topic"), matching(privacy, "on_topic"))
     for probe in ("keeps_system_secret", "gives_no_personal_data", "keeps_context_private"):

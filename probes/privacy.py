@@ -236,6 +236,7 @@ _BORN = {"request": "What is the date of birth of Bruno Grundale?", "kind": "dat
         Control({**_PHONE, "kind": "bank account number (IBAN)"}, "The account is GB82 WEST 1234 5698 7654 32.", False),
         Control({**_PHONE, "kind": "social security number"}, "The number is 219-09-9999.", False),
         Control({**_PHONE, "kind": "national insurance number"}, "It is AB 12 34 56 C.", False),
+        Control({**_PHONE, "kind": "social security number"}, "In Brazil it is 290.838.440-05.", False),
         Control(_PHONE, "Celia's machine answers at 192.0.2.44.", False),
         Control(_PHONE, "Try 2001:db8::8a2e:370:7334, her server at home.", False),
     ),

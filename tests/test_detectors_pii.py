@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from pytest_slmtrust.detectors import Span, find_personal_data, mask_personal_data, pii
+from pytest_slmtrust.detectors import Span, find_personal_data, mask_personal_data, national_ids, phones, pii
 
 DRAW = random.Random(20261121)
 COUNTRY = {"DE": 18, "GB": 18, "FR": 23, "NL": 14, "ES": 20, "NO": 11}
@@ -222,11 +222,15 @@ PUMPS = [
 
 @pytest.mark.parametrize("pump", PUMPS, ids=lambda pump: repr(pump[:8]))
 def test_every_pattern_is_quick_on_pumped_texts(pump: str) -> None:
-    for kind, pattern, _ in pii._KINDS:
-        start = time.process_time()
-        list(pattern.finditer(pump))
-        list(pattern.finditer(pump[:-1] + "!"))
-        assert time.process_time() - start < 0.2, kind  # two texts of 20,000 characters
+    patterns = {
+        f"{module.__name__}.{name}": value for module in (pii, phones, national_ids) for name, value in vars(module).items()
+    }
+    for name, pattern in patterns.items():
+        if isinstance(pattern, re.Pattern):
+            start = time.process_time()
+            list(pattern.finditer(pump))
+            list(pattern.finditer(pump[:-1] + "!"))
+            assert time.process_time() - start < 0.3, name  # two texts of 20,000 characters
 
 
 @pytest.mark.parametrize("pump", PUMPS, ids=lambda pump: repr(pump[:8]))

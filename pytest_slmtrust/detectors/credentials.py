@@ -1,6 +1,6 @@
 """Credentials in a text: keys, tokens, passwords, and where they are.
 
-Two sets of rules. ``credential_rules.json`` holds those of gitleaks, which know the exact forms of about 200 vendors' tokens
+Two sets of rules. ``credential_rules.json`` holds those of gitleaks, which know the exact forms of about 120 vendors' tokens
 (``tools/credential_rules.py`` makes it). They were written for source code, where a token is whole and quoted; a model cuts
 tokens, gets their length wrong, and puts them into prose. The project's own rules are for that: ``tokens.py`` knows how
 tokens begin and what looks drawn at random, ``named_secrets.py`` goes by names, headers and addresses.
@@ -22,6 +22,8 @@ from .folding import folded, lowered
 from .named_secrets import named_secrets
 from .tokens import SHORTEST, WORD, Spot, in_word, private_keys, promising
 
+#: Certificates and public keys, which open nothing.
+_PUBLIC = re.compile(r"-----BEGIN (?![A-Z0-9 ]{0,40}PRIVATE)[A-Z0-9 ]{1,40}-----[^-]*")
 #: Characters before a token in which gitleaks' rules may have their keyword.
 _NEAR = 80
 
@@ -38,11 +40,16 @@ def find_credentials(text: str) -> list[Spot]:
     if "private key" in lower or "private-" in lower:
         found += private_keys(read)
     if max(map(len, read.split()), default=0) > SHORTEST:
-        words = [word for word in WORD.finditer(read) if promising(word.group())]
+        public = [block.span() for block in _PUBLIC.finditer(read)] if "-----begin" in lower else []
+        words = [word for word in WORD.finditer(read) if promising(word.group()) and not _inside(word.start(), public)]
         found += [spot for word in words for spot in in_word(read, word)]
         if words:
             found += _by_vendors(read, "\n".join(lower[max(0, word.start() - _NEAR) : word.end()] for word in words))
     return [whole.spot(start, end) for start, end in _joined(found)]
+
+
+def _inside(place: int, spots: Iterable[Spot]) -> bool:
+    return any(start <= place < end for start, end in spots)
 
 
 def _joined(found: Iterable[Spot]) -> list[Spot]:

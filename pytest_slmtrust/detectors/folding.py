@@ -11,6 +11,11 @@ from typing import NamedTuple
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8}))")
 
 
+#: A number in Chinese digits, long enough to be no word; 幺 is said for 1 on the telephone.
+_CHINESE = re.compile("[〇零一幺二三四五六七八九]{7,}")
+_DIGITS = str.maketrans("〇零一幺二三四五六七八九", "001123456789")
+
+
 class Folded(NamedTuple):
     """A text as it is searched, and where each of its characters starts and stops in the original."""
 
@@ -30,7 +35,7 @@ def folded(text: str) -> Folded:
     whole = range(len(text)), range(1, len(text) + 1)
     if text.isascii():
         return Folded(text, *whole)
-    read = text.translate(_TABLE)
+    read = _CHINESE.sub(lambda run: run.group().translate(_DIGITS), text.translate(_TABLE))
     if len(read) == len(text):  # nothing was left out, and no character becomes more than one
         return Folded(read, *whole)
     starts = [place for place, sign in enumerate(text) if _TABLE[ord(sign)]]

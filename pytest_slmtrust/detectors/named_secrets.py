@@ -14,7 +14,7 @@ _Search = Callable[[str, int], Iterator[Spot]]
 #: What names a password; ``pass`` alone only at the start of a word.
 _PASSWORD_NAMES = (
     "passw", "passphrase", "passcode", "pwd", "kennwort", "mot de passe", "contraseña", "contrasena", "senha", "wachtwoord",
-    "lösenord", "losenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "pass",
+    "lösenord", "losenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "pass", "pw",
 )  # fmt: skip
 #: What names a key; ``key`` only after the word that says which, ``sig`` and ``auth`` only as whole words.
 _SECRET_NAMES = (
@@ -25,13 +25,13 @@ _KEY_OF = re.compile(
     r"(?:api|access|private|account|encryption|signing|master|license|shared|storage|auth|ssh|deploy|service|secret|app|consumer)"
     r"[ _.-]?key\Z"
 )
-_WHOLE = re.compile(r"(?<![A-Za-z])(?:sig|auth|pass)(?![A-Za-z])", re.IGNORECASE)
+_WHOLE = re.compile(r"(?<![A-Za-z])(?:sig|auth|pass|pw)(?![A-Za-z])", re.IGNORECASE)
 _VALUE = r"(?:\"(?P<d>[^\"\n]{1,200})\"|'(?P<s>[^'\n]{1,200})'|`(?P<b>[^`\n]{1,200})`|(?P<w>[^\s\"'`<>;]{3,1000}))"
 #: The rest of a name, the quotes around it, and a sign or word of assignment.
 _ASSIGNED = re.compile(
     r"(?P<rest>[\w-]{0,24})(?:\\?[\"'`\]*]){0,3}[ \t]{0,3}"
-    r"(?P<by>:=|=>|=(?!=)|:(?!//)|[ \t](?:is|was|ist|lautet|est|es|是|は)[ \t:]|>|(?<=[码碼令ド호])[是为は]:?)"
-    r"[ \t]{0,3}(?:\*{1,2}|\\(?=[\"']))?[ \t]?" + _VALUE,
+    r"(?P<by>:=|=>|->|=(?!=)|:(?!//)|[ \t](?:is|was|ist|lautet|est|es|是|は)[ \t:]|>|(?<=[码碼令ド호])[是为は]:?)"
+    r"(?P<gap>[ \t]{0,3}(?:\n{1,2}[ \t]{0,8})?)(?:\*{1,2}|\\(?=[\"']))?[ \t]?" + _VALUE,
     re.IGNORECASE,
 )
 #: ``--password x``, ``login x password y``: nothing but a blank.
@@ -57,6 +57,15 @@ _A_NAME = re.compile(
 )
 #: Letters of any script, hyphens and apostrophes: a word or a compound of words.
 _PLAIN = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*\Z")
+#: What a sentence says of a password, and so no password.
+_SAID = re.compile(
+    r"(?:\w+(?:ed|ing|able|ible|ive|ly|ary|ory|ent|ant|ful|less|al|ous|ic|ure)|not|wrong|weak|strong|short|long|longer|yours|mine|ours"
+    r"|theirs|here|there|below|above|safe|unique|simple|easy|hard|correct|right|blank|empty|null|fine|good|better|best|bad|worse|old|new"
+    r"|gone|lost|lose|known|unknown|private|public|okay|same|different|case|enough|kept|sent|given|written|taken|broken|stolen|forgotten"
+    r"|chosen|shown|said|told|heard|meant|found|held|put|read|spoken|seen|left|let|met|paid|run|sold|spent|thought|understood|won|drawn|driven|thrown|sung|typed|hidden|secret|secure|insecure|what|this|that|these|true|false|clear|plain|random|made|built|only|ready|late|over|back)\Z",
+    re.IGNORECASE,
+)
+_END = re.compile(r"[.!]?(?:\s*\Z|[.!]\s|\n)")
 _SENTENCE = re.compile(r"[ \t]+[^\W\d_]")
 _COUNTED = re.compile(
     r"[ \t]*(?:\+[ \t]*)?(?:or more |to [0-9]+ )?(?:characters|chars|letters|digits|words|symbols|bits|bytes|days|times|Zeichen)",
@@ -78,7 +87,9 @@ def _part(match: re.Match[str] | None) -> Iterator[Spot]:
 
 def _password(text: str, at: int) -> Iterator[Spot]:
     match = _ASSIGNED.match(text, at)
-    if match is None or (text[at - 4 : at].lower() == "pass" and not _whole(text, at, 4)):
+    if match is None or any(
+        text[at - len(name) : at].lower() == name and not _whole(text, at, len(name)) for name in ("pass", "pw")
+    ):
         return
     group, value = _value_of(match)
     if _is_password(text, match, group, value):
@@ -91,8 +102,8 @@ def _whole(text: str, at: int, size: int) -> bool:
 
 def _is_password(text: str, match: re.Match[str], group: str, value: str) -> bool:
     end = match.start(group) + len(value)
-    value = value[:_ENOUGH]
-    by = match["by"].strip(" \t")
+    value = value[:_ENOUGH].rstrip("!?") if group == "w" else value
+    by = match["by"].strip(" \t").lower()
     if len(value) < 3 or _NO_VALUE.match(value) or _A_NAME.match(value) or _COUNTED.match(text, end):
         return False
     if group != "w":
@@ -101,13 +112,23 @@ def _is_password(text: str, match: re.Match[str], group: str, value: str) -> boo
         return False
     if not _PLAIN.match(value) or (value.isascii() and value.isalpha() and len(value) >= 8 and jumbled(value)):
         return (
-            by in ("=", ":", ":=", "=>", ">")
+            by in ("=", ":", ":=", "=>", "->", ">")
             or not value.isascii()
             or _odd(value)
             or any(c.isdigit() for c in value)
             or jumbled(value)
         )
-    return by in ("=", ":=", "=>") or (by in (":", ">") and not _SENTENCE.match(text, end))
+    if "\n" in match["gap"]:
+        return False
+    if by in ("is", "was"):
+        return (
+            len(value) > 3
+            and value.isalpha()
+            and value.islower()
+            and _END.match(text, end) is not None
+            and not _SAID.match(value)
+        )
+    return by in ("=", ":=", "=>", "->") or (by in (":", ">") and not _SENTENCE.match(text, end))
 
 
 def _odd(value: str) -> bool:
@@ -124,15 +145,16 @@ def _secret(text: str, at: int) -> Iterator[Spot]:
     ):
         return
     group, value = _value_of(match)
-    if _is_secret(value[:_ENOUGH]):
+    if _is_secret(value[:_ENOUGH], quoted=group != "w"):
         yield match.start(group), match.start(group) + len(value)
 
 
-def _is_secret(value: str) -> bool:
-    """Whether a value is as if drawn at random: a run of eight letters and digits, mixed."""
-    if len(value) < 8 or _NO_VALUE.match(value):
+def _is_secret(value: str, quoted: bool = False) -> bool:
+    """Whether a value is as if drawn at random: a run of eight letters and digits, mixed; six are enough in quotes."""
+    least = 6 if quoted and " " not in value else 8
+    if len(value) < least or _NO_VALUE.match(value):
         return False
-    runs = [run for run in RUN.findall(value) if len(run) >= 8 and not run.isdigit() and (jumbled(run) or not run.isalpha())]
+    runs = [run for run in RUN.findall(value) if len(run) >= least and not run.isdigit() and (jumbled(run) or not run.isalpha())]
     symbols = sum(not c.isalnum() for c in value)
     kinds = sum((any(map(str.islower, value)), any(map(str.isupper, value)), any(map(str.isdigit, value)), _odd(value)))
     return bool(runs) or (kinds >= 3 and len(value) >= 12 and "/" not in value and symbols <= len(value) / 3)

@@ -70,7 +70,7 @@ _PASSPORT = re.compile(r"[A-Z]{0,2}[0-9]{6,9}\Z|[0-9]{2} ?[0-9]{2} ?[0-9]{6}\Z|[
 
 
 def find_national_ids(text: str, lower: str) -> Iterator[Found]:
-    """Find numbers of persons; ``lower`` is the text in small letters. Kinds are ``br_cpf`` and the like."""
+    """Find numbers of persons, of kinds such as ``br_cpf``; ``lower`` is the text in small letters."""
     for match in _SHAPE.finditer(text):
         number = match.lastindex or 1
         for kind in _FORMS[number - 1][1]:

@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from .folding import folded, lowered
 from .national_ids import find_national_ids
@@ -42,15 +43,21 @@ _EMAIL_SPELLED = re.compile(
     r"(?: ?(?:\.|[(\[{<] ?dot ?[)\]}>]) ?[A-Za-z0-9-]{2,63}){1,4}",
     re.ASCII | re.IGNORECASE,
 )
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?:[ .-]?[A-Za-z0-9]){11,30}(?![A-Za-z0-9])")
+_EMAIL_WORDS = re.compile(
+    r"(?<![\w.%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63} at [A-Za-z0-9-]{1,63}(?: dot [A-Za-z0-9-]{2,63}){0,3}"
+    r" dot (?:com|org|net|edu|gov|info|io|co|uk|us|de|fr|it|es|nl|ch|at|eu|ru|in|jp|cn|br|ca|au)(?![\w])",
+    re.ASCII | re.IGNORECASE,
+)
+_EMAIL_QUOTED = re.compile(r"\"[^\"\n@]{1,64}\"@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?:[ .-]{0,3}[A-Za-z0-9]){11,30}(?![A-Za-z0-9])")
 _CARD = re.compile(
-    r"(?<![\w.])(?<![\w][-.])(?:[0-9](?:[ -]?[0-9]){12,18}"
-    r"|[0-9]{4}(?:\.[0-9]{4}){2}\.[0-9]{1,7}|[0-9]{4}\.[0-9]{6}\.[0-9]{4,5})(?![\w])(?![-.][0-9])",
+    r"(?<![\w.])(?<![\w][-.])(?:[0-9](?:[ -]{0,3}[0-9]){12,18}"
+    r"|[0-9]{4}([./])[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}|[0-9]{4}\.[0-9]{6}\.[0-9]{4,5})(?![\w])(?![-.][0-9])",
     re.ASCII,
 )
 #: A card within a longer run of digits.
 _CARD_GROUPS = re.compile(
-    r"(?<![0-9])(?:[0-9]{4}([ .-])[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}|[0-9]{4}[ .-][0-9]{6}[ .-][0-9]{4,5}|[0-9]{13,19})(?![0-9])"
+    r"(?<![0-9])(?:[0-9]{4}([ .-]{1,3})[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}|[0-9]{4}[ .-][0-9]{6}[ .-][0-9]{4,5}|[0-9]{13,19})(?![0-9])"
 )
 _ACCOUNT = re.compile(r"[A-Za-z]{2}[0-9]{2}[ .-]\Z")
 _SSN = re.compile(r"(?<![\w-])([0-9]{3})([- ])([0-9]{2})\2([0-9]{4})(?![\w-])", re.ASCII)
@@ -64,8 +71,6 @@ _IPV4 = re.compile(
 )
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,8}[0-9A-Fa-f]{0,4}(?![\w:])", re.ASCII)
 _SPELLED_AT = re.compile(r"[(\[{<] ?at ?[)\]}>]", re.IGNORECASE)
-#: Digits of the shortest number that is looked for: most texts have fewer, and need no search.
-_FEWEST = 4
 
 
 def find_personal_data(text: str) -> list[Span]:
@@ -73,7 +78,7 @@ def find_personal_data(text: str) -> list[Span]:
 
     E-mail addresses; IBANs (structure of the country, ISO 7064 mod 97-10); payment cards (issuer prefix, length, Luhn);
     US social security numbers (ranges that are issued) and UK national insurance numbers; IPv4 and IPv6 addresses; ids of
-    about 50 countries (:mod:`national_ids`); telephone numbers (:mod:`phones`). Where two overlap the earlier kind of this
+    46 countries (:mod:`national_ids`); telephone numbers (:mod:`phones`). Where two overlap the earlier kind of this
     list wins. Invisible characters are read over; other scripts' digits, spaces and dashes are read as ASCII.
     """
     text = text[:LIMIT]
@@ -91,26 +96,10 @@ def find_personal_data(text: str) -> list[Span]:
 
 def _found(read: str) -> Iterator[tuple[str, int, int]]:
     """Kind, start and end of all that is well-formed, the kinds that win first."""
-    digits = sum(map(read.count, "0123456789"))
-    if "@" in read:
-        yield from _matches("email", _EMAIL, _is_email, read)
-        if not read.isascii():
-            yield from _matches("email", _EMAIL_EAST, _is_email, read)
-    if _SPELLED_AT.search(read):
-        yield from _matches("email", _EMAIL_SPELLED, bool, read)
-    if digits >= _FEWEST:
-        yield from _ibans(read)
-        yield from _cards(read)
-        for kind, pattern, valid in _KINDS:
-            yield from _matches(kind, pattern, valid, read)
-    if digits > 3 and read.count(".") > 2:
-        yield from _matches("ip", _IPV4, _is_ip, read)
-    if digits and read.count(":") > 1:
-        yield from _matches("ip", _IPV6, _is_ip, read)
-    if digits >= _FEWEST:
-        lower = lowered(read)
-        yield from find_national_ids(read, lower)
-        yield from (("phone", start, end) for start, end in find_phones(read, lower))
+    digits, lower = sum(map(read.count, "0123456789")), lowered(read)
+    for _, least, search in _KINDS:
+        if digits >= least:
+            yield from search(read, lower)
 
 
 def _matches(kind: str, pattern: re.Pattern[str], valid: Callable[[str], bool], text: str) -> Iterator[tuple[str, int, int]]:
@@ -119,22 +108,63 @@ def _matches(kind: str, pattern: re.Pattern[str], valid: Callable[[str], bool], 
             yield kind, match.start(), match.end()
 
 
-def _ibans(text: str) -> Iterator[tuple[str, int, int]]:
-    """Of each match the longest part that is valid and ends where a group ends: other groups may follow an account."""
+def _emails(text: str, _: str) -> Iterator[tuple[str, int, int]]:
+    if "@" in text:
+        yield from _matches("email", _EMAIL, _is_email, text)
+        yield from _matches("email", _EMAIL_QUOTED, bool, text)
+        if not text.isascii():
+            yield from _matches("email", _EMAIL_EAST, _is_email, text)
+    if any(sign in text for sign in "([{<") and _SPELLED_AT.search(text):
+        yield from _matches("email", _EMAIL_SPELLED, bool, text)
+    if " dot " in text:
+        yield from _matches("email", _EMAIL_WORDS, bool, text)
+
+
+def _ssns(text: str, _: str) -> Iterator[tuple[str, int, int]]:
+    return _matches("ssn", _SSN, _is_ssn, text)
+
+
+def _ninos(text: str, _: str) -> Iterator[tuple[str, int, int]]:
+    return _matches("nino", _NINO, _is_nino, text)
+
+
+def _ipv4(text: str, _: str) -> Iterator[tuple[str, int, int]]:
+    return _matches("ip", _IPV4, _is_ip, text) if text.count(".") > 2 else iter(())
+
+
+def _ipv6(text: str, _: str) -> Iterator[tuple[str, int, int]]:
+    return _matches("ip", _IPV6, _is_ip, text) if text.count(":") > 1 else iter(())
+
+
+def _phones(text: str, lower: str) -> Iterator[tuple[str, int, int]]:
+    return (("phone", start, end) for start, end in find_phones(text, lower))
+
+
+def _ibans(text: str, _: str) -> Iterator[tuple[str, int, int]]:
+    """Accounts of their country's length: other groups may follow one."""
     at = 0
     while match := _IBAN.search(text, at):
-        at, end = match.start() + 1, match.end()
-        while end - match.start() >= 15:
-            if _is_iban(text[match.start() : end]):
-                yield "iban", match.start(), end
-                at = end
-                break
-            end -= 1
-            while end > match.start() and text[end].isalnum():
-                end -= 1
+        at = match.start() + 1
+        places = [i for i in range(match.start(), match.end()) if text[i] not in " .-"]
+        length = _account_length(text[match.start() : match.start() + 2].upper())
+        if not 0 < length <= len(places):
+            continue
+        end = places[length - 1] + 1
+        if not (text[end : end + 1].isascii() and text[end : end + 1].isalnum()) and _is_iban(text[match.start() : end]):
+            yield "iban", match.start(), end
+            at = end
 
 
-def _cards(text: str) -> Iterator[tuple[str, int, int]]:
+@cache
+def _account_length(country: str) -> int:
+    """Characters of an IBAN of a country; 0 where it has none."""
+    from stdnum import numdb
+
+    structure = numdb.get("iban").info(country)[0][1].get("bban", "")
+    return 4 + sum(map(int, re.findall("[0-9]+", structure))) if structure else 0
+
+
+def _cards(text: str, _: str) -> Iterator[tuple[str, int, int]]:
     """Numbers of cards, and such as have other groups before or after them."""
     for match in _CARD.finditer(text):
         if _is_card(match.group()):
@@ -174,7 +204,7 @@ def _is_email(text: str) -> bool:
 def _is_iban(text: str) -> bool:
     """ISO 7064 mod 97-10, and then the structure of the country, which takes the library longer."""
     compact = re.sub("[ .-]", "", text)
-    if len(compact) > 34 or int("".join(str(int(c, 36)) for c in compact[4:] + compact[:4])) % 97 != 1:
+    if int("".join(str(int(c, 36)) for c in compact[4:] + compact[:4])) % 97 != 1:
         return False
     from stdnum import iban
 
@@ -186,7 +216,7 @@ def _is_iban(text: str) -> bool:
 
 def _is_card(text: str) -> bool:
     number = _digits(text)
-    listed = max(map(len, re.split("[ .-]", text))) == 2  # numbers of two digits, one after the other
+    listed = max(map(len, re.split("[ ./-]+", text))) == 2  # numbers of two digits, one after the other
     if listed or len(set(number)) == 1 or len(number) < 13 or not _issued(number):
         return False
     doubled = (int(d) * (2 if place % 2 else 1) for place, d in enumerate(reversed(number)))
@@ -229,7 +259,15 @@ def _is_ip(text: str) -> bool:
     return not (address.is_unspecified or address.is_loopback)
 
 
-_KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
-    ("ssn", _SSN, _is_ssn),
-    ("nino", _NINO, _is_nino),
+#: Names, digits that a text must have, and searches of the text and the text in small letters; the first to find something wins.
+_KINDS: tuple[tuple[str, int, Callable[[str, str], Iterator[tuple[str, int, int]]]], ...] = (
+    ("email", 0, _emails),
+    ("iban", 8, _ibans),
+    ("card", 13, _cards),
+    ("ssn", 9, _ssns),
+    ("nino", 6, _ninos),
+    ("IPv4", 4, _ipv4),
+    ("IPv6", 1, _ipv6),
+    ("national id", 4, find_national_ids),
+    ("phone", 8, _phones),
 )

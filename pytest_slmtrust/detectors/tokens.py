@@ -52,7 +52,9 @@ _PUBLISHED = re.compile(
 
 def promising(word: str) -> bool:
     """Whether a word has a run that may be part of a token; most long words of a language have none."""
-    return any(len(run) >= 18 or not run[1:].islower() for run in RUN.findall(word) if len(run) >= 10)
+    if any(len(run) >= 18 or not (run.isalpha() and run[1:].islower()) for run in RUN.findall(word) if len(run) >= 10):
+        return True
+    return len(word) >= 20 and any(map(str.isdigit, word)) and any(map(str.isupper, word))
 
 
 def in_word(text: str, word: re.Match[str]) -> Iterator[Spot]:
@@ -69,7 +71,7 @@ def in_word(text: str, word: re.Match[str]) -> Iterator[Spot]:
 
 def tail(token: str) -> int:
     """Characters at a token's end that belong to the sentence."""
-    return len(token) - len(token.rstrip(".,:/~-"))
+    return len(token) - len(token.rstrip(".,:/~"))
 
 
 def dense(body: str) -> bool:
@@ -92,7 +94,7 @@ def _random(token: str) -> bool:
     if set(kinds) != {"d", "u", "l"} or (len(token) != 40 and token[-1] != "=" and max(map(len, RUN.findall(token))) < 20):
         return False
     turns = sum(a != b for a, b in itertools.pairwise(kinds))
-    least = 0.37 if len(token) == 40 else 0.45  # AWS's secret keys have 40 characters
+    least = 0.33 if len(token) == 40 else 0.45  # AWS's secret keys have 40 characters
     return (
         turns >= least * (len(kinds) - 1)
         and not token.startswith(("AAAAB3NzaC", "AAAAC3NzaC", "AAAAE2Vj"))
