@@ -18,6 +18,7 @@ from pytest_slmtrust.backends.transformers.files import ModelError
 from pytest_slmtrust.backends.transformers.lint import lint_model_folder
 from pytest_slmtrust.backends.transformers.safetensorsheader import safetensors_header
 from pytest_slmtrust.backends.transformers.template import Renderer
+from pytest_slmtrust.backends.untrusted.verdict import inspect_files
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +113,15 @@ def test_an_index_that_points_outside_or_nowhere_is_refused(shard: str, folder: 
 def test_shards_that_are_links_as_in_the_hubs_cache_are_fine(folder: Path) -> None:
     _index(folder, "model-00001-of-00001.safetensors")
     shard = folder / "model-00001-of-00001.safetensors"
-    shard.rename(folder.parent / "blob")
-    shard.symlink_to(folder.parent / "blob")
-    lint_model_folder(folder)
+    snapshot = folder.parent / "models--own--tiny" / "snapshots" / "0123abc"
+    blobs = snapshot.parent.parent / "blobs"
+    blobs.mkdir(parents=True)
+    snapshot.mkdir(parents=True)
+    for number, path in enumerate(list(folder.iterdir())):
+        path.rename(blobs / str(number))
+        (snapshot / path.name).symlink_to(Path("..", "..", "blobs", str(number)))
+    assert (snapshot / shard.name).is_symlink()
+    inspect_files(snapshot).finish()
 
 
 def _header(path: Path, change: Callable[[dict[str, Any]], None]) -> None:

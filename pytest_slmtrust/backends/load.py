@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +17,8 @@ from ..thinking import LIMIT as THOUGHT_TOKENS
 from .transformers.backend import Settings, TransformersBackend
 from .transformers.embedded import ALIAS
 from .transformers.files import ModelError, read_object
-from .transformers.lint import lint_model_folder
 from .transformers.source import Source, check_hub
+from .untrusted.verdict import inspect_files
 
 THINKING = ("auto", "on", "off")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -83,7 +84,7 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
         return FactoryBackend(text, _factory(text), spec.settings())
     try:
         if source.kind == "folder":
-            lint_model_folder(Path(source.text), spec.allow_pickle)
+            inspect_files(Path(source.text), "model", spec.allow_pickle)
         elif source.kind == "hub":
             check_hub(source.text, source.revision)
     except ModelError as error:
@@ -151,7 +152,7 @@ def _source(text: str) -> Source:
 
 
 def _folder(path: Path) -> Source:
-    if not (path / "config.json").is_file():
+    if not os.path.lexists(path / "config.json"):
         if (path / "adapter_config.json").is_file():
             raise SpecError(_adapter(path))
         inside = sorted(path.glob("*.gguf"))

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from ..transformers.files import ModelError, locked, whole_folder
-from ..transformers.lint import LINTED, check_layers, lint_config
+from ..transformers.files import ModelError, locked, read_object, whole_folder
+from ..untrusted.verdict import Kind, inspect_files
 
 RELEASES = "https://github.com/unitaryai/detoxify/releases/download/"
 #: Detoxify's releases, and the model on the hub whose config and tokenizer each was trained with.
@@ -154,9 +154,9 @@ def _write_copy(path: Path, base: Path | None, folder: Path, target: Path) -> No
     plain = _read_plain(path)
     try:
         arch = dict(plain["config"]["arch"]["args"])
-        labels = [str(label) for label in plain["config"]["dataset"]["args"]["classes"]]
-        state = {str(name): tensor for name, tensor in plain["state_dict"].items()}
-        names = (str(arch["model_name"]), str(arch["tokenizer_name"]), str(arch["model_type"]))
+        labels = [_text(label) for label in plain["config"]["dataset"]["args"]["classes"]]
+        state = {_text(name): tensor for name, tensor in plain["state_dict"].items()}
+        names = (_text(arch["model_name"]), _text(arch["tokenizer_name"]), _text(arch["model_type"]))
         classes = int(arch["num_classes"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ScorerError(f"{path}: not a checkpoint of Detoxify: {type(error).__name__} {error}") from None
@@ -174,9 +174,20 @@ def _write_copy(path: Path, base: Path | None, folder: Path, target: Path) -> No
     (folder / "about.json").write_text(json.dumps({"labels": labels, "from": path.name}), encoding="utf-8")
 
 
+def _text(value: Any) -> str:
+    """A text as it is: the words of anything else could be endless."""
+    if not isinstance(value, str):
+        raise TypeError(f"a {type(value).__name__} instead of a text")
+    return value
+
+
 def _read_plain(path: Path) -> Mapping[str, Any]:
     import torch
 
+    try:
+        inspect_files(path, "checkpoint")
+    except ModelError as error:
+        raise ScorerError(str(error)) from None
     try:
         plain = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -192,25 +203,25 @@ def _read_plain(path: Path) -> Mapping[str, Any]:
 def _copy_base(source: Path, into: Path, classes: int) -> None:
     """Config and tokenizer; the config gets the checkpoint's number of classes, which Detoxify leaves out of it."""
     into.mkdir()
+    config = checked_config(source, "base")
     for name in _BASE_FILES:
         if (source / name).is_file():
             (into / name).write_bytes((source / name).read_bytes())
-    config = checked_config(source)
     names = {str(i): f"LABEL_{i}" for i in range(classes)}
     config |= {"id2label": names, "label2id": {label: int(i) for i, label in names.items()}}
     config.pop("num_labels", None)
     (into / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
-def checked_config(folder: Path) -> dict[str, Any]:
-    """A model folder's config, refused where it or the tokenizer's names code or kernels to load (see ``lint``).
+def checked_config(folder: Path, kind: Kind) -> dict[str, Any]:
+    """The config of a folder that a child process found sound (see ``untrusted``), its tokenizer included.
 
     Raises:
-        ScorerError: it does, or is no JSON object.
+        ScorerError: it did not; or the architectures are no names.
     """
     try:
-        config = {name: lint_config(folder / name) for name in LINTED}["config.json"]
-        check_layers(config, folder / "config.json", None)
+        inspect_files(folder, kind).finish()
+        config = read_object(folder / "config.json")
     except (ModelError, OSError) as error:
         raise ScorerError(str(error)) from None
     architectures = config.get("architectures") or []

@@ -24,8 +24,8 @@ from ...detectors.measured import measured
 from ...requests import Backend, BackendError, Classify, Failure, Labels, Request
 from ..transformers.files import CacheError, ModelError, cache_folder
 from ..transformers.fingerprint import digest_folder
-from ..transformers.lint import check_layers
 from ..transformers.weights import held_tensors, weight_files
+from ..untrusted.verdict import inspect_files
 from .detoxify_checkpoint import INSTEAD, RELEASED, FetchError, ScorerError, checked_config, released, safe_copy, stored
 
 __all__ = ["THRESHOLD", "FetchError", "ScorerError", "ToxicityScorer", "available", "load_scorer", "measured", "windows"]
@@ -328,12 +328,11 @@ def _load_detoxify(file: Path, base: Path) -> Score:
 def _classifier(folder: Path, spec: str) -> ToxicityScorer:
     if not (folder / "config.json").is_file():
         raise ScorerError(f"{spec}: no config.json in {folder}; expected a folder that save_pretrained wrote")
-    config = checked_config(folder)
+    config = checked_config(folder, "classifier")
     architecture = next(iter(config.get("architectures") or []), "")
     if not str(architecture).endswith("ForSequenceClassification"):
         raise ScorerError(f"{folder / 'config.json'}: {architecture or 'no architecture'}; expected a …ForSequenceClassification")
     try:
-        check_layers(config, folder / "config.json", len(held_tensors(folder, weight_files(folder))))
         files = digest_folder(folder)
     except ModelError as error:
         raise ScorerError(str(error)) from None
@@ -382,17 +381,12 @@ def _load_classifier(folder: Path, labels: Sequence[str], one_of: bool) -> Score
     from ..transformers.whole import check_values, check_whole
 
     settings: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    tokenizer = AutoTokenizer.from_pretrained(folder, **settings)
-    model, loading = AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        use_safetensors=True,
-        attn_implementation="eager",
-        dtype=torch.float32,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,
-        **settings,
-    )
     try:
+        with inspect_files(folder, "classifier").held():
+            tokenizer = AutoTokenizer.from_pretrained(folder, **settings)
+            settings |= {"use_safetensors": True, "attn_implementation": "eager", "dtype": torch.float32}
+            settings |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+            model, loading = AutoModelForSequenceClassification.from_pretrained(folder, **settings)
         check_whole(folder, model, loading, held_tensors(folder, weight_files(folder)), passed_over=POOLER)
         check_values(model)
     except ModelError as error:

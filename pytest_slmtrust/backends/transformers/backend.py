@@ -6,15 +6,17 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...requests import BackendError, Counters, Failure, Generate, Loglikelihood, Request
 from ...thinking import LIMIT as THOUGHT_TOKENS
+from ..untrusted.verdict import inspect_files
 from .files import ModelError, Progress
 from .fingerprint import digest_folder, fingerprint_of, installed
 from .identity import describe_loaded, describe_place, digest_loaded, light_device
-from .lint import lint_model_folder
 from .memory import widest
 from .runtime import energy, joules
 from .source import Place, Source, locate, own_template
@@ -159,7 +161,7 @@ class TransformersBackend:
         if self._place is None:
             assert self.source is not None
             place = locate(self.source, self.settings.allow_pickle, self.progress, self.settings.allow_unused)
-            lint_model_folder(place.folder, self.settings.allow_pickle)
+            inspect_files(place.folder, "model", self.settings.allow_pickle)
             self._place = place
         return self._place
 
@@ -186,13 +188,17 @@ class TransformersBackend:
             started = time.perf_counter()
             folder = None if self.pair is not None else self._located().folder
             mode = self._template_mode()
-            with _quietly():
+            with _quietly(), self._held(folder):
                 from .engine import start
 
                 self._engine = start(folder, self.pair, self.settings, mode, width)
             self._unused = self._engine.unused
             self.counters.load_seconds += time.perf_counter() - started
         return self._engine
+
+    def _held(self, folder: Path | None) -> AbstractContextManager[None]:
+        """Inside, the files of a folder are those that were inspected; a model in memory has none."""
+        return inspect_files(folder, "model", self.settings.allow_pickle).held() if folder is not None else nullcontext()
 
 
 def _or_stop(step: Callable[[], T]) -> T:

@@ -19,6 +19,7 @@ from .reply import Thinking, thinking_of
 from .runtime import choose_threads, give_back, peak_bytes
 from .score import score
 from .template import PLAIN_STOP, Form, Renderer, plain_form
+from .tokens import Unreadable
 from .trie import Item
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Engine:
         for index, request in enumerate(requests):
             text = texts.get(index)
             if isinstance(text, str):
-                made = self._ask(index, request, text)
+                made = self._asked(index, request, text)
                 if isinstance(made, Failure):
                     refused.append((index, made))
                 elif isinstance(made, Item):
@@ -104,6 +105,12 @@ class Engine:
             else reply.text if asked else reply.text + self.thinking.skip(reply.text)
             for (i, _, asked), reply in zip(chats, replies, strict=True)
         }  # fmt: skip
+
+    def _asked(self, index: int, request: Request[Any], text: str) -> Row | Item | Failure:
+        try:
+            return self._ask(index, request, text)
+        except Unreadable as error:
+            return Failure(str(error))
 
     def _ask(self, index: int, request: Request[Any], text: str) -> Row | Item | Failure:
         if isinstance(request, Generate):

@@ -22,7 +22,7 @@ from .model import Loaded, Sharing
 from .reply import Reply
 from .runtime import give_back, out_of_memory
 from .state import Cached, Recomputed, State, Stem
-from .tokens import cut_at_stop
+from .tokens import Unreadable, cut_at_stop
 
 #: Tokens at the end of a reply that are searched for stop texts, beyond one for each character of the longest.
 SLACK = 4
@@ -145,7 +145,10 @@ def _advance(loaded: Loaded, state: State, active: Sequence[Row], counters: Coun
         if not sound[place]:
             done.append((row.index, Failure("the model's logits are not finite (NaN or infinite) for this prompt")))
             continue
-        answer = _extend(loaded, row, tokens[place])
+        try:
+            answer: Completion | Failure | None = _extend(loaded, row, tokens[place])
+        except Unreadable as error:
+            answer = Failure(str(error))
         if answer is None:
             kept.append(place)
         else:

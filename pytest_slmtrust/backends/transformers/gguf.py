@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..untrusted.panics import panics_are_errors
+from ..untrusted.verdict import inspect_files
 from .conversion import Conversion, kept
 from .files import ModelError, Progress, cache_folder, silent, write_text
 from .fingerprint import sha256_of
@@ -48,11 +50,12 @@ def convert(gguf_file: Path, folder: Path, progress: Progress | None = None, all
         ModelError: not a GGUF file, of an architecture that transformers cannot read, or not whole.
     """
     say = progress or silent
+    inspect_files(gguf_file, "gguf")
     tensors = check_header(gguf_file)
     from .runtime import quiet
 
     # its progress bar goes to stderr, whatever the settings are
-    with quiet(), contextlib.redirect_stderr(io.StringIO()), _alone(gguf_file) as lone:
+    with quiet(), contextlib.redirect_stderr(io.StringIO()), panics_are_errors(str(gguf_file)), _alone(gguf_file) as lone:
         try:
             say(f"reading {gguf_file.name}")
             metadata, words = read_metadata(lone)

@@ -6,14 +6,18 @@ that point outside their folder, models that are not causal decoders. Imports no
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import ModelError, read_object
+from .files import CONFIG_FILES, TEMPLATE_BYTES, ModelError, read_files, read_object, read_text
+from .sizes import check_against_weights, check_counts, check_layers, check_sizes
 from .weights import held_tensors, weight_files
 
 LINTED = ("config.json", "generation_config.json", "tokenizer_config.json")
+#: Other JSON files of a tokenizer; the large ones are the business of a trial (see ``untrusted.tokenizer``).
+OTHER_CONFIGS = ("added_tokens.json", "chat_template.json", "special_tokens_map.json")
 RUNS_CODE = ("auto_map", "trust_remote_code", "custom_pipelines", "custom_generate")
 #: Quantised weights whose loaders read plain numbers; others build objects that the config names.
 QUANTISED = ("awq", "bitsandbytes", "compressed-tensors", "fp8", "gptq")
@@ -21,11 +25,7 @@ QUANTISED = ("awq", "bitsandbytes", "compressed-tensors", "fp8", "gptq")
 OTHER_FILES = (
     "configuration_files", "fast_tokenizer_files", "merges_file", "tokenizer_file", "transformers_weights", "vocab_file",
 )  # fmt: skip
-#: Keys of how many layers are built; where the number of tensors is unknown, the most that are believed.
-LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
-MAX_LAYERS = 1000
 CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
-MAX_TEMPLATE = 256 * 1024
 DEPTH = 32
 
 
@@ -35,17 +35,45 @@ def lint_model_folder(folder: Path, allow_pickle: bool = False) -> None:
     Raises:
         ModelError: one line that names the file, the key and what to do.
     """
-    if not (folder / "config.json").is_file():
+    config = lint_files(folder)
+    check_architecture(config, folder / "config.json")
+    lint_weights(folder, config, allow_pickle)
+
+
+def lint_files(folder: Path) -> dict[str, Any]:
+    """The config of a model folder all of whose small files are sound: kinds, sizes, keys, and numbers of the configs.
+
+    Raises:
+        ModelError: one line that names the file, the key and what to do.
+    """
+    if not os.path.lexists(folder / "config.json"):
         raise ModelError(f"{folder}: no config.json; expected a folder written by save_pretrained")
+    files = read_files(folder)
     if (folder / "adapter_config.json").is_file():
         raise ModelError(f"{folder / 'adapter_config.json'}: an adapter, not a whole model; merge it into its base and save that")
-    config = {name: lint_config(folder / name) for name in LINTED}["config.json"]
-    check_architecture(config, folder / "config.json")
-    template = folder / "chat_template.jinja"
-    if template.is_file() and template.stat().st_size > MAX_TEMPLATE:
-        raise ModelError(f"{template}: {template.stat().st_size} bytes; a chat template has at most {MAX_TEMPLATE}")
-    held = held_tensors(folder, weight_files(folder, allow_pickle))
-    check_layers(config, folder / "config.json", len(held) or None)
+    configs = {name: lint_config(folder / name) for name in LINTED}
+    for name in CONFIG_FILES:
+        check_sizes(_entries(configs[name], folder / name), folder / name)
+    for name in OTHER_CONFIGS:
+        lint_tree(read_object(folder / name), folder / name)
+    for path in files:
+        if path.suffix == ".jinja":
+            read_text(path)
+    return configs["config.json"]
+
+
+def lint_weights(folder: Path, config: Mapping[str, Any], allow_pickle: bool = False) -> None:
+    """Check the headers of the weights, and the config against them.
+
+    Raises:
+        ModelError: damaged or missing weights, or a config that builds more than they fill.
+    """
+    path = folder / "config.json"
+    weights = weight_files(folder, allow_pickle)
+    held = held_tensors(folder, weights)
+    check_layers(_entries(config, path), path, len(held) or None)
+    if held:  # pickles, which were allowed by name, are not opened here
+        check_against_weights(config, path, sum(file.stat().st_size for file in weights))
 
 
 def lint_config(path: Path) -> dict[str, Any]:
@@ -54,23 +82,21 @@ def lint_config(path: Path) -> dict[str, Any]:
     Raises:
         ModelError: one line that names the file, the key and what to do.
     """
-    data = read_object(path)
+    data = lint_tree(read_object(path), path)
     for key, value in _entries(data, path):
         _check_entry(path, key, value)
     return data
 
 
-def check_layers(config: Mapping[str, Any], path: Path, tensors: int | None) -> None:
-    """Refuse a config that builds more layers than there are ``tensors`` (None: unknown) to fill them.
+def lint_tree(data: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The same JSON object, unless it is nested too deep or has too many entries in one place.
 
     Raises:
-        ModelError: it names the key and both numbers.
+        ModelError: it names the key.
     """
-    most = MAX_LAYERS if tensors is None else tensors
-    for dotted, value in _entries(config, path):
-        if dotted.rsplit(".", 1)[-1] in LAYERS and isinstance(value, (int, float)) and value > most:
-            limit = f"at most {most} are taken" if tensors is None else f"the weights are {tensors} tensors"
-            raise ModelError(f"{path}: key {dotted!r} asks for {str(value)[:20]} layers; {limit}")
+    check_counts([("", data)], path)
+    check_counts(_entries(data, path), path)
+    return data
 
 
 def _entries(data: Any, path: Path, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -103,8 +129,8 @@ def _check_entry(path: Path, dotted: str, value: Any) -> None:
         if method not in QUANTISED:
             known = ", ".join(QUANTISED)
             raise ModelError(f"{path}: quantisation method {method[:40]!r} may build objects that the file names; known: {known}")
-    if key == "chat_template" and len(str(value)) > MAX_TEMPLATE:
-        raise ModelError(f"{path}: the chat template has {len(str(value))} characters; at most {MAX_TEMPLATE}")
+    if key == "chat_template" and len(str(value)) > TEMPLATE_BYTES:
+        raise ModelError(f"{path}: the chat template has {len(str(value))} characters; at most {TEMPLATE_BYTES}")
 
 
 def check_architecture(config: Mapping[str, Any], path: Path) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import ModelError
+from .files import ModelError, unique
 
+#: The most bytes of a header: room for 100,000 tensors.
+HEADER = 16 * 2**20
 #: The most dimensions of a tensor.
 DIMENSIONS = 16
 
@@ -23,10 +25,11 @@ def safetensors_header(path: Path) -> dict[str, Any]:
     size = path.stat().st_size
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
-        if not 2 <= length <= min(size - 8, 100 * 2**20):
-            raise ModelError(f"{path}: not a safetensors file (header of {length} bytes in a file of {size})")
+        if not 2 <= length <= min(size - 8, HEADER):
+            held = f"a header of {length} bytes in a file of {size}; at most {HEADER} are taken"
+            raise ModelError(f"{path}: not a safetensors file ({held})")
         try:
-            header = json.loads(stream.read(length))
+            header = json.loads(stream.read(length), object_pairs_hook=unique)
             tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
             spans = sorted(_span(entry) for entry in tensors.values())
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ..untrusted.panics import panics_are_errors
+from .files import ModelError
+
 #: Prompt tokens decoded before a reply, so that a word-initial space survives SentencePiece.
 TAIL = 4
+#: Letters of a reply at most: these, and so many for each token. The longest tokens known are runs of 128 spaces.
+SPARE_LETTERS, TOKEN_LETTERS = 1024, 128
+
+
+class Unreadable(ValueError):
+    """A text that the tokenizer cannot turn into tokens, or tokens that it cannot turn into a text: one line that says why."""
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Inside, a panic of the tokenizer's library becomes :class:`Unreadable`."""
+    try:
+        with panics_are_errors(f"this {what}"):
+            yield
+    except ModelError as error:
+        raise Unreadable(str(error)) from None
+
+
+def _bounded(text: str, tokens: int) -> str:
+    most = SPARE_LETTERS + TOKEN_LETTERS * tokens
+    if len(text) > most:
+        raise Unreadable(f"the reply has {len(text)} letters in {tokens} tokens; at most {most} are taken")
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +52,8 @@ class Codec:
 
     def plain(self, text: str) -> list[int]:
         """Ids of the text alone. Special tokens written out in it, as templates do, become their ids."""
-        return list(self.tokenizer.encode(text, add_special_tokens=False, verbose=False))
+        with _readable("text"):
+            return list(self.tokenizer.encode(text, add_special_tokens=False, verbose=False))
 
     def prompt(self, text: str, rendered: bool) -> list[int]:
         """Ids of a prompt; a ``rendered`` chat brings its own BOS. An empty one is the start token alone."""
@@ -49,17 +77,23 @@ class Codec:
         return whole, min(common, len(whole) - 1)
 
     def text(self, prompt: Sequence[int], reply: Sequence[int]) -> str:
-        """The reply as text, without special tokens."""
+        """The reply as text, without special tokens.
+
+        Raises:
+            Unreadable: the tokenizer breaks, or writes more than any honest one.
+        """
         before = list(prompt[-TAIL:])
         head, whole = self._decode(before), self._decode([*before, *reply])
-        return whole[len(head) :] if head and whole.startswith(head) else self._decode(reply)
+        text = whole[len(head) :] if head and whole.startswith(head) else self._decode(reply)
+        return _bounded(text, len(reply))
 
     def raw(self, reply: Sequence[int]) -> str:
         """The same with special tokens: some of them are the marks of thoughts."""
-        return str(self.tokenizer.decode(list(reply), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        return _bounded(self._decode(reply, skip=False), len(reply))
 
-    def _decode(self, ids: Sequence[int]) -> str:
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+    def _decode(self, ids: Sequence[int], skip: bool = True) -> str:
+        with _readable("reply"):
+            return str(self.tokenizer.decode(list(ids), skip_special_tokens=skip, clean_up_tokenization_spaces=False))
 
 
 def make_codec(tokenizer: Any, eos: Sequence[int]) -> Codec:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import selectors
 import subprocess
@@ -26,7 +27,7 @@ _KEPT = ("PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "TMPDIR
 _SET = {
     # without torch transformers is imported in a second
     "USE_TORCH": "0", "USE_TF": "0", "USE_FLAX": "0", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "critical",
-    # the address space is bounded: no arenas or stacks for threads that a short run does not need
+    # the address space is bounded: no arenas or stacks for threads that a short run has no use for
     "MALLOC_ARENA_MAX": "1", "RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }  # fmt: skip
@@ -34,8 +35,8 @@ _SET = {
 _FINDS_US = f"import sys; sys.path.append({str(Path(__file__).parents[3])!r})\n"
 
 
-def limit(memory: int = MEMORY, cpu: int | None = None) -> None:
-    """Bound this process: ``memory`` bytes beyond what it holds now, ``cpu`` seconds beyond those used, no core, no file.
+def limit(memory: int = MEMORY) -> None:
+    """Bound this process: ``memory`` bytes beyond what it holds now, no core, no byte written to a file.
 
     A system that knows no such limit leaves it out; the parent still ends a child that is late.
     """
@@ -44,9 +45,16 @@ def limit(memory: int = MEMORY, cpu: int | None = None) -> None:
     _bound(resource.RLIMIT_AS, _address_space() + memory)
     _bound(resource.RLIMIT_CORE, 0)
     _bound(resource.RLIMIT_FSIZE, 0)
-    if cpu is not None:
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        _bound(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + cpu)
+
+
+def limit_time(seconds: float) -> None:
+    """End this process after so many seconds of processor time from now on; a later call replaces the limit."""
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    most = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime + seconds), most))
 
 
 def _bound(which: int, value: int) -> None:
@@ -69,9 +77,13 @@ def _address_space() -> int:
 
 @dataclass(slots=True)
 class Child:
-    """One Python process that runs ``code``; it starts at the first question and lives until :meth:`close`."""
+    """One Python process that runs ``code``; it starts at the first question and lives until :meth:`close`.
+
+    ``status``: how it ended by itself (a negative number is a signal); None if it did not.
+    """
 
     code: str
+    status: int | None = None
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -88,23 +100,26 @@ class Child:
         """
         try:
             return _converse(self._process or self._start(), json.dumps(question).encode() + b"\n", seconds)
+        except (OSError, EOFError):  # its end is near, and its status tells why
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.status = self._process.wait(1.0) if self._process else None
+            self.close()
+            raise
         except BaseException:
             self.close()
             raise
 
-    def close(self) -> int | None:
-        """End the process and return its status, None if there is no process."""
+    def close(self) -> None:
+        """End the process, if there is one."""
         process, self._process = self._process, None
         if process is None:
-            return None
-        ended = process.poll()
+            return
         process.kill()
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
-        return ended
 
     def __del__(self) -> None:
         self.close()
