@@ -72,7 +72,7 @@ def _check_words(path: Path, words: Any) -> None:
 
 
 def _try_fast(path: Path) -> None:
-    from tokenizers import Tokenizer  # type: ignore[import-untyped]
+    from tokenizers import Tokenizer
 
     tokenizer = _guarded(path, "cannot be loaded", lambda: Tokenizer.from_buffer(_few_added(path)))
     parts = {name: _state(getattr(tokenizer, name)) for name in ("normalizer", "pre_tokenizer", "decoder")}
