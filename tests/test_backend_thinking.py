@@ -256,6 +256,15 @@ def test_a_template_that_loses_a_text_gives_no_answer(template: str, role: str, 
     assert not answered or all(message.content.strip() in reply.text for message in asked)
 
 
+def test_templates_may_take_thoughts_out_of_earlier_turns() -> None:
+    split = "{{ m.content.split('</think>')[-1].lstrip() if m.role == 'assistant' else m.content }}"
+    renderer = InProcess("{% for m in messages %}<|{{ m.role }}|>" + split + "{% endfor %}<|assistant|>")
+    [whole] = renderer.render([turns("One.", "<think>\nhm\n</think>\n\nTwo.", "Three.")])
+    assert whole.text == "<|user|>One.<|assistant|>Two.<|user|>Three.<|assistant|>"
+    [cut] = InProcess(renderer.template.replace("[-1]", "[0]")).render([turns("One.", "<think>hm</think>Two.", "Three.")])
+    assert "the assistant says in message 2" in cut.error
+
+
 @pytest.mark.parametrize("template", ["<|user|>hello", EACH.format("m.content|lower"), EACH.format("m.content[:4]")])
 def test_a_template_that_loses_every_text_is_refused(template: str) -> None:
     with pytest.raises(ModelError, match="what the user says"):
