@@ -263,6 +263,18 @@ def test_a_refused_run_leaves_no_report_of_the_one_before(project: Make) -> None
     assert sorted(path.name for path in report(made).parent.iterdir()) == ["audit.html", "audit.json"]
 
 
+def test_an_option_that_pytest_does_not_know_leaves_no_report_of_the_run_before(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    with (made.path / "conftest.py").open("a") as file:
+        file.write("\ndef pytest_addoption(parser): parser.addoption('--own', action='store_true')\n")
+    old_report(made)
+    assert made.runpytest("--own", "--slm-profil=audit").ret == 4  # no model: no audit was asked for
+    assert report(made).exists()
+    assert made.runpytest(*CUSTOM, "--own", "--slm-profil=audit").ret == 4
+    assert [path.name for path in report(made).parent.iterdir()] == ["audit.previous.json"]
+    assert made.runpytest(*CUSTOM, "--own").ret == 0
+
+
 def test_a_look_changes_no_report(project: Make) -> None:
     made = project(n=N, extra=TEN)
     old_report(made)

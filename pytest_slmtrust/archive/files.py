@@ -27,16 +27,19 @@ def write_text(path: Path, text: str) -> None:
 
 
 def begin_reports(audit: Audit, folder: Path) -> None:
-    """Put an INCOMPLETE audit where the report of a run will be.
+    """Put an INCOMPLETE audit where the report of a run will be."""
+    set_aside(folder)
+    write_reports(audit, folder)
 
-    The page of an earlier run goes first, whatever else fails: it must not be taken for this run's. Its data are kept as
-    ``audit.previous.json`` until this run is complete.
+
+def set_aside(folder: Path) -> None:
+    """Take away the report of an earlier run, whatever else fails: it must not be taken for this run's.
+
+    Its data are kept as ``audit.previous.json`` until a run is complete.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / PAGE).unlink(missing_ok=True)
     if (folder / DATA).exists():
         os.replace(folder / DATA, folder / PREVIOUS) if _complete(folder / DATA) else (folder / DATA).unlink()
-    write_reports(audit, folder)
 
 
 def write_reports(audit: Audit, folder: Path) -> None:

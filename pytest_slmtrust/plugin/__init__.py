@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +28,18 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Take away the report of an earlier run where pytest will refuse the command line: no later hook is called then."""
+    known, unknown = parser.parse_known_and_unknown_args(args)
+    report = getattr(known, "slm_option_report", None) or early_config.getini("slm_report")
+    if (known.slm_option_ or early_config.getini("slm")) and report and any(word.startswith("-") for word in unknown):
+        from ..archive.files import set_aside
+
+        with suppress(OSError):
+            set_aside(early_config.invocation_params.dir / report)
 
 
 @pytest.hookimpl(tryfirst=True)
