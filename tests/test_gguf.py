@@ -355,6 +355,27 @@ def test_llama_3s_rotary_factors_are_carried_over(factor: float) -> None:
     assert in_five == {"rope_theta": 5e5, "rope_type": "llama3", "factor": factor, **LLAMA3}
 
 
+def test_rotary_factors_in_a_file_are_those_of_its_conversion(words: dict[str, Any], tmp_path: Path) -> None:
+    factors = np.array([llama3_factor(10000.0 ** (-2 * i / 8), 8.0) for i in range(4)], np.float32)
+    said = {"llama.rope.dimension_count": 8}
+    path = make(tmp_path / "x.gguf", words, lambda t: t.update({ROPE_FREQS: factors}), more=said)
+    config = json.loads((gguf.converted(path).folder / "config.json").read_text())
+    assert (config.get("rope_scaling") or config["rope_parameters"])["factor"] == 8.0
+    odd = make(tmp_path / "y.gguf", words, lambda t: t.update({ROPE_FREQS: factors + 1}), more=said)
+    assert ROPE_FREQS in _message(odd)
+
+
+def test_a_config_of_transformers_5_is_read_alike_by_4() -> None:
+    plain = _mended({"rope_theta": None, "rope_parameters": {"rope_theta": 77.0, "rope_type": "default"}})
+    assert plain["rope_theta"] == 77.0
+    assert "rope_scaling" not in plain
+    two = {"full_attention": {"rope_theta": 1e6, "rope_type": "default"}, "sliding_attention": {"rope_theta": 1e4}}
+    said = {"rope.scaling.type": "linear", "rope.scaling.factor": 8.0}
+    mixed = _mended({"rope_parameters": two}, family="gemma3", **said)
+    assert (mixed["rope_theta"], mixed["rope_local_base_freq"]) == (1e6, 1e4)
+    assert mixed["rope_scaling"] == {"rope_type": "linear", "factor": 8.0}
+
+
 def test_fields_that_change_numbers_are_carried_over_or_refused() -> None:
     assert _mended(**{"rope.scaling.type": "linear", "rope.scaling.factor": 4.0})["rope_scaling"]["factor"] == 4.0
     assert _mended(**{"rope.scaling.type": "none", "logit_scale": 1.0}) == {"rope_theta": 5e5}

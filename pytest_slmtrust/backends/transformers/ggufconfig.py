@@ -52,7 +52,7 @@ def mend_config(config: dict[str, Any], metadata: Mapping[str, Any], factors: Se
         made |= {name: value for name, value in caps.items() if value is not None}
     _carry_rotation(made, family, said)
     scaling = _scaling(family, said) or _llama3(factors, _theta(made), said("rope.dimension_count"))
-    return _with_scaling(made, scaling) if scaling else made
+    return _for_both(_with_scaling(made, scaling) if scaling else made)
 
 
 def sizes_left_out(metadata: Mapping[str, Any]) -> dict[str, int]:
@@ -100,8 +100,8 @@ def _llama3(factors: Sequence[float] | None, theta: float, turned: int | None) -
     """Llama 3's scaling, if the factors are those that it makes."""
     if factors is None or all(abs(f - 1) < NEAR for f in factors):
         return None
-    factor = round(max(factors), 4)
     width = turned or 2 * len(factors)
+    factor = _stretch(theta ** (2 / width - 1), factors[-1])
     if len(factors) * 2 != width or any(
         abs(f - llama3_factor(theta ** (-2 * i / width), factor)) > NEAR * f for i, f in enumerate(factors)
     ):
@@ -109,16 +109,24 @@ def _llama3(factors: Sequence[float] | None, theta: float, turned: int | None) -
     return {"rope_type": "llama3", "factor": factor, **LLAMA3}
 
 
+def _stretch(frequency: float, divisor: float) -> float:
+    """The factor with which Llama 3's scaling divides a frequency, the lowest one, by ``divisor``; 1 where there is none."""
+    smooth = _smooth(frequency)
+    rest = 1 / divisor - smooth if divisor > 0 else 0.0
+    return round((1 - smooth) / rest, 3) if rest > 0 and smooth < 1 else 1.0
+
+
 def llama3_factor(frequency: float, factor: float) -> float:
     """By what Llama 3's scaling divides a rotary frequency (radians a token): long waves are stretched."""
+    smooth = _smooth(frequency)
+    return 1 / ((1 - smooth) / factor + smooth)
+
+
+def _smooth(frequency: float) -> float:
+    """1 for waves that fit into a quarter of the first context, 0 for those that are longer than it."""
     low, high, before = LLAMA3["low_freq_factor"], LLAMA3["high_freq_factor"], LLAMA3["original_max_position_embeddings"]
     wave = 2 * math.pi / frequency
-    if wave < before / high:
-        return 1.0
-    if wave > before / low:
-        return factor
-    smooth = (before / wave - low) / (high - low)
-    return 1 / ((1 - smooth) / factor + smooth)
+    return min(1.0, max(0.0, (before / wave - low) / (high - low)))
 
 
 def _with_scaling(config: dict[str, Any], scaling: dict[str, Any]) -> dict[str, Any]:
@@ -129,3 +137,20 @@ def _with_scaling(config: dict[str, Any], scaling: dict[str, Any]) -> dict[str, 
     if isinstance(held.get("full_attention"), dict):  # layers of two kinds: only those that see everything are scaled
         return {**config, "rope_parameters": {**held, "full_attention": {**held["full_attention"], **scaling}}}
     return {**config, "rope_parameters": {**held, **scaling}}
+
+
+def _for_both(config: dict[str, Any]) -> dict[str, Any]:
+    """The config with its rotary numbers where transformers 4 looks for them too: the cache folder outlives an installation."""
+    held = config.get("rope_parameters")
+    if not isinstance(held, dict):
+        return config
+    whole = held["full_attention"] if isinstance(held.get("full_attention"), dict) else held
+    near = held.get("sliding_attention")
+    out = {**config, "rope_theta": whole["rope_theta"]} if "rope_theta" in whole else dict(config)
+    if isinstance(near, dict) and "rope_theta" in near:
+        out["rope_local_base_freq"] = near["rope_theta"]
+    if whole.get("rope_type") not in (None, "default"):
+        out["rope_scaling"] = {
+            name: value for name, value in whole.items() if name not in ("rope_theta", "partial_rotary_factor")
+        }
+    return out
