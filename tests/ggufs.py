@@ -89,6 +89,10 @@ def write(
     for name, value in (more or {}).items():
         kinds = {bool: out.add_bool, int: out.add_uint32, float: out.add_float32, str: out.add_string}
         kinds[type(value)](name, value)
+    return _finished(path, out, tensors)
+
+
+def _finished(path: Path, out: Any, tensors: Mapping[str, Array]) -> Path:
     for name, tensor in tensors.items():
         out.add_tensor(name, tensor)
     out.write_header_to_file()
@@ -137,10 +141,4 @@ def of_model(path: Path, family: str, made: Any, said: Mapping[str, Any], raw: A
     for add in (out.add_bos_token_id, out.add_pad_token_id):
         add(0)
     out.add_eos_token_id(1)
-    for name, tensor in tensors.items():
-        out.add_tensor(name, tensor)
-    out.write_header_to_file()
-    out.write_kv_data_to_file()
-    out.write_tensors_to_file()
-    out.close()
-    return path
+    return _finished(path, out, tensors)
