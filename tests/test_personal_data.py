@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 
 import pytest
 from sensitive import Sample, hidden, personal_data
 
-from pytest_slmtrust.detectors import find_personal_data
+from pytest_slmtrust.detectors import find_credentials, find_personal_data, national_ids
 from pytest_slmtrust.redaction import Mask
 
 POSITIVES, LOOK_ALIKES = list(personal_data("positives")), list(personal_data("look_alikes"))
@@ -110,3 +111,48 @@ def test_time_is_linear_on_pumped_texts(pump: str) -> None:
         return time.process_time() - start
 
     assert seconds(19_999) < 8 * max(seconds(5_000), 0.05)
+
+
+KINDS = sorted(
+    {kind for _, kinds in national_ids._FORMS for kind in kinds} | {k for ks in national_ids._CALLED.values() for k in ks}
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_text_makes_the_check_of_a_number_break(kind: str) -> None:
+    """python-stdnum's own check of Chinese numbers raises KeyError for counties that it does not know."""
+    assert kind == "passport" or national_ids._module(kind).is_valid
+    source = random.Random(kind)
+    for _ in range(200):
+        signs = source.choice(("0123456789", "0123456789ABCXYZ", "0123456789 -./", "0123456789abcdef"))
+        number = "".join(source.choice(signs) for _ in range(source.choice((7, 8, 9, 10, 11, 12, 13, 15, 16, 18))))
+        assert national_ids._valid(kind, number) in (True, False)
+    assert find_personal_data("\u8eab\u4efd\u8bc1 DE89pxERDE12345678, id number 1234567890ERDE5678") == []
+
+
+def test_any_text_can_be_searched() -> None:
+    source = random.Random(20261125)
+    words = (
+        "password=",
+        "phone ",
+        "id number ",
+        "sk-",
+        "ey",
+        "DE89",
+        "+44",
+        "\\u200b",
+        "\\U00110000",
+        "://",
+        "passport ",
+        "call ",
+    )
+    for _ in range(1500):
+        parts = (
+            source.choice(words)
+            if source.random() < 0.2
+            else source.choice("ab9X0-./:@ \n\u200b\ud800\u7528\u0663\u4e09\u0130\xdf")
+            for _ in range(60)
+        )
+        text = "".join(parts)
+        for spot in [*((s.start, s.end) for s in find_personal_data(text)), *find_credentials(text)]:
+            assert 0 <= spot[0] < spot[1] <= len(text)
