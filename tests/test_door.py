@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from runs import run
 
-from pytest_slmtrust import door
+from pytest_slmtrust import Generate, Row, Steps, Verdict, ask, door, probe
 from pytest_slmtrust.cli import main
 from pytest_slmtrust.escaping import block, one_line, said
+from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.redaction import Mask
 
 KEY = "sk-proj-9fK2mQ7xVb4TzR8wLc3YhN6d"
@@ -107,6 +108,10 @@ class Model(FakeBackend):
     name = PAYLOAD[:190]
 
     def run(self, requests):
+        print(PAYLOAD)
+        print(PAYLOAD, end="\\r", file=sys.stderr)
+        warnings.warn(PAYLOAD)
+        logging.getLogger("model").error(PAYLOAD)
         for index, request in enumerate(requests):
             if "break" in request.prompt:
                 try:
@@ -118,6 +123,7 @@ class Model(FakeBackend):
             yield index, Failure(PAYLOAD) if "fail" in request.prompt else Completion(PAYLOAD, 9)
 
     def describe(self):
+        print(PAYLOAD)
         return {{"name": PAYLOAD, "fingerprint": "x" + PAYLOAD, PAYLOAD: [PAYLOAD, {{"a": PAYLOAD}}], "architecture": PAYLOAD}}
 
 def model():
@@ -210,7 +216,11 @@ def reply(slm):
 
 def test_shows(reply, record_property, capsys):
     record_property("reply", reply)
-    logging.getLogger("tests").error(reply)
+    logging.getLogger("tests").error("it said %s", reply)
+    try:
+        raise ValueError(reply)
+    except ValueError:
+        logging.getLogger("tests").exception(reply)
     warnings.warn(reply)
     long = "x" * 300 + " " + reply + " " + "y" * 300
     print(reply)
@@ -245,7 +255,10 @@ def test_teardown(broken):
 def test_refused(slm):
     slm.ask(Generate("fail it"))
 """
-EVERY = ("-vv", "-rA", "--tb=long", "--showlocals", "--durations=3", "--junitxml=junit.xml", "-W", "always")
+EVERY = ("-vv", "-rA", "--tb=long", "--showlocals", "--durations=3", "--junitxml=junit.xml", "-W", "always", "--log-file=run.log",
+         "--log-level=DEBUG", "-o", "log_cli=true")  # fmt: skip
+
+WORKERS = ("-n", "2", "-q", "--slm-strict", "--junitxml=junit.xml")
 
 
 def outputs(folder: Path, *options: str) -> dict[str, str]:
@@ -255,21 +268,38 @@ def outputs(folder: Path, *options: str) -> dict[str, str]:
     (folder / "pytest.ini").write_text("[pytest]\njunit_family = xunit1\n")
     done = run(folder, "--slm=conftest:model", "--slm-packs=none", *options)
     assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-3000:]
-    files = [*folder.glob("*.xml"), *(folder / "slmtrust-report").iterdir()]
+    files = [*folder.glob("*.xml"), *folder.glob("*.log"), *(folder / "slmtrust-report").iterdir()]
     return {"stdout": done.stdout, "stderr": done.stderr, **{f.name: f.read_text(encoding="utf-8") for f in files}}
 
 
 @pytest.mark.parametrize(
-    "options", [EVERY, ("-n", "2", "-q", "--slm-strict", "--junitxml=junit.xml"), ("-v", "--tb=native", "--runxfail")], ids=str
+    "options",
+    [EVERY, ("-n", "2", "-q", "--slm-strict", "--junitxml=junit.xml"), ("-v", "-s", "--tb=native", "--runxfail")],
+    ids=str,
 )
 def test_no_output_of_a_run_holds_a_payload(tmp_path: Path, options: tuple[str, ...]) -> None:
     made = outputs(tmp_path, *options)
     assert {"stdout", "stderr", "audit.json", "audit.html"} <= set(made)
-    found = {name: faults(text, log=name.startswith("std")) for name, text in made.items()}
+    found = {name: faults(text, log=name.startswith("std") or name.endswith(".log")) for name, text in made.items()}
     assert {name: held for name, held in found.items() if held} == {}
     assert "INTERNALERROR" not in made["stdout"]
     assert made["stdout"].count("[credential]") > 10
     assert "metric broke: ValueError: 401 for key [credential]" in made["audit.json"]
+
+
+@pytest.mark.parametrize(("id_", "shown"), [
+    ("##vso[task.complete]z", r"#\#vso[task.complete]z"), ("a\x1b[2J\nb", r"a\x1b[2J\nb"), (f"row of {KEY}", None),
+    (f"https://ada:{PASSWORD}@api.example", None), ("section_start:1:a", r"\section_start:1:a"),
+])  # fmt: skip
+def test_an_id_is_no_command_and_holds_no_key(id_: str, shown: str | None) -> None:
+    @probe(dimension="privacy", rows=[Row({"n": 1}, id=id_)])
+    def asks(n: int) -> Steps[Verdict]:
+        """It asks."""
+        yield from ask(Generate("x"))
+        return Verdict(True)
+
+    [case] = asks.cases(load_policy("full").profile)
+    assert case.id == shown or (shown is None and re.fullmatch("[0-9a-f]{6}", case.id))
 
 
 FATAL = {

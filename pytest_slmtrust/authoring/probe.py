@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from ..audit.dimension import Dimension
 from ..audit.model import Finding, Measure
-from ..escaping import visible
+from ..escaping import one_line
 from ..requests import BESIDE_MODEL, Completion, Request, Steps
 from ..thinking import refused, settled
 from .declarations import Control, Criterion, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
@@ -195,7 +195,7 @@ def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str,
     if "::" in name:  # an address of IPv6 is gone by now
         raise ProbeError(f"{where} has the id {row.id!r}; '::' separates the parts of a node id")
     # an id is printed and sorted everywhere: text, and nothing that a terminal obeys
-    return row, visible(name, one_line=True), _shareable(source) or (source and _digest(source)[:12]), digest
+    return row, one_line(name), _shareable(source) or (source and _digest(source)[:12]), digest
 
 
 def _distinct(probe: Probe, cases: list[Case]) -> list[Case]:

@@ -189,7 +189,8 @@ class Controller:
         if self.record is None:
             return
         if self.ran and not self.failed and not self.config.pluginmanager.hasplugin("dsession"):
-            self.record.collected.add_process(self._process())
+            with door.guarded_streams():
+                self.record.collected.add_process(self._process())
         waivers = list(self.session.waivers.values())
         audit = self.record.assembled(
             self._unfinished(session, exitstatus), self.session.policy.profile, self._notes(),
@@ -237,9 +238,9 @@ class Controller:
             [i.suite for i in gates if i.suite.gate.watchable and not i.suite.missing] if self.settings.flag("early-stop") else []
         )
         try:
-            self.setup.check_scorer(i.suite for i in items)
-            self.setup.check_comparable(self.session)
             with door.guarded_streams():
+                self.setup.check_scorer(i.suite for i in items)
+                self.setup.check_comparable(self.session)
                 self.session.prefetch(cases, watched)
                 self._prefetch_baseline([i.suite for i in gates if i.versus and not i.suite.missing])
         except (BackendError, AuditError) as error:

@@ -6,8 +6,11 @@ cleaned where they are made, and no reporter needs to think of it.
 
 from __future__ import annotations
 
+import copy
+import logging
 import warnings
 from collections.abc import Generator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -18,6 +21,21 @@ from .. import door
 
 #: pytest cuts long values in locals and arguments like this.
 _CUT = "..."
+
+
+class _Formatter(logging.Formatter):
+    """Formats a record as another formatter does, with its message and its traceback as they may leave."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        shown = copy.copy(record)
+        shown.msg, shown.args = door.lines(record.getMessage()), ()
+        if record.exc_info:
+            shown.exc_text = door.lines(self.formatException(record.exc_info))
+        return self.inner.format(shown)
 
 
 def usage_error(text: object) -> pytest.UsageError:
@@ -36,12 +54,27 @@ class Outlet:
     def pytest_make_collect_report(self) -> Generator[None, Any, Any]:
         return clean_report((yield))
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """With ``-s`` nothing is captured, and what a test prints goes straight to the terminal."""
+        with door.guarded_streams() if item.config.getoption("capture", "") == "no" else nullcontext():
+            return (yield)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         said = str(warning_message.message)
         shown = door.lines(said)
         if shown != said:
             warning_message.message = warning_message.category(shown) if _takes_text(warning_message) else Warning(shown)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Clean what ``--log-file`` and ``log_cli`` write; what is logged otherwise is a section of a report."""
+        plugin = session.config.pluginmanager.get_plugin("logging-plugin")
+        for name in ("log_cli_handler", "log_file_handler"):
+            handler = getattr(plugin, name, None)
+            if isinstance(handler, logging.Handler) and handler.formatter is not None:
+                handler.setFormatter(_Formatter(handler.formatter))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self, excrepr: Any) -> None:
