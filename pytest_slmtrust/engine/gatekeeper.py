@@ -46,6 +46,7 @@ _MOST_EDITS = 20_000
 _DEEPEST = 12
 _MOST_ENTRIES = 50_000
 _LONGEST_NUMBER = 10**18
+_EXACT = frozenset({str, int, float, bool, type(None)})
 
 
 class Refused(ValueError):
@@ -74,6 +75,8 @@ def accept(request: Request[Any], answer: Any, thoughts: bool = False) -> Any:
 
 def exact(value: Any) -> Any:
     """The built-in twin of a NumPy scalar; anything else as it is."""
+    if type(value) in _EXACT:
+        return value
     numpy = sys.modules.get("numpy")
     return value.item() if numpy is not None and issubclass(type(value), numpy.generic) else value
 
@@ -82,7 +85,7 @@ def shown(value: Any) -> str:
     """A value in a few words. Of an object that is not built in only the type: its own words are not to be trusted."""
     if type(value) is int and abs(value) >= _LONGEST_NUMBER:
         return "a huge int"
-    if type(value) in (str, int, float, bool, type(None)):
+    if type(value) in _EXACT:
         text = repr(value if type(value) is not str else value[:40])
         return text if len(text) <= 60 else f"{text[:59]}…"
     return f"a {type(value).__name__}"
@@ -233,19 +236,20 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _field(kind: Any, value: Any, what: str, longest: int, most: int) -> Any:
-    if get_origin(kind) in (Union, types.UnionType):
-        if value is None and type(None) in get_args(kind):
-            return None
-        [kind] = [one for one in get_args(kind) if one is not type(None)]
-    if get_origin(kind) is Literal:
-        if not any(type(value) is type(one) and value == one for one in get_args(kind)):
-            raise Refused(f"{what} is {shown(value)}; expected one of {', '.join(map(repr, get_args(kind)))}")
-        return value
     if kind is str:
         return check_text(value, what, longest)
     if kind is int:
         return check_whole(value, what, most=most)
-    return check_flag(value, what) if kind is bool else check_number(value, what)
+    if kind is bool:
+        return check_flag(value, what)
+    if get_origin(kind) in (Union, types.UnionType):
+        [kind] = [one for one in get_args(kind) if one is not type(None)]
+        return None if value is None else _field(kind, value, what, longest, most)
+    if get_origin(kind) is Literal:
+        if not any(type(value) is type(one) and value == one for one in get_args(kind)):
+            raise Refused(f"{what} is {shown(value)}; expected one of {', '.join(map(repr, get_args(kind)))}")
+        return value
+    return check_number(value, what)
 
 
 def _logprob(request: Loglikelihood, answer: Any) -> Logprob:
