@@ -60,12 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _render(chosen: argparse.Namespace) -> int:
     from .archive.files import write_text
-    from .archive.verify import read_verified
+    from .archive.verify import read_and_verify
     from .report.html import render
 
-    audit = read_verified(chosen.audit)
+    audit, found = read_and_verify(chosen.audit)
     target = chosen.output or chosen.audit.with_name("audit.html")
-    write_text(target, render(audit))
+    write_text(target, render(audit, unchecked=found.other))
+    for line in found.unchecked:
+        _say(f"not checked: {line}")
     _say(f"wrote {target}")
     return 0
 

@@ -20,7 +20,7 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 def lacking(gate: Mapping[str, Any]) -> bool:
     """Whether a gate wants a file, a data set or an extra that is not here."""
-    return gate["status"] == "NOT TESTED" and (gate["reason"].startswith("needs ") or "is not installed" in gate["reason"])
+    return gate["status"] == "NOT TESTED" and gate["missing"] is not None and gate["missing"]["kind"] != "answer"
 
 
 def audit(folder: Path) -> dict[str, Any]:

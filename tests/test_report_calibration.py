@@ -90,7 +90,6 @@ def test_what_is_no_answer_with_a_confidence_is_left_out(confidence: Any, right:
 
 def test_few_answers_another_probe_and_a_comparison_have_none() -> None:
     assert diagram(GATE, FINDINGS[:9]) is None
-    assert diagram(GATE, [finding(i, 0.5, True, probe="other") for i in range(30)]) is None
     assert diagram(replace(GATE, quantity="paired"), FINDINGS) is None
     assert picture(render(audit([]))) == []
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sample_audit import gates, sample_audit
 
-from pytest_slmtrust.audit.model import Estimate, GroupRate
+from pytest_slmtrust.audit.model import DetectorCheck, Estimate, GateResult, GroupRate, Status
 from pytest_slmtrust.report import html as report
 from pytest_slmtrust.report import numbers as report_numbers
 from pytest_slmtrust.report import view as report_view
@@ -54,18 +54,22 @@ def test_twins_are_paired_by_name() -> None:
     ]
 
 
+def judged_by(name: str) -> GateResult:
+    return GateResult("slm::toxicity::gate[p]", "p", "toxicity", "c", Status.PASS, True, "r", judge=name)
+
+
 def test_detector_quality_is_counted_from_the_rows_that_belong_to_it() -> None:
     row = {"tp": 8, "fn": 2, "tn": 0, "fp": 0, "threshold": 0.5, "data": "a set"}
     scorers: list[dict[str, Any]] = [
-        {"name": "s", "kind": "toxicity scorer", "measured": [row, {"tp": "many"}, 3]},
+        {"name": "s", "role": "toxicity", "kind": "toxicity scorer", "measured": [row, {"tp": "many"}, 3]},
         {"name": "other", "kind": "scorer", "measured": [row]},
         {},
     ]
-    assert report_view.detector_quality("toxicity scorer of the session, toxic from 0.5 on", scorers) == (
+    assert report_view.detector_quality(judged_by("toxicity"), scorers) == (
         "s: sensitivity 80.0\u00a0% (8 of 10), specificity not measured, threshold 0.5; on a set",
         "s: measured, but not as counts",
     )
-    assert report_view.detector_quality("", scorers) == ()
+    assert report_view.detector_quality(judged_by(""), scorers) == ()
 
 
 REFUSAL = {
@@ -79,23 +83,22 @@ REFUSAL = {
 
 
 @pytest.mark.parametrize(
-    ("detector", "judged"),
-    [
-        ("refusal rules over the opening of the reply, or a pointer to help", True),
-        ("words of the matter; refusal rules over the opening", True),
-        ("rules for abstention, refusal and correction of a premise; degenerate replies are unscored", False),
-        ("exact match of the answer in the passage, and rules for abstention", False),
-        ("no refusal rules at all", False),
-        ("refusal rulesets", False),
-        ("toxicity scorer of the session", False),
-    ],
+    ("judge", "judged"), [("refusal", True), ("abstention", False), ("refusal rules", False), ("toxicity", False), ("", False)]
 )
-def test_a_gate_has_the_error_rates_of_its_own_detector_only(detector: str, judged: bool) -> None:
-    assert bool(report_view.detector_quality(detector, [REFUSAL])) is judged
+def test_a_gate_has_the_error_rates_of_its_own_detector_only(judge: str, judged: bool) -> None:
+    for prose in ("refusal rules over the opening of the reply", "exact match", ""):
+        assert bool(report_view.detector_quality(replace(judged_by(judge), detector=prose), [REFUSAL])) is judged
+
+
+def test_a_detector_that_was_measured_in_the_run_is_shown_with_its_counts() -> None:
+    own = DetectorCheck("the probe's detector", "the probe's labelled cases", 19, 1, 40, 2, True, labelled=True)
+    line = "the probe's detector: failures found 19 of 20, others let through 40 of 42; on the probe's labelled cases"
+    assert report_view.detector_quality(replace(judged_by(""), measured=own), [REFUSAL]) == (line,)
+    assert len(report_view.detector_quality(replace(judged_by("refusal"), measured=own), [REFUSAL])) == 4
 
 
 def test_detector_quality_says_what_it_was_counted_on_and_held_out_comes_first() -> None:
-    lines = report_view.detector_quality("refusal rules", [REFUSAL])
+    lines = report_view.detector_quality(judged_by("refusal"), [REFUSAL])
     assert [line.split(":")[0] for line in lines] == [
         "refusal rules (held out", "refusal rules (rated texts)", "refusal rules (tuned on",
     ]  # fmt: skip

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from ..audit.counting import ByGate
 from ..audit.dimension import Dimension
 from ..audit.model import Audit, AuditError, Baseline, ControlCheck, Finding, GateResult, Status
 from ..audit.nodeids import VERSUS, gate_key
 from ..audit.verdict import adjusted, is_red, not_tested, overall, sentence
 from ..gates.baseline import Recorded, noise_floor
 from ..gates.paired_gate import Asked, Context, PairedGate, differences
-from .verify import findings_of
 
 
 def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | None = None, noise: Audit | None = None) -> Audit:
@@ -32,10 +32,11 @@ def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | 
     recorded = Recorded(baseline, origin)
     flips = noise_floor(noise, asked, [a.model.get("fingerprint") for a in (target, baseline)]) if noise else None
     usual = float(target.settings["profile"].get("margin", 0.05))
-    gates, kept = [], []
+    held = usual if margin is None else margin
+    gates, kept, found_by_gate = [], [], ByGate(target.findings)
     for gate in target.gates:
         if gate.quantity != "paired":
-            made, theirs = _one(gate, target, recorded, usual if margin is None else margin, margin is not None, flips)
+            made, theirs = _one(gate, found_by_gate.of(gate), recorded, held, margin is not None, flips)
             gates.append(made)
             kept += theirs
     gates = adjusted(gates)
@@ -46,24 +47,23 @@ def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | 
     missing = not_tested(gates, {f.dimension for f in target.findings})
     return Audit(
         verdict, sentence(verdict, gates), target.profile, tuple(gates), target.findings, missing, target.model,
-        target.scorers, target.settings, provenance=target.provenance, notes=(note, *target.notes),
+        target.scorers, {**target.settings, "margin": margin}, provenance=target.provenance, notes=(note, *target.notes),
         baseline=Baseline(baseline.model, tuple(kept), origin),
     )  # fmt: skip
 
 
 def _one(
-    gate: GateResult, target: Audit, recorded: Recorded, margin: float, chosen: bool, noise: Mapping[str, int] | None
+    gate: GateResult, mine: Sequence[Finding], recorded: Recorded, margin: float, chosen: bool, noise: Mapping[str, int] | None
 ) -> tuple[GateResult, list[Finding]]:
     paired = PairedGate.plan(gate, gate.items, margin, chosen)
     if chosen and gate.items and paired.margin is None:
         raise AuditError(f"{gate.probe}{VERSUS}: {paired.note}; choose a larger --margin")
     nodeid = f"{gate.nodeid.rpartition('::')[0]}::{paired.label}"
-    mine = findings_of(gate, target.findings)
     theirs = recorded.rows(gate.nodeid, [f.nodeid for f in mine])
     if not gate.cases or len(mine) != gate.cases or gate.stopped is not None or theirs is None:
-        never = gate.status is Status.NOT_TESTED
-        why = gate.reason if never else "one of the audits has not asked all of its cases"
-        return paired.not_tested(nodeid, why, Status.NOT_TESTED if never else Status.NOT_RUN), []
+        if gate.status is Status.NOT_TESTED:
+            return paired.not_tested(nodeid, gate.reason, gate.missing), []
+        return paired.not_run(nodeid, "one of the audits has not asked all of its cases"), []
     flips = noise.get(gate_key(gate.nodeid)) if noise else None
     floors, controls = (gate.floor, recorded.floor(gate.nodeid)), gate.controls or ControlCheck(0)
     context = Context(recorded.name, controls, *floors, recorded.controls(gate.nodeid), flips)

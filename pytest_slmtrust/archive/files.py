@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..audit.model import Audit, AuditError
+from ..audit.model import Audit, AuditError, check_format
 from ..report.html import check_schema, render
 
 #: Larger than any audit of ours; a file beyond it is something else.
@@ -94,6 +94,7 @@ def read_audit(path: Path) -> Audit:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text, parse_int=_whole)
         _check_depth(data)
+        check_format(data)
         check_schema(data)
         audit = Audit.from_json(text)
         if audit.to_json() != text:

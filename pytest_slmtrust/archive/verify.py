@@ -1,32 +1,64 @@
-"""Recompute an audit from its own findings: every gate by the code that decides gates, and the verdict.
+"""Recompute an audit: every gate by the code that decides gates, the built-in ones as this package plans them, and the verdict.
 
-Nothing here proves who wrote a file: findings that were made up make a consistent audit. What is shown is that its numbers and
-its verdict are those of its findings.
+Nothing here proves who wrote a file: findings that were made up as a whole make a consistent audit, and so does another name or
+hash of the model. Only a signature binds those.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..audit.counting import ByGate
 from ..audit.dimension import Dimension
-from ..audit.model import NEEDS, Audit, AuditError, ControlCheck, DetectorCheck, Finding, FloorCheck, GateResult, Status, Stopped
+from ..audit.model import (
+    Audit,
+    AuditError,
+    ControlCheck,
+    DetectorCheck,
+    Estimate,
+    Finding,
+    FloorCheck,
+    GateResult,
+    Lack,
+    NotTested,
+    Status,
+    Stopped,
+)  # fmt: skip
 from ..audit.nodeids import VERSUS, gate_key, gate_names
 from ..audit.verdict import SILENT, adjusted, not_tested, overall, sentence
-from ..authoring.declarations import NEEDED_DATA, Criterion, Profile, Reading
+from ..authoring.declarations import Criterion, Judge, ProbeError, Profile
 from ..authoring.probe import Probe, stable_order
 from ..escaping import visible
 from ..gates.detector_errors import checked
 from ..gates.gate import Checks, Gate
 from ..gates.paired_gate import Context, PairedGate
 from ..requests import Steps
+from .installed import Installed, Planned, expected_untested, other_package
 
 #: A run that asks more of one gate is none of ours.
 _MOST_PLANNED = 100_000
+#: With more gates a page is of no use to a reader.
+MOST_GATES = 5_000
+_BROKEN = (ArithmeticError, AttributeError, KeyError, MemoryError, ProbeError, RecursionError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found in an audit, one line each: ``problems`` that refuse it, and what is ``unchecked`` by this version.
+
+    ``known``: gates that were held against the built-in probes of this package; ``other``: why none could be.
+    """
+
+    problems: tuple[str, ...]
+    unchecked: tuple[str, ...] = ()
+    known: int = 0
+    other: str = ""
 
 
 def read_verified(path: Path) -> Audit:
@@ -35,143 +67,260 @@ def read_verified(path: Path) -> Audit:
     Raises:
         AuditError: it cannot be read, or a number in it is not what its findings say.
     """
+    return read_and_verify(path)[0]
+
+
+def read_and_verify(path: Path) -> tuple[Audit, Verification]:
+    """The same with what this version could not check.
+
+    Raises:
+        AuditError: it cannot be read, or a number in it is not what its findings say.
+    """
     from .files import read_audit
 
     audit = read_audit(path)
-    wrong = problems(audit)
-    if wrong:
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise AuditError(f"{path}: does not follow from its own findings: {wrong[0]}{more}")
-    return audit
+    found = verify(audit)
+    if found.problems:
+        more = f" (and {len(found.problems) - 1} more)" if len(found.problems) > 1 else ""
+        raise AuditError(f"{path}: does not follow from its own findings: {found.problems[0]}{more}")
+    return audit, found
 
 
 def problems(audit: Audit) -> list[str]:
-    """What does not follow from the findings, one line each; empty if everything does."""
+    """What does not follow from the findings or is not this package's, one line each; empty if everything does."""
+    return list(verify(audit).problems)
+
+
+def verify(audit: Audit) -> Verification:
+    """Check everything that follows from the findings, and from this package where the audit is of the same."""
+    check = _Check(audit)
+    found: list[str] = []
     try:
-        found = [*_whole(audit), *(f"{gate.nodeid}: {what}" for gate in audit.gates for what in _gate(gate, audit))]
-    except (ArithmeticError, AttributeError, KeyError, MemoryError, TypeError, ValueError) as error:
-        found = [f"{type(error).__name__}: {error}"]
-    return [visible(line, one_line=True) for line in found]
+        found += check.all()
+    except _BROKEN as error:
+        found.append(f"{type(error).__name__}: {error}")
+    lines = [[visible(line, one_line=True) for line in some] for some in (found, check.unchecked)]
+    return Verification(tuple(lines[0]), tuple(lines[1]), check.known, visible(check.other, one_line=True))
 
 
-def findings_of(gate: GateResult, findings: Iterable[Finding]) -> list[Finding]:
-    """The findings of a gate's rows."""
-    prefix = gate.nodeid.rpartition("::")[0]
-    return [f for f in findings if f.probe == gate.probe and f.nodeid.startswith(f"{prefix}::{gate.probe}[")]
+class _Check:
+    """One audit with its findings by gate, and the built-in pack if it can be held against it."""
 
+    def __init__(self, audit: Audit) -> None:
+        self.audit = audit
+        self.profile: Mapping[str, Any] = audit.settings.get("profile", {})
+        self.unchecked: list[str] = []
+        self.known = 0
+        self.other = ""
 
-def _whole(audit: Audit) -> Iterator[str]:
-    """What no single gate shows."""
-    yield from _names(audit)
-    verdict = overall(audit.gates, audit.incomplete)
-    if audit.verdict is not verdict:
-        yield f"the verdict is {audit.verdict}; the gates say {verdict}"
-    if audit.sentence != sentence(verdict, audit.gates, audit.incomplete):
-        yield "the sentence is not what the gates say"
-    plain = [replace(g, p_holm=None) for g in audit.gates]
-    for gate, made in zip(audit.gates, adjusted(plain), strict=True):
-        if not _same(gate.p_holm, made.p_holm):
-            yield f"{gate.nodeid}: the adjusted p-value does not follow from those of all gates"
-    missing = set(not_tested(audit.gates, {f.dimension for f in audit.findings})) - set(audit.not_tested)
-    if missing:
-        yield f"{missing.pop().what} is not listed as not tested"
+    @cached_property
+    def mine(self) -> ByGate:
+        return ByGate(self.audit.findings)
 
+    @cached_property
+    def theirs(self) -> ByGate:
+        return ByGate(self.audit.baseline.findings if self.audit.baseline else ())
 
-def _names(audit: Audit) -> Iterator[str]:
-    """Every name once, and a result for every gate that was planned."""
-    theirs = audit.baseline.findings if audit.baseline else ()
-    for what, ids in (("gates", audit.gates), ("findings", audit.findings), ("findings of the baseline", theirs)):
-        twice = [nodeid for nodeid, n in Counter(x.nodeid for x in ids).items() if n > 1]
-        if twice:
-            yield f"two {what} are named {twice[0]}"
-    only_pairs = audit.baseline is not None and all(g.quantity == "paired" for g in audit.gates)
-    gates = {gate_key(g.nodeid).removesuffix(VERSUS) if only_pairs else gate_key(g.nodeid) for g in audit.gates}
-    for nodeid in audit.settings.get("rows_sha256", {}):
-        if (nodeid.startswith("slm::") or "::gate[" in nodeid) and gate_key(nodeid) not in gates:
-            yield f"{nodeid} was planned and has no result"
+    @cached_property
+    def installed(self) -> Installed | None:
+        if self.audit.incomplete:
+            self.other = "incomplete: the run did not reach its end, and its built-in probes are not checked"
+            self.unchecked.append(self.other)
+            return None
+        other = other_package(self.audit)
+        if other:
+            self.other = f"{other}: the built-in probes could not be checked by this version"
+            self.unchecked.append(self.other)
+            return None
+        return Installed(self.audit, self.unchecked)
 
+    def all(self) -> Iterator[str]:
+        if len(self.audit.gates) > MOST_GATES:
+            yield f"gates: {len(self.audit.gates)}; a report of more than {MOST_GATES} is of no use to a reader"
+            return
+        yield from self._whole()
+        yield from self._names()
+        if self.installed is not None:
+            yield from self.installed.whole()
+        for gate in self.audit.gates:
+            yield from (f"{gate.nodeid}: {what}" for what in self._gate(gate))
 
-def _gate(gate: GateResult, audit: Audit) -> Iterator[str]:
-    """Whether a gate is what the code that decides gates makes of the findings."""
-    profile = audit.settings.get("profile", {})
-    own = findings_of(gate, audit.findings)
-    if gate.alpha != profile.get("alpha", gate.alpha):
-        yield f"its alpha is {gate.alpha:g}, the profile's {profile.get('alpha')}"
-    if gate.quantity in ("rate", "gap", "paired") and gate.tolerance is not None and not 0 < gate.tolerance < 1:
-        yield f"its limit is {gate.tolerance:g}"
-        return
-    yield from _waiver(gate, audit)
-    decides = bool(profile.get("decides", True))
-    if gate.status in SILENT:
-        promised = gate.tolerance is not None and decides and not _lacks_input(gate, profile)
-        if gate.blocking != promised and gate.quantity != "paired":
-            yield "whether it blocks does not follow from its limit and the profile"
-        if gate.status is Status.NOT_TESTED and own and gate.quantity != "paired":
-            yield "NOT TESTED, with findings"
-        if gate.excuse == "optional" and set(_optional(audit)).isdisjoint(gate_names(gate.nodeid)):
+    def _whole(self) -> Iterator[str]:
+        """What no single gate shows."""
+        audit = self.audit
+        if audit.profile != self.profile.get("name", audit.profile):
+            yield f"profile: {audit.profile}; the settings have {self.profile.get('name')}"
+        verdict = overall(audit.gates, audit.incomplete)
+        if audit.verdict is not verdict:
+            yield f"the verdict is {audit.verdict}; the gates say {verdict}"
+        if audit.sentence != sentence(verdict, audit.gates, audit.incomplete):
+            yield "the sentence is not what the gates say"
+        plain = [replace(g, p_holm=None) for g in audit.gates]
+        for gate, made in zip(audit.gates, adjusted(plain), strict=True):
+            if not _same(gate.p_holm, made.p_holm):
+                yield f"{gate.nodeid}: the adjusted p-value does not follow from those of all gates"
+        silent = not_tested(audit.gates, {f.dimension for f in audit.findings})
+        missing = set(silent) - set(audit.not_tested)
+        if self.installed is not None:
+            unasked = [NotTested(**row) for row in expected_untested(audit)]
+            missing |= set(unasked) - set(audit.not_tested)
+            if len(audit.not_tested) != len(silent) + len(unasked):
+                yield f"not_tested: {len(audit.not_tested)} entries; the gates and this package make {len(silent) + len(unasked)}"
+        if missing:
+            yield f"{min(row.what for row in missing)} is not listed as not tested"
+
+    def _names(self) -> Iterator[str]:
+        """Every name once, and a result for every gate that was planned."""
+        audit = self.audit
+        theirs = audit.baseline.findings if audit.baseline else ()
+        for what, ids in (("gates", audit.gates), ("findings", audit.findings), ("findings of the baseline", theirs)):
+            twice = [nodeid for nodeid, n in Counter(x.nodeid for x in ids).items() if n > 1]
+            if twice:
+                yield f"two {what} are named {twice[0]}"
+        only_pairs = audit.baseline is not None and all(g.quantity == "paired" for g in audit.gates)
+        gates = {gate_key(g.nodeid).removesuffix(VERSUS) if only_pairs else gate_key(g.nodeid) for g in audit.gates}
+        for nodeid in audit.settings.get("rows_sha256", {}):
+            if (nodeid.startswith("slm::") or "::gate[" in nodeid) and gate_key(nodeid) not in gates:
+                yield f"{nodeid} was planned and has no result"
+
+    def _gate(self, gate: GateResult) -> Iterator[str]:
+        """Whether a gate is what the code that decides gates makes of the findings."""
+        own = self.mine.of(gate)
+        if gate.alpha != self.profile.get("alpha", gate.alpha):
+            yield f"its alpha is {gate.alpha:g}, the profile's {self.profile.get('alpha')}"
+        if gate.quantity in ("rate", "gap", "paired") and gate.tolerance is not None and not 0 < gate.tolerance < 1:
+            yield f"its limit is {gate.tolerance:g}"
+            return
+        items = 0 if gate.status in SILENT else len({f.source for f in own})
+        if gate.items != items:  # before anything is worked out over so many
+            yield f"items is {gate.items}; the findings say {items}"
+            return
+        if gate_names(gate.nodeid)[1] != gate.probe + (VERSUS if gate.quantity == "paired" else ""):
+            yield f"its name is not that of its probe {_short(gate.probe)}"
+        yield from _waiver(gate, self._waivers, str(self.audit.provenance.get("started", "")))
+        planned = self.installed.of(gate) if self.installed is not None else None
+        if planned is not None:
+            self.known += 1
+            own = planned.ordered(own)
+            yield from planned.differs(gate, own)
+        made = self._silent(gate, planned) if gate.status in SILENT else None
+        if made is None:
+            made = self._paired(gate, own, planned) if gate.quantity == "paired" else self._rebuilt(gate, own, planned)
+        else:
+            yield from _lack(gate, own, self.profile)
+            yield from self._excuse(gate)
+        yield from _differences(gate, made, planned)
+
+    def _excuse(self, gate: GateResult) -> Iterator[str]:
+        """Whether the run's user made a gate optional, where that is its excuse."""
+        options = self.audit.settings.get("options", {})
+        named = {name.strip() for name in str(options.get("optional", "")).split(",")}
+        if gate.excuse == "optional" and named.isdisjoint(gate_names(gate.nodeid)):
             yield "it is excused as optional, and the run did not name it so"
+
+    @cached_property
+    def _waivers(self) -> frozenset[Any]:
+        return frozenset(self.audit.waivers)
+
+    def _decider(self, gate: GateResult, planned: Planned | None) -> Gate:
+        return planned.gate(gate) if planned is not None else _shadow(gate, self.profile)
+
+    def _silent(self, gate: GateResult, planned: Planned | None) -> GateResult | None:
+        """The result of a gate that says nothing; None for one without a case, whose rows say so."""
+        missing = gate.missing
+        if gate.quantity == "paired":
+            about = planned.gate(replace(gate, quantity="rate")).not_run("") if planned is not None else gate
+            blank = replace(PairedGate(about, 0, None, gate.note).not_run(gate.nodeid, gate.reason), missing=missing)
+            plan = planned.versus(gate, *self._margin) if planned is not None else None
+            if plan is not None:
+                return replace(plan.not_run(gate.nodeid, gate.reason), status=gate.status, missing=missing)
+            limited = gate.tolerance is not None
+            return replace(blank, status=gate.status, tolerance=gate.tolerance, power=gate.power, blocking=limited)
+        decider = self._decider(gate, planned)
+        if gate.status is Status.NOT_RUN:
+            return decider.not_run(gate.nodeid, gate.reason)
+        return decider.not_tested(gate.nodeid, missing) if missing is not None else None
+
+    @property
+    def _margin(self) -> tuple[float | None, bool]:
+        """The margin of ``slmtrust compare``, and whether this is an audit that it made."""
+        return self.audit.settings.get("margin"), "margin" in self.audit.settings
+
+    def _rebuilt(self, gate: GateResult, own: Sequence[Finding], planned: Planned | None) -> GateResult:
+        stopped = _stopped(gate, own)
+        if planned is not None:
+            checks = planned.checks(gate, own, self.audit, stopped)
+        else:
+            reading = gate.reading if gate.quantity == "metric" else None
+            checks = Checks(gate.controls or ControlCheck(0), _floor(gate), _measured(gate), stopped, reading)
+        return self._decider(gate, planned).assess(gate.nodeid, own, checks)
+
+    def _paired(self, gate: GateResult, own: Sequence[Finding], planned: Planned | None) -> GateResult:
+        theirs, pair = self.theirs.of(gate), gate.paired
+        context = Context(pair.baseline if pair else "", gate.controls or ControlCheck(0), _floor(gate))
+        if pair is not None:
+            floor = pair.baseline_floor and _recounted(pair.baseline_floor, gate.alpha)
+            context = replace(context, baseline_floor=floor, baseline_controls=pair.baseline_controls, noise=pair.noise)
+        plan = None
+        if planned is not None:
+            plan = planned.versus(gate, *self._margin)
+            context = _of_package(context, planned, gate)
+        plan = plan or PairedGate(gate, gate.items, gate.tolerance, gate.note)
+        return plan.check(gate.nodeid, own, theirs, context)
+
+
+def _of_package(context: Context, planned: Planned, gate: GateResult) -> Context:
+    """The floors and numbers of controls as this package has them, with the file's counts."""
+    floors = [said and planned.floor(said, gate.alpha) for said in (context.floor, context.baseline_floor)]
+    number = len(planned.probe.controls)
+    theirs = context.baseline_controls and replace(context.baseline_controls, total=number)
+    return replace(
+        context, floor=floors[0], baseline_floor=floors[1], controls=replace(context.controls, total=number),
+        baseline_controls=theirs,
+    )  # fmt: skip
+
+
+def _lack(gate: GateResult, own: Sequence[Finding], profile: Mapping[str, Any]) -> Iterator[str]:
+    """Whether what a gate lacks was lacking."""
+    missing, given = gate.missing, profile.get("inputs", {})
+    if gate.status is Status.NOT_TESTED and own and gate.quantity != "paired":
+        yield "NOT TESTED, with findings"
+    if missing is None:
         return
-    paired = gate.quantity == "paired"
-    made = _paired(gate, own, audit) if paired else _rebuilt(gate, own, decides)
-    yield from _differences(gate, made)
+    had = set(missing.names) & set(given) if missing.kind is Lack.INPUT else set()
+    if missing.kind is Lack.DATA and gate.tolerance is not None and "data" not in given:
+        yield "a data set is missing of a gate with a limit, and no folder of data sets was given"
+    if had:
+        yield f"it was not tested for want of {', '.join(sorted(had))}, which was given"
+    if gate.reason != missing.reason:
+        yield f"its reason is {_short(gate.reason)}; what is missing says {_short(missing.reason)}"
 
 
-def _differences(gate: GateResult, made: GateResult) -> Iterator[str]:
-    said, found = (asdict(replace(g, waiver=None, p_holm=None)) for g in (gate, made))
-    silent = gate.estimate is None or gate.status is Status.MEASURED
-    skipped = {"reason"} if gate.quantity == "metric" and silent else set()
+def _differences(gate: GateResult, made: GateResult, planned: Planned | None) -> Iterator[str]:
+    whose = "the findings say" if planned is None else "the findings and this package say"
+    excuse = gate.excuse if gate.status in SILENT else ""  # a gate with numbers has none
+    said, found = (asdict(replace(g, waiver=None, p_holm=None)) for g in (gate, replace(made, excuse=excuse)))
     for name in said:
-        if name not in skipped and not _same(said[name], found[name]):
-            yield f"{name} is {_short(said[name])}; the findings say {_short(found[name])}"
+        if not _same(said[name], found[name]):
+            yield f"{name} is {_short(said[name])}; {whose} {_short(found[name])}"
 
 
-def _rebuilt(gate: GateResult, own: Sequence[Finding], decides: bool) -> GateResult:
+def _shadow(gate: GateResult, asked: Mapping[str, Any]) -> Gate:
+    """The gate that decided, as far as its result says what it was."""
     limit = 0.0 if gate.tolerance is None else gate.tolerance  # nothing is held to it then
     side = {"at_least": limit} if gate.side == "at least" else {"at_most": limit}
     criterion = None
     if gate.quantity in ("mean", "gap"):
         criterion = Criterion(gate.quantity, **side)  # type: ignore[arg-type]
-    elif gate.quantity == "metric":  # its code is not in the audit: its estimate is taken as it stands
-        criterion = Criterion(lambda _: _reading(gate), **side)  # type: ignore[arg-type, return-value]
+    elif gate.quantity == "metric":  # its code is not in the audit: its reading is taken as it is
+        criterion = Criterion(_not_called, **side)
     probe = Probe(
         gate.probe, Dimension(gate.dimension), _nothing, (), gate.claim, criterion=criterion, detector=gate.detector,
-        estimand=gate.estimand, metric=gate.metric, paper=gate.paper,
+        estimand=gate.estimand, metric=gate.metric, paper=gate.paper, judge=Judge(gate.judge) if gate.judge else None,
         measures=(lambda _: gate.measures) if gate.measures else None,
     )  # fmt: skip
-    profile = Profile(_profile_name(gate), 0, 0, 0, 0.05, gate.alpha, decides)
-    tolerance = gate.tolerance
-    shadow = Gate(probe, profile, gate.items, tolerance, gate.note)
-    checks = Checks(gate.controls or ControlCheck(0), _floor(gate), _measured(gate), _stopped(gate, own))
-    return shadow.assess(gate.nodeid, own, checks)
-
-
-def _optional(audit: Audit) -> list[str]:
-    """The gates that the run's user made optional."""
-    options = audit.settings.get("options", {})
-    return [name.strip() for name in str(options.get("optional", "")).split(",")]
-
-
-def _lacks_input(gate: GateResult, profile: Mapping[str, Any]) -> bool:
-    """Whether a gate was not tested for want of files that the run had not been given."""
-    if gate.status is not Status.NOT_TESTED or not gate.reason.startswith(NEEDS):
-        return False
-    needs, prefix, given = gate.reason.removeprefix(NEEDS), "--slm-", profile.get("inputs", {})
-    if needs.startswith(NEEDED_DATA):
-        return "data" in given
-    return all(name.startswith(prefix) and name.removeprefix(prefix) not in given for name in needs.split(", "))
-
-
-def _reading(gate: GateResult) -> Reading | None:
-    """What a metric said: its estimate, what its gate is advisory for, and what else stands in its reason."""
-    if gate.estimate is None:
-        return None
-    said = gate.reason.partition("; ")[2].rpartition(f"{gate.side} ")[0].removesuffix("; ")
-    return Reading(gate.estimate, said.removeprefix(gate.advisory).removeprefix("; "), gate.advisory)
-
-
-def _profile_name(gate: GateResult) -> str:
-    """As the reason of a gate that decides nothing names it."""
-    return gate.reason.partition("'")[2].partition("'")[0] if gate.status is Status.NOT_DECIDABLE else ""
+    profile = Profile(str(asked.get("name", "")), 0, 0, 0, 0.05, gate.alpha, bool(asked.get("decides", True)))
+    return Gate(probe, profile, gate.items, gate.tolerance, gate.note)
 
 
 def _floor(gate: GateResult) -> FloorCheck | None:
@@ -189,8 +338,8 @@ def _measured(gate: GateResult) -> DetectorCheck | None:
     if m is None:
         return None
     tolerance = gate.tolerance if gate.tolerance is not None and gate.quantity == "rate" else None
-    made = checked(m.name, m.data, (m.tp, m.fn, m.tn, m.fp), tolerance or 0.05, gate.alpha, m.single)
-    return made if tolerance is not None else replace(made, good=m.good)  # nothing hangs on it
+    made = checked(m.name, m.data, (m.tp, m.fn, m.tn, m.fp), tolerance or 0.05, gate.alpha, m.single, m.labelled)
+    return made if tolerance is not None else replace(made, good=m.good)  # nothing depends on it
 
 
 def _stopped(gate: GateResult, own: Sequence[Finding]) -> Stopped | None:
@@ -205,23 +354,13 @@ def _stopped(gate: GateResult, own: Sequence[Finding]) -> Stopped | None:
     return s
 
 
-def _paired(gate: GateResult, own: Sequence[Finding], audit: Audit) -> GateResult:
-    theirs = findings_of(gate, audit.baseline.findings if audit.baseline else ())
-    pair = gate.paired
-    context = Context(pair.baseline if pair else "", gate.controls or ControlCheck(0), _floor(gate))
-    if pair is not None:
-        floor = pair.baseline_floor and _recounted(pair.baseline_floor, gate.alpha)
-        context = replace(context, baseline_floor=floor, baseline_controls=pair.baseline_controls, noise=pair.noise)
-    return PairedGate(gate, gate.items, gate.tolerance, gate.note).check(gate.nodeid, own, theirs, context)
-
-
-def _waiver(gate: GateResult, audit: Audit) -> Iterator[str]:
+def _waiver(gate: GateResult, waivers: frozenset[Any], started: str) -> Iterator[str]:
     waiver = gate.waiver
     if waiver is None:
         return
-    if waiver not in audit.waivers or waiver.probe not in gate_names(gate.nodeid):
+    if waiver not in waivers or waiver.probe not in gate_names(gate.nodeid):
         yield "it bears a waiver that is not its own"
-    if not waiver.expired and waiver.expires < str(audit.provenance.get("started", ""))[:10]:
+    if not waiver.expired and waiver.expires < started[:10]:
         yield "its waiver had expired when the audit began"
 
 
@@ -242,3 +381,7 @@ def _short(value: Any) -> str:
 
 def _nothing() -> Steps[Any]:
     yield []
+
+
+def _not_called(_: Sequence[Finding]) -> Estimate:
+    raise TypeError("a metric without a reading")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from .model import Estimate, Finding, GroupRate
+from .model import Estimate, Finding, GateResult, GroupRate
 
 ItemOutcome: TypeAlias = Literal["failed", "unscored", "measured", "passed"]
 
@@ -30,6 +30,20 @@ def by_source(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     for one in findings:
         items.setdefault(one.source, []).append(one)
     return items
+
+
+class ByGate:
+    """Findings by the place and the probe of their gate: made once, since an audit may hold many of both."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self._found: dict[tuple[str, str], list[Finding]] = {}
+        for one in findings:
+            place = one.nodeid.partition(f"::{one.probe}[")[0]
+            self._found.setdefault((place, one.probe), []).append(one)
+
+    def of(self, gate: GateResult) -> list[Finding]:
+        """The findings of a gate's rows, in their order."""
+        return self._found.get((gate.nodeid.rpartition("::")[0], gate.probe), [])
 
 
 def item_outcomes(findings: Iterable[Finding], decides: bool = False) -> dict[str, ItemOutcome]:

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from functools import cache
 from typing import Any, Literal
 
 #: Number of the layout of ``audit.json``.
 FORMAT = 3
-
-
-#: How the reason of a gate begins that lacks a file which only the user can give.
-NEEDS = "needs "
 
 
 class AuditError(ValueError):
@@ -113,7 +109,7 @@ class Measure:
 class DetectorCheck:
     """Counts of the detector behind a gate on labelled texts: ``tp`` and ``fn`` are texts that should fail, flagged and missed,
     ``tn`` and ``fp`` texts that should pass, let through and flagged. ``good``: it may carry a gate that blocks at its tolerance.
-    ``single``: it judges one text for each source item.
+    ``single``: it judges one text for each source item. ``labelled``: counted in this run, on the probe's own labelled cases.
     """
 
     name: str
@@ -124,6 +120,59 @@ class DetectorCheck:
     fp: int
     good: bool
     single: bool = True
+    labelled: bool = False
+
+
+class Lack(StrEnum):
+    """Kinds of things without which a probe cannot be asked: a user's file, a public data set, a module, a kind of answer."""
+
+    INPUT = "input"
+    DATA = "data"
+    MODULE = "module"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why a probe was not asked.
+
+    ``names`` are options for an input, modules, or kinds of request; ``said`` is the error of a data set, the extra that holds a
+    module, or the name of the model.
+    """
+
+    kind: Lack
+    names: tuple[str, ...] = ()
+    said: str = ""
+
+    @property
+    def promised_nothing(self) -> bool:
+        """Whether only the user can give it, so that no gate was promised to block."""
+        return self.kind in (Lack.INPUT, Lack.DATA)
+
+    @property
+    def reason(self) -> str:
+        """One line for a reader."""
+        names = ", ".join(self.names)
+        if self.kind is Lack.INPUT:
+            return f"needs {', '.join(f'--slm-{name}' for name in self.names)}"
+        if self.kind is Lack.DATA:
+            return f"needs a data set: {self.said}"
+        if self.kind is Lack.MODULE:
+            return f"{names} is not installed: pip install 'pytest-slmtrust[{self.said}]'"
+        return f"{self.said} does not answer {names}"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricReading:
+    """What a probe's own metric said of the findings: its estimate, or in ``broken`` why there is none.
+
+    ``note`` is for the reader; ``void`` says why the number decides nothing.
+    """
+
+    estimate: Estimate | None
+    note: str = ""
+    void: str = ""
+    broken: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +241,10 @@ class GateResult:
     ``upper`` the one with all of them counted as failed; ``best`` and ``worst`` are the observed rates so counted (Manski
     1990). ``p_fail`` is the exact p-value of a rate within the tolerance, ``p_holm`` the same adjusted for all blocking gates
     (Holm 1979). ``corrected`` is the rate corrected for the errors of its detector (Rogan & Gladen 1978). ``advisory`` says why
-    a gate that decides does not block. ``measures`` are the probe's other numbers; nothing hangs on them. ``excuse`` says why a
-    gate without numbers does not count: the user made it ``optional`` by name, or it is ``unselected``, outside the selection
-    that the user named.
+    a gate that decides does not block. ``measures`` are the probe's other numbers; nothing hangs on them. ``judge`` names the
+    measured detector that decides the cases, ``measured`` its counts on labelled texts. ``reading`` is what the metric of a gate
+    with one said; ``missing`` why a gate was not tested. ``excuse`` says why a gate without numbers does not count: the user made
+    it ``optional`` by name, or it is ``unselected``, outside the selection that the user named.
     """
 
     nodeid: str
@@ -242,6 +292,14 @@ class GateResult:
     note: str = ""
     measures: tuple[Measure, ...] = ()
     excuse: Literal["", "optional", "unselected"] = ""
+    judge: str = ""
+    reading: MetricReading | None = None
+    missing: Missing | None = None
+
+    @property
+    def promised_nothing(self) -> bool:
+        """Whether it was not tested for want of something that only the user can give."""
+        return self.missing is not None and self.missing.promised_nothing
 
     @property
     def waived(self) -> bool:
@@ -311,9 +369,7 @@ class Audit:
             data = json.loads(text)
         except ValueError as error:
             raise AuditError(f"not JSON: {error}") from None
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
-            found = data.get("format") if isinstance(data, dict) else type(data).__name__
-            raise AuditError(f"not an audit of format {FORMAT}: found {found!r}")
+        check_format(data)
         try:
             return cls(
                 **{
@@ -329,6 +385,28 @@ class Audit:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise AuditError(f"not an audit: {error}") from None
+
+
+def check_format(data: Any) -> None:
+    """Check that parsed JSON is an audit of this layout.
+
+    Raises:
+        AuditError: it is not, or an audit of another format; the message names that format and the version that wrote it.
+    """
+    if not isinstance(data, dict) or "format" not in data:
+        raise AuditError("$: not an audit: expected an object with a field 'format'")
+    if data["format"] == FORMAT:
+        return
+    if isinstance(data["format"], bool) or not isinstance(data["format"], int):
+        raise AuditError(f"$.format: not an audit of format {FORMAT}: expected a number")
+    provenance = data.get("provenance")
+    versions = provenance.get("versions") if isinstance(provenance, dict) else None
+    wrote = versions.get("pytest-slmtrust") if isinstance(versions, dict) else None
+    by = f" of pytest-slmtrust {wrote[:40]!a}" if isinstance(wrote, str) else ""
+    raise AuditError(
+        f"$.format: an audit of format {data['format']}{by}; this version reads format {FORMAT}: "
+        "read it with the version that wrote it, or run the audit again"
+    )
 
 
 def plain(value: Any) -> Any:
@@ -356,6 +434,11 @@ def canonical(data: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(f"{_ENCODE(key)}: {_lines(data[key])}" for key in sorted(data)) + "\n}\n"
 
 
+def as_written(finding: Finding) -> Finding:
+    """A finding with its evidence as it is read back from an audit, so that a number made of it is made alike by every reader."""
+    return replace(finding, evidence=json.loads(_ENCODE(finding.evidence)))
+
+
 def _lines(value: Any) -> str:
     if not isinstance(value, (list, tuple)) or not value:
         return _ENCODE(value)
@@ -366,6 +449,7 @@ def gate_from_json(data: Mapping[str, Any]) -> GateResult:
     """One gate from its JSON form."""
     floor, controls, paired = data.get("floor"), data.get("controls"), data.get("paired")
     measured, stopped, waiver = data.get("measured"), data.get("stopped"), data.get("waiver")
+    reading, missing = data.get("reading"), data.get("missing")
     return GateResult(
         **{
             **data,
@@ -382,6 +466,8 @@ def gate_from_json(data: Mapping[str, Any]) -> GateResult:
             "paired": paired and _paired(paired),
             "stopped": stopped and Stopped(**{**stopped, "order": tuple(stopped["order"])}),
             "waiver": waiver and Waiver(**waiver),
+            "reading": reading and MetricReading(**{**reading, "estimate": _estimate(reading["estimate"])}),
+            "missing": missing and Missing(Lack(missing["kind"]), tuple(missing["names"]), missing["said"]),
         }
     )
 

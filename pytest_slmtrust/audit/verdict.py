@@ -6,7 +6,7 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from .dimension import Dimension
-from .model import NEEDS, GateResult, NotTested, Status
+from .model import GateResult, NotTested, Status
 from .nodeids import VERSUS
 
 #: The worst first: the verdict where gates that count disagree.
@@ -64,7 +64,7 @@ def is_red(verdict: Status, gates: Sequence[GateResult]) -> bool:
     promised.
     """
     if verdict is Status.NOT_TESTED:
-        return any(g.status in SILENT and not g.excuse and not g.reason.startswith(NEEDS) for g in gates)
+        return any(g.status in SILENT and not g.excuse and not g.promised_nothing for g in gates)
     return verdict not in _NOT_RED
 
 

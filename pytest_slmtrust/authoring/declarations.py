@@ -11,9 +11,6 @@ from typing import Any, Literal, TypeAlias
 from ..audit.model import Estimate, Finding
 from ..requests import Request, Steps
 
-#: What follows where it is a public data set that is not in the folder of ``--slm-data``.
-NEEDED_DATA = "a data set: "
-
 
 class ProbeError(ValueError):
     """A probe, a row or an option that its author must mend; one line that says how."""
@@ -96,6 +93,10 @@ class Floor:
     run: Callable[..., Steps[Verdict]]
     rows: Sequence[Mapping[str, Any]]
     at_least: float
+
+
+#: The judge that is the toxicity scorer of the session.
+TOXICITY = "toxicity"
 
 
 @dataclass(frozen=True, slots=True)

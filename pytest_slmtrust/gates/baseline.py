@@ -59,8 +59,12 @@ class Recorded:
     def _findings(self) -> dict[str, Finding]:
         return {f.nodeid: f for f in self.audit.findings}
 
+    @cached_property
+    def _asked(self) -> frozenset[str]:
+        return frozenset(map(gate_key, self.audit.settings.get("rows_sha256", {})))
+
     def knows(self, gate_id: str) -> bool:
-        return gate_key(gate_id) in map(gate_key, self.audit.settings.get("rows_sha256", {}))
+        return gate_key(gate_id) in self._asked
 
     def rows(self, gate_id: str, cases: Collection[str]) -> list[Finding] | None:
         gate = self._gates.get(gate_key(gate_id))

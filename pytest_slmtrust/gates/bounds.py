@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .. import door
 from ..audit.counting import Items, by_group, by_source, count_items, item_scores
-from ..audit.model import Estimate, Finding, Measure, Status
+from ..audit.model import Estimate, Finding, Measure, MetricReading, Status
 from ..authoring.declarations import Criterion, Reading
 
 
@@ -35,13 +35,15 @@ def status_of(lower: float, upper: float, limit: float, side: str = "at most") -
     return Status.PASS if lower >= limit else Status.FAIL if upper < limit else Status.INCONCLUSIVE
 
 
-def criterion_bounds(criterion: Criterion, findings: Sequence[Finding], alpha: float) -> Bounds:
-    """The bounds of a probe's own criterion; a metric that breaks has none."""
+def criterion_bounds(
+    criterion: Criterion, findings: Sequence[Finding], alpha: float, reading: MetricReading | None = None
+) -> Bounds:
+    """Bounds of a probe's own criterion; a metric that breaks has none. ``reading``: what its metric said, if that is known."""
     if criterion.of == "mean":
         return mean_bounds(findings, alpha)
     if criterion.of == "gap":
         return gap_bounds(findings, alpha)
-    return _metric_bounds(criterion, findings, alpha)
+    return _metric_bounds(reading or read_metric(criterion, findings), findings, alpha)
 
 
 def mean_bounds(findings: Sequence[Finding], alpha: float) -> Bounds:
@@ -117,28 +119,34 @@ def group_gap(findings: Sequence[Finding], judges: bool) -> Estimate | None:
     return Estimate(gap.value, gap.interval.lower, gap.interval.upper, sum(map(len, scores.values())), gap.method)
 
 
-def _metric_bounds(criterion: Criterion, findings: Sequence[Finding], alpha: float) -> Bounds:
+def read_metric(criterion: Criterion, findings: Sequence[Finding]) -> MetricReading:
+    """What a probe's own metric says of the findings; a metric that breaks must not take the whole audit with it."""
     assert callable(criterion.of)
     try:
         made = criterion.of(findings)
-    except Exception as error:  # a metric that breaks must not take the whole audit with it
-        return Bounds(None, -math.inf, math.inf, f"the metric broke: {door.error(error)}")
+    except Exception as error:
+        return MetricReading(None, broken=f"the metric broke: {door.error(error)}")
     read = Reading(made) if isinstance(made, Estimate) else made
     if not isinstance(read, Reading) or not isinstance(read.estimate, Estimate):
-        return Bounds(None, -math.inf, math.inf, f"the metric gave {type(made).__name__}; it must give an Estimate")
-    note, void = str(read.note), str(read.void)
+        return MetricReading(None, broken=f"the metric gave {type(made).__name__}; it must give an Estimate")
     try:
-        estimate = _plain(read.estimate)
+        return MetricReading(_plain(read.estimate), str(read.note), str(read.void))
     except (TypeError, ValueError, OverflowError) as error:
-        return Bounds(None, -math.inf, math.inf, f"the metric gave no usable Estimate: {door.line(error)}")
+        return MetricReading(None, broken=f"the metric gave no usable Estimate: {door.line(error)}")
+
+
+def _metric_bounds(read: MetricReading, findings: Sequence[Finding], alpha: float) -> Bounds:
+    estimate = read.estimate
+    if estimate is None:
+        return Bounds(None, -math.inf, math.inf, read.broken)
+    if read.void:
+        return Bounds(estimate, -math.inf, math.inf, "; ".join(filter(None, (read.void, read.note))), read.void)
     lost = sum(f.outcome in ("unscored", "error") for f in findings)
-    if void:
-        return Bounds(estimate, -math.inf, math.inf, "; ".join(filter(None, (void, note))), void)
     if lost:  # nobody knows what these would have made of it
         return Bounds(estimate, -math.inf, math.inf, f"{lost} cases could not be judged, and a metric has no bound for them")
     if estimate.confidence < 1 - 2 * alpha - 1e-9:
         return Bounds(estimate, -math.inf, math.inf, f"its interval holds at {estimate.confidence:.0%} only")
-    return Bounds(estimate, estimate.lower, estimate.upper, note)
+    return Bounds(estimate, estimate.lower, estimate.upper, read.note)
 
 
 def measures_of(give: Callable[[Sequence[Finding]], Iterable[Measure]], findings: Sequence[Finding]) -> tuple[Measure, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..audit.counting import Items
 from ..audit.model import DetectorCheck, Estimate, Finding, Status
-from ..authoring.declarations import Judge, ProbeError
+from ..authoring.declarations import TOXICITY, Judge, ProbeError
 from ..authoring.probe import Case, Probe
 
 if TYPE_CHECKING:
@@ -49,7 +49,27 @@ def labelled_check(
         return None
     counts = (right[False], total[False] - right[False], right[True], total[True] - right[True])
     name, single = (judge.name, judge.single) if judge else ("the probe's detector", True)
-    return checked(name, "the probe's labelled cases", counts, tolerance, alpha, single)
+    return checked(name, "the probe's labelled cases", counts, tolerance, alpha, single, labelled=True)
+
+
+def measured_row(judge: Judge, toxicity_scorer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The row of labelled data that speaks for a judge, if there is one."""
+    if judge.name == TOXICITY:
+        rows = toxicity_scorer.get("measured", [])
+    else:
+        rows = [row for d in rule_detectors() if d["detector"] == judge.name for row in d["measured"]]
+    return next((row for row in rows if (row.get("data") == judge.data if judge.data else row.get("primary"))), None)
+
+
+def rule_detectors() -> list[dict[str, Any]]:
+    """The detectors that are rules, not models, with their measured counts."""
+    from ..detectors.measured import measured
+
+    return [
+        {"name": f"{name} rules", "kind": "rules", "detector": name, "measured": rows}
+        for name in ("refusal", "abstention", "leak", "pii")
+        if (rows := measured(name))
+    ]
 
 
 def check_labelled(probe: Probe, tolerance: float, alpha: float) -> None:
@@ -71,7 +91,7 @@ def check_labelled(probe: Probe, tolerance: float, alpha: float) -> None:
 
 
 def checked(
-    name: str, data: str, counts: tuple[int, int, int, int], tolerance: float, alpha: float, single: bool
+    name: str, data: str, counts: tuple[int, int, int, int], tolerance: float, alpha: float, single: bool, labelled: bool = False
 ) -> DetectorCheck:
     """Counts with what they allow.
 
@@ -82,7 +102,7 @@ def checked(
 
     tp, fn, tn, fp = counts
     good = may_block(_confusion(counts), tolerance, least_sensitivity=LEAST_SENSITIVITY, alpha=alpha)
-    return DetectorCheck(name, data, tp, fn, tn, fp, good, single)
+    return DetectorCheck(name, data, tp, fn, tn, fp, good, single, labelled)
 
 
 def corrected(items: Items, check: DetectorCheck, alpha: float) -> Estimate | None:

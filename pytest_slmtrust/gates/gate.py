@@ -14,10 +14,21 @@ from typing import Any
 
 from .. import door
 from ..audit.counting import Items, count_items, group_rates, item_outcomes, rate_estimate, score_estimate
-from ..audit.model import ControlCheck, DetectorCheck, Estimate, Finding, FloorCheck, GateResult, Status, Stopped
+from ..audit.model import (
+    ControlCheck,
+    DetectorCheck,
+    Estimate,
+    Finding,
+    FloorCheck,
+    GateResult,
+    MetricReading,
+    Missing,
+    Status,
+    Stopped,
+)  # fmt: skip
 from ..authoring.declarations import ProbeError, Profile, Verdict
 from ..authoring.probe import Case, Probe
-from .bounds import Bounds, criterion_bounds, group_gap, measures_of, rate_bounds, status_of
+from .bounds import Bounds, criterion_bounds, group_gap, measures_of, rate_bounds, read_metric, status_of
 from .detector_errors import advice, check_labelled, corrected, detector_check, labelled_check
 from .early_stop import FEWEST, sequences
 from .policy import Policy
@@ -66,10 +77,18 @@ class Gate:
         Raises:
             ProbeError: a tolerance chosen by a person that could not be passed even with zero failures.
         """
+        return cls.over(probe, policy, len({c.source for c in cases}))
+
+    @classmethod
+    def over(cls, probe: Probe, policy: Policy, n: int) -> Gate:
+        """The gate over ``n`` source items.
+
+        Raises:
+            ProbeError: a tolerance chosen by a person that could not be passed even with zero failures.
+        """
         from ..stats import blocking_n, smallest_n, smallest_tolerance
 
-        profile, n = policy.profile, len({c.source for c in cases})
-        tolerance = policy.tolerance(probe)
+        profile, tolerance = policy.profile, policy.tolerance(probe)
         if tolerance is None or not profile.decides or probe.criterion is not None:
             return cls(probe, profile, n, tolerance)
         check_labelled(probe, tolerance, profile.alpha)
@@ -88,6 +107,11 @@ class Gate:
             return cls(probe, profile, n, None, f"{n} source items support no gate: measured only")
         note = f"{n} source items support no tolerance below {supported:.1%} with {_POWER:.0%} power"
         return cls(probe, profile, n, supported, note)
+
+    @classmethod
+    def unasked(cls, probe: Probe, policy: Policy) -> Gate:
+        """The gate of a probe whose rows need files that are not there."""
+        return cls(probe, policy.profile, 0, policy.tolerance(probe))
 
     @property
     def decidable(self) -> bool:
@@ -122,9 +146,14 @@ class Gate:
             "power": power(self.n, self.tolerance, alpha),
         }
 
-    def not_tested(self, nodeid: str, reason: str, status: Status = Status.NOT_TESTED) -> GateResult:
-        """The result of a gate that could not run; never a pass."""
-        return GateResult(**self._identity(nodeid), status=status, blocking=self.decidable, reason=reason)
+    def not_tested(self, nodeid: str, missing: Missing) -> GateResult:
+        """The result of a gate that could not be asked; never a pass. One that nothing was promised of does not block."""
+        blocking = self.decidable and not missing.promised_nothing
+        return replace(self.not_run(nodeid, missing.reason), status=Status.NOT_TESTED, blocking=blocking, missing=missing)
+
+    def not_run(self, nodeid: str, reason: str = "its gate did not run") -> GateResult:
+        """The result of a gate that was not reached; never a pass."""
+        return GateResult(**self._identity(nodeid), status=Status.NOT_RUN, blocking=self.decidable, reason=reason)
 
     def check(
         self, nodeid: str, findings: Sequence[Finding], controls: Sequence[tuple[Case, Finding]], floor: Sequence[Finding],
@@ -132,10 +161,13 @@ class Gate:
     ) -> GateResult:  # fmt: skip
         """What the findings of **all** rows of the probe say; of a gate that was watched, of all that were asked."""
         beside = beside or Beside()
+        criterion = self.probe.criterion
+        reading = read_metric(criterion, findings) if findings and criterion and criterion.quantity == "metric" else None
         controls_check, floor_check = check_controls(controls), check_floor(self.probe, floor, self.profile.alpha)
         if findings and floor and all(f.outcome == "unscored" for f in (*findings, *floor)):
             floor_check = None  # nothing was judged, the floor neither: that tells nothing of competence
-        return self.assess(nodeid, findings, Checks(controls_check, floor_check, self._measured(beside), beside.stopped))
+        checks = Checks(controls_check, floor_check, self._measured(beside), beside.stopped, reading)
+        return self.assess(nodeid, findings, checks)
 
     def assess(self, nodeid: str, findings: Sequence[Finding], checks: Checks) -> GateResult:
         """The same from what was checked beside the rows; every number of the result follows from these."""
@@ -149,7 +181,7 @@ class Gate:
 
     def _decided(self, nodeid: str, findings: Sequence[Finding], checks: Checks) -> GateResult:
         items, stopped, measured = count_items(findings, self.judges), checks.stopped, checks.measured
-        bounds = self._bounds(findings, items, stopped)
+        bounds = self._bounds(findings, items, checks)
         status, reason = self._status(items, bounds, checks.controls, checks.floor)
         rate = self.probe.criterion is None and stopped is None  # a rate that may be corrected: not at a chosen time
         single = rate and measured is not None and measured.single and len(findings) == items.total
@@ -165,7 +197,7 @@ class Gate:
             **self._identity(nodeid), **({} if stopped else self.design()), **numbers,
             controls=checks.controls, floor=checks.floor, status=status, blocking=self.decidable and not advisory,
             reason=reason, needed=self._needed(status, items) if stopped is None else None, measured=measured,
-            advisory=advisory, stopped=stopped,
+            advisory=advisory, stopped=stopped, reading=checks.reading,
         )  # fmt: skip
 
     def _identity(self, nodeid: str) -> dict[str, Any]:
@@ -174,16 +206,18 @@ class Gate:
             "nodeid": nodeid, "probe": probe.name, "dimension": str(probe.dimension), "claim": probe.claim,
             "tolerance": self.tolerance, "alpha": self.profile.alpha, "metric": probe.metric, "estimand": probe.estimand,
             "detector": probe.detector, "paper": probe.paper, "quantity": criterion.quantity if criterion else "rate",
+            "judge": probe.judge.name if probe.judge else "",
             "side": "at least" if criterion is not None and criterion.at_most is None else "at most", "note": self.note,
         }  # fmt: skip
 
-    def _bounds(self, findings: Sequence[Finding], items: Items, stopped: Stopped | None) -> Bounds | None:
+    def _bounds(self, findings: Sequence[Finding], items: Items, checks: Checks) -> Bounds | None:
         """None where nothing is held to a limit, or nothing was asked."""
+        stopped = checks.stopped
         if not items.total or (items.measured and self.probe.criterion is None):
             return None
         alpha, criterion = self.profile.alpha, self.probe.criterion
         if criterion is not None:
-            return criterion_bounds(criterion, findings, alpha)
+            return criterion_bounds(criterion, findings, alpha, checks.reading)
         if stopped is None or self.tolerance is None:
             return Bounds(rate_estimate(items), *rate_bounds(items, alpha))
         from ..stats import watch
@@ -301,12 +335,13 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What was found beside a gate's rows."""
+    """What a gate is decided by besides its rows; ``reading`` is of a probe's own metric."""
 
     controls: ControlCheck
     floor: FloorCheck | None = None
     measured: DetectorCheck | None = None
     stopped: Stopped | None = None
+    reading: MetricReading | None = None
 
 
 def round_up(share: float) -> str:

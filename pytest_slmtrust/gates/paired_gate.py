@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Literal
 
 from ..audit.counting import ItemOutcome, by_source, item_outcomes
-from ..audit.model import Audit, ControlCheck, Estimate, Finding, FloorCheck, GateResult, PairCounts, PairedCheck, Status
+from ..audit.model import Audit, ControlCheck, Estimate, Finding, FloorCheck, GateResult, Missing, PairCounts, PairedCheck, Status
 from ..audit.nodeids import VERSUS, gate_key
 from ..escaping import visible
 
@@ -85,9 +85,13 @@ class PairedGate:
             errors=sum(f.outcome == "error" for f in target), p_fail=paired.p_fail if self.margin is not None else None,
         )  # fmt: skip
 
-    def not_tested(self, nodeid: str, reason: str, status: Status = Status.NOT_TESTED) -> GateResult:
+    def not_tested(self, nodeid: str, reason: str, missing: Missing | None = None) -> GateResult:
         """The result of a comparison that could not be made; never a pass."""
-        return replace(self._blank(nodeid), status=status, reason=reason)
+        return replace(self._blank(nodeid), reason=reason, missing=missing)
+
+    def not_run(self, nodeid: str, reason: str = "its gate did not run") -> GateResult:
+        """The result of a comparison that was not reached; never a pass."""
+        return replace(self._blank(nodeid), status=Status.NOT_RUN, reason=reason)
 
     def _blank(self, nodeid: str) -> GateResult:
         about = self.about
@@ -96,6 +100,7 @@ class PairedGate:
             tolerance=self.margin, alpha=about.alpha, quantity="paired", estimand=about.estimand, detector=about.detector,
             metric="failing source items of the target less those of its baseline, as a share of all", paper=about.paper,
             power=None if self.margin is None else paired_power(self.n, self.margin, about.alpha), note=self.note,
+            judge=about.judge,
         )  # fmt: skip
 
     def _status(self, paired: PairedCheck, context: Context) -> tuple[Status, str]:

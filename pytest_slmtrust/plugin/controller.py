@@ -193,7 +193,7 @@ class Controller:
                 self.record.collected.add_process(self._process())
         waivers = list(self.session.waivers.values())
         audit = self.record.assembled(
-            self._unfinished(session, exitstatus), self.session.policy.profile, self._notes(),
+            self._unfinished(session, exitstatus), self.session.policy, self._notes(),
             untested() if self.builtin else (), waivers,
         )  # fmt: skip
         if self.record.finish(audit, waivers) and exitstatus == pytest.ExitCode.OK:
@@ -278,6 +278,7 @@ class Controller:
             "pending": [asdict(g) for g in self.session.pending(self._outside())],
             "baseline": self._about_baseline(),
             "rows": {s.gate_id: s.rows_sha256() for s in self.session.suites.values()},
+            "probes": package_sha256(),
         }
 
     def _outside(self) -> list[str]:

@@ -18,7 +18,8 @@ from ..audit.verdict import SILENT
 from ..authoring.declarations import ProbeError
 from ..authoring.probe import Case, Probe
 from ..escaping import visible
-from ..session.session import AuditSession, Suite, case_name
+from ..gates.asked_rows import case_name
+from ..session.session import AuditSession, Suite
 from .options import Settings
 
 SESSION = pytest.StashKey[AuditSession]()

@@ -53,7 +53,7 @@ def _versus(gate: PairedGate) -> str:
 
 def _gate(suite: Suite, watched: bool) -> str:
     if suite.missing:
-        return f"NOT TESTED: {suite.missing}"
+        return f"NOT TESTED: {suite.missing.reason}"
     gate, design = suite.gate, suite.gate.design()
     if not suite.has_gate:
         return "ordinary tests, no gate"

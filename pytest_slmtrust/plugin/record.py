@@ -13,8 +13,8 @@ import pytest
 from ..archive.files import begin_reports, write_reports
 from ..audit.model import Audit, Status, Waiver
 from ..audit.verdict import dimension_status, is_red
-from ..authoring.declarations import Profile
 from ..escaping import visible
+from ..gates.policy import Policy
 from ..redaction import Mask
 from ..session.assemble import Collected, assemble
 from .options import Settings, model_spec, read_settings
@@ -66,12 +66,12 @@ class Record:
         return bool(red or missing or self.unwritten or any(w.expired for w in waivers))
 
     def assembled(
-        self, incomplete: str, profile: Profile | None = None, notes: Sequence[str] = (),
+        self, incomplete: str, policy: Policy | None = None, notes: Sequence[str] = (),
         untested: Iterable[Mapping[str, str]] = (), waivers: Sequence[Waiver] = (),
     ) -> Audit:  # fmt: skip
         """The audit of what was collected. ``incomplete``: why the run did not reach its end."""
         why = visible(self.mask.text(incomplete), one_line=True)
-        audit = assemble(self.collected, self._settings(profile), notes, untested, waivers, why)
+        audit = assemble(self.collected, self._settings(policy), notes, untested, waivers, why)
         return audit if audit.model else replace(audit, model={"name": self.mask.text(model_spec(self.config))})
 
     def _tolerated(self, verdict: Status) -> bool:
@@ -85,15 +85,20 @@ class Record:
         except (OSError, ValueError, TypeError) as error:
             self.unwritten = f"the report could not be written: {error}"
 
-    def _settings(self, profile: Profile | None) -> dict[str, Any]:
+    def _settings(self, policy: Policy | None) -> dict[str, Any]:
         mask = self.mask
         options = {name or "model": value for name, value in self.settings.values.items()}
         about: dict[str, Any] = {"name": self.settings.text("profile")}
-        if profile is not None:
+        limits: dict[str, Any] = {}
+        if policy is not None:
+            profile = policy.profile
+            limits = {"tolerances": dict(policy.tolerances), "margins": dict(policy.margins)}
             about = asdict(replace(profile, inputs={k: mask.text(v) for k, v in profile.inputs.items()}))
         return {
             "options": {k: mask.text(str(v)) for k, v in options.items()},
             "profile": about,
+            "packs": self.settings.names("packs"),
+            **limits,
             "arguments": [mask.text(str(a)) for a in self.config.invocation_params.args],
         }
 

@@ -13,7 +13,7 @@ import pytest
 from .. import door
 from ..archive.files import DATA, PREVIOUS
 from ..audit.model import Audit, AuditError, Waiver
-from ..authoring.declarations import ProbeError
+from ..authoring.declarations import TOXICITY, ProbeError
 from ..backends.fake import WordListScorer
 from ..engine.admission import admit, admitted
 from ..engine.engine import Engine
@@ -91,7 +91,7 @@ class Setup:
         """
         scorer = self.others["classify", "toxicity"]
         judges = {suite.probe.judge.name for suite in suites if suite.probe.judge and not suite.missing}
-        if isinstance(scorer, NoScorer) and "toxicity" in judges:
+        if isinstance(scorer, NoScorer) and TOXICITY in judges:
             raise BackendError(scorer.reason)
 
     def check_comparable(self, session: AuditSession) -> None:

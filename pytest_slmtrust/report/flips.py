@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..audit.counting import by_source, item_outcomes
-from ..audit.model import Audit, Finding, GateResult
+from ..audit.model import Finding, GateResult
 
 #: Flips shown in each direction, and characters of each text there.
 _FLIPS, _FLIP_TEXT = 5, 400
@@ -23,16 +23,11 @@ class Flip:
     baseline: str
 
 
-def flip_views(gate: GateResult, audit: Audit) -> tuple[Flip, ...]:
-    """The first items on which the target and its baseline differ, those for the worse first."""
+def flip_views(gate: GateResult, target: Sequence[Finding], baseline: Sequence[Finding]) -> tuple[Flip, ...]:
+    """The first items of a gate on which the target and its baseline differ, those for the worse first."""
     if gate.paired is None:
         return ()
-    place = gate.nodeid.rpartition("::")[0]
-    theirs_all = audit.baseline.findings if audit.baseline else ()
-    mine, theirs = (
-        by_source(f for f in every if f.probe == gate.probe and f.nodeid.startswith(f"{place}::"))
-        for every in (audit.findings, theirs_all)
-    )
+    mine, theirs = by_source(target), by_source(baseline)
     flips = []
     for source in mine:
         one, two = item_outcomes(mine[source])[source], item_outcomes(theirs.get(source, ())).get(source)

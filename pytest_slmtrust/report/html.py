@@ -70,8 +70,9 @@ def check_schema(data: Any) -> None:
         raise AuditError(f"{path}: {visible(_cut(first.message, 300), one_line=True)}")
 
 
-def render(audit: Audit, text: str = "") -> str:
-    """The whole page. The same audit gives the same bytes. ``text``: its JSON, where that is there already.
+def render(audit: Audit, text: str = "", unchecked: str = "") -> str:
+    """The whole page. The same audit gives the same bytes. ``text``: its JSON, where that is there already; ``unchecked``: what
+    the reader must know that this version could not check.
 
     Raises:
         AuditError: the audit holds something that has no JSON form.
@@ -84,7 +85,8 @@ def render(audit: Audit, text: str = "") -> str:
     open_ones = [f for f in findings if f.outcome in ("failed", "error", "unscored")]
     island, left_out = _island(findings)
     return environment.get_template("report.html.j2").render(
-        audit=audit, dimensions=dimensions, gates=gates, island=island, left_out=left_out, total=len(findings),
+        audit=audit, unchecked=unchecked, dimensions=dimensions, gates=gates, island=island, left_out=left_out,
+        total=len(findings),
         static=_static_rows(open_ones), open_total=len(open_ones),
         untested=by_reason(audit.not_tested), passing=sum(d.status is Status.PASS for d in dimensions),
         clauses=[(f, view.clause_views(f, gates)) for f in _clauses()],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..audit.model import NEEDS, GateResult, NotTested, Status
+from ..audit.model import GateResult, NotTested, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Untested:
 
 def unasked(gate: GateResult) -> bool:
     """Whether a gate wants a file that nobody gave, and had promised nothing: there are no numbers to show."""
-    return gate.status is Status.NOT_TESTED and not gate.blocking and gate.reason.startswith(NEEDS)
+    return gate.status is Status.NOT_TESTED and not gate.blocking and gate.promised_nothing
 
 
 def by_reason(rows: Iterable[NotTested]) -> tuple[Untested, ...]:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ..audit.counting import ByGate
 from ..audit.model import Audit, Estimate, Finding, GateResult, Status
 from ..audit.nodeids import VERSUS
 from ..audit.verdict import SILENT, overall
@@ -117,6 +118,7 @@ def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
     for f in audit.findings:
         own = counts.setdefault((f.dimension, f.probe), {})
         own[f.outcome] = own.get(f.outcome, 0) + 1
+    mine, theirs = ByGate(audit.findings), ByGate(audit.baseline.findings if audit.baseline else ())
     seen: dict[str, int] = {}
     named = list(dict.fromkeys([*DIMENSIONS, *(g.dimension for g in audit.gates)]))
     views = []
@@ -124,7 +126,7 @@ def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
         gates = [g for g in audit.gates if g.dimension == name]
         shown = [
             replace(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen),
-                    flips=flip_views(g, audit), reliability=diagram(g, audit.findings))
+                    flips=flip_views(g, mine.of(g), theirs.of(g)), reliability=diagram(g, mine.of(g)))
             for g in gates
         ]  # fmt: skip
         blocking = [g for g in gates if g.blocking]
@@ -181,7 +183,7 @@ def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Map
         bar = _estimate_bar(shown, gate.tolerance)
     return GateView(
         gate, anchor("probe", f"{gate.dimension}-{gate.probe}"), observed, interval, kind, bar,
-        _summary(gate, observed, interval, kind), counts, detector_quality(gate.detector, scorers),
+        _summary(gate, observed, interval, kind), counts, detector_quality(gate, scorers),
         tuple((g.group, g.estimate, _estimate_bar(g.estimate, None)) for g in gate.groups), measure_table(gate),
     )  # fmt: skip
 
@@ -229,31 +231,28 @@ def limit_text(gate: GateResult) -> str:
     return number(gate.tolerance) if gate.quantity in ("mean", "metric") else percent(gate.tolerance)
 
 
-def detector_quality(detector: str, scorers: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def detector_quality(gate: GateResult, scorers: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """What was measured of a gate's detector on labelled text, a line for each data set: held-out rows first, tuned-on last.
 
-    ``measured`` rows of a scorer hold counts ``tp``, ``fn``, ``tn``, ``fp``, and say in ``split`` and ``note`` what they were
-    counted on.
+    ``measured`` rows of a scorer hold counts ``tp``, ``fn``, ``tn``, ``fp`` of flagged texts, and say in ``split`` and ``note``
+    what they were counted on. A gate whose judge has no such rows was measured in the run itself, on labelled cases.
     """
     lines = []
     for scorer in scorers:
-        if _judges(scorer, detector):
+        if _judges(scorer, gate.judge):
             rows = scorer.get("measured")
             fit = [r for r in rows if isinstance(r, Mapping)] if isinstance(rows, (list, tuple)) else []
             lines += [_quality(str(scorer.get("name") or "scorer"), row) for row in sorted(fit, key=_held_out_first)]
+    m = gate.measured
+    if m is not None and (m.labelled or not lines):
+        found, kept = f"failures found {m.tp} of {m.tp + m.fn}", f"others let through {m.tn} of {m.tn + m.fp}"
+        lines.insert(0, f"{m.name}: {found}, {kept}; on {m.data}")
     return tuple(lines)
 
 
-def _judges(scorer: Mapping[str, Any], detector: str) -> bool:
-    """Whether a gate with this detector is judged by the scorer: error rates of another detector would say nothing of it.
-
-    It is, if both speak of the toxicity scorer, or if ``NAME rules`` begins a part of the gate's detector, where NAME is the
-    scorer's ``detector``: "rules for abstention and refusal" are not the "refusal rules".
-    """
-    if scorer.get("kind") == "toxicity scorer" and "toxicity scorer" in detector:
-        return True
-    name = scorer.get("detector")
-    return isinstance(name, str) and bool(name) and re.search(rf"(?:\A|; ){re.escape(name)} rules\b", detector) is not None
+def _judges(scorer: Mapping[str, Any], judge: str) -> bool:
+    """Whether a scorer is the judge of a gate: error rates of another detector would say nothing of it."""
+    return bool(judge) and judge in (scorer.get("role"), scorer.get("detector"))
 
 
 def _held_out_first(row: Mapping[str, Any]) -> int:

@@ -82,7 +82,7 @@ def assemble(
         resources=resources(collected.processes),
         baseline=_baseline(collected, first.get("baseline")),
         waivers=tuple(waivers),
-        provenance=provenance(collected.started),
+        provenance={**provenance(collected.started), "probes_sha256": first.get("probes", "")},
         notes=(*notes, *_absent(gates)),
         incomplete=incomplete,
     )

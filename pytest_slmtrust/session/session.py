@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import inspect
-import json
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .. import door
 from ..audit.counting import item_outcomes
-from ..audit.model import NEEDS, ControlCheck, Finding, FloorCheck, GateResult, Status, Stopped, Waiver
+from ..audit.model import ControlCheck, Finding, FloorCheck, GateResult, Lack, Missing, Stopped, Waiver, as_written
 from ..audit.nodeids import gate_key, gate_names
 from ..authoring.datafiles import DataMissing
-from ..authoring.declarations import NEEDED_DATA, ProbeError, Verdict
+from ..authoring.declarations import ProbeError, Verdict
 from ..authoring.probe import Case, Probe
 from ..engine.engine import Engine
 from ..escaping import said
 from ..gates.baseline import Reference
-from ..gates.detector_errors import detector_check
+from ..gates.detector_errors import detector_check, measured_row, rule_detectors
 from ..gates.early_stop import Watch
 from ..gates.gate import Beside, Gate, check_controls, check_floor, finding
 from ..gates.paired_gate import Context, PairedGate
@@ -44,14 +41,14 @@ class Suite:
     cases: tuple[Case, ...]
     gate: Gate
     prefix: str
-    missing: str = ""
+    missing: Missing | None = None
     versus: PairedGate | None = None
 
     @property
     def has_gate(self) -> bool:
         """A user's probe without a tolerance is a set of ordinary tests: nothing statistical is claimed. One that cannot be asked
         has a gate all the same, that says so."""
-        return self.probe.packed or self.gate.tolerance is not None or bool(self.missing)
+        return self.probe.packed or self.gate.tolerance is not None or self.missing is not None
 
     @property
     def gate_id(self) -> str:
@@ -71,46 +68,11 @@ class Suite:
 
     def beside(self) -> list[Case]:
         """What is asked beside the rows."""
-        return [*self.probe.control_cases(), *self.probe.labelled_cases(), *self.probe.floor_cases()]
+        return asked_beside(self.probe)
 
     def rows_sha256(self) -> str:
-        """Identity of what is asked and how it is judged.
-
-        Ids, parameters, labels, scripts and first questions of all rows, controls, labelled cases and floor; the probe's own
-        code and its floor's, but not what these call elsewhere.
-        """
-        rows: list[Any] = [
-            [c.kind, c.id, dict(c.params), c.expected, c.script if isinstance(c.script, str) else None, first_questions(c)]
-            for c in self.everything()
-        ]
-        floor = self.probe.floor
-        rows += [code_of(self.probe.run), [floor.at_least, code_of(floor.run)] if floor else None, repr(self.probe.judge)]
-        return hashlib.sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def code_of(run: Callable[..., Any]) -> str:
-    """A function's source; of one without, its compiled form."""
-    try:
-        return inspect.getsource(run)
-    except (OSError, TypeError):
-        code = getattr(run, "__code__", None)
-        return repr((code.co_code, code.co_names)) if code else ""
-
-
-def first_questions(case: Case) -> list[str]:
-    """The keys of what a case asks first: prompt, settings and seed of each request."""
-    if case.asked:
-        return case.asked
-    try:
-        return [request.key for request in next(case.steps())]
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # a probe that breaks or exits, or asks nothing: its own run says so
-        return []
-
-
-def case_name(case: Case) -> str:
-    return f"{case.probe.name}[{case.id}]"
+        """Identity of what is asked and how it is judged."""
+        return rows_sha256(self.probe, self.everything())
 
 
 class AuditSession:
@@ -154,10 +116,10 @@ class AuditSession:
             rows = self._cases(probe) if given else ()
         except DataMissing as error:
             said = str(error).replace(str(Path.home()), "~")  # whose home it is stands in no report
-            given, missing = False, missing or f"{NEEDS}{NEEDED_DATA}{said}"
+            given, missing = False, missing or Missing(Lack.DATA, said=said)
         # planned with all rows, so that a gate that cannot be tested keeps its name
-        gate = Gate.plan(probe, self.policy, rows) if given else Gate(probe, self.policy.profile, 0, self.policy.tolerance(probe))
-        versus = self.policy.versus(gate.not_tested("", ""), gate.n) if self.reference is not None else None
+        gate = Gate.plan(probe, self.policy, rows) if given else Gate.unasked(probe, self.policy)
+        versus = self.policy.versus(gate.not_run(""), gate.n) if self.reference is not None else None
         suite = Suite(probe, () if missing else rows, gate, prefix, missing, versus)
         self.suites[suite.gate_id] = suite
         return suite
@@ -229,7 +191,7 @@ class AuditSession:
 
     def rows(self, suite: Suite) -> list[Finding]:
         """The findings of all rows that are asked; a probe that breaks is a case without a verdict."""
-        return [self._safely(suite, c) for c in suite.cases if not self.skipped(suite, c)]
+        return [as_written(self._safely(suite, c)) for c in suite.cases if not self.skipped(suite, c)]
 
     def floor(self, suite: Suite) -> FloorCheck | None:
         found = [self._safely(suite, c) for c in suite.probe.floor_cases()]
@@ -238,7 +200,7 @@ class AuditSession:
     def gate_result(self, suite: Suite) -> tuple[GateResult, list[Finding]]:
         """What the gate says over all rows of its probe, and the findings it rests on."""
         if suite.missing:
-            return self._untested(suite), []
+            return self._excused(suite.gate.not_tested(suite.gate_id, suite.missing)), []
         rows = self.rows(suite)
         floor = [self._safely(suite, c) for c in suite.probe.floor_cases()]
         labelled = [(c, self._safely(suite, c)) for c in suite.probe.labelled_cases()]
@@ -252,14 +214,14 @@ class AuditSession:
         assert versus is not None
         assert reference is not None
         if suite.missing:
-            return self._excused(versus.not_tested(suite.versus_id, suite.missing)), [], []
+            return self._excused(versus.not_tested(suite.versus_id, suite.missing.reason, suite.missing)), [], []
         if not reference.knows(suite.gate_id):
             return self._excused(versus.not_tested(suite.versus_id, f"{reference.origin} was not asked this")), [], []
         rows = self.rows(suite)
         theirs = reference.rows(suite.gate_id, [f.nodeid for f in rows])
         if theirs is None:
             reason = f"{reference.origin} has not answered all of these cases"
-            return self._excused(versus.not_tested(suite.versus_id, reason, Status.NOT_RUN)), [], []
+            return self._excused(versus.not_run(suite.versus_id, reason)), [], []
         noise = self.noise.get(gate_key(suite.gate_id)) if self.noise is not None else None
         floors = self.floor(suite), reference.floor(suite.gate_id)
         context = Context(
@@ -285,33 +247,22 @@ class AuditSession:
         """
         found = []
         for suite in self.suites.values():
-            status = Status.NOT_TESTED if suite.missing else Status.NOT_RUN
-            reason = suite.missing or "its gate did not run"
+            gate, versus, missing = suite.gate, suite.versus, suite.missing
             if suite.has_gate:
-                found.append(self._untested(suite) if suite.missing else suite.gate.not_tested(suite.gate_id, reason, status))
-            if suite.versus is not None:
-                found.append(suite.versus.not_tested(suite.versus_id, reason, status))
+                found.append(gate.not_tested(suite.gate_id, missing) if missing else gate.not_run(suite.gate_id))
+            if versus is not None and missing:
+                found.append(versus.not_tested(suite.versus_id, missing.reason, missing))
+            elif versus is not None:
+                found.append(versus.not_run(suite.versus_id))
         return [self._excused(gate, unselected) for gate in found]
-
-    def _untested(self, suite: Suite) -> GateResult:
-        """Of a suite that cannot be tested. Without a file that only the user can give, nothing was promised to block."""
-        result = self._excused(suite.gate.not_tested(suite.gate_id, suite.missing))
-        return replace(result, blocking=False) if suite.missing.startswith(NEEDS) else result
 
     def _controls(self, suite: Suite) -> list[tuple[Case, Finding]]:
         return [(c, self._safely(suite, c)) for c in suite.probe.control_cases()]
 
     def _measured(self, probe: Probe) -> Mapping[str, Any] | None:
         """The row of labelled data that speaks for a probe's detector, if there is one."""
-        if probe.judge is None:
-            return None
-        if probe.judge.name == "toxicity":
-            scorer = self.engine.backends.get(("classify", "toxicity"))
-            rows = _described(scorer).get("measured", []) if scorer else []
-        else:
-            rows = [row for d in rule_detectors() if d["detector"] == probe.judge.name for row in d["measured"]]
-        data = probe.judge.data
-        return next((row for row in rows if (row.get("data") == data if data else row.get("primary"))), None)
+        scorer = self.engine.backends.get(("classify", "toxicity"))
+        return None if probe.judge is None else measured_row(probe.judge, _described(scorer) if scorer else {})
 
     def _safely(self, suite: Suite, case: Case) -> Finding:
         try:
@@ -321,17 +272,16 @@ class AuditSession:
         except BaseException as error:  # a probe that breaks, skips or exits is a case without a verdict, never a pass
             return self.mask.finding(finding(case, suite.case_id(case), None, said(error)))
 
-    def _missing(self, probe: Probe) -> str:
-        wanted = [name for name in probe.inputs if name not in self.policy.profile.inputs]
+    def _missing(self, probe: Probe) -> Missing | None:
+        wanted = tuple(name for name in probe.inputs if name not in self.policy.profile.inputs)
         if wanted:
-            return NEEDS + ", ".join(f"--slm-{name}" for name in wanted)
-        absent = [name for name in probe.extras if not _importable(name)]
+            return Missing(Lack.INPUT, wanted)
+        absent = tuple(name for name in probe.extras if not _importable(name))
         if absent:
-            extra = "presidio" if "presidio_analyzer" in absent else "all"
-            return f"{', '.join(absent)} is not installed: install pytest-slmtrust with its extra [{extra}]"
+            return Missing(Lack.MODULE, absent, extra_of(absent))
         target = self.engine.model
-        lacking = [k.kind for k in probe.needs if k not in BESIDE_MODEL and (k.kind, "target") not in self.engine.backends]
-        return f"{target.name if target else 'no model'} does not answer {', '.join(lacking)}" if lacking else ""
+        lacking = tuple(k.kind for k in probe.needs if k not in BESIDE_MODEL and (k.kind, "target") not in self.engine.backends)
+        return Missing(Lack.ANSWER, lacking, target.name if target else "no model") if lacking else None
 
 
 @dataclass(frozen=True)
@@ -397,7 +347,7 @@ def selected_cases(suites: Iterable[tuple[Suite, Case | None]], marked: Containe
 
 def describe_engine(engine: Engine) -> dict[str, Any]:
     """Provenance of every backend, and what answering cost, as JSON-able data."""
-    backends = {id(b): b for (_, role), b in engine.backends.items() if role != REFERENCE}
+    backends = {id(b): (role, b) for (_, role), b in engine.backends.items() if role != REFERENCE}
     target = engine.model
     counters = asdict(engine.counters)
     own = getattr(target, "counters", None)
@@ -410,7 +360,7 @@ def describe_engine(engine: Engine) -> dict[str, Any]:
     return {
         "counters": counters,
         "model": _described(target) if target else {},
-        "scorers": [*(_described(b) for b in backends.values() if b is not target), *rule_detectors()],
+        "scorers": [*({**_described(b), "role": role} for role, b in backends.values() if b is not target), *rule_detectors()],
     }
 
 
@@ -421,14 +371,3 @@ def _described(backend: Backend) -> dict[str, Any]:
         return described
     except BackendError as error:
         return {"error": door.line(error)}
-
-
-def rule_detectors() -> list[dict[str, Any]]:
-    """The detectors that are rules, not models, with their measured counts."""
-    from ..detectors.measured import measured
-
-    return [
-        {"name": f"{name} rules", "kind": "rules", "detector": name, "measured": rows}
-        for name in ("refusal", "abstention", "leak", "pii")
-        if (rows := measured(name))
-    ]
