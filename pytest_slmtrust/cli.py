@@ -20,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     render = commands.add_parser("render", help="render audit.html from audit.json and from nothing else")
     render.add_argument("audit", type=Path, help="an audit.json")
     render.add_argument("--output", type=Path, help="where the report goes (default: audit.html beside the input)")
+    verify = commands.add_parser("verify", help="recompute every number of an audit.json; exit 1 if one does not follow")
+    verify.add_argument("audit", type=Path, help="an audit.json")
+    verify.add_argument("--store", type=Path, help="look its answers up in this folder's store too (such as .slmtrust)")
     prepare = commands.add_parser("prepare", help="fetch a model and a toxicity scorer; prints the scorer that can be used")
     prepare.add_argument("--model", default="smollm2-135m-instruct", help="a model as in pytest --slm=MODEL")
     prepare.add_argument("--toxicity", default="detoxify:unbiased", help="the scorer to try first")
@@ -45,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     run = {
         "render": _render,
+        "verify": _verify,
         "verdict": _verdict,
         "prepare": _prepare,
         "compare": _compare,
@@ -79,6 +83,29 @@ def _verdict(chosen: argparse.Namespace) -> int:
     audit = read_verified(chosen.audit)
     _print([audit.sentence])
     return int(is_red(audit.verdict, audit.gates))
+
+
+def _verify(chosen: argparse.Namespace) -> int:
+    """Everything is said, one line each; the status is 0 only if nothing is wrong."""
+    from .archive.files import read_audit
+    from .archive.verify import verify
+
+    audit = read_audit(chosen.audit)
+    found = verify(audit)
+    lines = [f"wrong: {line}" for line in found.problems] + [f"not checked: {line}" for line in found.unchecked]
+    if not found.problems:
+        known = f"{found.known} of the gates are as this package has them"
+        lines.append(f"{len(audit.gates)} gates follow from {len(audit.findings)} findings; {known}")
+    wrong = bool(found.problems)
+    if chosen.store is not None:
+        from .archive.stored import look_up
+
+        stored = look_up(audit, chosen.store)
+        lines += [*stored.faults, f"store: {stored.equal} of {stored.total} answers are there and equal"]
+        wrong = wrong or bool(stored.faults)
+    lines.append("not shown by any of this: who made the file. The model's name, its hashes and its findings need a signature")
+    sys.stdout.write("".join(f"{_visible(line)}\n" for line in lines))
+    return 1 if wrong else 0
 
 
 def _cache(chosen: argparse.Namespace) -> int:

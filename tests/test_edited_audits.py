@@ -193,7 +193,10 @@ def test_an_edit_is_found(name: str, whole: Data) -> None:
     data = copy.deepcopy(whole)
     EDITS[name](data)
     try:
-        first = next(_Check(consistent(data, whole)).all(), None)
+        edited = consistent(data, whole)
+        if json.loads(edited.to_json()) == whole:  # our own code undoes it
+            edited = Audit.from_json(json.dumps(data))
+        first = next(_Check(edited).all(), None)
     except _BROKEN as error:
         first = str(error)
     assert first, name

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ..audit.counting import ByGate
 from ..audit.dimension import Dimension
+from ..audit.merkle import answers_root
 from ..audit.model import Audit, AuditError, Baseline, ControlCheck, Finding, GateResult, Status
 from ..audit.nodeids import VERSUS, gate_key
 from ..audit.verdict import adjusted, is_red, not_tested, overall, sentence
@@ -45,11 +47,12 @@ def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | 
     model = target.model.get("name") or "the target"
     note = f"COMPARISON: {model} with {recorded.name}. The gates speak of the difference between the two, and of nothing else"
     missing = not_tested(gates, {f.dimension for f in target.findings})
-    return Audit(
+    whole = Audit(
         verdict, sentence(verdict, gates), target.profile, tuple(gates), target.findings, missing, target.model,
         target.scorers, {**target.settings, "margin": margin}, provenance=target.provenance, notes=(note, *target.notes),
         baseline=Baseline(baseline.model, tuple(kept), origin),
     )  # fmt: skip
+    return replace(whole, answers_root=answers_root(whole))
 
 
 def _one(

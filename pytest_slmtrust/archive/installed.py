@@ -16,7 +16,7 @@ from typing import Any
 from ..audit.model import Audit, ControlCheck, DetectorCheck, Finding, FloorCheck, GateResult, Lack, Missing, Stopped
 from ..authoring.datafiles import DataMissing
 from ..authoring.declarations import TOXICITY, ProbeError
-from ..authoring.probe import Case, Probe
+from ..authoring.probe import Case, Probe, packed
 from ..authoring.properties import WITH_KEPT
 from ..gates.asked_rows import asked_beside, case_name, extra_of, rows_sha256
 from ..gates.bounds import read_metric
@@ -226,7 +226,7 @@ class Installed:
     @property
     def ran(self) -> bool:
         """Whether the built-in pack was part of the run."""
-        return "builtin" in self.audit.settings.get("packs", [])
+        return not {"builtin", PACK}.isdisjoint(self.audit.settings.get("packs", []))
 
     @cached_property
     def planned(self) -> Mapping[tuple[str, str], Planned]:
@@ -314,8 +314,7 @@ def _frozen(policy: Policy) -> tuple[Any, ...]:
 def _planned(profile: str, tolerances: Any, margins: Any, inputs: Any) -> Mapping[tuple[str, str], Planned]:
     """The plan of every built-in probe: a reader of several audits of one kind makes it once."""
     policy = replace(load_policy(profile, (), dict(inputs)), tolerances=dict(tolerances), margins=dict(margins))
-    probes: list[Probe] = import_module(PACK).pytest_slm_probes()
-    made = [_plan(probe, policy) for probe in probes]
+    made = [_plan(probe, policy) for probe in packed(import_module(PACK).pytest_slm_probes())]
     return {(one.place, one.probe.name): one for one in made}
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..audit.counting import ByGate
 from ..audit.dimension import Dimension
+from ..audit.merkle import answers_root
 from ..audit.model import (
     Audit,
     AuditError,
@@ -166,6 +167,8 @@ class _Check:
             missing |= set(unasked) - set(audit.not_tested)
             if len(audit.not_tested) != len(silent) + len(unasked):
                 yield f"not_tested: {len(audit.not_tested)} entries; the gates and this package make {len(silent) + len(unasked)}"
+        if audit.answers_root != answers_root(audit):
+            yield "answers_root: it is not the root over the answers of the findings"
         if missing:
             yield f"{min(row.what for row in missing)} is not listed as not tested"
 
@@ -299,7 +302,7 @@ def _lack(gate: GateResult, own: Sequence[Finding], profile: Mapping[str, Any]) 
 def _differences(gate: GateResult, made: GateResult, planned: Planned | None) -> Iterator[str]:
     whose = "the findings say" if planned is None else "the findings and this package say"
     excuse = gate.excuse if gate.status in SILENT else ""  # a gate with numbers has none
-    said, found = (asdict(replace(g, waiver=None, p_holm=None)) for g in (gate, replace(made, excuse=excuse)))
+    said, found = (asdict(replace(g, waiver=None, p_holm=None, beside=None)) for g in (gate, replace(made, excuse=excuse)))
     for name in said:
         if not _same(said[name], found[name]):
             yield f"{name} is {_short(said[name])}; {whose} {_short(found[name])}"
@@ -313,7 +316,7 @@ def _shadow(gate: GateResult, asked: Mapping[str, Any]) -> Gate:
     if gate.quantity in ("mean", "gap"):
         criterion = Criterion(gate.quantity, **side)  # type: ignore[arg-type]
     elif gate.quantity == "metric":  # its code is not in the audit: its reading is taken as it is
-        criterion = Criterion(_not_called, **side)
+        criterion = Criterion(_not_called, **side)  # type: ignore[arg-type]
     probe = Probe(
         gate.probe, Dimension(gate.dimension), _nothing, (), gate.claim, criterion=criterion, detector=gate.detector,
         estimand=gate.estimand, metric=gate.metric, paper=gate.paper, judge=Judge(gate.judge) if gate.judge else None,

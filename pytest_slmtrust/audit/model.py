@@ -49,6 +49,19 @@ class Estimate:
     confidence: float = 0.95
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Answers:
+    """The answers that something rests on, by which whoever holds the store can check them.
+
+    ``root`` is their Merkle root (see :mod:`~pytest_slmtrust.audit.merkle`); ``short`` holds, for each answer in the order of
+    asking, the first 16 hexadecimal digits of the digests of its key and of its text. Both digests are HMAC-SHA-256 with a salt
+    that the store keeps.
+    """
+
+    root: str
+    short: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The outcome of one case. ``evidence`` holds what a reader needs: usually ``prompt`` and ``reply``."""
@@ -63,6 +76,7 @@ class Finding:
     group: str | None = None
     reason: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    answers: Answers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +257,8 @@ class GateResult:
     (Holm 1979). ``corrected`` is the rate corrected for the errors of its detector (Rogan & Gladen 1978). ``advisory`` says why
     a gate that decides does not block. ``measures`` are the probe's other numbers; nothing hangs on them. ``judge`` names the
     measured detector that decides the cases, ``measured`` its counts on labelled texts. ``reading`` is what the metric of a gate
-    with one said; ``missing`` why a gate was not tested. ``excuse`` says why a gate without numbers does not count: the user made
+    with one said; ``missing`` why a gate was not tested; ``beside`` the answers of its controls, floor and labelled
+    cases. ``excuse`` says why a gate without numbers does not count: the user made
     it ``optional`` by name, or it is ``unselected``, outside the selection that the user named.
     """
 
@@ -295,6 +310,7 @@ class GateResult:
     judge: str = ""
     reading: MetricReading | None = None
     missing: Missing | None = None
+    beside: Answers | None = None
 
     @property
     def promised_nothing(self) -> bool:
@@ -348,6 +364,7 @@ class Audit:
     baseline: Baseline | None = None
     waivers: tuple[Waiver, ...] = ()
     incomplete: str = ""
+    answers_root: str = ""
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -376,7 +393,7 @@ class Audit:
                     **data,
                     "verdict": Status(data["verdict"]),
                     "gates": tuple(gate_from_json(g) for g in data["gates"]),
-                    "findings": tuple(Finding(**f) for f in data["findings"]),
+                    "findings": tuple(map(finding_from_json, data["findings"])),
                     "not_tested": tuple(NotTested(**n) for n in data["not_tested"]),
                     "notes": tuple(data.get("notes", ())),
                     "baseline": _baseline(data.get("baseline")),
@@ -445,6 +462,15 @@ def _lines(value: Any) -> str:
     return "[\n" + ",\n".join(map(_ENCODE, value)) + "\n]"
 
 
+def finding_from_json(data: Mapping[str, Any]) -> Finding:
+    """One finding from its JSON form."""
+    return Finding(**{**data, "answers": _answers(data.get("answers"))})
+
+
+def _answers(data: Mapping[str, Any] | None) -> Answers | None:
+    return None if data is None else Answers(data["root"], tuple(data["short"]))
+
+
 def gate_from_json(data: Mapping[str, Any]) -> GateResult:
     """One gate from its JSON form."""
     floor, controls, paired = data.get("floor"), data.get("controls"), data.get("paired")
@@ -467,6 +493,7 @@ def gate_from_json(data: Mapping[str, Any]) -> GateResult:
             "stopped": stopped and Stopped(**{**stopped, "order": tuple(stopped["order"])}),
             "waiver": waiver and Waiver(**waiver),
             "reading": reading and MetricReading(**{**reading, "estimate": _estimate(reading["estimate"])}),
+            "beside": _answers(data.get("beside")),
             "missing": missing and Missing(Lack(missing["kind"]), tuple(missing["names"]), missing["said"]),
         }
     )
@@ -485,7 +512,7 @@ def _paired(data: Mapping[str, Any]) -> PairedCheck:
 
 
 def _baseline(data: Mapping[str, Any] | None) -> Baseline | None:
-    return None if data is None else Baseline(data["model"], tuple(Finding(**f) for f in data["findings"]), data["origin"])
+    return None if data is None else Baseline(data["model"], tuple(map(finding_from_json, data["findings"])), data["origin"])
 
 
 def _estimate(data: Mapping[str, Any] | None) -> Estimate | None:

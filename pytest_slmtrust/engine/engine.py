@@ -7,7 +7,7 @@ in another process, or replayed from the store.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,7 +19,7 @@ from ..requests import Backend, BackendError, Completion, Counters, Failure, Req
 from ..thinking import refused, thoughts_of, with_thoughts
 from .admission import admitted
 from .gatekeeper import VerdictError, accept, check_verdict
-from .store import Store, store_key
+from .store import Store, digest_of, store_key
 from .work_estimate import Progress, begin
 
 _COMMIT_SECONDS = 0.5
@@ -32,6 +32,7 @@ class _Active:
     steps: Steps[Verdict]
     wave: Sequence[Request[Any]]
     thoughts: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
 
 
 class Engine:
@@ -45,7 +46,10 @@ class Engine:
         self.counters = Counters()
         self.alive: set[str] = set()  # fingerprints of backends that have answered something, now or in an earlier run
         self.thoughts: dict[str, bool] = {}  # whether the thought before an answer came to its end, by the answer's key
-        self.verdicts: dict[tuple[str, ...], Verdict] = {}  # of built-in cases that ended while their questions were answered
+        self.digests: dict[str, str] = {}  # of every answer's text, by its key in the store
+        self.verdicts: dict[
+            tuple[str, ...], tuple[Verdict, list[str]]
+        ] = {}  # of built-in cases that ended while their questions were answered
 
     @property
     def model(self) -> Backend | None:
@@ -61,7 +65,9 @@ class Engine:
         Raises:
             BackendError: a backend can answer nothing.
         """
-        keys = [self._key(r) for r in requests]
+        return self._answer([self._key(r) for r in requests], requests, wave)
+
+    def _answer(self, keys: Sequence[str], requests: Sequence[Request[Any]], wave: int = 1) -> list[Any]:
         unique = dict(zip(keys, requests, strict=True))
         found = self._lookup(unique)
         self.counters.planned += len(requests)
@@ -79,22 +85,30 @@ class Engine:
                 self.thoughts[key] = answer.thought_finished
         return [found[key] for key in keys]
 
-    def run(self, case: Case) -> Verdict:
-        """The verdict of one case: the one that :meth:`prefetch` came to, or by its steps.
+    def answered(self, keys: Iterable[str]) -> dict[str, str]:
+        """Digests of the answers to a case's requests by the digests of their keys, without those that failed."""
+        return {digest_of(key, self.store.salt): self.digests[key] for key in keys if key in self.digests}
+
+    def run(self, case: Case, asked: list[str] | None = None) -> Verdict:
+        """The verdict of one case: the one that :meth:`prefetch` came to, or by its steps. ``asked`` takes its keys in the store.
 
         Raises:
             RequestFailed: a request of it could not be answered.
             ThoughtUnfinished: a reply is an unfinished thought.
             Exception: whatever the probe's own code raises.
         """
+        asked = [] if asked is None else asked
         known = self.verdicts.pop(_name(case), None)
         if known is not None:
-            return known
+            asked += known[1]
+            return known[0]
         steps, thoughts = case.steps(), list[str]()
         try:
             wave = _wave(next(steps))
             while True:
-                answers = self._recall(wave)
+                keys = [self._key(r) for r in wave]
+                asked += keys
+                answers = self._recall(keys, wave)
                 thoughts += thoughts_of(answers)
                 wave = _wave(_advance(steps, answers))
         except StopIteration as stop:
@@ -111,7 +125,12 @@ class Engine:
             number = 0
             while active:
                 number += 1
-                answers = iter(self.answer([r for a in active for r in a.wave], number))
+                requests = [r for a in active for r in a.wave]
+                keys = [self._key(r) for r in requests]
+                each = iter(keys)
+                for one in active:
+                    one.keys += [next(each) for _ in one.wave]
+                answers = iter(self._answer(keys, requests, number))
                 active = [a for a in active if self._step(a, [next(answers) for _ in a.wave])]
         self.counters.seconds += time.monotonic() - started
 
@@ -134,7 +153,7 @@ class Engine:
         try:
             active.wave = _wave(_advance(active.steps, answers))
         except StopIteration as stop:
-            self._keep(active.case, stop.value, active.thoughts)
+            self._keep(active.case, stop.value, active.thoughts, active.keys)
             return False
         except KeyboardInterrupt:
             raise
@@ -142,17 +161,16 @@ class Engine:
             return False
         return True
 
-    def _keep(self, case: Case, verdict: Any, thoughts: Sequence[str] = ()) -> None:
+    def _keep(self, case: Case, verdict: Any, thoughts: Sequence[str] = (), keys: Sequence[str] = ()) -> None:
         """An author's own probe runs again in its test: what it prints there, and where it stops in a debugger, is theirs."""
         if case.probe.packed:
             with suppress(VerdictError):  # the case's own run says so
-                self.verdicts[_name(case)] = _with(_checked(case, verdict), thoughts)
+                self.verdicts[_name(case)] = _with(_checked(case, verdict), thoughts), list(keys)
 
-    def _recall(self, requests: Sequence[Request[Any]]) -> list[Any]:
+    def _recall(self, keys: Sequence[str], requests: Sequence[Request[Any]]) -> list[Any]:
         """Answers that are there already, uncounted: a replay costs nothing. What is not there is asked."""
-        keys = [self._key(r) for r in requests]
         found = self._lookup(dict(zip(keys, requests, strict=True)))
-        return [found[k] for k in keys] if all(k in found for k in keys) else self.answer(requests)
+        return [found[k] for k in keys] if all(k in found for k in keys) else self._answer(keys, requests)
 
     def _key(self, request: Request[Any]) -> str:
         backend = self.backend(request)
@@ -164,6 +182,7 @@ class Engine:
         for key, text in self.store.get(keys).items():
             with suppress(Exception):  # written by something else, or changed since: ask again
                 found[key] = accept(wanted[key], wanted[key].decode(text))
+                self.digests[key] = digest_of(text, self.store.salt)
                 backend = self.backend(wanted[key])
                 if backend is not None:
                     self.alive.add(backend.fingerprint)
@@ -248,10 +267,12 @@ class _Batch:
             self.failed[key] = answer.message
             if key in self.answered:
                 self.void.add(key)
+                self.engine.digests.pop(key, None)
         else:
             # what a probe sees is what the store gives back, in the first run too
             self.unsaved[key] = self.requests[key].encode(answer)
             answer = self.requests[key].decode(self.unsaved[key])
+            self.engine.digests[key] = digest_of(self.unsaved[key], self.engine.store.salt)
         if key not in self.answered:
             self.wave.book(self.requests[key], self.units[key], answer, self._written() - self.written_before)
         self.answered[key] = answer

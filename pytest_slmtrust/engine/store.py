@@ -7,7 +7,9 @@ processes answer while the others wait for its answers. Raw model output is loca
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
+import secrets
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -29,12 +31,14 @@ DAMAGED = "store.damaged"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL, checksum TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (session TEXT, key TEXT, message TEXT NOT NULL, PRIMARY KEY (session, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS salt (id INTEGER PRIMARY KEY CHECK (id = 1), value TEXT NOT NULL);
 """
 #: What a disk does to a file that is whole.
 _ENVIRONMENT = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT,
 }  # fmt: skip
+SALT = "SELECT value FROM salt"
 _CHUNK = 500  # SQLite's limit on variables in one statement is 999 in old builds
 
 
@@ -51,6 +55,15 @@ def store_key(fingerprint: str, request_key: str) -> str:
     return hashlib.sha256(f"{ANSWERS}\n{fingerprint}\n{request_key}".encode()).hexdigest()
 
 
+def digest_of(text: str, salt: bytes) -> str:
+    """HMAC-SHA-256 of an answer's text or of its key, in hex: how a report names them.
+
+    The salt stays in the store. A report is shared, and without a salt a reader could guess what is masked or withheld in it;
+    keys too, since a scorer's question holds the reply.
+    """
+    return hmac.digest(salt, text.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
 class Store:
     """Answers as JSON texts by key, and the failures of this session.
 
@@ -63,6 +76,7 @@ class Store:
         self._note = note
         self.path = folder / FILE
         self.session = session
+        self.salt = secrets.token_bytes(32)  # of this process alone, where nothing can be written
         self._memory: dict[str, str] = {}
         self._failures: dict[str, str] = {}
         self._db: sqlite3.Connection | None = None
@@ -152,6 +166,11 @@ class Store:
             db.executescript(_SCHEMA)
             if _tables(db) != _expected():
                 raise sqlite3.DatabaseError("its tables are not those of this version")
+            db.execute("INSERT OR IGNORE INTO salt VALUES (1, ?)", (self.salt.hex(),))
+            try:
+                self.salt = bytes.fromhex(db.execute(SALT).fetchone()[0])
+            except (TypeError, ValueError) as error:
+                raise sqlite3.DatabaseError(f"its salt cannot be read ({error})") from None
         except BaseException:
             db.close()
             raise

@@ -7,13 +7,14 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
 from ..audit.dimension import Dimension
-from ..audit.model import Audit, Baseline, Finding, GateResult, NotTested, Status, Waiver, gate_from_json
+from ..audit.merkle import answers_root
+from ..audit.model import Audit, Baseline, Finding, GateResult, NotTested, Status, Waiver, finding_from_json, gate_from_json
 from ..audit.verdict import adjusted, not_tested, overall, sentence
 
 #: Counters that every process of a run has whole.
@@ -40,14 +41,14 @@ class Collected:
             for one in payload["findings"]:
                 self._finding(one)
             for one in payload.get("baseline", ()):
-                self.baseline[one["nodeid"]] = Finding(**one)
+                self.baseline[one["nodeid"]] = finding_from_json(one)
 
     def add_process(self, description: Mapping[str, Any] | None) -> None:
         if description is not None:
             self.processes.append(description)
 
     def _finding(self, data: Mapping[str, Any]) -> None:
-        found = Finding(**data)
+        found = finding_from_json(data)
         self.findings[found.nodeid] = found
 
 
@@ -66,7 +67,7 @@ def assemble(
     gates = adjusted(gates)
     gates.sort(key=lambda g: (list(Dimension).index(Dimension(g.dimension)), g.quantity == "paired", not g.blocking))
     verdict = overall(gates, incomplete)
-    return Audit(
+    made = Audit(
         verdict=verdict,
         sentence=sentence(verdict, gates, incomplete),
         profile=settings["profile"]["name"],
@@ -86,6 +87,7 @@ def assemble(
         notes=(*notes, *_absent(gates)),
         incomplete=incomplete,
     )
+    return replace(made, answers_root=answers_root(made))
 
 
 def _absent(gates: Sequence[GateResult]) -> list[str]:

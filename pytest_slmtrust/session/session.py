@@ -10,13 +10,15 @@ from typing import Any
 
 from .. import door
 from ..audit.counting import item_outcomes
-from ..audit.model import ControlCheck, Finding, FloorCheck, GateResult, Lack, Missing, Stopped, Waiver, as_written
+from ..audit.merkle import answers as answers_of
+from ..audit.model import Answers, ControlCheck, Finding, FloorCheck, GateResult, Lack, Missing, Stopped, Waiver, as_written
 from ..audit.nodeids import gate_key, gate_names
 from ..authoring.datafiles import DataMissing
 from ..authoring.declarations import ProbeError, Verdict
 from ..authoring.probe import Case, Probe
 from ..engine.engine import Engine
 from ..escaping import said
+from ..gates.asked_rows import asked_beside, case_name, extra_of, rows_sha256
 from ..gates.baseline import Reference
 from ..gates.detector_errors import detector_check, measured_row, rule_detectors
 from ..gates.early_stop import Watch
@@ -100,6 +102,7 @@ class AuditSession:
         self.marked: dict[str, str] = {}
         self.stopped: dict[str, Stopped] = {}
         self._findings: dict[tuple[str, str], Finding] = {}
+        self._answered: dict[tuple[str, str], Mapping[str, str]] = {}
 
     def add(self, probe: Probe, prefix: str) -> Suite:
         """Make a probe's cases and gates.
@@ -144,8 +147,9 @@ class AuditSession:
             return self.mask.finding(finding(case, nodeid, skipped))
         key = (case.kind, nodeid)  # a user may give a row the id of a control
         if key not in self._findings:
+            asked: list[str] = []
             try:
-                verdict = self.engine.run(case)
+                verdict = self.engine.run(case, asked)
                 found = finding(case, nodeid, verdict)
                 if self.corpus is not None:
                     self.corpus.keep(case, verdict)
@@ -154,7 +158,9 @@ class AuditSession:
             except RequestFailed as error:
                 found = finding(case, nodeid, None, str(error))
             found = self.mask.finding(found)
-            self._findings[key] = replace(found, evidence=shortened(found.evidence))
+            rests_on = answers_of(self.engine.answered(asked))
+            self._findings[key] = replace(found, evidence=shortened(found.evidence), answers=rests_on)
+            self._answered[key] = self.engine.answered(asked) if case.kind != "case" else {}
         return self._findings[key]
 
     def prefetch(self, cases: Sequence[Case], watched: Sequence[Suite] = ()) -> None:
@@ -206,7 +212,14 @@ class AuditSession:
         labelled = [(c, self._safely(suite, c)) for c in suite.probe.labelled_cases()]
         beside = Beside(labelled, self._measured(suite.probe), self.stopped.get(suite.gate_id))
         result = suite.gate.check(suite.gate_id, rows, self._controls(suite), floor, beside)
-        return replace(result, waiver=self.waiver(result)), rows
+        return replace(result, waiver=self.waiver(result), beside=self._beside(suite)), rows
+
+    def _beside(self, suite: Suite) -> Answers | None:
+        """The answers that controls, labelled cases and floor rest on."""
+        pairs: dict[str, str] = {}
+        for case in suite.beside():
+            pairs |= self._answered.get((case.kind, suite.case_id(case)), {})
+        return answers_of(pairs)
 
     def versus_result(self, suite: Suite) -> tuple[GateResult, list[Finding], list[Finding]]:
         """What the comparison with the baseline says, and the findings of both models that it rests on."""
