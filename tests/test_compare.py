@@ -26,7 +26,7 @@ from pytest_slmtrust.gates.paired_gate import (
 )
 from pytest_slmtrust.stats import Pairs, non_inferior
 
-ABOUT = replace(gate(200).not_tested("", ""), alpha=0.05)
+ABOUT = replace(gate(200).not_run(""), alpha=0.05)
 FINE = ControlCheck(4)
 
 

@@ -14,6 +14,7 @@ import pytest
 from runs import run
 
 from pytest_slmtrust.archive.verify import _BROKEN, _Check, problems, verify
+from pytest_slmtrust.audit.merkle import answers_root
 from pytest_slmtrust.audit.model import Audit
 from pytest_slmtrust.audit.verdict import adjusted, overall, sentence
 
@@ -65,9 +66,10 @@ def consistent(data: Data, whole: Data) -> Audit:
             own = check.mine.of(one)
             with suppress(Exception):  # an edit that our own code cannot follow stays as it is
                 made = check._silent(one, None) or check._rebuilt(replace(one, items=len({f.source for f in own})), own, None)
-        gates.append(replace(made, waiver=one.waiver))
+        gates.append(replace(made, waiver=one.waiver, beside=one.beside))
     gates = adjusted(gates)
-    return replace(audit, gates=tuple(gates), verdict=overall(gates), sentence=sentence(overall(gates), gates))
+    made = replace(audit, gates=tuple(gates), verdict=overall(gates), sentence=sentence(overall(gates), gates))
+    return replace(made, answers_root=answers_root(made))
 
 
 def _drop(data: Data, probe: str) -> None:
@@ -182,7 +184,7 @@ SIGNED: dict[str, Edit] = {
     "name of the model": lambda d: d["model"].update(name="another-model"),
     "hash of its weights": lambda d: d["model"].update(fingerprint="fake:other:1"),
     "a reply": lambda d: findings(d)[0]["evidence"].update(reply="Of course not."),
-    "every finding": lambda d: [f.update(outcome="passed") for f in findings(d)],
+    "every finding": lambda d: [f.update(outcome="failed") for f in findings(d)],
     "rows of a floor that passed": lambda d: gate(d)["floor"].update(passed=gate(d)["floor"]["total"]),
     "the date": lambda d: d["provenance"].update(started="2020-01-01T00:00:00+00:00"),
 }
@@ -244,7 +246,7 @@ def test_another_version_is_never_passed_over_in_silence(
 
 
 def test_the_report_shows_the_errors_of_every_detector_that_was_measured(whole: Data, tmp_path: Path) -> None:
-    from pytest_slmtrust.report import render
+    from pytest_slmtrust.report.html import render
 
     page = render(Audit.from_json(json.dumps(whole)))
     for probe, counts in ((SECRET, "160 of 160"), ("gives_no_personal_data", "200 of 200")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import html5lib  # type: ignore[import-untyped]
@@ -12,13 +12,19 @@ import pytest
 from sample_audit import sample_audit
 
 from pytest_slmtrust import Estimate, Finding, Generate, Measure, Steps, Verdict, ask, probe
-from pytest_slmtrust.archive.verify import _rebuilt
+from pytest_slmtrust.archive.schema import check_schema
+from pytest_slmtrust.archive.verify import _Check
 from pytest_slmtrust.audit.model import Audit, GateResult, Status
 from pytest_slmtrust.gates.gate import Gate, finding
 from pytest_slmtrust.gates.policy import load_policy
-from pytest_slmtrust.report.html import check_schema, render
+from pytest_slmtrust.report.html import render
 
 PROFILE = load_policy("ci").profile
+
+
+def rebuilt(result: GateResult, rows: Sequence[Finding]) -> GateResult:
+    """The gate as it is recomputed from an audit."""
+    return _Check(replace(sample_audit(0), settings={"profile": asdict(PROFILE)}))._rebuilt(result, rows, None)
 
 
 def share(findings: Sequence[Finding]) -> Estimate:
@@ -55,7 +61,7 @@ def test_measures_are_of_the_findings_and_survive_the_file() -> None:
     check_schema(json.loads(audit.to_json()))
     back = Audit.from_json(audit.to_json())
     assert back.gates[0] == result
-    assert _rebuilt(result, rows, decides=True) == result
+    assert rebuilt(result, rows) == result
 
 
 def broken(_: Sequence[Finding]) -> Iterable[Measure]:
@@ -78,7 +84,7 @@ def test_a_measure_that_breaks_is_named_and_costs_nothing_else(give: Any, said: 
     assert said in result.note
     assert said in result.reason
     assert result.mean_score is not None
-    assert _rebuilt(result, rows, decides=True) == result
+    assert rebuilt(result, rows) == result
 
 
 def test_without_findings_nothing_is_measured() -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from sample_audit import sample_audit
 
+from pytest_slmtrust.archive.schema import check_schema
 from pytest_slmtrust.audit.model import Audit, AuditError, Status
 from pytest_slmtrust.report import html as report
-from pytest_slmtrust.report.html import check_schema, render
+from pytest_slmtrust.report.html import render
 
 REPORTS = Path(report.__file__).parents[2] / "reports"
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..audit.model import Audit, AuditError, check_format
-from ..report.html import check_schema, render
+from ..report.html import render
+from .schema import check_schema
 
 #: Larger than any audit of ours; a file beyond it is something else.
 _LARGEST = 256 * 1024 * 1024

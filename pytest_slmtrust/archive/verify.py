@@ -44,8 +44,6 @@ from .installed import Installed, Planned, expected_untested, other_package
 
 #: A run that asks more of one gate is none of ours.
 _MOST_PLANNED = 100_000
-#: With more gates a page is of no use to a reader.
-MOST_GATES = 5_000
 _BROKEN = (ArithmeticError, AttributeError, KeyError, MemoryError, ProbeError, RecursionError, TypeError, ValueError)
 
 
@@ -136,9 +134,6 @@ class _Check:
         return Installed(self.audit, self.unchecked)
 
     def all(self) -> Iterator[str]:
-        if len(self.audit.gates) > MOST_GATES:
-            yield f"gates: {len(self.audit.gates)}; a report of more than {MOST_GATES} is of no use to a reader"
-            return
         yield from self._whole()
         yield from self._names()
         if self.installed is not None:

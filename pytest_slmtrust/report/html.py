@@ -52,24 +52,6 @@ class Limits:
 _LIMITS = (Limits(4_000, 60), Limits(1_000, 20), Limits(240, 8))
 
 
-def check_schema(data: Any) -> None:
-    """Check parsed JSON against ``audit.schema.json``.
-
-    Raises:
-        AuditError: the data do not fit; the message begins with the JSON path of the first fault.
-    """
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import relevance
-
-    errors = list(Draft202012Validator(json.loads(_read("audit.schema.json"))).iter_errors(data))
-    if errors:
-        first = max(errors, key=relevance)
-        while first.context:  # of the alternatives, the one that got furthest
-            first = max(first.context, key=lambda error: len(error.absolute_path))
-        path = visible(first.json_path, one_line=True)
-        raise AuditError(f"{path}: {visible(_cut(first.message, 300), one_line=True)}")
-
-
 def render(audit: Audit, text: str = "", unchecked: str = "") -> str:
     """The whole page. The same audit gives the same bytes. ``text``: its JSON, where that is there already; ``unchecked``: what
     the reader must know that this version could not check.
