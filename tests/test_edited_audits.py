@@ -68,8 +68,8 @@ def consistent(data: Data, whole: Data) -> Audit:
                 made = check._silent(one, None) or check._rebuilt(replace(one, items=len({f.source for f in own})), own, None)
         gates.append(replace(made, waiver=one.waiver, beside=one.beside))
     gates = adjusted(gates)
-    made = replace(audit, gates=tuple(gates), verdict=overall(gates), sentence=sentence(overall(gates), gates))
-    return replace(made, answers_root=answers_root(made))
+    whole_again = replace(audit, gates=tuple(gates), verdict=overall(gates), sentence=sentence(overall(gates), gates))
+    return replace(whole_again, answers_root=answers_root(whole_again))
 
 
 def _drop(data: Data, probe: str) -> None:
