@@ -104,7 +104,7 @@ def _verify(chosen: argparse.Namespace) -> int:
         lines += [*stored.faults, f"store: {stored.equal} of {stored.total} answers are there and equal"]
         wrong = wrong or bool(stored.faults)
     lines.append("not shown by any of this: who made the file. The model's name, its hashes and its findings need a signature")
-    sys.stdout.write("".join(f"{_visible(line)}\n" for line in lines))
+    _print(lines)
     return 1 if wrong else 0
 
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 
 from .. import door
+from ..archive.installed import package_sha256
 from ..audit.dimension import Dimension
 from ..audit.model import AuditError
 from ..audit.nodeids import gate_key
