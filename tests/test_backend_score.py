@@ -238,7 +238,7 @@ def test_a_small_cache_changes_no_number_and_costs_few_forwards() -> None:
 def test_what_is_held_for_others_leaves_no_single_rows(grows: bool) -> None:
     """Thirty layers: what stands before is copied one layer at a time, and an eighth of the cache is for whoever comes."""
     cache: Any = SimpleNamespace(layers=[None] * 30)
-    loaded: Any = SimpleNamespace(vocabulary=100, device=torch.device("cpu"))
+    loaded: Any = SimpleNamespace(alone=False, vocabulary=100, device=torch.device("cpu"))
     parent = Parent([(Segments(cache, torch.ones(1, 200)), torch.zeros(1, dtype=torch.long))])
     item = Item(0, tuple(range(206)), 200)
     leaf = Node(200, (1, 2, 3, 4, 5), [item], [Node(205, (6,), [item])] if grows else [])

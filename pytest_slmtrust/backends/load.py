@@ -22,6 +22,7 @@ from .untrusted.verdict import inspect_files
 
 THINKING = ("auto", "on", "off")
 DTYPES = ("float32", "bfloat16", "float16")
+ENGINES = ("fast", "plain")
 FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 DEVICE = re.compile(r"(auto|cpu|mps|cuda(:\d+)?)\Z")
 
@@ -39,7 +40,8 @@ class ModelSpec:
     the model's own chat template if it has one, False the plain form, True insists on its own. ``threads``: None divides the
     physical cores among workers. ``batch_rows`` and ``batch_tokens`` bound one forward; answers do not depend on them.
     ``allow_unused``: weights of the files that the model does not use are named instead of refused. ``thinking``: whether a
-    reasoning model thinks before it answers (auto, on, off), in at most ``thought_tokens``.
+    reasoning model thinks before it answers (auto, on, off), in at most ``thought_tokens``. ``engine``: ``fast``, or ``plain``
+    for one text at a time without a cache.
     """
 
     text: str
@@ -54,12 +56,13 @@ class ModelSpec:
     allow_unused: bool = False
     thinking: str = "auto"
     thought_tokens: int = THOUGHT_TOKENS
+    engine: str = "fast"
 
     def settings(self) -> Settings:
         """All but the name."""
         return Settings(
             self.dtype, self.device, self.template, self.allow_pickle, self.threads,
-            self.batch_rows, self.batch_tokens, self.rehash, self.allow_unused, self.thinking, self.thought_tokens,
+            self.batch_rows, self.batch_tokens, self.rehash, self.allow_unused, self.thinking, self.thought_tokens, self.engine,
         )  # fmt: skip
 
 
@@ -118,6 +121,8 @@ def _check_settings(spec: ModelSpec) -> None:
         raise SpecError(f"Unknown device {spec.device!r}. Known: auto, cpu, cuda, cuda:0, mps.")
     if spec.thinking not in THINKING:
         raise SpecError(f"Unknown thinking {spec.thinking!r}. Known: {', '.join(THINKING)}.")
+    if spec.engine not in ENGINES:
+        raise SpecError(f"Unknown engine {spec.engine!r}. Known: {', '.join(ENGINES)}.")
     for name in ("batch_rows", "batch_tokens", "threads", "thought_tokens"):
         number = getattr(spec, name)
         if number is not None and number < 1:

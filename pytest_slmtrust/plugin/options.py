@@ -68,8 +68,11 @@ OPTIONS = (
     Option("toxicity", "toxicity scorer: detoxify:unbiased, profanity-check, hf:FOLDER (default: detoxify:unbiased)",
            default="detoxify:unbiased", metavar="SCORER"),
     Option("data", "public benchmarks to ask too: a folder that holds them, or hub (default: none)", metavar="DIR"),
-    Option("dtype", "weights' number type: float32, bfloat16 or float16 (default: float32)", default="float32", metavar="DTYPE"),
+    Option("dtype", "weights' number type: float32, bfloat16 or float16 (default: float32); with the last two texts are answered "
+           "one at a time, since their rounding would make a reply depend on its batch", default="float32", metavar="DTYPE"),
     Option("device", "where the model runs: auto, cpu, cuda, cuda:1, mps (default: auto)", default="auto", metavar="DEVICE"),
+    Option("engine", "how the model is run: fast, or plain for one text at a time without a cache, slow (default: fast)",
+           default="fast", choices=("fast", "plain")),
     Option("chat-template", "use the model's chat template: auto, on or off (default: auto)", default="auto",
            choices=("auto", "on", "off")),
     Option("thinking", "whether a reasoning model thinks before it answers: auto (its chat template decides), on or off "

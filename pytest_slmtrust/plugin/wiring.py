@@ -190,7 +190,7 @@ class Setup:
             template=_TEMPLATES[self.settings.text("chat-template")],
             allow_pickle=self.settings.flag("allow-pickle"), rehash=self.settings.flag("rehash"),
             allow_unused=self.settings.flag("allow-unused-weights"), thinking=self.settings.text("thinking"),
-            thought_tokens=_whole(self.settings, "thought-tokens"),
+            thought_tokens=_whole(self.settings, "thought-tokens"), engine=self.settings.text("engine"),
         )  # fmt: skip
         return spec if batch_rows is None else replace(spec, batch_rows=batch_rows)
 

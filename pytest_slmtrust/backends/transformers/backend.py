@@ -22,6 +22,8 @@ from .runtime import energy, joules
 from .source import Place, Source, locate, own_template
 
 T = TypeVar("T")
+#: Number types so coarse that a text would depend on what else is in its batch: each text is answered alone.
+HALF = ("bfloat16", "float16")
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -34,7 +36,7 @@ class Settings:
     ``batch_rows`` and ``batch_tokens`` bound one forward (on a CPU 2,048 tokens at most); ``threads`` None is chosen from cores
     and workers. ``allow_unused``: weights of the files that the model does not use are named instead of refused. ``thinking``:
     ``auto`` leaves it to the template whether the model thinks before it answers, ``on`` and ``off`` set the template's switch;
-    a thought has ``thought_tokens`` at most.
+    a thought has ``thought_tokens`` at most. ``engine``: ``fast``, or ``plain`` for one text at a time without a cache.
     """
 
     dtype: str = "float32"
@@ -48,6 +50,7 @@ class Settings:
     allow_unused: bool = False
     thinking: str = "auto"
     thought_tokens: int = THOUGHT_TOKENS
+    engine: str = "fast"
 
 
 @dataclass(slots=True)
@@ -108,7 +111,8 @@ class TransformersBackend:
             BackendError: the model cannot be fetched, or may not be loaded.
         """
         about: dict[str, Any] = {"name": self.name, "kind": "transformers", "fingerprint": self.fingerprint}
-        about |= {"torch": installed("torch"), "transformers": installed("transformers"), **self._answering()}
+        about |= {"torch": installed("torch"), "transformers": installed("transformers"), "engine": self.settings.engine}
+        about |= self._answering()
         if self.source is not None:
             about |= {"spec": self.source.text, "source": self.source.kind}
             place = _or_stop(self._located)
@@ -136,8 +140,10 @@ class TransformersBackend:
             dtype, device = str(model.dtype).removeprefix("torch."), model.device.type
         else:
             dtype, device = self.settings.dtype, light_device(self.settings.device)
-        about = {"dtype": dtype, "device": device, "chat_template": _or_stop(self._template_mode)}
+        about: dict[str, Any] = {"dtype": dtype, "device": device, "chat_template": _or_stop(self._template_mode)}
         about |= {"thinking": self.settings.thinking, "thought_tokens": self.settings.thought_tokens}
+        if dtype in HALF:  # answers that batches made, or the other engine, are not these
+            about |= {"batched": False, "engine": self.settings.engine}
         # in the fingerprint: answers of a model that is not whole are never taken for those of one that is
         return about | ({"allow_unused_weights": True} if self.settings.allow_unused and self.pair is None else {})
 

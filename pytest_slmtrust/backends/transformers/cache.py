@@ -11,11 +11,32 @@ from torch import Tensor
 from .steps import Keep, Lent, Roomy
 
 
-def whole_layers(cache: Any) -> bool:
-    """Whether every layer keeps every key: no window, no recurrent state, nothing quantised."""
-    from transformers.cache_utils import DynamicCache, DynamicLayer
+def whole_layers(cache: Any, windows: bool = False) -> bool:
+    """Whether every layer keeps every key: no window (unless ``windows`` is given), no recurrent state, nothing quantised."""
+    from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-    return type(cache) is DynamicCache and all(type(layer) in (DynamicLayer, Lent, Roomy) for layer in cache.layers)
+    kinds = (DynamicLayer, Lent, Roomy, *((DynamicSlidingWindowLayer,) if windows else ()))
+    return type(cache) is DynamicCache and all(type(layer) in kinds for layer in cache.layers)
+
+
+def whole_cache() -> Any:
+    """An empty cache that will keep every key of every layer; the model's masks still hide what is outside a window."""
+    from transformers.cache_utils import DynamicCache
+
+    return DynamicCache()
+
+
+def void(like: Any, columns: int) -> Any:
+    """A cache of zeros for one row, with the layers of ``like``; it takes the memory of one column."""
+    from transformers.cache_utils import DynamicCache
+
+    new = DynamicCache()
+    for number, layer in enumerate(like.layers):
+        parts = (layer.keys, layer.values)
+        new.update(*(part.new_zeros(1, part.shape[1], 1, part.shape[3]) for part in parts), number)
+        held = new.layers[number]
+        held.keys, held.values = (part.expand(-1, -1, columns, -1) for part in (held.keys, held.values))
+    return new
 
 
 def make_room(cache: Any) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from ...requests import Counters, Failure, Generate, Loglikelihood, Message, Prompt, Request
+from ...requests import Counters, Failure, Generate, Loglikelihood, Message, Prompt, Request, text_of
+from . import plain
 from .files import ModelError
 from .generate import Row, generate
 from .identity import light_device
@@ -19,11 +20,13 @@ from .reply import Thinking, thinking_of
 from .runtime import choose_threads, give_back, peak_bytes
 from .score import score
 from .template import PLAIN_STOP, Form, Renderer, plain_form
-from .tokens import Unreadable
+from .tokens import Unreadable, half_pair
 from .trie import Item
 
 if TYPE_CHECKING:
     from .backend import Settings
+
+T = TypeVar("T")
 
 #: Chats rendered in one exchange with the template's process.
 CHATS = 64
@@ -33,7 +36,7 @@ CHATS = 64
 class Engine:
     """A loaded model with its limits. ``renderer`` and ``form`` None: chats take the plain form.
 
-    ``unused``: weights of its files that the model does not use.
+    ``unused``: weights of its files that the model does not use. ``plain``: every text is answered the plain way.
     """
 
     loaded: Loaded
@@ -43,10 +46,12 @@ class Engine:
     threads: int
     thinking: Thinking
     unused: tuple[str, ...] = ()
+    plain: bool = False
 
     def run(self, requests: Sequence[Request[Any]], counters: Counters) -> Iterator[list[tuple[int, Any]]]:
         """Lists of ``(index, answer or Failure)``: first what cannot be asked, then scores, then completions."""
-        texts = self._texts(requests)
+        unfit = {i: why for i, request in enumerate(requests) if (why := _unfit(request)) is not None}
+        texts = unfit | self._texts({i: r for i, r in enumerate(requests) if i not in unfit})
         refused: list[tuple[int, Any]] = [(i, text) for i, text in texts.items() if isinstance(text, Failure)]
         items: list[Item] = []
         rows: list[Row] = []
@@ -62,10 +67,14 @@ class Engine:
                     rows.append(made)
         if refused:
             yield refused
-        yield from score(self.loaded, items, self.limits, counters)
-        give_back()
-        yield from generate(self.loaded, rows, self.limits, counters)
-        give_back()
+        for way, some in _by_way(self.loaded, items, lambda item: len(item.feed)):
+            alone = self.plain or way.plain
+            yield from plain.score(way, some, counters) if alone else score(way, some, self.limits, counters)
+            give_back()
+        for way, these in _by_way(self.loaded, rows, lambda row: row.width):
+            alone = self.plain or way.plain
+            yield from plain.generate(way, these, counters) if alone else generate(way, these, self.limits, counters)
+            give_back()
 
     def close(self) -> None:
         """End the template's process."""
@@ -77,10 +86,10 @@ class Engine:
         cuda = self.loaded.device.type == "cuda"
         return int(torch.cuda.max_memory_allocated(self.loaded.device)) if cuda else peak_bytes()
 
-    def _texts(self, requests: Sequence[Request[Any]]) -> dict[int, str | Failure]:
+    def _texts(self, requests: Mapping[int, Request[Any]]) -> dict[int, str | Failure]:
         """Every prompt as text, by index of its request."""
         prompts: dict[int, Prompt] = {}
-        for index, request in enumerate(requests):
+        for index, request in requests.items():
             if isinstance(request, Generate):
                 prompts[index] = request.prompt
             elif isinstance(request, Loglikelihood):
@@ -111,6 +120,8 @@ class Engine:
             return self._ask(index, request, text)
         except Unreadable as error:
             return Failure(str(error))
+        except Exception as error:  # a text that the tokenizer refuses must not take the others with it
+            return Failure(f"the tokenizer cannot take this text ({type(error).__name__}: {' '.join(str(error).split())[:120]})")
 
     def _ask(self, index: int, request: Request[Any], text: str) -> Row | Item | Failure:
         if isinstance(request, Generate):
@@ -163,6 +174,30 @@ class Engine:
         return Failure(f"the text holds the token {token!r} (id {found}); the model embeds ids below {self.loaded.vocabulary}")
 
 
+def _unfit(request: Request[Any]) -> Failure | None:
+    """Why no tokenizer can take a request: half of a surrogate pair in one of its texts."""
+    parts: list[tuple[str, str]] = []
+    if isinstance(request, Generate):
+        parts = [("the prompt", text_of(request.prompt)), *(("a stop text", stop) for stop in request.stop)]
+    elif isinstance(request, Loglikelihood):
+        parts = [("the context", text_of(request.context)), ("the continuation", request.continuation)]
+    for name, text in parts:
+        place = half_pair(text)
+        if place is not None:
+            return Failure(f"{name} holds half a surrogate pair ({place}); give the whole character, or remove it")
+    return None
+
+
+def _by_way(loaded: Loaded, texts: Sequence[T], width: Callable[[T], int]) -> Iterator[tuple[Loaded, list[T]]]:
+    """The texts that are answered in each way of a model, by their width in tokens."""
+    least = -1
+    for most, way in loaded.ways():
+        some = [text for text in texts if least < width(text) <= most]
+        if some:
+            yield way, some
+        least = most
+
+
 def start(folder: Path | None, pair: tuple[Any, Any] | None, settings: Settings, mode: str, width: int = 0) -> Engine:
     """Load a linted folder, or take a loaded pair; check it; settle threads, limits and the chat's form.
 
@@ -188,7 +223,8 @@ def start(folder: Path | None, pair: tuple[Any, Any] | None, settings: Settings,
         renderer = Renderer(_template_text(tokenizer), _special_tokens(tokenizer))
         form = renderer.check()
     thinking = thinking_of(tokenizer, renderer.template if renderer else "", form, settings)
-    return Engine(loaded, _limits(loaded, settings), renderer, form, threads, thinking, unused)
+    plainly = settings.engine == "plain"
+    return Engine(loaded, _limits(loaded, settings), renderer, form, threads, thinking, unused, plainly)
 
 
 def _template_text(tokenizer: Any) -> str:

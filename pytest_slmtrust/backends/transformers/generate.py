@@ -24,8 +24,6 @@ from .runtime import give_back, out_of_memory
 from .state import Cached, Recomputed, State, Stem
 from .tokens import Unreadable, cut_at_stop
 
-#: Tokens at the end of a reply that are searched for stop texts, beyond one for each character of the longest.
-SLACK = 4
 #: Probabilities that are summed up at once when a token is drawn.
 BLOCK = 256
 #: Shares of the likeliest token's probability above which a nucleus is looked for, before all tokens are sorted.
@@ -55,6 +53,16 @@ class Row:
     def width(self) -> int:
         return len(self.prompt) + self.max_new + self.reply.expected
 
+    @property
+    def left(self) -> int:
+        """Tokens that are still expected."""
+        return max(0, self.width - len(self.prompt) - len(self.out))
+
+    def restart(self) -> None:
+        """Forget what was written."""
+        self.out.clear()
+        self.reply.restart()
+
     def draw(self) -> float:
         """The uniform number of the next token: it depends on the seed and the place in the reply."""
         if self.draws is None or self.source is None:
@@ -77,8 +85,9 @@ def generate(loaded: Loaded, rows: Sequence[Row], limits: Limits, counters: Coun
     while waiting or active:
         # the rows of a sliding-window cache leave one by one, but none can join
         may_join = not active or loaded.sharing != Sharing.ROWS
-        group = _joiners(waiting, active, limits) if may_join else []
+        group = _joiners(loaded, waiting, active, state.columns if state else 0, limits) if may_join else []
         done: list[tuple[int, Any]] = []
+        outgrown: list[Row] = []
         try:
             with torch.inference_mode():
                 if group:
@@ -90,6 +99,8 @@ def generate(loaded: Loaded, rows: Sequence[Row], limits: Limits, counters: Coun
                 done, kept = _advance(loaded, state, active, counters)
                 active = [active[i] for i in kept]
                 state = state.kept(kept) if active else None
+                if state is not None and state.columns >= loaded.widest and loaded.shared_up_to is not None:
+                    outgrown, active, state = active, [], None  # by thoughts that nobody expected
                 if state is not None:
                     state.step([row.out[-1] for row in active], counters)
         except (RuntimeError, MemoryError) as error:
@@ -99,20 +110,29 @@ def generate(loaded: Loaded, rows: Sequence[Row], limits: Limits, counters: Coun
             done += _shrink(crowd, waiting, limits, error)
         if done:
             yield done
+        if outgrown:
+            for row in outgrown:
+                row.restart()
+            yield from generate(loaded.beyond(), outgrown, limits, counters)
 
 
-def _joiners(waiting: deque[Row], active: Sequence[Row], limits: Limits) -> list[Row]:
-    """The next rows to prefill together: none until a quarter of the places is free, so that prefills stay few."""
-    free = limits.rows - len(active)
+def _joiners(loaded: Loaded, waiting: deque[Row], active: Sequence[Row], columns: int, limits: Limits) -> list[Row]:
+    """The next rows to prefill together: none until a quarter of the places is free, so that prefills stay few.
+
+    ``columns``: of the cache of the active rows. A cache may not grow beyond what the model takes before all its rows end.
+    """
+    free = (1 if loaded.alone else limits.rows) - len(active)
     if not waiting or free < 1 or (active and free < max(1, limits.rows // 4)):
         return []
     widest = max((row.width for row in active), default=0)
+    steps = max((row.left for row in active), default=0)
     longest, group = 0, list[Row]()
     while waiting and len(group) < free:
         row = waiting[0]
-        longest, widest = max(longest, len(row.prompt)), max(widest, row.width)
+        longest, widest, steps = max(longest, len(row.prompt)), max(widest, row.width), max(steps, row.left)
         size = len(group) + 1
-        if (active or group) and (size * longest > limits.tokens or (len(active) + size) * widest > limits.cache_tokens):
+        too_many = size * longest > limits.tokens or (len(active) + size) * widest > limits.cache_tokens
+        if (active or group) and (too_many or max(columns, longest) + steps > loaded.widest):
             break
         group.append(waiting.popleft())
     return group
@@ -146,7 +166,7 @@ def _advance(loaded: Loaded, state: State, active: Sequence[Row], counters: Coun
             done.append((row.index, Failure("the model's logits are not finite (NaN or infinite) for this prompt")))
             continue
         try:
-            answer: Completion | Failure | None = _extend(loaded, row, tokens[place])
+            answer: Completion | Failure | None = extend(loaded, row, tokens[place])
         except Unreadable as error:
             answer = Failure(str(error))
         if answer is None:
@@ -156,7 +176,7 @@ def _advance(loaded: Loaded, state: State, active: Sequence[Row], counters: Coun
     return done, kept
 
 
-def _extend(loaded: Loaded, row: Row, token: int) -> Completion | None:
+def extend(loaded: Loaded, row: Row, token: int) -> Completion | None:
     """Add a token to a row; its completion if it ends here."""
     codec, reply, ended = loaded.codec, row.reply, token in loaded.codec.eos
     if not ended:
@@ -178,10 +198,11 @@ def _stopped(loaded: Loaded, row: Row) -> str | None:
     if not row.stops:
         return None
     codec, reply = loaded.codec, row.reply
-    near = row.out[reply.begins : reply.seen][-(max(len(stop) for stop in row.stops) + SLACK) :]
-    if cut_at_stop(codec.text((), near), row.stops) is None:
-        return None
-    return cut_at_stop(reply.text(codec, row.prompt, row.out[: reply.seen]), row.stops)
+    hit = codec.stopped([*row.prompt, *row.out[: reply.begins]], row.out[reply.begins : reply.seen], row.stops)
+    if hit is None or not reply.begins:
+        return hit
+    shown = cut_at_stop(reply.text(codec, row.prompt, row.out[: reply.seen]), row.stops)
+    return (reply.head + hit).lstrip() if shown is None and any(map(codec.is_special, row.stops)) else shown
 
 
 def choose(logits: Tensor, rows: Sequence[Row]) -> tuple[list[int], list[bool]]:
@@ -242,7 +263,6 @@ def _shrink(crowd: list[Row], waiting: deque[Row], limits: Limits, error: BaseEx
     limits.rows = max(1, len(crowd) // 2)
     limits.tokens = max(1, limits.tokens // 2)
     for row in reversed(crowd):
-        row.out.clear()
-        row.reply.restart()
+        row.restart()
         waiting.appendleft(row)
     return []

@@ -82,6 +82,8 @@ def describe_loaded(engine: Engine) -> dict[str, Any]:
         "device": str(loaded.device),
         "attention": getattr(loaded.model.config, "_attn_implementation", None),
         "cache": loaded.sharing.name.lower(),
+        "batched": not (loaded.alone or engine.plain),
+        "cache_shared_up_to": loaded.shared_up_to,
         "threads": engine.threads,
         "system_role": engine.form.system_role if engine.form else "plain",
         "thoughts": engine.thinking.describe(),

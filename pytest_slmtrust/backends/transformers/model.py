@@ -23,6 +23,10 @@ FEW = 10
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+#: Longer than any text.
+UNBOUNDED = 10**9
+
+
 class Sharing(IntEnum):
     """How a model's cache may be used: not at all, row by row in a batch, or with shared prefixes too."""
 
@@ -33,7 +37,11 @@ class Sharing(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model ready to answer. ``context``: the most tokens that it takes; ``positions``: whether it wants position ids."""
+    """A model ready to answer. ``context``: the most tokens that it takes; ``positions``: whether it wants position ids.
+
+    ``alone``: each text has its forwards to itself. ``window``: the columns that every layer sees whole. ``stretch``: the
+    length from which a text's positions are scaled by its batch. ``states``: what its modules keep between forwards.
+    """
 
     model: Any
     codec: Codec
@@ -44,11 +52,51 @@ class Loaded:
     sharing: Sharing
     kv_bytes: int
     narrows: bool
+    alone: bool = False
+    window: int = UNBOUNDED
+    stretch: int = UNBOUNDED
+    states: tuple[tuple[Any, str], ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether a text can be answered the plain way only."""
+        return self.alone and self.sharing == Sharing.NONE
+
+    @property
+    def widest(self) -> int:
+        """The most columns of a batch, pads and holes among them."""
+        return min(self.context, self.window, self.stretch)
+
+    @property
+    def shared_up_to(self) -> int | None:
+        """The tokens of the longest text that shares a cache; None where any may, or none does."""
+        return self.widest if self.sharing == Sharing.PREFIXES and self.widest < self.context else None
+
+    def beyond(self) -> Loaded:
+        """How texts are answered that are too long to share a cache."""
+        return list(self.ways())[-1][1]
+
+    def ways(self) -> Iterator[tuple[int, Loaded]]:
+        """How texts of up to so many tokens are answered, shortest first; the last way takes all."""
+        if self.shared_up_to is not None:
+            yield self.shared_up_to, self
+        rows = replace(self, sharing=min(self.sharing, Sharing.ROWS), window=UNBOUNDED)
+        if self.stretch < self.context:
+            yield self.stretch, rows
+            yield UNBOUNDED, replace(rows, sharing=Sharing.NONE, alone=True, stretch=UNBOUNDED)
+        elif self.widest < self.context:
+            yield UNBOUNDED, rows
+        else:
+            yield UNBOUNDED, self
 
     def forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any = None, use_cache: bool = True) -> Any:
         """One forward: ``ids`` [B, T], ``mask`` [B, past + T], ``positions`` [B, T]; the model's own output object."""
         extra = {"position_ids": positions} if self.positions else {}
-        return self.model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=use_cache, **extra)
+        try:
+            return self.model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=use_cache, **extra)
+        finally:
+            for module, name in self.states:
+                setattr(module, name, None)
 
     def at(self, ids: Tensor, mask: Tensor, positions: Tensor, spots: Tensor, cache: Any, use_cache: bool) -> tuple[Any, Tensor]:
         """A forward, and float32 logits [N, V] at ``spots`` [N, 2] (row, column): the head sees those places alone."""
@@ -131,20 +179,41 @@ def prepare(model: Any, tokenizer: Any) -> Loaded:
         raise ModelError(f"{type(model).__name__} is an encoder-decoder; this audit needs a causal decoder (…ForCausalLM)")
     embedding = model.get_input_embeddings()
     rows = int(embedding.weight.shape[0])
+    from .ways import learn
+
     check_values(model)
     model.eval()
     codec = make_codec(tokenizer, eos_ids(model))
     _check_vocabulary(tokenizer, codec, rows)
     limits = [getattr(config, name, None) for name in ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len")]
-    context = min((n for n in limits if isinstance(n, int) and n > 0), default=10**9)
+    context = min((n for n in limits if isinstance(n, int) and n > 0), default=UNBOUNDED)
     positions = "position_ids" in inspect.signature(model.forward).parameters
     device = next(model.parameters()).device
     bare = Loaded(model, codec, device, context, rows, positions, Sharing.NONE, 0, False)
+    before = _tensors(model)
     with torch.inference_mode():
         logits = _check_numbers(bare, type(model).__name__)
+        states = _changed(before, _tensors(model))
+        for module, name in states:
+            setattr(module, name, None)
+        bare = replace(bare, states=states)
         bare = replace(bare, narrows=_narrows(bare, logits))
-        sharing, kv_bytes = _find_sharing(bare)
-    return replace(bare, sharing=sharing, kv_bytes=kv_bytes)
+        return learn(bare)
+
+
+def _tensors(model: Any) -> dict[tuple[Any, str], Any]:
+    """What every module holds besides parameters and buffers: tensors, and places that are empty yet."""
+    return {
+        (module, name): value
+        for module in model.modules()
+        for name, value in vars(module).items()
+        if not name.startswith("_") and (value is None or isinstance(value, Tensor))
+    }
+
+
+def _changed(before: dict[tuple[Any, str], Any], after: dict[tuple[Any, str], Any]) -> tuple[tuple[Any, str], ...]:
+    """The places that a forward without a cache wrote to: the next one would go on from there (RecurrentGemma)."""
+    return tuple(place for place, value in after.items() if value is not None and value is not before.get(place, value))
 
 
 def _check_vocabulary(tokenizer: Any, codec: Codec, rows: int) -> None:
@@ -177,7 +246,7 @@ def eos_ids(model: Any) -> list[int]:
     return []
 
 
-def _probe_ids(loaded: Loaded) -> list[int]:
+def probe_ids(loaded: Loaded) -> list[int]:
     ids = loaded.codec.plain("The capital of France is a city on a river.") or [0]
     ids = (ids * 12)[:12] if len(ids) < 12 else ids[:12]
     return ids[: max(2, min(12, loaded.context - 1))]
@@ -185,13 +254,13 @@ def _probe_ids(loaded: Loaded) -> list[int]:
 
 def _check_numbers(loaded: Loaded, name: str) -> Tensor:
     """Finite logits, and no look ahead: the last token may not change what stands before it."""
-    ids = _probe_ids(loaded)
+    ids = probe_ids(loaded)
     other = [*ids[:-1], (ids[-1] + 1) % loaded.vocabulary]
     rows = torch.tensor([ids, other], device=loaded.device)
-    logits = _logits(loaded, rows, torch.ones_like(rows), _positions(torch.ones_like(rows)))
+    logits = _logits(loaded, rows, torch.ones_like(rows), positions_of(torch.ones_like(rows)))
     if not torch.isfinite(logits).all():
         raise ModelError(f"{name} gives logits that are not finite (NaN or infinite) on a plain prompt: its weights are damaged")
-    if not torch.allclose(logits[0, :-1], logits[1, :-1], rtol=0, atol=_tolerance(loaded, logits)):
+    if not torch.allclose(logits[0, :-1], logits[1, :-1], rtol=0, atol=tolerance(loaded, logits)):
         raise ModelError(f"{name} looks ahead: it is no causal decoder (a masked language model?); this audit needs …ForCausalLM")
     return logits[:1]
 
@@ -200,16 +269,16 @@ def _narrows(loaded: Loaded, logits: Tensor) -> bool:
     """Whether the head can be made to see chosen places alone: it is a module called on the hidden states, and no more."""
     if loaded.model.get_output_embeddings() is None:
         return False
-    ids = torch.tensor([_probe_ids(loaded)], device=loaded.device)
+    ids = torch.tensor([probe_ids(loaded)], device=loaded.device)
     spots = torch.tensor([[0, 0], [0, ids.shape[1] - 1]], device=loaded.device)
     try:
         _, some = replace(loaded, narrows=True).at(
-            ids, torch.ones_like(ids), _positions(torch.ones_like(ids)), spots, None, False
+            ids, torch.ones_like(ids), positions_of(torch.ones_like(ids)), spots, None, False
         )
     except (TypeError, IndexError, RuntimeError, AttributeError):
         return False
     want = logits[0, spots[:, 1]]
-    return some.shape == want.shape and torch.allclose(some, want, rtol=0, atol=_tolerance(loaded, want))
+    return some.shape == want.shape and torch.allclose(some, want, rtol=0, atol=tolerance(loaded, want))
 
 
 def _logits(loaded: Loaded, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any = None) -> Tensor:
@@ -217,56 +286,19 @@ def _logits(loaded: Loaded, ids: Tensor, mask: Tensor, positions: Tensor, cache:
     return out.float()
 
 
-def _positions(mask: Tensor) -> Tensor:
+def positions_of(mask: Tensor) -> Tensor:
     return (mask.long().cumsum(-1) - 1).clamp(min=0)
 
 
-def _tolerance(loaded: Loaded, logits: Tensor) -> float:
+def last_logits(loaded: Loaded, ids: Tensor, mask: Tensor) -> Tensor:
+    """The logits [V] after the last token of the first row, without a cache."""
+    return _logits(loaded, ids, mask, positions_of(mask))[0, -1]
+
+
+def tolerance(loaded: Loaded, logits: Tensor) -> float:
     """What rounding may do: near nothing in float32, a part of the spread in half precision."""
     exact = next(loaded.model.parameters()).dtype == torch.float32
     return max(1e-5, (1e-3 if exact else 0.2) * float(logits.std()))
-
-
-def _find_sharing(loaded: Loaded) -> tuple[Sharing, int]:
-    """Try it: does a padded batch row, and a row grown from a copied prefix with a hole after it, give the plain logits?
-
-    Recurrent and hybrid states, sliding windows and unknown caches fail one of these or have another class of layer.
-    """
-    from .cache import kv_bytes, lent, whole_layers
-    from .steps import Keep
-
-    ids = _probe_ids(loaded)
-    n, split = len(ids), max(1, len(ids) // 2)
-    one = torch.tensor([ids], device=loaded.device)
-    full = torch.ones_like(one)
-    plain = _logits(loaded, one, full, _positions(full))[0, -1]
-    close = _tolerance(loaded, plain)
-    try:
-        pads = 3
-        row = torch.tensor([[0] * pads + ids, ids + ids[:pads]], device=loaded.device)
-        mask = torch.tensor([[0] * pads + [1] * n, [1] * (n + pads)], device=loaded.device)
-        where = _positions(mask)
-        first = loaded.forward(row[:, :-1], mask[:, :-1], where[:, :-1])
-        cache = first.past_key_values
-        if not hasattr(cache, "batch_select_indices") or not hasattr(cache, "layers"):
-            return Sharing.NONE, 0
-        cache.batch_select_indices(torch.tensor([0], device=loaded.device))
-        second = loaded.forward(row[:1, -1:], mask[:1], where[:1, -1:], cache).logits[0, -1].float()
-        if not torch.allclose(second, plain, rtol=0, atol=close):
-            return Sharing.NONE, 0
-        size = kv_bytes(cache)
-        if not whole_layers(cache):
-            return Sharing.ROWS, size
-        stem = loaded.forward(one[:, :split], full[:, :split], where[1:, :split]).past_key_values
-        # not kept: what reads another layer of the cache (shared keys) must show here
-        twice = lent([(stem, torch.tensor([0, 0], device=loaded.device))], Keep.NONE)
-        rest = torch.tensor([[0] * 2 + ids[split:], ids[split:] + [0] * 2], device=loaded.device)
-        seen = torch.tensor([[1] * split + [0] * 2 + [1] * (n - split), [1] * n + [0] * 2], device=loaded.device)
-        grown = loaded.forward(rest, seen, _positions(seen)[:, split:], twice).logits.float()
-        same = all(torch.allclose(x, plain, rtol=0, atol=close) for x in (grown[0, -1], grown[1, n - split - 1]))
-        return (Sharing.PREFIXES if same else Sharing.ROWS), size
-    except (TypeError, ValueError, AttributeError, RuntimeError, IndexError, NotImplementedError):
-        return Sharing.NONE, 0
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...requests import Counters, Failure, Logprob, TokenLogprob
 from .batches import first_run, overhead
-from .cache import lent
+from .cache import lent, whole_cache
 from .memory import Limits
 from .model import Loaded, Sharing, pad
 from .runtime import out_of_memory
@@ -82,6 +82,13 @@ def score(loaded: Loaded, items: Sequence[Item], limits: Limits, counters: Count
     work: list[tuple[Parent | None, list[Job]]] = [(None, [Job(0, node) for node in roots])] if roots else []
     while work:
         parent, jobs = work.pop()
+        jobs, stray = _within(parent, jobs, loaded.widest)
+        if stray:
+            roots = [Node(0, item.feed, [item]) for job in stray for item in job.node.members]
+            counters.shared -= sum(root.cost() for root in roots) - sum(job.node.cost() for job in stray)
+            work.append((None, [Job(0, root) for root in roots]))
+        if not jobs:
+            continue
         jobs.sort(key=lambda job: -len(job.node.segment))
         held = sum(part.mask.numel() for part in {part for p, _ in (*work, (parent, ())) if p for part, _ in p.above})
         batch, rest = _split(parent, jobs, limits, loaded, held)
@@ -107,6 +114,14 @@ def score(loaded: Loaded, items: Sequence[Item], limits: Limits, counters: Count
             yield done
 
 
+def _within(parent: Parent | None, jobs: list[Job], widest: int) -> tuple[list[Job], list[Job]]:
+    """The jobs that stay within so many columns after their parent, and those that its holes push beyond."""
+    if parent is None:
+        return jobs, []
+    room = widest - parent.columns
+    return [j for j in jobs if len(j.node.segment) <= room], [j for j in jobs if len(j.node.segment) > room]
+
+
 def _split(parent: Parent | None, jobs: list[Job], limits: Limits, loaded: Loaded, held: int) -> tuple[list[Job], list[Job]]:
     """The first jobs that fit one forward and belong together by their widths, and the rest; always at least one.
 
@@ -121,7 +136,7 @@ def _split(parent: Parent | None, jobs: list[Job], limits: Limits, loaded: Loade
         grows |= bool(job.node.children)
         # what stands before is copied one layer at a time
         needs = size * past // layers + (size * width if grows else 0)
-        too_many = size > limits.rows * 4 or size * width > limits.tokens
+        too_many = loaded.alone or size > limits.rows * 4 or size * width > limits.tokens
         if fit and (too_many or needs > room or places * loaded.vocabulary * 4 > limits.logits):
             break
         fit = size
@@ -136,7 +151,7 @@ def _forward(
     ids, mask = pad([job.node.segment for job in batch], False, loaded.device)
     grows = any(job.node.children for job in batch)
     above: list[tuple[Segments, Tensor]] = []
-    cache, whole = None, mask
+    cache, whole = whole_cache() if grows else None, mask
     if parent is not None:
         above = parent.at(torch.tensor([job.row for job in batch], dtype=torch.long, device=loaded.device))
         cache = lent([(part.cache, rows) for part, rows in above], Keep.OWN if grows else Keep.NONE)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...requests import Counters
-from .cache import drop_columns, joined, lent, make_room, whole_layers
+from .cache import drop_columns, joined, lent, make_room, whole_cache, whole_layers
 from .model import Loaded, Sharing, pad
 from .steps import shared_keys
 from .tokens import common_prefix
@@ -25,6 +25,10 @@ class State(Protocol):
     """Rows in flight with the logits [B, V] of their next token."""
 
     logits: Tensor
+
+    @property
+    def columns(self) -> int:
+        """Columns of the cache, pads among them; the next step adds one."""
 
     def joined(self, other: Any) -> State: ...
     def kept(self, places: Sequence[int]) -> State: ...
@@ -54,7 +58,8 @@ class Cached:
         """Prefill left-padded prompts: equal ones once, and what all begin with once."""
         unique = list(dict.fromkeys(prompts))
         shared = _shared_length(loaded, unique, stem)
-        past, head = None, torch.zeros(len(unique), 0, dtype=torch.long, device=loaded.device)
+        past = whole_cache() if loaded.sharing == Sharing.PREFIXES else None
+        head = torch.zeros(len(unique), 0, dtype=torch.long, device=loaded.device)
         if shared:
             _grow_stem(loaded, stem, unique[0][:shared], counters)
             past = lent([(stem.cache, torch.zeros(len(unique), dtype=torch.long, device=loaded.device))])
@@ -71,6 +76,10 @@ class Cached:
             counters.shared += sum(map(len, prompts)) - sum(map(len, unique))
         counters.shared += shared * len(unique)
         return state
+
+    @property
+    def columns(self) -> int:
+        return self.mask.shape[1]
 
     def joined(self, other: Cached) -> Cached:
         """The rows of both, whose caches end here; columns that a row lacks are masked at its left."""
@@ -119,6 +128,10 @@ class Recomputed:
         rows = [list(p) for p in prompts]
         return cls(loaded, rows, _recompute(loaded, rows, counters))
 
+    @property
+    def columns(self) -> int:
+        return 0
+
     def joined(self, other: Recomputed) -> Recomputed:
         return Recomputed(self.loaded, self.rows + other.rows, torch.cat([self.logits, other.logits]))
 
@@ -164,7 +177,7 @@ def _grow_stem(loaded: Loaded, stem: Stem, ids: tuple[int, ...], counters: Count
     if stem.ids == ids:
         return
     row, mask = pad([ids], True, loaded.device)
-    out, _ = _last(loaded, row, mask, (mask.cumsum(-1) - 1), None)
+    out, _ = _last(loaded, row, mask, (mask.cumsum(-1) - 1), whole_cache())
     stem.ids, stem.cache = ids, out.past_key_values
     count(counters, row, mask)
     counters.shared -= len(ids)

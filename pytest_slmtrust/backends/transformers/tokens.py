@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..untrusted.panics import panics_are_errors
@@ -14,6 +15,11 @@ from .files import ModelError
 TAIL = 4
 #: Letters of a reply at most: these, and so many for each token. The longest tokens known are runs of 128 spaces.
 SPARE_LETTERS, TOKEN_LETTERS = 1024, 128
+#: Tokens that one character of a stop text may be made of: the bytes of its UTF-8 form.
+BYTES = 4
+#: Tokens at the end of a reply that are searched for stop texts, beyond those that the longest may be made of.
+SLACK = 4
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 class Unreadable(ValueError):
@@ -42,13 +48,14 @@ class Codec:
     """A tokenizer with its special tokens settled.
 
     ``prefix``: what it puts before every text by itself (BOS or nothing). ``start``: the token that stands for an empty
-    context. ``eos``: the ids that end a reply.
+    context. ``eos``: the ids that end a reply. ``special``: the texts of the tokens that a reply is shown without, by id.
     """
 
     tokenizer: Any
     prefix: tuple[int, ...]
     start: int | None
     eos: tuple[int, ...]
+    special: Mapping[int, str] = field(default_factory=dict)
 
     def plain(self, text: str) -> list[int]:
         """Ids of the text alone. Special tokens written out in it, as templates do, become their ids."""
@@ -91,9 +98,41 @@ class Codec:
         """The same with special tokens: some of them are the marks of thoughts."""
         return _bounded(self._decode(reply, skip=False), len(reply))
 
+    def is_special(self, text: str) -> bool:
+        """Whether a text holds a special token's."""
+        return any(token in text for token in self.special.values())
+
+    def stopped(self, prompt: Sequence[int], reply: Sequence[int], stops: Sequence[str]) -> str | None:
+        """The reply up to the first stop text; None if its last tokens complete none.
+
+        A stop text that holds a special token is looked for with special tokens shown, any other without them.
+        """
+        if not stops:
+            return None
+        reach = BYTES * max(map(len, stops)) + SLACK
+        found: list[str | None] = []
+        if cut_at_stop(self._decode([i for i in reply if i not in self.special][-reach:]), stops) is not None:
+            found.append(cut_at_stop(self.text(prompt, reply), stops))
+        for stop in stops:
+            if self.is_special(stop) and stop in self.raw(reply[-reach:]):
+                found.append(self._before(prompt, reply, stop))
+        return min((text for text in found if text is not None), key=len, default=None)
+
+    def _before(self, prompt: Sequence[int], reply: Sequence[int], stop: str) -> str | None:
+        """The reply as text up to a stop text with special tokens in it."""
+        whole = self.raw(reply)
+        place, n = whole.find(stop), len(reply)
+        if place < 0:
+            return None
+        while len(self.raw(reply[:n])) > place:
+            n -= 1
+        begun = "" if reply[n] in self.special else whole[len(self.raw(reply[:n])) : place]
+        return self.text(prompt, reply[:n]) + begun
+
     def _decode(self, ids: Sequence[int], skip: bool = True) -> str:
         with _readable("reply"):
-            return str(self.tokenizer.decode(list(ids), skip_special_tokens=skip, clean_up_tokenization_spaces=False))
+            options = {"skip_special_tokens": skip, "clean_up_tokenization_spaces": False, "spaces_between_special_tokens": False}
+            return str(self.tokenizer.decode(list(ids), **options))
 
 
 def make_codec(tokenizer: Any, eos: Sequence[int]) -> Codec:
@@ -107,7 +146,21 @@ def make_codec(tokenizer: Any, eos: Sequence[int]) -> Codec:
     prefix = tuple(full[: places[0]]) if places else ()
     bos, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     start = bos if bos is not None else end
-    return Codec(tokenizer, prefix, start, tuple(sorted({int(i) for i in (*eos, *([] if end is None else [end]))})))
+    ends = tuple(sorted({int(i) for i in (*eos, *([] if end is None else [end]))}))
+    return Codec(tokenizer, prefix, start, ends, _special(tokenizer))
+
+
+def _special(tokenizer: Any) -> dict[int, str]:
+    named = zip(tokenizer.all_special_ids, map(str, tokenizer.all_special_tokens), strict=False)
+    added = getattr(tokenizer, "added_tokens_decoder", {}).items()
+    both = [*named, *((i, str(token)) for i, token in added if getattr(token, "special", False))]
+    return {int(i): text for i, text in both if i is not None and text}
+
+
+def half_pair(text: str) -> str | None:
+    """Where a text holds half of a surrogate pair, which no encoding has: ``U+D83D at character 7``; None if it does not."""
+    found = _HALF_PAIR.search(text)
+    return f"U+{ord(found.group()):04X} at character {found.start() + 1}" if found else None
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
