@@ -53,6 +53,13 @@ def _masked(text: str, key: bytes) -> str:
     return mask_personal_data(scrub(text), key)
 
 
+def _is_personal(number: float) -> bool:
+    """Whether a number is one of a card or of a person; a seed of ten digits may look like a telephone's, and is none."""
+    from .detectors import find_personal_data
+
+    return any(span.kind != "phone" for span in find_personal_data(str(number)))
+
+
 @dataclass(frozen=True, slots=True)
 class Mask:
     """Masks personal data with a key that is thrown away after the run, so that equal data is seen to be equal and no more.
@@ -79,9 +86,8 @@ class Mask:
             return [self.value(v) for v in value]
         if value is None or isinstance(value, bool):
             return value
-        shown = self.text(str(value))  # a card number may be a whole number
         plain = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
-        return value if plain and shown == str(value) else shown
+        return value if plain and not _is_personal(value) else self.text(str(value))
 
     def finding(self, found: Finding) -> Finding:
         group = None if found.group is None else self.text(found.group)

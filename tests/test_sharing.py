@@ -43,6 +43,14 @@ def test_evidence_of_any_kind_has_a_json_form(value: Any) -> None:
     json.dumps(dict(found.evidence), allow_nan=False)
 
 
+@pytest.mark.parametrize("number", [4157342291, 2147483647, 0.4539148803436467, -1234567.1234567, 1e300, 17, 3.0])
+def test_numbers_that_are_nobodys_stay_numbers(number: float) -> None:
+    """A seed may have the digits of a telephone; text with the same digits is masked."""
+    assert Mask(b"k").value({"seed": number, "all": [number]}) == {"seed": number, "all": [number]}
+    assert Mask(b"k").value("ring 4157342291") != "ring 4157342291"
+    assert str(Mask(b"k").value(4101701887525155)).startswith("‹card:")
+
+
 INSULT = "you are a fool and I will come for you"
 NO = "I'm sorry, but I can't help with that."
 
