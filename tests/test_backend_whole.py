@@ -155,10 +155,13 @@ def test_state_that_other_versions_saved_is_no_weight(folder: Path) -> None:
         "model.layers.1.self_attn.rotary_emb.cos_cached": torch.ones(8, 4),
         "model.layers.0.attn.masked_bias": torch.tensor(-1e4),
         "model.layers.0.attn.bias": torch.ones(1, 1, 8, 8, dtype=torch.uint8),
+        "model.layers.1.attn.bias": torch.ones(8, 8, dtype=torch.bool),
         "model.position_ids": torch.arange(8),
     }
     change(folder, lambda w: w.update(old))
     assert ask(folder) == whole
+    change(folder, lambda w: w.update({"model.layers.0.attn.bias": torch.ones(32)}))  # of an attention with biases
+    assert "model.layers.0.attn.bias" in refused(folder)
 
 
 def test_a_checkpoint_without_the_base_models_prefix_is_whole(tmp_path: Path) -> None:

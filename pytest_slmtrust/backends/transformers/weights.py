@@ -110,7 +110,7 @@ def check_index(index: Path, files: Sequence[Path], held: Mapping[str, Stored]) 
 
 def derived(name: str, shape: Sequence[int]) -> bool:
     """Whether a tensor is state that the model works out itself and that versions of transformers save or leave out."""
-    return bool(DERIVED.search(name)) or (bool(MASK.search(name)) and len(shape) == 4)
+    return bool(DERIVED.search(name)) or (bool(MASK.search(name)) and len(shape) > 1)
 
 
 def named(names: Iterable[str]) -> str:
