@@ -118,8 +118,10 @@ class Child:
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream is not None:
-                with contextlib.suppress(OSError):
+                try:  # no name of a module: as the interpreter ends, modules are gone before this object
                     stream.close()
+                except OSError:
+                    continue
 
     def __del__(self) -> None:
         self.close()
