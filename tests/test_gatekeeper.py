@@ -393,7 +393,7 @@ def passes(n):
     )
     result = pytester.runpytest_inprocess("--slm=x", "--slm-packs=none")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    [_] = [line for line in result.errlines + result.outlines if message in line]
+    assert sum(line.startswith("ERROR: ") and message in line for line in result.errlines + result.outlines) == 1
     text = result.stdout.str() + result.stderr.str()
     assert "Traceback" not in text
     assert "INTERNALERROR" not in text
