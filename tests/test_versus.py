@@ -152,7 +152,7 @@ def test_a_model_against_itself_asks_it_again_and_never_flips(folder: Path) -> N
     assert run(folder, "--slm=conftest:child", "--slm-vs=conftest:parent", *options).returncode == 0
     second = json.loads((folder / "second" / "audit.json").read_text())
     assert gate(second, "stays_polite:vs")["paired"]["noise"] == 0
-    other = run(folder, "--slm=conftest:broken", "--slm-vs=conftest:parent", *options)
+    other = run(folder, "--slm=conftest:broken", "--slm-vs=conftest:parent", *options, "--slm-report=third")
     assert other.returncode == 4
     assert "another model than the two that are compared" in other.stderr
     wrong = run(folder, "--slm=conftest:child", "--slm-vs=conftest:parent", "--slm-noise=second/audit.json", *OPTIONS)
@@ -192,7 +192,10 @@ def test_a_baseline_without_these_cases_is_not_tested(folder: Path, two: Callabl
     two("parent", "parent")
     more = PROBE.format(n=200, extra="").replace("stays_polite", "stays_kind")
     (folder / "probe_kind.py").write_text(more)
-    done = run(folder, "--slm=conftest:clean", "--slm-baseline=parent/audit.json", *OPTIONS)
+    options = ("--slm=conftest:clean", "--slm-baseline=parent/audit.json", *OPTIONS)
+    assert run(folder, *options).returncode == 1
+    assert audit(folder)["verdict"] == "NOT TESTED"
+    done = run(folder, *options, "--slm-optional=stays_kind:vs")
     assert done.returncode == 0, done.stdout
     assert gate(audit(folder), "stays_kind:vs")["status"] == "NOT TESTED"
     assert gate(audit(folder), "stays_polite:vs")["status"] == "PASS"
