@@ -63,4 +63,4 @@ def test_one_long_text_does_not_pad_a_hundred_short_ones(kind: str) -> None:
     answers = dict(made.run(asked))
     assert len(answers) == len(asked)
     assert made.counters.padded < 0.4 * made.counters.prefilled
-    assert made.counters.forwards <= 6
+    assert made.counters.forwards <= 7  # a reply that begins with a blank goes on: it may be a thought

@@ -118,16 +118,22 @@ def shared_keys() -> Iterator[None]:
 
 
 def _one_token(
-    plainly: Callable[..., Any], module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **more: Any
+    plainly: Callable[..., Any],
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None = None,
+    **more: Any,
 ) -> Any:
     """Attention of one query token [B, H, 1, D] over keys [B, G, L, D]: the H / G heads of a group stand as queries of one
     sequence, for which the mask is the same. Anything else goes to the library's function, ``plainly``."""
     batch, heads, length, size = query.shape
     groups = key.shape[1]
-    one_mask = mask is None or (mask.ndim == 4 and mask.shape[1] == 1)
+    one_mask = attention_mask is None or (attention_mask.ndim == 4 and attention_mask.shape[1] == 1)
     if length != 1 or groups == heads or not one_mask or more.get("dropout"):
-        return plainly(module, query, key, value, mask, **more)
-    seen = None if mask is None else mask[..., : key.shape[2]]
+        return plainly(module, query, key, value, attention_mask, **more)
+    seen = None if attention_mask is None else attention_mask[..., : key.shape[2]]
     out = torch.nn.functional.scaled_dot_product_attention(
         query.reshape(batch, groups, heads // groups, size), key, value, attn_mask=seen, scale=more.get("scaling")
     )
