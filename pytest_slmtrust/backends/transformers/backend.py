@@ -194,11 +194,15 @@ class TransformersBackend:
             started = time.perf_counter()
             folder = None if self.pair is not None else self._located().folder
             mode = self._template_mode()
-            with _quietly(), self._held(folder):
+            with _quietly():
+                # imports take seconds, in which the child tries the tokenizer
+                from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
+
                 from .engine import start
 
-                self._engine = start(folder, self.pair, self.settings, mode, width)
-            self._unused = self._engine.unused
+                with self._held(folder):
+                    self._engine = start(folder, self.pair, self.settings, mode, width)
+                self._unused = self._engine.unused
             self.counters.load_seconds += time.perf_counter() - started
         return self._engine
 

@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def _try_fast(path: Path) -> None:
     def decode(ids: Sequence[int]) -> str:
         return str(tokenizer.decode(list(ids), skip_special_tokens=False))
 
-    rare = sorted(words, key=lambda word: (-len(word), word))[:BLOCK]
+    rare = nsmallest(BLOCK, words, key=lambda word: (-len(word), word))
     _try(path, encode, decode, [*TRIALS, *_pumped(parts), "".join(rare)[:4096]], [words[word] for word in rare])
 
 
