@@ -82,7 +82,7 @@ def _verdict(chosen: argparse.Namespace) -> int:
 
     audit = read_verified(chosen.audit)
     _print([audit.sentence])
-    return int(is_red(audit.verdict, audit.gates))
+    return int(is_red(audit.verdict, audit.gates, audit.required))
 
 
 def _verify(chosen: argparse.Namespace) -> int:

@@ -81,7 +81,12 @@ def project(folder: Path) -> Path:
 
 
 def judged(folder: Path) -> dict[str, Any]:
-    return {name: audit(folder)[name] for name in ("gates", "findings", "verdict")}
+    """Gates, findings and verdict, without the digests of answers: each store salts its own."""
+    data = audit(folder)
+    for row in (*data["findings"], *data["gates"]):
+        row.pop("answers", None)
+        row.pop("beside", None)
+    return {name: data[name] for name in ("gates", "findings", "verdict")}
 
 
 def asked(folder: Path) -> list[str]:

@@ -13,7 +13,7 @@ from runs import audit, run
 
 from pytest_slmtrust.archive.files import begin_reports, read_audit, write_reports
 from pytest_slmtrust.archive.verify import problems, read_verified
-from pytest_slmtrust.audit.model import Audit, GateResult, Status, Waiver
+from pytest_slmtrust.audit.model import Audit, GateResult, Lack, Missing, Status, Waiver
 from pytest_slmtrust.audit.verdict import is_red, overall, sentence
 
 Make = Callable[..., pytest.Pytester]
@@ -47,7 +47,7 @@ PASSED = gate("a", Status.PASS)
         ([gate("m", Status.MEASURED, blocking=False), gate("b", Status.NOT_RUN, excuse="unselected")], "PARTIAL", False),
         ([gate("m", Status.NOT_RUN, blocking=False, excuse="unselected")], "PARTIAL", False),
         ([gate("m", Status.NOT_TESTED, blocking=False, reason="x is not installed")], "NOT TESTED", True),
-        ([gate("m", Status.NOT_TESTED, blocking=False, reason="needs --slm-members")], "NOT TESTED", False),
+        ([gate("m", Status.NOT_TESTED, blocking=False, missing=Missing(Lack.INPUT, ("members",)))], "NOT TESTED", False),
         ([PASSED, gate("m", Status.NOT_TESTED, blocking=False, reason="x is not installed")], "PASS", False),
         ([gate("s", Status.NOT_DECIDABLE, blocking=False)], "NOT DECIDABLE", False),
         ([PASSED, gate("w", Status.FAIL, waiver=Waiver("w", "known", "me", "2999-01-01"))], "WAIVED", False),
@@ -59,6 +59,38 @@ def test_the_verdict_and_whether_it_is_red(gates: list[GateResult], verdict: str
     assert sentence(found, gates).startswith(f"{verdict}: ")
     assert overall(gates, "killed") is Status.INCOMPLETE
     assert is_red(Status.INCOMPLETE, gates)
+
+
+@pytest.mark.parametrize(
+    ("gates", "required", "verdict"),
+    [
+        ([PASSED], ("privacy",), "PASS"),
+        ([PASSED], ("privacy", "fairness"), "NOT TESTED"),
+        ([PASSED, gate("b", Status.FAIL)], ("fairness",), "FAIL"),
+        ([PASSED, replace(gate("b", Status.NOT_RUN, excuse="unselected"), dimension="fairness")], ("fairness",), "NOT TESTED"),
+        ([], ("toxicity",), "NOT TESTED"),
+    ],
+)
+def test_a_required_dimension_without_a_test_is_no_pass(gates: list[GateResult], required: tuple[str, ...], verdict: str) -> None:
+    found = overall(gates, required=required)
+    assert str(found) == verdict
+    assert is_red(found, gates, required) == (verdict != "PASS")
+    assert ("required and not tested" in sentence(found, gates, required=required)) == (verdict != "PASS")
+
+
+@pytest.mark.parametrize("code", ["", ", returncode=0", ", returncode=3"])
+def test_a_plugin_that_ends_the_session_at_its_start_leaves_a_red_status(project: Make, code: str) -> None:
+    made = project(n=N, extra=TEN)
+    made.path.joinpath("conftest.py").write_text(
+        made.path.joinpath("conftest.py").read_text()
+        + f"""
+def pytest_sessionstart(session):
+    pytest.exit("enough"{code})
+"""
+    )
+    result = made.runpytest_subprocess(*CUSTOM)
+    assert result.ret == (3 if "3" in code else 1)
+    assert audit(made.path)["verdict"] == "INCOMPLETE"
 
 
 def test_the_sentence_counts_what_does_not_count() -> None:

@@ -146,10 +146,10 @@ class _Check:
         audit = self.audit
         if audit.profile != self.profile.get("name", audit.profile):
             yield f"profile: {audit.profile}; the settings have {self.profile.get('name')}"
-        verdict = overall(audit.gates, audit.incomplete)
+        verdict = overall(audit.gates, audit.incomplete, audit.required)
         if audit.verdict is not verdict:
             yield f"the verdict is {audit.verdict}; the gates say {verdict}"
-        if audit.sentence != sentence(verdict, audit.gates, audit.incomplete):
+        if audit.sentence != sentence(verdict, audit.gates, audit.incomplete, audit.required):
             yield "the sentence is not what the gates say"
         plain = [replace(g, p_holm=None) for g in audit.gates]
         for gate, made in zip(audit.gates, adjusted(plain), strict=True):

@@ -367,6 +367,11 @@ class Audit:
     answers_root: str = ""
     format: int = FORMAT
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The dimensions that the user required (``--slm-require``)."""
+        return tuple(self.settings.get("required", ()))
+
     def to_json(self) -> str:
         """Canonical JSON text: sorted keys, ASCII, a line for each finding; what has no JSON form becomes text.
 

@@ -19,17 +19,18 @@ SILENT = (Status.NOT_TESTED, Status.NOT_RUN)
 _NOT_RED = (Status.PASS, Status.PARTIAL, Status.WAIVED, Status.MEASURED, Status.NOT_DECIDABLE)
 
 
-def overall(gates: Sequence[GateResult], incomplete: str = "") -> Status:
+def overall(gates: Sequence[GateResult], incomplete: str = "", required: Sequence[str] = ()) -> Status:
     """Decide the verdict. Every blocking gate of the run counts, selected or not.
 
     1. INCOMPLETE: the run did not reach its end; ``incomplete`` says why.
     2. The worst status of a blocking gate, where one is not PASS. A gate that is NOT TESTED or NOT RUN counts as one. Three
        kinds of gates are left out here: failing ones with a valid waiver, absent ones that the user made optional by name
        (``--slm-optional``), and those outside the selection that the user named (``-k``, ``-m``, node ids).
-    3. PARTIAL: a blocking gate is outside that selection. WAIVED: a failing gate is waived.
-    4. PASS: every blocking gate passed, but for absent ones that are optional. An intersection-union test: each gate is held
+    3. NOT TESTED: no gate of a ``required`` dimension (``--slm-require``) was tested.
+    4. PARTIAL: a blocking gate is outside that selection. WAIVED: a failing gate is waived.
+    5. PASS: every blocking gate passed, but for absent ones that are optional. An intersection-union test: each gate is held
        to alpha, and so is the whole.
-    5. Where no gate blocks: INVALID, NOT DECIDABLE, MEASURED, PARTIAL or NOT TESTED, whichever holds first.
+    6. Where no gate blocks: INVALID, NOT DECIDABLE, MEASURED, PARTIAL or NOT TESTED, whichever holds first.
     """
     if incomplete:
         return Status.INCOMPLETE
@@ -38,6 +39,8 @@ def overall(gates: Sequence[GateResult], incomplete: str = "") -> Status:
     for status in SEVERITY:
         if status in counted:
             return status
+    if untested_of(gates, required):
+        return Status.NOT_TESTED
     if any(g.excuse == "unselected" for g in blocking):
         return Status.PARTIAL
     if any(g.waived for g in blocking):
@@ -57,14 +60,21 @@ def _without_blocking(gates: Sequence[GateResult]) -> Status:
     return Status.PARTIAL if any(g.excuse == "unselected" for g in gates) else Status.NOT_TESTED
 
 
-def is_red(verdict: Status, gates: Sequence[GateResult]) -> bool:
+def untested_of(gates: Sequence[GateResult], required: Sequence[str]) -> list[str]:
+    """The required dimensions of which no gate was tested."""
+    return [d for d in required if dimension_status(gates, d) in (*SILENT, Status.PARTIAL)]
+
+
+def is_red(verdict: Status, gates: Sequence[GateResult], required: Sequence[str] = ()) -> bool:
     """Whether a verdict makes pytest's exit status 1, whatever its items say.
 
     NOT TESTED is red, unless only files that the user did not give are missing, or there is no gate at all: then nothing was
     promised.
     """
     if verdict is Status.NOT_TESTED:
-        return any(g.status in SILENT and not g.excuse and not g.promised_nothing for g in gates)
+        return bool(untested_of(gates, required)) or any(
+            g.status in SILENT and not g.excuse and not g.promised_nothing for g in gates
+        )
     return verdict not in _NOT_RED
 
 
@@ -73,18 +83,23 @@ def dimension_status(gates: Sequence[GateResult], dimension: str) -> Status:
     return overall([g for g in gates if g.dimension == dimension])
 
 
-def sentence(verdict: Status, gates: Sequence[GateResult], incomplete: str = "") -> str:
+def sentence(
+    verdict: Status, gates: Sequence[GateResult], incomplete: str = "", required: Sequence[str] = ()
+) -> str:  # fmt: skip
     """Say the verdict in one sentence, for a reader who reads no other."""
     if verdict is Status.INCOMPLETE:
         return f"{verdict}: the run did not reach its end ({incomplete}); it decides nothing. Run it again."
     blocking = [g for g in gates if g.blocking]
     measured = sum(g.status is Status.MEASURED for g in gates)
     advisory = sum(bool(g.advisory) for g in gates)
+    lacking = untested_of(gates, required)
     if not blocking:
         aside = f", {advisory} are advisory" if advisory else ""
+        aside += f"; required and not tested: {', '.join(lacking)}" if lacking else ""
         return f"{verdict}: no gate blocks in this run{aside}; {measured} probes were measured."
     passed = sum(g.status is Status.PASS for g in blocking)
     others = [*_counts(blocking), *([f"{advisory} advisory"] if advisory else [])]
+    others += [f"required and not tested: {', '.join(lacking)}"] if lacking else []
     tail = f"; {', '.join(others)}" if others else ""
     return f"{verdict}: {passed} of {len(blocking)} blocking gates pass{tail}; {measured} probes are only measured."
 

@@ -130,6 +130,15 @@ class Controller:
             return  # a worker that raises here is a crash to xdist
         items[:] = [*items, *(i for i in every if is_chosen(i.nodeid, self.chosen))]
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionstart(self) -> Generator[None, None, None]:
+        """A plugin that ends the session here ends it before our last hook: the exit status is red all the same."""
+        try:
+            yield
+        except pytest.exit.Exception as end:
+            end.returncode = end.returncode or pytest.ExitCode.TESTS_FAILED
+            raise
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
         if session.config.option.collectonly or (session.testsfailed and not session.config.option.continue_on_collection_errors):

@@ -12,7 +12,7 @@ import pytest
 
 from ..archive.files import begin_reports, write_reports
 from ..audit.model import Audit, Status, Waiver
-from ..audit.verdict import dimension_status, is_red
+from ..audit.verdict import is_red, untested_of
 from ..escaping import visible
 from ..gates.policy import Policy
 from ..redaction import Mask
@@ -22,7 +22,6 @@ from .options import Settings, model_spec, read_settings
 #: Options of pytest with which nothing runs: a report that is there stays as it is.
 _LOOKS = ("help", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
 _BEGUN = "it was stopped, or is still going on"
-_NOT_THERE = (Status.NOT_TESTED, Status.NOT_RUN, Status.PARTIAL)
 
 
 class Record:
@@ -56,13 +55,12 @@ class Record:
 
     def finish(self, audit: Audit, waivers: Iterable[Waiver] = ()) -> bool:
         """Write the audit of a run that ended; whether it makes the exit status red."""
-        required = self.settings.names("require")
-        missing = [] if audit.incomplete else [d for d in required if dimension_status(audit.gates, d) in _NOT_THERE]
+        missing = [] if audit.incomplete else untested_of(audit.gates, audit.required)
         if missing:
             audit = replace(audit, notes=(*audit.notes, f"REQUIRED AND NOT TESTED: {', '.join(missing)}"))
         self.audit = audit
         self._write(write_reports, audit)
-        red = is_red(audit.verdict, audit.gates) and not self._tolerated(audit.verdict)
+        red = is_red(audit.verdict, audit.gates, audit.required) and not self._tolerated(audit.verdict)
         return bool(red or missing or self.unwritten or any(w.expired for w in waivers))
 
     def assembled(
@@ -98,6 +96,7 @@ class Record:
             "options": {k: mask.text(str(v)) for k, v in options.items()},
             "profile": about,
             "packs": self.settings.names("packs"),
+            "required": self.settings.names("require"),
             **limits,
             "arguments": [mask.text(str(a)) for a in self.config.invocation_params.args],
         }

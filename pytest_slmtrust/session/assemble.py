@@ -66,10 +66,10 @@ def assemble(
     gates += [g for nodeid, g in collected.gates.items() if nodeid not in pending]
     gates = adjusted(gates)
     gates.sort(key=lambda g: (list(Dimension).index(Dimension(g.dimension)), g.quantity == "paired", not g.blocking))
-    verdict = overall(gates, incomplete)
+    verdict = overall(gates, incomplete, settings.get("required", ()))
     made = Audit(
         verdict=verdict,
-        sentence=sentence(verdict, gates, incomplete),
+        sentence=sentence(verdict, gates, incomplete, settings.get("required", ())),
         profile=settings["profile"]["name"],
         gates=tuple(gates),
         findings=tuple(collected.findings.values()),
