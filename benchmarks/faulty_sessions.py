@@ -152,6 +152,8 @@ def run(runs: int, seed: int) -> tuple[Mapping[str, list[tuple[Fault, tuple[str,
     for number in range(runs):
         fault = every[number % len(every)]
         way = WORKER if number % 40 == 39 else WAYS[source.randrange(len(WAYS))]
+        if "--runxfail" in way and "pytest.xfail" in fault.text:  # pytest turns that call into nothing
+            way = ()
         if fault.place == "MORE" and "criterion" in fault.text and "--slm-early-stop" in way:
             way = ()
         found.setdefault(fault.kind, []).append((fault, way, session(fault, way, source.randrange(29))))

@@ -152,7 +152,7 @@ YIELDS = (
 )
 RUNS = (
     "return",
-    "yield from ()",
+    "yield from ((0, None),)",
     "raise BackendError('gone')",
     "raise RuntimeError('gone')",
     "return 7",
@@ -192,7 +192,6 @@ OPTIONS = (
     "--slm-gate=nope=0.1",
     "--slm-optional=nope",
     "--slm-waivers=none.toml",
-    "--slm-report=/proc/none",
     "--slm-baseline=none.json",
     "--slm-vs=none:none",
     "--setup-only",
