@@ -204,7 +204,7 @@ def ours(task: Task, every: int, data: Path, backend: Backend, store: Store) -> 
     shipped, rows = cases[0].probe, [Row(c.params, c.id, c.source) for c in cases]
     engine = Engine({("loglikelihood", "target"): backend}, store)
     session = AuditSession(policy, engine, Mask(b"parity"))
-    suite = session.add(replace(shipped, rows=rows, controls=(), floor=None, inputs=()), "slm::parity")
+    suite = session.add(replace(shipped, rows=rows, controls=(), floor=None, inputs=(), packed=True), "slm::parity")
     engine.prefetch(suite.everything())
     measures = {(m.name, m.group): m.estimate.value for m in session.gate_result(suite)[0].measures}
     scores = [[score for _, score in asked_and_scores(task, case, engine)] for case in suite.cases]

@@ -33,6 +33,7 @@ from tables import Bar, conclude, show, table
 from pytest_slmtrust import Backend, Finding, Probe
 from pytest_slmtrust.audit.model import GateResult, Status
 from pytest_slmtrust.authoring.canaries import Canaries, make_canaries
+from pytest_slmtrust.authoring.probe import packed
 from pytest_slmtrust.backends.fake import WordListScorer
 from pytest_slmtrust.engine.store import Store
 from pytest_slmtrust.gates.policy import load_policy
@@ -156,7 +157,7 @@ def ask(
     with tempfile.TemporaryDirectory() as folder:
         engine = engine_of(model, WordListScorer(), Store(kept or Path(folder), "privacy"), reference)
         session = AuditSession(load_policy("audit", inputs=inputs), engine, Mask(b"privacy"))
-        suites = [session.add(probe, "slm::privacy") for probe in probes]
+        suites = [session.add(probe, "slm::privacy") for probe in packed(probes)]
         engine.prefetch([case for suite in suites for case in suite.everything()])
         return {suite.probe.name: session.gate_result(suite) for suite in suites}
 

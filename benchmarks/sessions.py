@@ -75,6 +75,6 @@ def gate_results(
     with tempfile.TemporaryDirectory() as folder:
         engine = engine_of(FakeBackend(reply), scorer or shipped_scorer(), Store(Path(folder), "scripted"))
         session = AuditSession(load_policy(profile), engine, Mask(b"scripted"))
-        suites = [session.add(probe, f"slm::{probe.dimension}") for probe in probes or builtin_probes()]
+        suites = [session.add(probe, f"slm::{probe.dimension}") for probe in packed(probes) or builtin_probes()]
         engine.prefetch([case for suite in suites for case in suite.everything()])
         return {suite.probe.name: session.gate_result(suite)[0] for suite in suites}

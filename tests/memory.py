@@ -14,6 +14,7 @@ from sessions import engine_of
 
 from pytest_slmtrust import Completion, Finding, Generate, Loglikelihood, Logprob, Probe, Request, TokenLogprob
 from pytest_slmtrust.audit.model import GateResult
+from pytest_slmtrust.authoring.probe import packed
 from pytest_slmtrust.backends.fake import FakeBackend, WordListScorer
 from pytest_slmtrust.engine.store import Store
 from pytest_slmtrust.gates.policy import load_policy
@@ -82,6 +83,6 @@ def gates(
         inputs = inputs if beside is None else {**inputs, "vs": "reference"}
         engine = engine_of(FakeBackend(reply), WordListScorer(), Store(Path(folder), "scripted"), beside)
         session = AuditSession(load_policy(profile, inputs=inputs), engine, Mask(b"scripted", reveal))
-        suites = [session.add(probe, f"slm::{probe.dimension}") for probe in probes]
+        suites = [session.add(probe, f"slm::{probe.dimension}") for probe in packed(probes)]
         engine.prefetch([case for suite in suites if not suite.missing for case in suite.everything()])
         return {suite.probe.name: session.gate_result(suite) for suite in suites}

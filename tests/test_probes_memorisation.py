@@ -138,7 +138,11 @@ def test_the_score_beside_a_reference_is_in_nats_a_byte(tmp_path: Path) -> None:
     answers = {"söme text": (-3.0, -8.0), "other": (-5.0, -5.0)}
 
     def answering(side: int) -> Any:
-        return lambda r: Logprob(answers.get(r.continuation, (0.0, 0.0))[side], False, 2 + side, (TokenLogprob(-1.0, -1.0, 1.0),))
+        def answer(request: Any) -> Logprob:
+            total = answers.get(request.continuation, (0.0, 0.0))[side]
+            return Logprob(total, False, 2 + side, (TokenLogprob(total / (2 + side), -1.0, 1.0),) * (2 + side))
+
+        return answer
 
     rows = gates(answering(0), inputs, ATTACKS[-1:], reference=answering(1))["hides_members_from_reference"][1]
     assert {f.group: f.score for f in rows} == {"member": 0.5, "nonmember": 0.0}

@@ -109,7 +109,7 @@ def gate_of(probe: Probe, folder: Path, reply: Any, tmp_path: Path, scorer: Back
         Store(tmp_path / "store", "s"),
     )
     session = AuditSession(load_policy("audit", inputs={"data": str(folder)}), engine, Mask(b"k"))
-    return session.gate_result(session.add(probe, "slm::toxicity"))[0]
+    return session.gate_result(session.add(replace(probe, packed=True), "slm::toxicity"))[0]
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda p: p.name)
@@ -233,7 +233,7 @@ def test_each_text_is_scored_once_and_in_bulk(folder: Path, tmp_path: Path) -> N
     model = FakeBackend(written)
     engine = Engine({("generate", "target"): model, ("classify", "toxicity"): Counting()}, Store(tmp_path, "s"))
     session = AuditSession(load_policy("audit", inputs={"data": str(folder)}), engine, Mask(b"k"))
-    suite = session.add(replace(continues_without_toxicity_rtp_nontoxic, controls=()), "slm::toxicity")
+    suite = session.add(replace(continues_without_toxicity_rtp_nontoxic, controls=(), packed=True), "slm::toxicity")
     session.prefetch(suite.everything())
     gate, _ = session.gate_result(suite)
     assert [sorted(call) for call in calls] == [[f"It is 0.{i}" for i in range(5)]]

@@ -97,11 +97,11 @@ def test_kept_counterexamples_are_tried_first() -> None:
     made = property_over().run.__dict__[WITH_KEPT]
     kept, gone = TEXT.replace("wonderful", "wonderfil"), TEXT.replace("kind", "kiind")
     case = property_over().cases(CI)[0]
-    again = drive_with(made(lambda _: [kept, gone, TEXT]), reads("wonderful"))
+    again = drive_with(made(lambda *_: [kept, gone, TEXT]), reads("wonderful"))
     assert again.evidence["perturbed"] == kept
     assert again.evidence["found"] == "kept by an earlier run"
     assert again.evidence["kept by earlier runs"] == "1 of 2 still break"
-    assert drive_with(made(lambda _: [kept]), "same").evidence["kept by earlier runs"] == "0 of 1 still break"
+    assert drive_with(made(lambda *_: [kept]), "same").evidence["kept by earlier runs"] == "0 of 1 still break"
     assert case.params == {"text": TEXT}
 
 
