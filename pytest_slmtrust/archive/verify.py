@@ -197,6 +197,8 @@ class _Check:
             yield f"its name is not that of its probe {_short(gate.probe)}"
         yield from _waiver(gate, self._waivers, str(self.audit.provenance.get("started", "")))
         planned = self.installed.of(gate) if self.installed is not None else None
+        if planned is not None and planned.unknown(gate):
+            planned = None
         if planned is not None:
             self.known += 1
             own = planned.ordered(own)
