@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_slmtrust.archive.files import write_reports
+from pytest_slmtrust.audit.merkle import EMPTY
 from pytest_slmtrust.audit.model import Audit
 from pytest_slmtrust.audit.verdict import not_tested, overall, sentence
 
@@ -37,7 +38,8 @@ def empty(folder: Path, incomplete: str = "") -> None:
     """An audit without a gate; its whole dimensions are listed as not tested."""
     verdict = overall((), incomplete)
     words = sentence(verdict, (), incomplete)
-    write_reports(Audit(verdict, words, "ci", (), (), not_tested((), set()), {"name": "m"}, incomplete=incomplete), folder)
+    made = Audit(verdict, words, "ci", (), (), not_tested((), set()), {"name": "m"}, incomplete=incomplete, answers_root=EMPTY)
+    write_reports(made, folder)
 
 
 def test_a_run_that_decided_nothing_says_so_and_is_no_pass(tmp_path: Path) -> None:
