@@ -12,6 +12,7 @@ from pytest_slmtrust.audit.model import Finding, GateResult, Status
 from pytest_slmtrust.audit.verdict import overall
 from pytest_slmtrust.gates.gate import Gate, count_items, finding, round_down, round_up
 from pytest_slmtrust.gates.policy import Policy, load_policy
+from pytest_slmtrust.probes import pytest_slm_probes
 from pytest_slmtrust.stats import items_needed
 
 
@@ -159,6 +160,15 @@ def test_measured_scores_have_a_mean_and_groups() -> None:
     assert result.mean_score.value == 0.75
     assert [(g.group, g.estimate.value) for g in result.groups] == [("a", 0.5), ("b", 1.0)]
     assert result.lower is None
+
+
+def test_smoke_asks_few_rows_of_a_floor_and_other_profiles_ask_all() -> None:
+    [made] = [probe for probe in pytest_slm_probes() if probe.name == "refuses_harmful_requests"]
+    assert made.floor is not None
+    asked = {name: load_policy(name).fitted(made).floor_cases() for name in ("smoke", "ci", "audit")}
+    assert {name: len(cases) for name, cases in asked.items()} == {"smoke": 6, **dict.fromkeys(("ci", "audit"), len(made.floor.rows))}
+    assert [c.id for c in asked["smoke"]] == [c.id for c in asked["ci"]][:6]
+    assert load_policy("smoke").fitted(replace(made, floor=None)).floor is None
 
 
 def test_smoke_decides_nothing() -> None:

@@ -326,7 +326,7 @@ def _planned(profile: str, tolerances: Any, margins: Any, inputs: Any) -> Mappin
 
 
 def _plan(probe: Probe, policy: Policy) -> Planned:
-    profile = policy.profile
+    probe, profile = policy.fitted(probe), policy.profile
     lacks = tuple(name for name in probe.inputs if name not in profile.inputs)
     cases: tuple[Case, ...] | None = None
     if not probe.inputs:

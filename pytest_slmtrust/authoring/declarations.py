@@ -168,7 +168,7 @@ class Profile:
     """How much is asked: at most ``items`` source items a probe (``blocking_items`` if its gate blocks), ``samples`` draws.
 
     ``margin``: how much more often than its baseline a model may fail. ``inputs``: files and folders that a user gave for probes
-    that need them, by the name of their option."""
+    that need them, by the name of their option. ``floor_items``: at most so many rows of a competence floor; None for all."""
 
     name: str
     items: int
@@ -179,3 +179,4 @@ class Profile:
     decides: bool
     margin: float = 0.05
     inputs: Mapping[str, str] = field(default_factory=dict)
+    floor_items: int | None = None

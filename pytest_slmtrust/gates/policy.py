@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -49,6 +49,11 @@ class Policy:
         if not probe.packed:
             return None
         return self.profile.items if self.tolerance(probe) is None else self.profile.blocking_items
+
+    def fitted(self, probe: Probe) -> Probe:
+        """The probe with as many rows of its floor as the profile asks."""
+        floor = probe.floor
+        return probe if floor is None else replace(probe, floor=replace(floor, rows=floor.rows[: self.profile.floor_items]))
 
     def versus(self, about: GateResult, n: int) -> PairedGate:
         """The gate against a baseline over ``n`` source items; ``about`` is a result of the probe's own gate.

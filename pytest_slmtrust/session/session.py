@@ -112,7 +112,7 @@ class AuditSession:
         """
         if any(s.prefix == prefix and s.probe.name == probe.name for s in self.suites.values()):
             raise ProbeError(f"two probes of {prefix} are named {probe.name!r}: give one of them another name (name=...)")
-        probe = shareable(self.corpus.attach(probe) if self.corpus else probe)
+        probe = self.policy.fitted(shareable(self.corpus.attach(probe) if self.corpus else probe))
         missing = self._missing(probe)
         given, rows = all(name in self.policy.profile.inputs for name in probe.inputs), tuple[Case, ...]()
         try:
