@@ -1,7 +1,7 @@
 """Faults put into the source, one at a time: does the test suite notice each?
 
-Run: ``python benchmarks/source_mutants.py [--each 4] [--seed 1] [--only gates/gate.py]``. The faults are drawn with a fixed seed from all
-places where a comparison, a Boolean, a number or a result can be changed. The tree is copied, so that nothing here changes.
+Run: ``python benchmarks/source_mutants.py [--each 4] [--seed 1] [--only gates/gate.py]``. The faults are drawn with a fixed seed
+from all places where a comparison, a Boolean, a number or a result can be changed. The tree is copied: nothing here changes.
 """
 
 from __future__ import annotations
