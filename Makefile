@@ -22,7 +22,7 @@ test: lint unit wheel
 
 # the loop while you write: no real model, no whole audits
 check: lint
-	$(BIN)/pytest -q -m "not model and not browser and not slow" -n 2 --dist loadfile
+	$(BIN)/pytest -q -m "not model and not browser and not slow and not full" -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -32,7 +32,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	$(BIN)/pytest -q -m "not browser" -n 2 --dist loadfile --durations=5
+	$(BIN)/pytest -q -m "not browser and not full" -n 2 --dist loadfile --durations=5
 
 # the wheel alone, in a new environment without TextAttack: transformers 5
 wheel: $(READY)

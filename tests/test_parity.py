@@ -62,12 +62,16 @@ def test_metrics_follow_from_the_harness_log_likelihoods(task: Task, every: int,
     assert len(found.rows) >= len(task.metrics) - 1
 
 
-#: The rows that are asked of the model itself, by task: some two hundred.
+#: The rows that are asked of the model itself, by task: some two hundred. BBQ's take minutes.
 ASKED = {"crows_pairs_english": 7, "bbq": 23}
+LONG = {"bbq": pytest.mark.full}
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("task", [task for task in TASKS if task.name in ASKED], ids=named)
+@pytest.mark.parametrize(
+    "task",
+    [pytest.param(task, marks=LONG.get(task.name, ()), id=task.name) for task in TASKS if task.name in ASKED],
+)
 def test_the_embedded_model_scores_as_in_the_harness(task: Task, smollm2: Path, tmp_path: Path) -> None:
     from pytest_slmtrust.backends.load import ModelSpec, load_backend
 
