@@ -24,7 +24,7 @@ from pytest_slmtrust.backends.transformers.lint import lint_model_folder
 from pytest_slmtrust.backends.transformers.tokens import Unreadable, make_codec
 from pytest_slmtrust.backends.untrusted.child import Child
 from pytest_slmtrust.backends.untrusted.tokenizer import growth, try_tokenizer
-from pytest_slmtrust.backends.untrusted.verdict import inspect_files
+from pytest_slmtrust.backends.untrusted.verdict import forget, inspect_files
 from pytest_slmtrust.backends.untrusted.worker import check_checkpoint
 
 
@@ -237,6 +237,28 @@ def test_a_good_folder_is_inspected_once_and_again_when_a_file_changes(folder: P
     assert again is not found
     with pytest.raises(ModelError, match=r"adapter_config\.json: changed while"), again.held():
         (folder / "adapter_config.json").write_text("{}")
+
+
+@pytest.mark.usefixtures("private_cache")
+def test_a_trial_that_went_well_is_remembered_until_a_file_of_it_changes(folder: Path, tmp_path: Path) -> None:
+    memory = tmp_path / "cache" / "tokenizers-tried.txt"
+
+    def trials() -> tuple[str, ...]:
+        forget(folder)
+        found = inspect_files(folder)
+        found.finish()
+        return found.tokenizer
+
+    assert trials() == ("tokenizer.json",)
+    assert len(memory.read_text().split()) == 1
+    assert trials() == ()
+    memory.write_bytes(b"no digest\xff\n")
+    assert trials() == ("tokenizer.json",)
+    _tokenizer(_long_token)(folder)
+    known = memory.read_text()
+    with pytest.raises(ModelError):
+        trials()
+    assert memory.read_text() == known
 
 
 def test_replacements_grow_a_text_by_their_product() -> None:

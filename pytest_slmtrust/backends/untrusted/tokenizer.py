@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from heapq import nsmallest
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,18 @@ def trial_files(folder: Path) -> list[Path]:
     names = ("tokenizer.json", "tekken.json", *JSON_TABLES, *TEXT_TABLES)
     found = [folder / name for name in names if (folder / name).is_file()]
     return found + sorted(path for path in folder.iterdir() if path.suffix in PIECES and path.is_file())
+
+
+def trial_digest(paths: Sequence[Path]) -> str:
+    """sha256, in hex, of what a trial depends on: names and contents of the files, this module, and the libraries."""
+    whole = hashlib.sha256(Path(__file__).read_bytes())
+    for library in ("tokenizers", "sentencepiece"):
+        with suppress(PackageNotFoundError):
+            whole.update(f"{library} {version(library)}\n".encode())
+    for path in paths:
+        data = read_bytes(path)
+        whole.update(f"{path.name} {len(data)}\n".encode("utf-8", "surrogateescape") + data)
+    return whole.hexdigest()
 
 
 def try_tokenizer(folder: Path) -> None:

@@ -7,14 +7,15 @@ goes on; :meth:`Inspection.finish` waits for that before the tokenizer is loaded
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..transformers.files import PICKLES, ModelError, read_by_loaders
+from ..transformers.files import PICKLES, CacheError, ModelError, cache_folder, locked, read_by_loaders, write_text
 from .child import MEMORY, Child
 from .panics import panics_are_errors
 
@@ -24,6 +25,8 @@ Mark = tuple[int, int, int, int, int]
 
 #: Seconds on the clock, for a machine that is busy; processor time is what bounds a child.
 WAIT = 120.0
+#: A file of the cache: digests of tokenizers, one a line, and how many are kept.
+TRIED, KEPT = "tokenizers-tried.txt", 256
 CODE = "from pytest_slmtrust.backends.untrusted.worker import serve; serve()"
 
 _known: dict[tuple[str, str, bool], Inspection] = {}
@@ -51,6 +54,8 @@ class Inspection:
             if found["error"]:
                 forget(self.path)
                 raise ModelError(found["error"])
+            self.check_unchanged()
+            _remember(found.get("digest"))
         self.check_unchanged()
 
     def check_unchanged(self) -> None:
@@ -88,7 +93,7 @@ def inspect_files(path: Path, kind: Kind = "model", allow_pickle: bool = False) 
     if key in _known and _known[key].marks == marks:
         return _known[key]
     child = Child(CODE)
-    found = _ask(child, {"path": str(path), "kind": kind, "allow_pickle": allow_pickle}, str(path))
+    found = _ask(child, {"path": str(path), "kind": kind, "allow_pickle": allow_pickle, "tried": _tried()}, str(path))
     if found["error"]:
         child.close()
         raise ModelError(found["error"])
@@ -102,6 +107,32 @@ def forget(path: Path) -> None:
     """Inspect these files anew when they are next asked for."""
     for key in [key for key in _known if key[0] == str(path)]:
         del _known[key]
+
+
+def _memory() -> Path | None:
+    """Where trials that went well are remembered, as who may write to the cache may change models there too."""
+    try:
+        return cache_folder() / TRIED
+    except CacheError:
+        return None
+
+
+def _tried() -> list[str]:
+    """Digests of tokenizers whose trial went well in earlier runs."""
+    memory = _memory()
+    try:
+        lines = memory.read_text("ascii").split() if memory is not None else []
+    except (OSError, ValueError):
+        return []  # a damaged memory costs one more trial
+    return [line for line in lines if re.fullmatch("[0-9a-f]{64}", line)][-KEPT:]
+
+
+def _remember(digest: Any) -> None:
+    memory = _memory()
+    if memory is None or not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
+        return
+    with suppress(OSError), locked(memory):  # the cache may be full: what is not remembered is tried again
+        write_text(memory, "\n".join([*(one for one in _tried() if one != digest), digest]) + "\n")
 
 
 def marks_of(path: Path) -> dict[str, Mark]:

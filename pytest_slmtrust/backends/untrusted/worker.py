@@ -1,7 +1,7 @@
 """What the child does: read a model's files under limits and say in one line what is wrong with them.
 
 It answers twice: at once about everything but the tokenizer, and when asked again about the tokenizer, which it tries
-meanwhile. Imports no torch and no transformers.
+meanwhile. A trial that went well in an earlier run is not repeated. Imports no torch and no transformers.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,7 +17,7 @@ from ..transformers.files import ModelError
 from ..transformers.ggufheader import check_header
 from ..transformers.lint import check_architecture, lint_files, lint_weights
 from .child import MEMORY, limit, limit_time
-from .tokenizer import trial_files, try_tokenizer
+from .tokenizer import trial_digest, trial_files, try_tokenizer
 
 #: Seconds of processor time: for configs and headers; for a tokenizer, and for each MB of its files.
 SECONDS, TRIAL_SECONDS, SECONDS_PER_MB = 6, 4, 0.2
@@ -34,7 +34,9 @@ def serve() -> None:
     limit_time(SECONDS)
     answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer
     first = _guarded(path, lambda: _first(path, kind, question["allow_pickle"]))
-    names = [] if first or not folder else [file.name for file in trial_files(path)]
+    files = [] if first or not folder else trial_files(path)
+    digest = _digest(files) if question["tried"] else ""
+    names = [] if digest in question["tried"] else [file.name for file in files]
     _answer(answers, {"error": first, "tokenizer": names})
     if first:
         return
@@ -42,8 +44,17 @@ def serve() -> None:
         size = sum((path / name).stat().st_size for name in names)
         limit_time(TRIAL_SECONDS + SECONDS_PER_MB * size / 2**20)
     second = _guarded(path, lambda: try_tokenizer(path)) if names else ""
+    found = {"error": second, "digest": "" if second or not names else digest or _digest(files)}
     sys.stdin.readline()
-    _answer(answers, {"error": second})
+    _answer(answers, found)
+
+
+def _digest(files: Sequence[Path]) -> str:
+    """The identity of a trial; empty if the files cannot be read, which the trial itself reports."""
+    try:
+        return trial_digest(files) if files else ""
+    except (ModelError, OSError, MemoryError):
+        return ""
 
 
 def _answer(stream: TextIO, answer: dict[str, Any]) -> None:
