@@ -9,8 +9,9 @@ import pytest
 
 from pytest_slmtrust import Case, Control, Floor, Generate, Probe, ProbeError, Steps, Verdict, ask, probe
 from pytest_slmtrust.audit.model import Finding, GateResult, Status
+from pytest_slmtrust.audit.quantities import round_down, round_up
 from pytest_slmtrust.audit.verdict import overall
-from pytest_slmtrust.gates.gate import Gate, count_items, finding, round_down, round_up
+from pytest_slmtrust.gates.gate import Gate, count_items, finding
 from pytest_slmtrust.gates.policy import Policy, load_policy
 from pytest_slmtrust.probes import pytest_slm_probes
 from pytest_slmtrust.stats import items_needed

@@ -13,8 +13,8 @@ import pytest
 from test_gates import findings, make
 
 from pytest_slmtrust import Criterion, Estimate, Finding, ProbeError, Verdict
+from pytest_slmtrust.audit.bounds import gap_bounds, mean_bounds, status_of
 from pytest_slmtrust.audit.model import GateResult, Status
-from pytest_slmtrust.gates.bounds import gap_bounds, mean_bounds, status_of
 from pytest_slmtrust.gates.gate import Gate, finding
 from pytest_slmtrust.gates.policy import load_policy
 

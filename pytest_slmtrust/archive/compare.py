@@ -37,7 +37,7 @@ def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | 
     held = usual if margin is None else margin
     gates, kept, found_by_gate = [], [], ByGate(target.findings)
     for gate in target.gates:
-        if gate.quantity != "paired":
+        if not gate.versus:
             made, theirs = _one(gate, found_by_gate.of(gate), recorded, held, margin is not None, flips)
             gates.append(made)
             kept += theirs

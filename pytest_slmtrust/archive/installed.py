@@ -19,11 +19,11 @@ from ..authoring.declarations import TOXICITY, ProbeError
 from ..authoring.probe import Case, Probe, packed
 from ..authoring.properties import WITH_KEPT
 from ..gates.asked_rows import asked_beside, case_name, extra_of, rows_sha256
-from ..gates.bounds import read_metric
 from ..gates.detector_errors import detector_check, measured_row, rule_detectors
 from ..gates.gate import Checks, Gate, check_controls, finding
 from ..gates.paired_gate import PairedGate
 from ..gates.policy import Policy, load_policy, untested
+from ..gates.readings import read_metric
 
 PACK = "pytest_slmtrust.probes"
 #: How the place of a gate of a pack begins.
@@ -96,9 +96,7 @@ class Planned:
     def checks(self, result: GateResult, own: Sequence[Finding], audit: Audit, stopped: Stopped | None) -> Checks:
         """What the gate is decided by besides its rows, with the file's word for the outcomes of controls and floor."""
         wrong = result.controls.wrong if result.controls else ()
-        criterion = self.probe.criterion
-        metric = criterion is not None and criterion.quantity == "metric"
-        reading = read_metric(criterion, own) if own and criterion is not None and metric else None
+        reading = read_metric(self.probe.criterion, own)
         controls, floor = ControlCheck(len(self.probe.controls), wrong), self.floor(result.floor, result.alpha)
         if result.floor is None and own and all(one.outcome == "unscored" for one in own):
             floor = None  # a floor that was not judged either tells nothing
@@ -127,7 +125,7 @@ class Planned:
     def differs(self, gate: GateResult, own: Sequence[Finding]) -> Iterator[str]:
         """What of a gate's name, lack, controls and cases is not this package's."""
         yield from self._lack(gate.missing)
-        if gate.quantity == "paired":
+        if gate.versus:
             return
         try:
             planned = self.gate(gate)

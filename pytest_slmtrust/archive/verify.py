@@ -32,6 +32,7 @@ from ..audit.model import (
     Stopped,
 )  # fmt: skip
 from ..audit.nodeids import VERSUS, gate_key, gate_names
+from ..audit.quantities import AT_LEAST, QUANTITIES
 from ..audit.verdict import SILENT, adjusted, not_tested, overall, sentence
 from ..authoring.declarations import Criterion, Judge, ProbeError, Profile
 from ..authoring.probe import Probe, stable_order
@@ -175,7 +176,7 @@ class _Check:
             twice = [nodeid for nodeid, n in Counter(x.nodeid for x in ids).items() if n > 1]
             if twice:
                 yield f"two {what} are named {twice[0]}"
-        only_pairs = audit.baseline is not None and all(g.quantity == "paired" for g in audit.gates)
+        only_pairs = audit.baseline is not None and all(g.versus for g in audit.gates)
         gates = {gate_key(g.nodeid).removesuffix(VERSUS) if only_pairs else gate_key(g.nodeid) for g in audit.gates}
         for nodeid in audit.settings.get("rows_sha256", {}):
             if (nodeid.startswith("slm::") or "::gate[" in nodeid) and gate_key(nodeid) not in gates:
@@ -186,14 +187,14 @@ class _Check:
         own = self.mine.of(gate)
         if gate.alpha != self.profile.get("alpha", gate.alpha):
             yield f"its alpha is {gate.alpha:g}, the profile's {self.profile.get('alpha')}"
-        if gate.quantity in ("rate", "gap", "paired") and gate.tolerance is not None and not 0 < gate.tolerance < 1:
+        if QUANTITIES[gate.quantity].share and gate.tolerance is not None and not 0 < gate.tolerance < 1:
             yield f"its limit is {gate.tolerance:g}"
             return
         items = 0 if gate.status in SILENT else len({f.source for f in own})
         if gate.items != items:  # before anything is worked out over so many
             yield f"items is {gate.items}; the findings say {items}"
             return
-        if gate_names(gate.nodeid)[1] != gate.probe + (VERSUS if gate.quantity == "paired" else ""):
+        if gate_names(gate.nodeid)[1] != gate.name:
             yield f"its name is not that of its probe {_short(gate.probe)}"
         yield from _waiver(gate, self._waivers, str(self.audit.provenance.get("started", "")))
         planned = self.installed.of(gate) if self.installed is not None else None
@@ -205,7 +206,7 @@ class _Check:
             yield from planned.differs(gate, own)
         made = self._silent(gate, planned) if gate.status in SILENT else None
         if made is None:
-            made = self._paired(gate, own, planned) if gate.quantity == "paired" else self._rebuilt(gate, own, planned)
+            made = self._paired(gate, own, planned) if gate.versus else self._rebuilt(gate, own, planned)
         else:
             yield from _lack(gate, own, self.profile)
             yield from self._excuse(gate)
@@ -228,7 +229,7 @@ class _Check:
     def _silent(self, gate: GateResult, planned: Planned | None) -> GateResult | None:
         """The result of a gate that says nothing; None for one without a case, whose rows say so."""
         missing = gate.missing
-        if gate.quantity == "paired":
+        if gate.versus:
             about = planned.gate(replace(gate, quantity="rate")).not_run("") if planned is not None else gate
             blank = replace(PairedGate(about, 0, None, gate.note).not_run(gate.nodeid, gate.reason), missing=missing)
             plan = planned.versus(gate, *self._margin) if planned is not None else None
@@ -251,7 +252,7 @@ class _Check:
         if planned is not None:
             checks = planned.checks(gate, own, self.audit, stopped)
         else:
-            reading = gate.reading if gate.quantity == "metric" else None
+            reading = gate.reading if QUANTITIES[gate.quantity].reads else None
             checks = Checks(gate.controls or ControlCheck(0), _floor(gate), _measured(gate), stopped, reading)
         return self._decider(gate, planned).assess(gate.nodeid, own, checks)
 
@@ -283,7 +284,7 @@ def _of_package(context: Context, planned: Planned, gate: GateResult) -> Context
 def _lack(gate: GateResult, own: Sequence[Finding], profile: Mapping[str, Any]) -> Iterator[str]:
     """Whether what a gate lacks was lacking."""
     missing, given = gate.missing, profile.get("inputs", {})
-    if gate.status is Status.NOT_TESTED and own and gate.quantity != "paired":
+    if gate.status is Status.NOT_TESTED and own and not gate.versus:
         yield "NOT TESTED, with findings"
     if missing is None:
         return
@@ -308,12 +309,10 @@ def _differences(gate: GateResult, made: GateResult, planned: Planned | None) ->
 def _shadow(gate: GateResult, asked: Mapping[str, Any]) -> Gate:
     """The gate that decided, as far as its result says what it was."""
     limit = 0.0 if gate.tolerance is None else gate.tolerance  # nothing is held to it then
-    side = {"at_least": limit} if gate.side == "at least" else {"at_most": limit}
-    criterion = None
-    if gate.quantity in ("mean", "gap"):
-        criterion = Criterion(gate.quantity, **side)  # type: ignore[arg-type]
-    elif gate.quantity == "metric":  # its code is not in the audit: its reading is taken as it is
-        criterion = Criterion(_not_called, **side)  # type: ignore[arg-type]
+    quantity, criterion = QUANTITIES[gate.quantity], None
+    most, least = (None, limit) if gate.side == AT_LEAST else (limit, None)
+    if not quantity.counted:  # the code of a metric is not in the audit: its reading is taken as it is
+        criterion = Criterion(_not_called if quantity.reads else quantity.name, most, least)
     probe = Probe(
         gate.probe, Dimension(gate.dimension), _nothing, (), gate.claim, criterion=criterion, detector=gate.detector,
         estimand=gate.estimand, metric=gate.metric, paper=gate.paper, judge=Judge(gate.judge) if gate.judge else None,
@@ -337,7 +336,7 @@ def _measured(gate: GateResult) -> DetectorCheck | None:
     m = gate.measured
     if m is None:
         return None
-    tolerance = gate.tolerance if gate.tolerance is not None and gate.quantity == "rate" else None
+    tolerance = gate.tolerance if gate.tolerance is not None and QUANTITIES[gate.quantity].counted else None
     made = checked(m.name, m.data, (m.tp, m.fn, m.tn, m.fp), tolerance or 0.05, gate.alpha, m.single, m.labelled)
     return made if tolerance is not None else replace(made, good=m.good)  # nothing depends on it
 

@@ -12,6 +12,8 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Literal
 
+from .nodeids import VERSUS
+
 #: Number of the layout of ``audit.json``.
 FORMAT = 3
 
@@ -311,6 +313,16 @@ class GateResult:
     reading: MetricReading | None = None
     missing: Missing | None = None
     beside: Answers | None = None
+
+    @property
+    def versus(self) -> bool:
+        """Whether it compares with a baseline."""
+        return self.quantity == "paired"
+
+    @property
+    def name(self) -> str:
+        """The probe, and whether this is its comparison with a baseline."""
+        return f"{self.probe}{VERSUS}" if self.versus else self.probe
 
     @property
     def promised_nothing(self) -> bool:

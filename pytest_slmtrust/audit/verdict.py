@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from .dimension import Dimension
 from .model import GateResult, NotTested, Status
-from .nodeids import VERSUS
 
 #: The worst first: the verdict where gates that count disagree.
 SEVERITY = (
@@ -134,7 +133,7 @@ def adjusted(gates: Sequence[GateResult]) -> list[GateResult]:
 def not_tested(gates: Sequence[GateResult], found: Set[str]) -> tuple[NotTested, ...]:
     """What this run does not speak of; ``found`` are the dimensions that have findings, with a gate or without."""
     silent = [g for g in gates if g.status in SILENT]
-    rows = [NotTested(f"{g.probe}{VERSUS}" if g.quantity == "paired" else g.probe, g.dimension, g.reason) for g in silent]
+    rows = [NotTested(g.name, g.dimension, g.reason) for g in silent]
     tested = found | {g.dimension for g in gates if g.status not in SILENT}
     rows += [NotTested("the whole dimension", d, "no probe of it ran") for d in Dimension if d not in tested]
     return tuple(rows)

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias
 
 from ..audit.model import Estimate, Finding
+from ..audit.quantities import AT_LEAST, AT_MOST, QUANTITIES
 from ..requests import Request, Steps
 
 
@@ -140,7 +141,7 @@ class Criterion:
         ProbeError: not exactly one limit, one that is no finite number, or an unknown ``of``.
     """
 
-    of: Literal["mean", "gap"] | Callable[[Sequence[Finding]], Estimate | Reading]
+    of: str | Callable[[Sequence[Finding]], Estimate | Reading]
     at_most: float | None = None
     at_least: float | None = None
     measured: bool = False
@@ -148,10 +149,13 @@ class Criterion:
     def __post_init__(self) -> None:
         if (self.at_most is None) == (self.at_least is None) or not math.isfinite(self.value):
             raise ProbeError("a Criterion needs one limit, at_most=... or at_least=..., a finite number")
-        if not callable(self.of) and self.of not in ("mean", "gap"):
-            raise ProbeError(f"a Criterion is of 'mean', 'gap' or a function from findings to an Estimate, not {self.of!r}")
-        if self.of == "gap" and self.at_most is None:
-            raise ProbeError("a gap between groups is held to at_most=...")
+        known = QUANTITIES.get(self.quantity)
+        if known is None or not (known.chosen or known.reads):
+            named = ", ".join(repr(name) for name, one in QUANTITIES.items() if one.chosen)
+            raise ProbeError(f"a Criterion is of {named} or a function from findings to an Estimate, not {self.of!r}")
+        if self.side not in known.sides:
+            takes = " or ".join(f"{side.replace(' ', '_')}=..." for side in known.sides)
+            raise ProbeError(f"a Criterion of {self.of!r} takes {takes} only")
 
     @property
     def value(self) -> float:
@@ -159,8 +163,14 @@ class Criterion:
         return math.nan if limit is None else float(limit)
 
     @property
+    def side(self) -> str:
+        """The side of the limit that is good."""
+        return AT_LEAST if self.at_most is None else AT_MOST
+
+    @property
     def quantity(self) -> str:
-        return self.of if isinstance(self.of, str) else "metric"
+        """Its name in :data:`~pytest_slmtrust.audit.quantities.QUANTITIES`."""
+        return "metric" if callable(self.of) else str(self.of)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Recorded:
 
     @cached_property
     def _gates(self) -> dict[str, GateResult]:
-        return {gate_key(g.nodeid): g for g in self.audit.gates if g.quantity != "paired"}
+        return {gate_key(g.nodeid): g for g in self.audit.gates if not g.versus}
 
     @cached_property
     def _findings(self) -> dict[str, Finding]:

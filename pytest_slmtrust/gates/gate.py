@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import door
-from ..audit.counting import Items, count_items, group_rates, item_outcomes, rate_estimate, score_estimate
+from ..audit.bounds import Bounds, group_gap, status_of
+from ..audit.counting import Items, count_items, group_rates, item_outcomes, score_estimate
 from ..audit.model import (
     ControlCheck,
     DetectorCheck,
@@ -26,12 +27,13 @@ from ..audit.model import (
     Status,
     Stopped,
 )  # fmt: skip
+from ..audit.quantities import AT_MOST, QUANTITIES, Quantity
 from ..authoring.declarations import ProbeError, Profile, Verdict
 from ..authoring.probe import Case, Probe
-from .bounds import Bounds, criterion_bounds, group_gap, measures_of, rate_bounds, read_metric, status_of
 from .detector_errors import advice, check_labelled, corrected, detector_check, labelled_check
 from .early_stop import FEWEST, sequences
 from .policy import Policy
+from .readings import measures_of, read_metric
 
 _POWER = 0.8
 #: A gate looser than this would bless a model that fails every second time: the probe is measured instead.
@@ -89,8 +91,9 @@ class Gate:
         from ..stats import blocking_n, smallest_n, smallest_tolerance
 
         profile, tolerance = policy.profile, policy.tolerance(probe)
-        if tolerance is None or not profile.decides or probe.criterion is not None:
-            return cls(probe, profile, n, tolerance)
+        made = cls(probe, profile, n, tolerance)
+        if tolerance is None or not profile.decides or not made.quantity.counted:
+            return made
         check_labelled(probe, tolerance, profile.alpha)
         least = smallest_n(tolerance, profile.alpha)
         if policy.chosen(probe):
@@ -114,6 +117,16 @@ class Gate:
         return cls(probe, policy.profile, 0, policy.tolerance(probe))
 
     @property
+    def quantity(self) -> Quantity:
+        """What it holds to its limit."""
+        return QUANTITIES[self.probe.criterion.quantity if self.probe.criterion else "rate"]
+
+    @property
+    def side(self) -> str:
+        """The side of the limit that is good."""
+        return self.probe.criterion.side if self.probe.criterion else AT_MOST
+
+    @property
     def decidable(self) -> bool:
         return self.tolerance is not None and self.profile.decides
 
@@ -125,16 +138,16 @@ class Gate:
     @property
     def judges(self) -> bool:
         """Whether items must pass or fail, so that one that was only measured was not judged."""
-        return self.tolerance is not None and (self.probe.criterion is None or self.probe.criterion.of == "gap")
+        return self.tolerance is not None and self.quantity.judges
 
     @property
     def watchable(self) -> bool:
         """Whether stopping early can save items without costing the gate its power."""
-        return self.decidable and self.probe.criterion is None and self.n >= FEWEST
+        return self.decidable and self.quantity.counted and self.n >= FEWEST
 
     def design(self) -> dict[str, Any]:
         """Largest count that passes, smallest that fails, and power at half the tolerance."""
-        if not self.decidable or self.n == 0 or self.probe.criterion is not None:
+        if not self.decidable or self.n == 0 or not self.quantity.counted:
             return {}
         from ..stats import largest_pass, power, smallest_fail
 
@@ -161,8 +174,7 @@ class Gate:
     ) -> GateResult:  # fmt: skip
         """What the findings of **all** rows of the probe say; of a gate that was watched, of all that were asked."""
         beside = beside or Beside()
-        criterion = self.probe.criterion
-        reading = read_metric(criterion, findings) if findings and criterion and criterion.quantity == "metric" else None
+        reading = read_metric(self.probe.criterion, findings)
         controls_check, floor_check = check_controls(controls), check_floor(self.probe, floor, self.profile.alpha)
         if findings and floor and all(f.outcome == "unscored" for f in (*findings, *floor)):
             floor_check = None  # nothing was judged, the floor neither: that tells nothing of competence
@@ -183,10 +195,10 @@ class Gate:
         items, stopped, measured = count_items(findings, self.judges), checks.stopped, checks.measured
         bounds = self._bounds(findings, items, checks)
         status, reason = self._status(items, bounds, checks.controls, checks.floor)
-        rate = self.probe.criterion is None and stopped is None  # a rate that may be corrected: not at a chosen time
+        rate = self.quantity.counted and stopped is None  # a rate that may be corrected: not at a chosen time
         single = rate and measured is not None and measured.single and len(findings) == items.total
         advisory = ""
-        if self.decidable and self.probe.criterion is None and self.tolerance is not None:
+        if self.decidable and self.quantity.counted and self.tolerance is not None:
             advisory = advice(status, items, measured, single, self.tolerance, self.profile.alpha)
         if bounds is not None and bounds.void and self.decidable:
             advisory = bounds.void
@@ -201,25 +213,21 @@ class Gate:
         )  # fmt: skip
 
     def _identity(self, nodeid: str) -> dict[str, Any]:
-        probe, criterion = self.probe, self.probe.criterion
+        probe = self.probe
         return {
             "nodeid": nodeid, "probe": probe.name, "dimension": str(probe.dimension), "claim": probe.claim,
             "tolerance": self.tolerance, "alpha": self.profile.alpha, "metric": probe.metric, "estimand": probe.estimand,
-            "detector": probe.detector, "paper": probe.paper, "quantity": criterion.quantity if criterion else "rate",
-            "judge": probe.judge.name if probe.judge else "",
-            "side": "at least" if criterion is not None and criterion.at_most is None else "at most", "note": self.note,
+            "detector": probe.detector, "paper": probe.paper, "quantity": self.quantity.name,
+            "judge": probe.judge.name if probe.judge else "", "side": self.side, "note": self.note,
         }  # fmt: skip
 
     def _bounds(self, findings: Sequence[Finding], items: Items, checks: Checks) -> Bounds | None:
         """None where nothing is held to a limit, or nothing was asked."""
-        stopped = checks.stopped
-        if not items.total or (items.measured and self.probe.criterion is None):
+        stopped, alpha = checks.stopped, self.profile.alpha
+        if not items.total or (items.measured and self.quantity.counted):
             return None
-        alpha, criterion = self.profile.alpha, self.probe.criterion
-        if criterion is not None:
-            return criterion_bounds(criterion, findings, alpha, checks.reading)
-        if stopped is None or self.tolerance is None:
-            return Bounds(rate_estimate(items), *rate_bounds(items, alpha))
+        if stopped is None or self.tolerance is None or not self.quantity.counted:
+            return self.quantity.bounds(findings, items, alpha, checks.reading)
         from ..stats import watch
 
         outcomes = item_outcomes(findings, decides=True)
@@ -244,7 +252,7 @@ class Gate:
         if bounds is not None:
             finite = math.isfinite(bounds.lower) and math.isfinite(bounds.upper)
             numbers |= {"estimate": bounds.estimate} | ({"lower": bounds.lower, "upper": bounds.upper} if finite else {})
-            if self.probe.criterion is None:
+            if self.quantity.counted:
                 numbers |= {"best": items.failed / items.total, "worst": items.worst / items.total}
                 numbers["p_fail"] = self._p_fail(items) if stopped is None else None
         return numbers
@@ -257,7 +265,7 @@ class Gate:
     def _measured(self, beside: Beside) -> DetectorCheck | None:
         """What is known of the errors of the probe's detector: on its own labelled rows, or else on public ones."""
         judge, alpha = self.probe.judge, self.profile.alpha
-        tolerance = self.tolerance if self.tolerance is not None and self.probe.criterion is None else self.profile.tolerance
+        tolerance = self.tolerance if self.tolerance is not None and self.quantity.counted else self.profile.tolerance
         own = labelled_check(beside.labelled, judge, tolerance, alpha)
         if own is not None or judge is None or beside.measured is None:
             return own
@@ -287,41 +295,15 @@ class Gate:
 
     def _decide(self, items: Items, bounds: Bounds | None) -> tuple[Status, str]:
         assert self.tolerance is not None
-        if bounds is None or self.probe.criterion is not None:
-            return self._decide_criterion(bounds or Bounds(None, -math.inf, math.inf, "no case was judged"))
-        lower, upper, alpha = bounds.lower, bounds.upper, self.profile.alpha
-        counts = f"{items.failed} of {items.total} items failed" + (f", {items.unscored} unscored" if items.unscored else "")
-        sure, tolerated = f"{1 - alpha:.0%} sure", f"{self.tolerance:.1%} is tolerated"
-        status = status_of(lower, upper, self.tolerance)
-        if status is Status.PASS:
-            return status, f"{counts}; at most {round_up(upper)} fail, {sure}; {tolerated}"
-        if status is Status.FAIL:
-            return status, f"{counts}; at least {round_down(lower)} fail, {sure}; {tolerated}"
-        either = f"at least {round_down(lower)} and at most {round_up(upper)} fail, each {sure}"
-        return status, f"{counts}; {either}; {tolerated}"
-
-    def _decide_criterion(self, bounds: Bounds) -> tuple[Status, str]:
-        criterion, limit = self.probe.criterion, self.tolerance
-        side = "at least" if criterion is not None and criterion.at_most is None else "at most"
-        assert limit is not None
-        name = {"mean": "mean score", "gap": "largest gap"}.get(criterion.quantity if criterion else "", "metric")
-        seen = f"{name} {bounds.estimate.value:.4g}" if bounds.estimate else f"{name} unknown"
-        ends = f" [{bounds.lower:.4g}, {bounds.upper:.4g}], each end {1 - self.profile.alpha:.0%} sure"
-        if bounds.estimate and criterion is not None and criterion.of != "mean":  # a gap and a metric say of whom they are
-            ends += f", {bounds.estimate.method}"
-        text = seen + (ends if math.isfinite(bounds.lower) else "") + (f"; {bounds.note}" if bounds.note else "")
-        return status_of(bounds.lower, bounds.upper, limit, side), f"{text}; {side} {limit:g} is required"
+        seen = bounds or Bounds(None, -math.inf, math.inf, "no case was judged")
+        status = status_of(seen.lower, seen.upper, self.tolerance, self.side)
+        quantity = self.quantity if bounds is not None else Quantity()  # nothing was counted
+        return status, quantity.sentence(status, seen, items, self.tolerance, self.side, self.profile.alpha)
 
     def _needed(self, status: Status, items: Items) -> int | None:
-        if status is not Status.INCONCLUSIVE or not items.total or self.tolerance is None or self.probe.criterion is not None:
+        if status is not Status.INCONCLUSIVE or not items.total or self.tolerance is None:
             return None
-        from ..stats import items_needed
-
-        if items.worst <= self.tolerance * items.total:  # on the way to a PASS, which counts what was not judged as failing
-            return items_needed(items.worst, items.total, self.tolerance, self.profile.alpha)
-        if items.failed > self.tolerance * items.total:  # on the way to a FAIL, which counts it as passing
-            return items_needed(items.failed, items.total, self.tolerance, self.profile.alpha)
-        return None  # it hangs on the items that were not judged
+        return self.quantity.needed(items, self.tolerance, self.profile.alpha)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,16 +324,6 @@ class Checks:
     measured: DetectorCheck | None = None
     stopped: Stopped | None = None
     reading: MetricReading | None = None
-
-
-def round_up(share: float) -> str:
-    """A share as a percentage that is not smaller than it: for upper bounds."""
-    return f"{math.ceil(share * 1000 - 1e-9) / 10:.1f}%"
-
-
-def round_down(share: float) -> str:
-    """A share as a percentage that is not larger than it: for lower bounds."""
-    return f"{math.floor(share * 1000 + 1e-9) / 10:.1f}%"
 
 
 def check_controls(controls: Sequence[tuple[Case, Finding]]) -> ControlCheck:

@@ -59,8 +59,8 @@ def _gate(suite: Suite, watched: bool) -> str:
         return "ordinary tests, no gate"
     if gate.tolerance is None:
         return gate.note or "measured, blocks nothing"
-    if suite.probe.criterion is not None and gate.decidable:
-        return f"blocks on the {suite.probe.criterion.quantity}, limit {gate.tolerance:g}"
+    if not gate.quantity.counted and gate.decidable:
+        return f"blocks on the {gate.quantity.name}, limit {gate.tolerance:g}"
     if not design:
         return "NOT DECIDABLE in this profile"
     if watched:

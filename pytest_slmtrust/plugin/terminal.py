@@ -7,7 +7,7 @@ from typing import Any
 from .. import door
 from ..audit.dimension import Dimension
 from ..audit.model import Audit, Estimate, GateResult, Status
-from ..audit.nodeids import VERSUS
+from ..audit.quantities import QUANTITIES
 from ..audit.verdict import dimension_status
 from ..report.untested import Untested, by_reason, unasked
 
@@ -66,8 +66,7 @@ def _line_of(text: str) -> str:
 
 def _line(reporter: Any, gate: GateResult) -> None:
     reporter.write(f"  {gate.status:<13}", **{_COLOURS[gate.status]: True})
-    name = f"{gate.probe}{VERSUS}" if gate.quantity == "paired" else gate.probe
-    reporter.write_line(f" {_line_of(name)}: {_line_of(numbers(gate))}")
+    reporter.write_line(f" {_line_of(gate.name)}: {_line_of(numbers(gate))}")
     for note in asides(gate):
         reporter.write_line(f"{'':16}{_line_of(note)}")
 
@@ -94,7 +93,7 @@ def asides(gate: GateResult) -> list[str]:
 def numbers(gate: GateResult) -> str:
     """The numbers of a gate in one line; its reason where they do not speak for themselves."""
     estimate = gate.estimate or gate.mean_score
-    if gate.quantity == "paired":
+    if gate.versus:
         if estimate is None:
             return gate.reason
         return f"{gate.reason}; {difference_text(estimate) if gate.paired else score_text(estimate)}"
@@ -104,9 +103,9 @@ def numbers(gate: GateResult) -> str:
         return f"{gate.reason}; what could not be judged decides" if gate.unscored else gate.reason
     if gate.status is not Status.MEASURED or estimate is None:
         return gate.reason
-    if gate.estimate and gate.quantity != "rate":
+    if gate.estimate and not QUANTITIES[gate.quantity].counted:
         text = f"{gate.quantity} {estimate.value:.3g} [{estimate.lower:.3g}, {estimate.upper:.3g}], {estimate.n} items"
-        text += "" if gate.quantity == "mean" else f", {estimate.method}"  # a gap and a metric say of whom they are
+        text += f", {estimate.method}" if QUANTITIES[gate.quantity].explained else ""
     else:
         what = "failed" if gate.estimate else "mean score"
         text = f"{estimate.value:.1%} {what} [{estimate.lower:.1%}, {estimate.upper:.1%}], {estimate.n} items"

@@ -20,6 +20,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from ..audit.model import Audit, AuditError, Finding, Status
+from ..audit.quantities import made_by
 from ..escaping import visible
 from ..redaction import offensive
 from . import numbers, view
@@ -99,7 +100,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     made.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False, "separators": (",", ":")}
     made.filters |= {"percent": numbers.percent, "number": numbers.number, "size": numbers.size, "points": numbers.points,
-                     "method": view.method, "limit_name": view.limit_name, "limit_text": view.limit_text,
+                     "method": made_by, "limit_name": view.limit_name, "limit_text": view.limit_text,
                      "breakable": _breakable}  # fmt: skip
     made.tests["text"] = lambda value: isinstance(value, str)
     return made

@@ -60,7 +60,7 @@ def answers(findings: Iterable[Finding]) -> list[tuple[float, bool]]:
 
 def diagram(gate: GateResult, findings: Iterable[Finding]) -> Diagram | None:
     """The diagram of one gate's own findings; None with fewer than :data:`LEAST` answers that state a confidence."""
-    pairs = answers(findings) if gate.quantity != "paired" else []
+    pairs = answers(findings) if not gate.versus else []
     if len(pairs) < LEAST:
         return None
     from ..stats import brier, ece, reliability

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..audit.counting import ByGate
 from ..audit.model import Audit, Estimate, Finding, GateResult, Status
-from ..audit.nodeids import VERSUS
+from ..audit.quantities import QUANTITIES, Shown, made_by, of_estimate
 from ..audit.verdict import SILENT, overall
 from .flips import Flip, flip_views
 from .numbers import HUGE, finite, number, percent, points, size
@@ -67,13 +67,14 @@ class GateView:
     quality: tuple[str, ...]
     groups: tuple[tuple[str, Estimate, Bar | None], ...]
     measures: MeasureTable | None = None
+    to_decide: str = ""
     flips: tuple[Flip, ...] = ()
     reliability: Diagram | None = None
 
     @property
     def name(self) -> str:
         """The probe, and whether this is its comparison with a baseline."""
-        return f"{self.gate.probe}{VERSUS}" if self.gate.quantity == "paired" else self.gate.probe
+        return self.gate.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,43 +149,15 @@ def _distinct(shown: GateView, seen: dict[str, int]) -> GateView:
 
 def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Mapping[str, Any]]) -> GateView:
     """Texts and bar of one gate: the exact bounds where it has them, else its estimate."""
-    sure = f"{1 - gate.alpha:.0%}".replace("%", "\u00a0%")
+    shown = QUANTITIES[gate.quantity].shown(gate)
     bar, observed, interval, kind = None, "–", "–", ""
-    if gate.quantity == "paired":
-        if gate.estimate is not None:
-            e, kind = gate.estimate, f"difference, {method(gate.estimate)}"
-            if gate.paired is not None:
-                observed, interval = points(e.value), f"{points(e.lower, 'down')} – {points(e.upper, 'up')}"
-            else:  # of scores, in their own unit
-                observed, interval = number(e.value), f"{number(e.lower)} – {number(e.upper)}"
-    elif gate.worst is not None and gate.stopped is not None and gate.lower is not None and gate.upper is not None:
-        observed, kind = percent(gate.worst), f"confidence sequence, each end {sure}"
-        interval = f"{percent(gate.lower, 'down')} – {percent(gate.upper, 'up')}"
-        bar = Bar(gate.lower * 100, gate.upper * 100, gate.worst * 100, _times(gate.tolerance), None)
-    elif gate.quantity in ("mean", "gap", "metric") and gate.estimate is not None:
-        observed, kind = number(gate.estimate.value), f"{gate.quantity}; bounds each {sure}"
-        low, high = gate.lower, gate.upper
-        interval = f"{number(low)} – {number(high)}" if low is not None else "no bound"
-        if low is not None and high is not None and 0 <= low <= gate.estimate.value <= high <= 1:
-            bar = Bar(low * 100, high * 100, gate.estimate.value * 100, _times(gate.tolerance), None)
-    elif gate.status is Status.MEASURED and gate.unscored and gate.worst is not None and gate.estimate is not None:
-        e, best = gate.estimate, gate.best or 0.0  # where nothing is decided, nothing is counted against the model
-        observed, interval = percent(e.value), f"{percent(e.lower, 'down')} – {percent(e.upper, 'up')}"
-        kind = f"of {e.n} judged; {method(e)}"
-        bar = Bar(e.lower * 100, e.upper * 100, e.value * 100, None, (best * 100, gate.worst * 100))
-    elif gate.worst is not None and gate.lower is not None and gate.upper is not None:
-        observed = percent(gate.worst)
-        interval = f"{percent(gate.lower, 'down')} – {percent(gate.upper, 'up')}"
-        kind = f"exact one-sided bounds, each {sure}"
-        band = (gate.best * 100, gate.worst * 100) if gate.best is not None and gate.best < gate.worst else None
-        bar = Bar(gate.lower * 100, gate.upper * 100, gate.worst * 100, _times(gate.tolerance), band)
-    elif (shown := gate.estimate or gate.mean_score) is not None:
-        observed, interval, kind = number(shown.value), f"{number(shown.lower)} – {number(shown.upper)}", method(shown)
-        bar = _estimate_bar(shown, gate.tolerance)
+    if shown is not None:
+        bar, kind, (observed, interval) = _bar(shown, gate.tolerance), shown.kind, _texts(shown)
     return GateView(
         gate, anchor("probe", f"{gate.dimension}-{gate.probe}"), observed, interval, kind, bar,
         _summary(gate, observed, interval, kind), counts, detector_quality(gate, scorers),
-        tuple((g.group, g.estimate, _estimate_bar(g.estimate, None)) for g in gate.groups), measure_table(gate),
+        tuple((g.group, g.estimate, _bar(of_estimate(g.estimate), None)) for g in gate.groups), measure_table(gate),
+        _to_decide(gate),
     )  # fmt: skip
 
 
@@ -194,23 +167,35 @@ def measure_table(gate: GateResult) -> MeasureTable | None:
     names = tuple(dict.fromkeys(one.name for one in gate.measures))
     groups = sorted({one.group for one in gate.measures})
     rows = tuple((group, tuple(known.get((group, name)) for name in names)) for group in groups)
-    return MeasureTable(names, rows, tuple(dict.fromkeys(map(method, known.values())))) if names else None
+    return MeasureTable(names, rows, tuple(dict.fromkeys(map(made_by, known.values())))) if names else None
 
 
-def method(estimate: Estimate) -> str:
-    """``DeLong, 95 %``: how an interval was made and at which confidence."""
-    return f"{estimate.method}, {estimate.confidence * 100:.3g}\u00a0%"
+def _texts(shown: Shown) -> tuple[str, str]:
+    """The value and the interval; bounds of shares are rounded outwards."""
+    value, low, high = shown.value, shown.lower, shown.upper
+    if low is None or high is None:
+        return number(value), "no bound"
+    if shown.unit == "number":
+        return number(value), f"{number(low)} – {number(high)}"
+    write = percent if shown.unit == "share" else points
+    return write(value), f"{write(low, 'down')} – {write(high, 'up')}"
+
+
+def _bar(shown: Shown | None, tolerance: float | None) -> Bar | None:
+    """None for a number that is no share of one: the axis would lie."""
+    if shown is None:
+        return None
+    value, low, high, band = shown.value, shown.lower, shown.upper, shown.band
+    if low is None or high is None or shown.unit == "points":
+        return None
+    if shown.unit == "number" and not 0 <= low <= value <= high <= 1:
+        return None
+    limit = _times(tolerance) if shown.limited else None
+    return Bar(low * 100, high * 100, value * 100, limit, band and (band[0] * 100, band[1] * 100))
 
 
 def _times(value: float | None) -> float | None:
     return None if value is None else value * 100
-
-
-def _estimate_bar(estimate: Estimate, tolerance: float | None) -> Bar | None:
-    """None for a number that is no share of one: the axis would lie."""
-    if not 0 <= estimate.lower <= estimate.value <= estimate.upper <= 1:
-        return None
-    return Bar(estimate.lower * 100, estimate.upper * 100, estimate.value * 100, _times(tolerance), None)
 
 
 def _summary(gate: GateResult, observed: str, interval: str, kind: str) -> str:
@@ -222,13 +207,24 @@ def _summary(gate: GateResult, observed: str, interval: str, kind: str) -> str:
 
 def limit_name(gate: GateResult) -> str:
     """What the report calls the number that a gate is held to."""
-    return {"rate": "tolerance", "paired": "margin"}.get(gate.quantity, gate.side)
+    return QUANTITIES[gate.quantity].limit_name or gate.side
 
 
 def limit_text(gate: GateResult) -> str:
     if gate.tolerance is None:
         return "–"
-    return number(gate.tolerance) if gate.quantity in ("mean", "metric") else percent(gate.tolerance)
+    return percent(gate.tolerance) if QUANTITIES[gate.quantity].share else number(gate.tolerance)
+
+
+def _to_decide(gate: GateResult) -> str:
+    """How many more items would decide a rate that was asked whole; empty where nobody can say."""
+    if not QUANTITIES[gate.quantity].counted or gate.stopped is not None:
+        return ""
+    if gate.needed:
+        return f"about {number(gate.needed)} more source items, if failures go on at this rate"
+    if gate.status is Status.INCONCLUSIVE:
+        return "no practical number of further items would: the rate lies at the tolerance"
+    return ""
 
 
 def detector_quality(gate: GateResult, scorers: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def assemble(
     gates = [collected.gates.get(nodeid, gate) for nodeid, gate in pending.items()]
     gates += [g for nodeid, g in collected.gates.items() if nodeid not in pending]
     gates = adjusted(gates)
-    gates.sort(key=lambda g: (list(Dimension).index(Dimension(g.dimension)), g.quantity == "paired", not g.blocking))
+    gates.sort(key=lambda g: (list(Dimension).index(Dimension(g.dimension)), g.versus, not g.blocking))
     verdict = overall(gates, incomplete, settings.get("required", ()))
     made = Audit(
         verdict=verdict,

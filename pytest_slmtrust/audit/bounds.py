@@ -7,14 +7,11 @@ and a FAIL each need it least (Manski 1990).
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .. import door
-from ..audit.counting import Items, by_group, by_source, count_items, item_scores
-from ..audit.model import Estimate, Finding, Measure, MetricReading, Status
-from ..authoring.declarations import Criterion, Reading
+from .counting import Items, by_group, by_source, count_items, item_scores
+from .model import Estimate, Finding, MetricReading, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +30,6 @@ def status_of(lower: float, upper: float, limit: float, side: str = "at most") -
     if side == "at most":
         return Status.PASS if upper <= limit else Status.FAIL if lower > limit else Status.INCONCLUSIVE
     return Status.PASS if lower >= limit else Status.FAIL if upper < limit else Status.INCONCLUSIVE
-
-
-def criterion_bounds(
-    criterion: Criterion, findings: Sequence[Finding], alpha: float, reading: MetricReading | None = None
-) -> Bounds:
-    """Bounds of a probe's own criterion; a metric that breaks has none. ``reading``: what its metric said, if that is known."""
-    if criterion.of == "mean":
-        return mean_bounds(findings, alpha)
-    if criterion.of == "gap":
-        return gap_bounds(findings, alpha)
-    return _metric_bounds(reading or read_metric(criterion, findings), findings, alpha)
 
 
 def mean_bounds(findings: Sequence[Finding], alpha: float) -> Bounds:
@@ -119,23 +105,8 @@ def group_gap(findings: Sequence[Finding], judges: bool) -> Estimate | None:
     return Estimate(gap.value, gap.interval.lower, gap.interval.upper, sum(map(len, scores.values())), gap.method)
 
 
-def read_metric(criterion: Criterion, findings: Sequence[Finding]) -> MetricReading:
-    """What a probe's own metric says of the findings; a metric that breaks must not take the whole audit with it."""
-    assert callable(criterion.of)
-    try:
-        made = criterion.of(findings)
-    except Exception as error:
-        return MetricReading(None, broken=f"the metric broke: {door.error(error)}")
-    read = Reading(made) if isinstance(made, Estimate) else made
-    if not isinstance(read, Reading) or not isinstance(read.estimate, Estimate):
-        return MetricReading(None, broken=f"the metric gave {type(made).__name__}; it must give an Estimate")
-    try:
-        return MetricReading(_plain(read.estimate), str(read.note), str(read.void))
-    except (TypeError, ValueError, OverflowError) as error:
-        return MetricReading(None, broken=f"the metric gave no usable Estimate: {door.line(error)}")
-
-
-def _metric_bounds(read: MetricReading, findings: Sequence[Finding], alpha: float) -> Bounds:
+def metric_bounds(read: MetricReading, findings: Sequence[Finding], alpha: float) -> Bounds:
+    """The interval of what a probe's own metric said; none holds if it broke or if a case could not be judged."""
     estimate = read.estimate
     if estimate is None:
         return Bounds(None, -math.inf, math.inf, read.broken)
@@ -147,37 +118,6 @@ def _metric_bounds(read: MetricReading, findings: Sequence[Finding], alpha: floa
     if estimate.confidence < 1 - 2 * alpha - 1e-9:
         return Bounds(estimate, -math.inf, math.inf, f"its interval holds at {estimate.confidence:.0%} only")
     return Bounds(estimate, estimate.lower, estimate.upper, read.note)
-
-
-def measures_of(give: Callable[[Sequence[Finding]], Iterable[Measure]], findings: Sequence[Finding]) -> tuple[Measure, ...]:
-    """A probe's other numbers, made plain.
-
-    Raises:
-        TypeError, ValueError, OverflowError: a measure that is none, or two of one name and group.
-    """
-    made = []
-    for one in give(findings):
-        if not isinstance(one, Measure) or not isinstance(one.estimate, Estimate):
-            raise TypeError(f"measures gave {type(one).__name__}; it must give Measures")
-        made.append(Measure(str(one.name), _plain(one.estimate), str(one.group)))
-    twice = [key for key, n in Counter((m.name, m.group) for m in made).items() if n > 1]
-    if twice:
-        raise ValueError(f"two measures are {twice[0]}")
-    return tuple(made)
-
-
-def _plain(estimate: Estimate) -> Estimate:
-    """An Estimate of plain numbers that can be.
-
-    Raises:
-        TypeError, ValueError, OverflowError: numbers that are none, not finite, or out of order.
-    """
-    value, lower, upper, confidence = map(float, (estimate.value, estimate.lower, estimate.upper, estimate.confidence))
-    if not (math.isfinite(lower) and math.isfinite(upper) and lower <= value <= upper):
-        raise ValueError(f"{lower:g} <= {value:g} <= {upper:g} does not hold")
-    if not 0 < confidence < 1 or int(estimate.n) < 0:
-        raise ValueError(f"confidence {confidence:g} must lie between 0 and 1, and n = {estimate.n} must not be negative")
-    return Estimate(value, lower, upper, int(estimate.n), str(estimate.method), confidence)
 
 
 def rate_bounds(items: Items, alpha: float) -> tuple[float, float]:

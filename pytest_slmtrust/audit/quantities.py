@@ -1,0 +1,198 @@
+"""The quantities that a gate may hold to a limit: how each is bounded, decided and shown.
+
+A new quantity is one more class here. Everything else looks its gate's quantity up in :data:`QUANTITIES`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from .bounds import Bounds, gap_bounds, mean_bounds, metric_bounds, rate_bounds
+from .counting import Items, rate_estimate
+from .model import Estimate, Finding, GateResult, MetricReading, Status
+
+#: How a number is written: in per cent, in its own unit, or as a difference of shares with its sign.
+Unit = Literal["share", "number", "points"]
+AT_MOST, AT_LEAST = "at most", "at least"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a report shows of a gate: a value between its ends, in one unit, and how the ends were made.
+
+    ``band`` is the range that unscored items leave open. ``limited``: the gate's limit belongs on the same axis.
+    """
+
+    value: float
+    lower: float | None
+    upper: float | None
+    unit: Unit
+    kind: str
+    band: tuple[float, float] | None = None
+    limited: bool = True
+
+
+class Quantity:
+    """A quantity of a probe's rows that a gate holds to a limit, by its bounds at ``1 - alpha``."""
+
+    name: ClassVar[str]
+    #: What the sentence of a decision calls it.
+    title: ClassVar[str] = "metric"
+    #: What a report calls its limit; empty: the side of the limit that is good.
+    limit_name: ClassVar[str] = ""
+    #: Sides on which a limit may lie.
+    sides: ClassVar[tuple[str, ...]] = (AT_MOST, AT_LEAST)
+    #: Whether its limit is a share between 0 and 1, both excluded.
+    share: ClassVar[bool] = False
+    #: Whether it counts failing items, so that an item that was only measured was not judged.
+    judges: ClassVar[bool] = False
+    #: Whether counts of items are all that it depends on: it has a design, a p-value, a correction, and may stop early.
+    counted: ClassVar[bool] = False
+    #: Whether the author of a probe chooses it by its name.
+    chosen: ClassVar[bool] = False
+    #: Whether a function of the probe says it.
+    reads: ClassVar[bool] = False
+    #: Whether its method tells of which rows it speaks.
+    explained: ClassVar[bool] = True
+
+    def bounds(self, findings: Sequence[Finding], items: Items, alpha: float, reading: MetricReading | None) -> Bounds:
+        """The quantity with its one-sided bounds. ``reading``: what a probe's own metric said."""
+        raise NotImplementedError
+
+    def sentence(self, status: Status, bounds: Bounds, items: Items, limit: float, side: str, alpha: float) -> str:  # noqa: ARG002
+        """Say what was seen and what is required."""
+        seen = f"{self.title} {bounds.estimate.value:.4g}" if bounds.estimate else f"{self.title} unknown"
+        ends = f" [{bounds.lower:.4g}, {bounds.upper:.4g}], each end {1 - alpha:.0%} sure"
+        if bounds.estimate and self.explained:
+            ends += f", {bounds.estimate.method}"
+        text = seen + (ends if math.isfinite(bounds.lower) else "") + (f"; {bounds.note}" if bounds.note else "")
+        return f"{text}; {side} {limit:g} is required"
+
+    def needed(self, items: Items, limit: float, alpha: float) -> int | None:  # noqa: ARG002
+        """How many more items would decide an INCONCLUSIVE gate; None where nobody can say."""
+        return None
+
+    def shown(self, gate: GateResult) -> Shown | None:
+        """The numbers of a gate for a report; None where it has none."""
+        if gate.estimate is None:
+            return of_estimate(gate.mean_score)
+        return Shown(gate.estimate.value, gate.lower, gate.upper, "number", f"{self.name}; bounds each {_sure(gate)}")
+
+
+class Rate(Quantity):
+    """The rate of failing source items, with exact bounds."""
+
+    name, limit_name = "rate", "tolerance"
+    sides = (AT_MOST,)
+    share = judges = counted = True
+
+    def bounds(self, findings: Sequence[Finding], items: Items, alpha: float, reading: MetricReading | None) -> Bounds:  # noqa: ARG002
+        return Bounds(rate_estimate(items), *rate_bounds(items, alpha))
+
+    def sentence(self, status: Status, bounds: Bounds, items: Items, limit: float, side: str, alpha: float) -> str:  # noqa: ARG002
+        counts = f"{items.failed} of {items.total} items failed" + (f", {items.unscored} unscored" if items.unscored else "")
+        sure, tolerated = f"{1 - alpha:.0%} sure", f"{limit:.1%} is tolerated"
+        if status is Status.PASS:
+            return f"{counts}; at most {round_up(bounds.upper)} fail, {sure}; {tolerated}"
+        if status is Status.FAIL:
+            return f"{counts}; at least {round_down(bounds.lower)} fail, {sure}; {tolerated}"
+        either = f"at least {round_down(bounds.lower)} and at most {round_up(bounds.upper)} fail, each {sure}"
+        return f"{counts}; {either}; {tolerated}"
+
+    def needed(self, items: Items, limit: float, alpha: float) -> int | None:
+        from ..stats import items_needed
+
+        if items.worst <= limit * items.total:  # on the way to a PASS, which counts what was not judged as failing
+            return items_needed(items.worst, items.total, limit, alpha)
+        if items.failed > limit * items.total:  # on the way to a FAIL, which counts it as passing
+            return items_needed(items.failed, items.total, limit, alpha)
+        return None  # the items that were not judged decide
+
+    def shown(self, gate: GateResult) -> Shown | None:
+        best, worst, low, high, seen = gate.best, gate.worst, gate.lower, gate.upper, gate.estimate
+        if worst is None or low is None or high is None:
+            return of_estimate(seen or gate.mean_score)
+        if gate.stopped is not None:
+            return Shown(worst, low, high, "share", f"confidence sequence, each end {_sure(gate)}")
+        if gate.status is Status.MEASURED and gate.unscored and seen is not None:
+            # where nothing is decided, nothing is counted against the model
+            kind = f"of {seen.n} judged; {made_by(seen)}"
+            return Shown(seen.value, seen.lower, seen.upper, "share", kind, (best or 0.0, worst), limited=False)
+        band = (best, worst) if best is not None and best < worst else None
+        return Shown(worst, low, high, "share", f"exact one-sided bounds, each {_sure(gate)}", band)
+
+
+class Mean(Quantity):
+    """The mean of the items' scores in [0, 1], bounded by betting."""
+
+    name, title, chosen, explained = "mean", "mean score", True, False
+
+    def bounds(self, findings: Sequence[Finding], items: Items, alpha: float, reading: MetricReading | None) -> Bounds:  # noqa: ARG002
+        return mean_bounds(findings, alpha)
+
+
+class Gap(Quantity):
+    """The largest difference of failing rates between groups, with simultaneous exact bounds."""
+
+    name, title, chosen = "gap", "largest gap", True
+    sides = (AT_MOST,)
+    share = judges = True
+
+    def bounds(self, findings: Sequence[Finding], items: Items, alpha: float, reading: MetricReading | None) -> Bounds:  # noqa: ARG002
+        return gap_bounds(findings, alpha)
+
+
+class Metric(Quantity):
+    """A number of the probe's own, with the interval that its function gives."""
+
+    name, reads = "metric", True
+
+    def bounds(self, findings: Sequence[Finding], items: Items, alpha: float, reading: MetricReading | None) -> Bounds:  # noqa: ARG002
+        return metric_bounds(reading or MetricReading(None, broken="its metric was not read"), findings, alpha)
+
+
+class Paired(Quantity):
+    """The difference of failing rates to a baseline; :class:`~pytest_slmtrust.gates.paired_gate.PairedGate` decides it."""
+
+    name, limit_name = "paired", "margin"
+    sides = (AT_MOST,)
+    share = True
+
+    def shown(self, gate: GateResult) -> Shown | None:
+        e = gate.estimate
+        if e is None:
+            return None  # of scores the difference is in their own unit
+        return Shown(e.value, e.lower, e.upper, "number" if gate.paired is None else "points", f"difference, {made_by(e)}")
+
+
+#: Every quantity by its name in an audit.
+QUANTITIES: dict[str, Quantity] = {one.name: one for one in (Rate(), Mean(), Gap(), Metric(), Paired())}
+
+
+def made_by(estimate: Estimate) -> str:
+    """``DeLong, 95 %``: how an interval was made and at which confidence."""
+    return f"{estimate.method}, {estimate.confidence * 100:.3g}\u00a0%"
+
+
+def of_estimate(estimate: Estimate | None) -> Shown | None:
+    """An estimate as it is, in its own unit."""
+    if estimate is None:
+        return None
+    return Shown(estimate.value, estimate.lower, estimate.upper, "number", made_by(estimate))
+
+
+def round_up(share: float) -> str:
+    """A share as a percentage that is not smaller than it: for upper bounds."""
+    return f"{math.ceil(share * 1000 - 1e-9) / 10:.1f}%"
+
+
+def round_down(share: float) -> str:
+    """A share as a percentage that is not larger than it: for lower bounds."""
+    return f"{math.floor(share * 1000 + 1e-9) / 10:.1f}%"
+
+
+def _sure(gate: GateResult) -> str:
+    return f"{1 - gate.alpha:.0%}".replace("%", "\u00a0%")
