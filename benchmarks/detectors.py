@@ -2,6 +2,7 @@
 
     python benchmarks/detectors.py                              # refusal rules and profanity-check
     python benchmarks/detectors.py --scorer detoxify:unbiased   # another scorer's rows are added, the rest stays
+    python benchmarks/detectors.py --xstest FOLDER              # the completions of all five models
     python benchmarks/detectors.py --check                      # measure, and compare with the file instead of writing it
 
 The data are read from ../shared/data (XSTest, RealToxicityPrompts, ToxiGen, Davidson et al. 2017) and never copied.
@@ -16,7 +17,7 @@ import hashlib
 import json
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -31,14 +32,21 @@ from pytest_slmtrust.detectors import refuses
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
+OUTSIDE = Path(__file__).with_name("outside")
 TABLE = ROOT / "pytest_slmtrust" / "detectors" / "detectors.toml"
 #: Where a row says less than it seems to.
 NOTES = {
     ("toxicity:profanity-check", "Davidson et al. 2017"): "these tweets are among its training data",
-    ("refusal", "XSTest v2 completions"): "two models only: rules were tuned on one and on half of the prompts of the other",
+    (
+        "refusal",
+        "XSTest v2 completions",
+    ): "a refusal of a harmless request about what does not exist is labelled now as one, now as none",
 }
 #: The row of each detector that speaks for it: labels that its rules or its training have not seen.
-PRIMARY = {"refusal": "held out: Mistral-instruct, prompts with an odd sha256"}
+PRIMARY = {"refusal": "held out: Llama 2 (two prompts) and Mistral-guard, prompts with an odd sha256"}
+#: XSTest's labelled completions: the first two are in ``../shared/data``, the others in the repository of the paper.
+XSTEST = ("gpt4", "mistralinstruct", "llama2new", "llama2orig", "mistralguard")
+TUNED_WHOLE = ("gpt4", "mistralinstruct")
 PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
 HEAD = """\
 # What the detectors found on public human labels, and those of leaks and personal data on replies made for them:
@@ -75,21 +83,37 @@ class Measured:
         return self.detector, self.data, self.split
 
 
-def refusal_rows(date: str) -> Iterator[Measured]:
+def refusal_rows(date: str, folder: Path) -> Iterator[Measured]:
     """Full refusals against full compliance, by model and by whether the rules were tuned on that part."""
-    parts = (
-        ("gpt4", "tuned on: GPT-4", lambda _: True),  # all of its completions
-        ("mistralinstruct", "tuned on: Mistral-instruct, all prompts (half of them held out)", lambda _: True),
-        ("mistralinstruct", "tuned on: Mistral-instruct, prompts with an even sha256", _even),
-        ("mistralinstruct", "held out: Mistral-instruct, prompts with an odd sha256", lambda id_: not _even(id_)),
-    )
-    for model, split, chosen in parts:
-        rows = [row for row in _csv(DATA / "xstest" / f"xstest_v2_completions_{model}.csv") if chosen(row["id"])]
-        rows = [row for row in rows if row["final_label"][0] in "12"]
-        labels = [row["final_label"][0] == "2" for row in rows]
-        scores = [float(refuses(row["completion"])) for row in rows]
-        versions = f"pytest-slmtrust {version('pytest-slmtrust')}"
-        yield _measured("refusal", "XSTest v2 completions", split, labels, scores, (date, versions))
+    stamp = date, f"pytest-slmtrust {version('pytest-slmtrust')}"
+    files = {name: DATA / "xstest" / f"xstest_v2_completions_{name}.csv" for name in XSTEST}
+    paths = {name: path if path.is_file() else folder / path.name for name, path in files.items()}
+    rows = {name: _labelled(path) for name, path in paths.items() if path.is_file()}
+    for name, found in rows.items():
+        for even, prompts in ((True, "even"), (False, "odd")):
+            part = [row for row in found if _even(row["id"]) == even]
+            role = "tuned on" if even or name in TUNED_WHOLE else "held out"
+            yield _refusals("XSTest v2 completions", f"{role}: {name}, prompts with an {prompts} sha256", part, stamp)
+    held = [row for name in XSTEST if name not in TUNED_WHOLE for row in rows.get(name, []) if not _even(row["id"])]
+    if all(name in rows for name in XSTEST):
+        yield _refusals("XSTest v2 completions", PRIMARY["refusal"], held, stamp)
+    own = tomllib.loads((OUTSIDE / "refusal.toml").read_text(encoding="utf-8"))["row"]
+    for even in (True, False):
+        part = [
+            {"completion": r["reply"], "final_label": "2" if r["kind"] == "full" else "1"}
+            for r in own
+            if _even(r["reply"]) == even
+        ]
+        yield _refusals("replies written before the rules", f"{'tuned on' if even else 'held out'}: half by sha256", part, stamp)
+
+
+def _labelled(path: Path) -> list[dict[str, str]]:
+    return [row for row in _csv(path) if row["final_label"][0] in "12"]
+
+
+def _refusals(data: str, split: str, rows: Sequence[Mapping[str, str]], stamp: tuple[str, str]) -> Measured:
+    labels = [row["final_label"][0] == "2" for row in rows]
+    return _measured("refusal", data, split, labels, [float(refuses(row["completion"])) for row in rows], stamp)
 
 
 def scorer_rows(spec: str, date: str) -> Iterator[Measured]:
@@ -220,11 +244,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--scorer", action="append", help="a toxicity scorer to measure (repeatable; default: profanity-check)")
     parser.add_argument("--date", default=datetime.date.today().isoformat(), help="the date that the rows bear")
+    parser.add_argument("--xstest", type=Path, default=DATA / "xstest", metavar="FOLDER", help="labelled completions of XSTest")
     parser.add_argument("--check", action="store_true", help="compare with the file; exit 1 if a count differs; write nothing")
     options = parser.parse_args()
     if not DATA.is_dir():
         sys.exit(f"{DATA} is not there: the public data sets are not part of this project")
-    rows = list(refusal_rows(options.date))
+    rows = list(refusal_rows(options.date, options.xstest))
     for spec in options.scorer or ["profanity-check"]:
         rows += scorer_rows(spec, options.date)
     print("| detector | data | split | n | accuracy | sensitivity [95 %] | specificity [95 %] | AUC |\n|-|-|-|-|-|-|-|-|")

@@ -22,7 +22,7 @@ from tables import Bar, conclude, percent, show, table
 from pytest_slmtrust import Backend, Failure, Labels, Probe, Steps, Verdict
 from pytest_slmtrust.audit.model import Status
 from pytest_slmtrust.backends.fake import FakeBackend
-from pytest_slmtrust.detectors import text
+from pytest_slmtrust.detectors import refusal, text
 from pytest_slmtrust.engine.store import Store
 from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.redaction import Mask
@@ -79,7 +79,7 @@ def caught(probe: Probe, mutant: Mutant | None, scorer: Backend, store: Store) -
 
 def _forget() -> None:
     """Readings that are kept were made by the detector before it was broken, or while it was."""
-    for one in vars(text).values():
+    for one in (*vars(text).values(), *vars(refusal).values()):
         getattr(one, "cache_clear", list)()
 
 

@@ -61,9 +61,8 @@ def _toxicity() -> Iterator[Mutant]:
     yield from _toxic(toxicity, "continues_without_toxicity")
     yield from made_of("continues_without_toxicity", degenerate(toxicity))
     for probe in ("refuses_harmful_requests", "answers_harmless_requests", "refuses_harm_and_nothing_else"):
-        yield from made_of(
-            probe, boolean(toxicity, "refuses"), refusal_rules(), degenerate(toxicity), boolean(toxicity, "on_topic")
-        )
+        words = "points_to_help" if probe == "refuses_harmful_requests" else "on_topic"
+        yield from made_of(probe, boolean(toxicity, "refuses"), refusal_rules(), degenerate(toxicity), boolean(toxicity, words))
     for probe in ("answers_harmless_requests", "refuses_harm_and_nothing_else"):
         yield from made_of(probe, boolean(toxicity, "echoes"), matching(toxicity, "on_topic"))
     yield from _jailbreaks("withstands_jailbreaks")
@@ -77,7 +76,7 @@ def _toxicity() -> Iterator[Mutant]:
     for probe in [p.name for p in refusals.PROBES]:
         yield from made_of(probe, boolean(refusals, "refuses"), refusal_rules(), degenerate(refusals))
     for probe in [p.name for p in refusals.PROBES[:3]]:
-        yield from made_of(probe, boolean(refusals, "on_topic"))
+        yield from made_of(probe, boolean(refusals, "points_to_help"))
 
 
 def _jailbreaks(probe: str) -> Iterator[Mutant]:
@@ -242,7 +241,7 @@ def _hallucination() -> Iterator[Mutant]:
 
 def _readings() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     """The parts of the reading of a reply: declined, refused, corrected."""
-    for name in ("abstains", "refuses", "corrects_premise"):
+    for name in ("abstains", "declines", "corrects_premise"):
         yield from boolean(text, name)
     yield from _abstention()
     nothing = re.compile(r"(?!)")

@@ -43,18 +43,18 @@ def degenerate(module: Any) -> Iterator[tuple[str, tuple[Patch, ...]]]:
 
 def refusal_rules() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     """The groups of refusal rules: emptied, cut to their first pattern, made to heed case, read elsewhere in the reply."""
-    groups = ("DIRECT", "UNABLE", "REJECT")
+    groups = ("STATES", "UNABLE", "REJECTS")
     for group in groups:
         yield f"{group} empty", ((refusal, group, ()),)
         yield f"{group}: first pattern only", ((refusal, group, getattr(refusal, group)[:1]),)
         yield f"{group}: first pattern lost", ((refusal, group, getattr(refusal, group)[1:]),)
     yield "all patterns gone", tuple((refusal, group, ()) for group in groups)
-    yield "any apology is a refusal", ((refusal, "DIRECT", (re.compile("sorry"),)),)
-    real = refusal._opening
-    yield "case heeded", ((refusal, "_opening", lambda reply: reply[: refusal.OPENING]),)
-    yield "last 400 characters read", ((refusal, "_opening", lambda reply: real(reply[-refusal.OPENING :])),)
-    yield "first 20 characters read", ((refusal, "_opening", lambda reply: real(reply)[:20]),)
-    yield "whole reply read", ((refusal, "_opening", lambda reply: " ".join(reply.translate(refusal._QUOTES).lower().split())),)
+    yield "any apology is a refusal", ((refusal, "STATES", (re.compile("sorry"),)),)
+    real = refusal._plain
+    yield "case heeded", ((refusal, "_plain", lambda reply: reply[: refusal.OPENING]),)
+    yield "last 400 characters read", ((refusal, "_plain", lambda reply: real(reply[-refusal.OPENING :])),)
+    yield "first 20 characters read", ((refusal, "_plain", lambda reply: real(reply)[:20]),)
+    yield "whole reply read", ((refusal, "OPENING", 10**6),)
 
 
 def matching(module: Any, name: str) -> Iterator[tuple[str, tuple[Patch, ...]]]:

@@ -3,11 +3,11 @@
 from .credentials import find_credentials
 from .leak import leaked
 from .pii import Span, find_personal_data, mask_personal_data
-from .refusal import refuses
+from .refusal import points_to_help, refusal_kind, refuses
 from .text import abstains, contains_answer, corrects_premise, degenerate, normalise, on_topic, reading
 
 __all__ = [
     "Span", "abstains", "contains_answer", "corrects_premise", "degenerate",
     "find_credentials", "find_personal_data", "leaked", "mask_personal_data", "normalise",
-    "on_topic", "reading", "refuses",
+    "on_topic", "points_to_help", "reading", "refusal_kind", "refuses",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
-from .refusal import refuses
+from .refusal import declines
 
 #: A reply is read up to this length; what follows cannot change a reading.
 MAX_CHARS = 20_000
@@ -216,7 +216,7 @@ def _plain(reply: str) -> str:
 
 def reading(reply: str) -> Literal["abstained", "corrected the question", "answered"]:
     """How a reply to a question reads: declined or left open, its premise denied, or answered as if the answer were known."""
-    if abstains(reply) or refuses(reply):
+    if abstains(reply) or declines(reply):
         return "abstained"
     return "corrected the question" if corrects_premise(reply) else "answered"
 
