@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
 from ..requests import Backend, BackendError, Counters, Generate, Loglikelihood, Request
 from ..thinking import LIMIT as THOUGHT_TOKENS
+from .endpoint.address import AddressError, is_address, read_address
 from .transformers.backend import Settings, TransformersBackend
 from .transformers.embedded import ALIAS
 from .transformers.files import ModelError, read_object
@@ -35,8 +37,9 @@ class SpecError(ValueError):
 class ModelSpec:
     """Which model, and how it is asked.
 
-    ``text``: ``smollm2-135m-instruct`` (embedded), a folder, a ``.gguf`` file, a hub id with optional ``@revision``, or
-    ``module:factory`` (a function of no arguments that gives a Backend or a (model, tokenizer) pair). ``template``: None takes
+    ``text``: ``smollm2-135m-instruct`` (embedded), a folder, a ``.gguf`` file, a hub id with optional ``@revision``,
+    ``http://HOST/v1[#MODEL]`` (a server; replicas separated by commas), or ``module:factory`` (a function of no arguments that
+    gives a Backend or a (model, tokenizer) pair). ``key``: the server's; it is written nowhere. ``template``: None takes
     the model's own chat template if it has one, False the plain form, True insists on its own. ``threads``: None divides the
     physical cores among workers. ``batch_rows`` and ``batch_tokens`` bound one forward; answers do not depend on them.
     ``allow_unused``: weights of the files that the model does not use are named instead of refused. ``thinking``: whether a
@@ -57,9 +60,10 @@ class ModelSpec:
     thinking: str = "auto"
     thought_tokens: int = THOUGHT_TOKENS
     engine: str = "fast"
+    key: str = field(default="", repr=False)
 
     def settings(self) -> Settings:
-        """All but the name."""
+        """All that a model on this machine is loaded and asked with."""
         return Settings(
             self.dtype, self.device, self.template, self.allow_pickle, self.threads,
             self.batch_rows, self.batch_tokens, self.rehash, self.allow_unused, self.thinking, self.thought_tokens, self.engine,
@@ -76,6 +80,8 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
     """
     _check_settings(spec)
     text = spec.text.strip()
+    if is_address(text):
+        return _endpoint(spec, progress)
     try:
         source = None if FACTORY.match(text) and not Path(text).exists() else _source(text)
     except SpecError:
@@ -97,6 +103,18 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
         raise SpecError(f"{text[:80]}: cannot be read ({_one_line(error)})") from None
     name = ALIAS if source.kind == "embedded" else Path(source.text).name if source.kind != "hub" else text
     return TransformersBackend(name, spec.settings(), source, progress=progress)
+
+
+def _endpoint(spec: ModelSpec, progress: Callable[[str], None] | None) -> Backend:
+    if importlib.util.find_spec("httpx") is None:
+        raise SpecError("a server is asked with httpx, which is not installed: install pytest-slmtrust with its extra [serve]")
+    from .endpoint.backend import EndpointBackend
+
+    try:
+        address = read_address(spec.text.strip())
+    except AddressError as error:
+        raise SpecError(str(error)) from None
+    return EndpointBackend(address, spec.key, spec.thinking, spec.thought_tokens, progress=progress)
 
 
 def wrap_loaded(model: Any, tokenizer: Any, name: str = "", settings: Settings | None = None) -> Backend:
@@ -151,7 +169,7 @@ def _source(text: str) -> Source:
     if near and "/" not in repo:
         raise SpecError(f"Unknown model {text!r}. Did you mean {ALIAS!r}?")
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repo) or (("@" in text) and not revision):
-        known = f"a folder, a .gguf file, owner/name[@revision], module:factory or {ALIAS!r}"
+        known = f"a folder, a .gguf file, owner/name[@revision], http://HOST/v1, module:factory or {ALIAS!r}"
         raise SpecError(f"Unknown model {text!r}. Give {known}.")
     return Source("hub", repo, revision or None)
 

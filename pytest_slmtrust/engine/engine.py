@@ -307,6 +307,19 @@ def _with(verdict: Verdict, thoughts: Sequence[str]) -> Verdict:
     return replace(verdict, evidence=with_thoughts(verdict.evidence, thoughts)) if thoughts else verdict
 
 
+def first_wave(case: Case) -> Sequence[Request[Any]]:
+    """What a case asks first; nothing if it breaks, which its own run shows."""
+    try:
+        steps = case.steps()
+        wave = _wave(next(steps))
+        steps.close()
+        return wave
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a case that ends at once, too
+        return ()
+
+
 def _wave(asked: Any) -> Sequence[Request[Any]]:
     """What a probe yielded, if it is a list of requests that can be asked."""
     if not isinstance(asked, (list, tuple)) or not all(isinstance(r, Request) for r in asked):

@@ -20,6 +20,7 @@ from ..audit.model import AuditError
 from ..audit.nodeids import gate_key
 from ..authoring.declarations import ProbeError, unknown
 from ..authoring.probe import Probe, packed
+from ..backends.endpoint.notes import notes as endpoint_notes
 from ..engine.store import Store
 from ..gates.baseline import release
 from ..gates.policy import load_policy, untested
@@ -94,6 +95,8 @@ class Controller:
         thinking = self.settings.text("thinking")
         asked = "" if thinking == "auto" else f", thinking {thinking}"
         lines = [f"slm: {door.line(model_spec(self.config))}{versus}, profile {self.session.policy.profile.name}{asked}"]
+        hosts = [host for one in self._models() for host in getattr(getattr(one, "address", None), "hosts", ())]
+        lines += [f"slm: prompts are sent to {door.line(', '.join(hosts))}"] if hosts else []
         return lines if self.builtin else [*lines, "slm: NO BUILT-IN AUDIT"]
 
     @pytest.hookimpl(wrapper=True)
@@ -225,6 +228,11 @@ class Controller:
                 _import_pack(self.config, PACK if name == "builtin" else name)
         return packed(probe for batch in self.config.hook.pytest_slm_probes() for probe in batch)
 
+    def _models(self) -> list[Any]:
+        """The model under audit, and that of ``--slm-vs``."""
+        reference = self.session.reference
+        return [self.session.engine.model, *([reference.backend] if isinstance(reference, Live) else [])]
+
     def _gate_keys(self) -> list[str]:
         suites = self.session.suites.values()
         return [gate_key(s.gate_id) for s in suites if s.has_gate] + [gate_key(s.versus_id) for s in suites if s.versus]
@@ -329,6 +337,7 @@ class Controller:
         processes = self.record.collected.processes if self.record is not None else []
         model = processes[0].get("model", {}) if processes else {}
         notes += thinking_notes(self.settings.text("thinking"), model, resources(processes))
+        notes += endpoint_notes(model)
         optional = self.settings.names("optional")
         if optional:
             notes.append(f"OPTIONAL: {', '.join(optional)}; it is not red if they are NOT TESTED or NOT RUN")

@@ -42,8 +42,8 @@ class Option:
 
 
 OPTIONS = (
-    Option("", "audit this model: smollm2-135m-instruct, a hub id (org/name@revision), a folder, a .gguf file or module:factory",
-           metavar="MODEL"),
+    Option("", "audit this model: smollm2-135m-instruct, a hub id (org/name@revision), a folder, a .gguf file, a server "
+           "(http://HOST/v1#MODEL) or module:factory", metavar="MODEL"),
     Option("profile", "how much is asked: smoke, ci, audit or full (default: ci)", default="ci", metavar="NAME"),
     Option("packs", "probe packs to load: builtin, none, names of installed packs, or modules, separated by commas",
            default="builtin", metavar="NAMES"),
@@ -60,6 +60,7 @@ OPTIONS = (
     Option("members", "documents that the model was trained on: a text a line, or JSONL with text and count", metavar="FILE"),
     Option("nonmembers", "documents of the same kind that it was not trained on, in the same form", metavar="FILE"),
     Option("canaries", "canaries that were put into its training data, as slmtrust canaries make wrote them", metavar="FILE"),
+    Option("send-documents", "send documents of members, nonmembers and canaries to a server on another machine too", "flag"),
     Option("require", "dimensions that must be tested, separated by commas: a missing one is red", metavar="DIMENSIONS"),
     Option("optional", "blocking gates that may be NOT TESTED or NOT RUN, by name, separated by commas: their absence is not red",
            metavar="GATES"),
@@ -202,6 +203,8 @@ def anchored(text: str, folder: Path) -> str:
     ``models/m`` is a path where it is there, else the id of a hub.
     """
     kind, colon, rest = text.partition(":")
+    if rest.startswith("//"):
+        return text  # the address of a server
     if colon and kind in ("hf", "detoxify"):
         return f"{kind}:{','.join(anchored(part, folder) for part in rest.split(','))}"
     if not text.strip() or Path(text).is_absolute() or text.startswith("~"):

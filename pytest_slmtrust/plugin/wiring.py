@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from .. import door
 from ..archive.files import DATA, PREVIOUS
 from ..audit.model import Audit, AuditError, Waiver
 from ..authoring.declarations import TOXICITY, ProbeError
+from ..backends.endpoint.address import remote_hosts
 from ..backends.fake import WordListScorer
 from ..engine.admission import admit, admitted
 from ..engine.engine import Engine
@@ -38,6 +40,12 @@ if TYPE_CHECKING:
 
 #: Rows a batch of ``--slm-vs=self``: as unlike the usual batches as can be.
 _AGAIN_ROWS = 3
+#: Beside the store: what each endpoint answered to known questions at the last start.
+ENDPOINTS = "endpoints.json"
+#: Options whose documents may be private.
+DOCUMENTS = ("members", "nonmembers", "canaries")
+#: The environment's variables with the key of a server, for the model under audit and for the one of ``--slm-vs``.
+KEY, KEY_VS = "SLMTRUST_API_KEY", "SLMTRUST_VS_API_KEY"
 _TEMPLATES = {"auto": None, "on": True, "off": False}
 
 
@@ -70,6 +78,7 @@ class Setup:
         perturber = TextAttackBackend()
         self.others.update({(kind.kind, "perturb"): perturber for kind in perturber.answers})
         self.others["classify", "toxicity"] = self._scorer()
+        self._check_documents()
         target, backend = self._target(), self._baseline(vs) if vs else None
         # a comparison asks both models the same: what one of them broke by is no part of that
         corpus = None if vs or recorded else Corpus(self.store.path.parent / FOLDER)
@@ -165,24 +174,39 @@ class Setup:
             raise usage_error(f"--slm: {error}") from None
 
     def _made(self, backend: Backend) -> Backend:
-        """A factory's backend is made before its probes are collected: what it cannot answer is NOT TESTED by name.
+        """What a factory gives, or a server can do, is found out before probes are collected: the rest is NOT TESTED by name.
 
         Not where nothing is asked (``--co``, ``--slm-plan``, the controller of xdist). A worker goes on without: its first
         question says what broke, in one line.
         """
-        from ..backends.load import FactoryBackend
-
         option = self.config.getoption
         asks = not (option("collectonly") or self.settings.flag("plan") or option("dist", "no") != "no")
-        if isinstance(backend, FactoryBackend) and asks:
+        make, compare = getattr(backend, "make", None), getattr(backend, "compare_with_last", None)
+        if make is not None and asks:
             try:
-                backend.make()
+                make()
+                if compare is not None:
+                    compare(self.store.path.parent / ENDPOINTS)
             except BackendError:
                 if not hasattr(self.config, "workerinput"):
                     raise
         return backend
 
-    def _spec(self, text: str, batch_rows: int | None = None) -> ModelSpec:
+    def _check_documents(self) -> None:
+        """Refuse to send a user's documents to another machine, unless that was asked for. Nothing is sent before.
+
+        Raises:
+            pytest.UsageError: which option, and where they would go.
+        """
+        specs = [] if self._loaded is not None else [model_spec(self.config)]
+        hosts = [host for spec in (*specs, self.settings.text("vs")) for host in remote_hosts(spec)]
+        given = [f"--slm-{name}" for name in DOCUMENTS if self.settings.text(name)]
+        if hosts and given and not self.settings.flag("send-documents"):
+            raise usage_error(
+                f"{', '.join(given)}: these documents would go to {', '.join(hosts)}; add --slm-send-documents if they may"
+            )
+
+    def _spec(self, text: str, batch_rows: int | None = None, key: str = KEY) -> ModelSpec:
         from ..backends.load import ModelSpec
 
         spec = ModelSpec(
@@ -191,6 +215,7 @@ class Setup:
             allow_pickle=self.settings.flag("allow-pickle"), rehash=self.settings.flag("rehash"),
             allow_unused=self.settings.flag("allow-unused-weights"), thinking=self.settings.text("thinking"),
             thought_tokens=_whole(self.settings, "thought-tokens"), engine=self.settings.text("engine"),
+            key=os.environ.get(key, "").strip(),
         )  # fmt: skip
         return spec if batch_rows is None else replace(spec, batch_rows=batch_rows)
 
@@ -201,7 +226,7 @@ class Setup:
         from ..backends.load import SpecError, load_backend
 
         try:
-            return admitted(load_backend(self._spec(spec), self._note))
+            return admitted(self._made(load_backend(self._spec(spec, key=KEY_VS), self._note)))
         except SpecError as error:
             raise usage_error(f"--slm-vs: {error}") from None
 

@@ -18,7 +18,10 @@ from ..audit.model import Audit, Baseline, Finding, GateResult, NotTested, Statu
 from ..audit.verdict import adjusted, not_tested, overall, sentence
 
 #: Counters that every process of a run has whole.
-_OF_ANY_PROCESS = ("peak_bytes", "unique", "thoughts", "thoughts_unfinished")
+_OF_ANY_PROCESS = (
+    "peak_bytes", "unique", "thoughts", "thoughts_unfinished", "latency_p50", "latency_p95", "latency_p99", "most_under_way",
+    "tokens_per_second", "replicas_lost",
+)  # fmt: skip
 _PACKAGES = ("pytest-slmtrust", "pytest", "torch", "transformers", "detoxify", "textattack", "scipy", "numpy")
 
 

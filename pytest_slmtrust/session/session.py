@@ -16,7 +16,7 @@ from ..audit.nodeids import gate_key, gate_names
 from ..authoring.datafiles import DataMissing
 from ..authoring.declarations import ProbeError, Verdict
 from ..authoring.probe import Case, Probe
-from ..engine.engine import Engine
+from ..engine.engine import Engine, first_wave
 from ..escaping import said
 from ..gates.asked_rows import asked_beside, case_name, extra_of, rows_sha256
 from ..gates.baseline import Reference
@@ -120,6 +120,7 @@ class AuditSession:
         except DataMissing as error:
             said = str(error).replace(str(Path.home()), "~")  # whose home it is stands in no report
             given, missing = False, missing or Missing(Lack.DATA, said=said)
+        missing = missing or self._unanswered(probe, rows)
         # planned with all rows, so that a gate that cannot be tested keeps its name
         gate = Gate.plan(probe, self.policy, rows) if given else Gate.unasked(probe, self.policy)
         versus = self.policy.versus(gate.not_run(""), gate.n) if self.reference is not None else None
@@ -294,7 +295,21 @@ class AuditSession:
             return Missing(Lack.MODULE, absent, extra_of(absent))
         target = self.engine.model
         lacking = tuple(k.kind for k in probe.needs if k not in BESIDE_MODEL and (k.kind, "target") not in self.engine.backends)
-        return Missing(Lack.ANSWER, lacking, target.name if target else "no model") if lacking else None
+        if not lacking:
+            return None
+        why = "; ".join(dict.fromkeys(getattr(target, "lacks", {}).values()))
+        return Missing(Lack.ANSWER, lacking, f"{target.name if target else 'no model'}{f' ({why})' if why else ''}")
+
+    def _unanswered(self, probe: Probe, rows: Sequence[Case]) -> Missing | None:
+        """Whether the model lacks a form of answer that a row begins with: raw texts, chats, scores of some kinds of context."""
+        target: Any = self.engine.model
+        if not getattr(target, "lacks", None):
+            return None
+        for request in (r for case in (*rows, *probe.floor_cases()) for r in first_wave(case)):
+            reason = target.refusal(request) if request.role == "target" and type(request) not in BESIDE_MODEL else ""
+            if reason:
+                return Missing(Lack.ANSWER, (request.kind,), f"{target.name} ({reason})")
+        return None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,320 @@
+"""The wire to an endpoint: one pool of connections for each replica, with limits, retries and no redirects."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from ...requests import BackendError
+from .address import Address, is_loopback
+from .pace import Pace
+
+T = TypeVar("T")
+
+#: Statuses after which the same question may be answered a moment later; other 5xx too.
+_AGAIN = (408, 409, 425, 429)
+_NEVER = (501, 505)
+#: Statuses that speak of one request, not of the server.
+_OF_THE_REQUEST = (400, 413, 414, 422)
+#: Characters of a server's own words in a message.
+_SAID = 200
+#: The shortest key that is looked for in replies: a shorter one would be found in harmless texts.
+_SHORTEST_KEY = 8
+
+
+class Fault(Exception):
+    """A call that brought no usable answer.
+
+    ``again``: asking again may help; ``after``: seconds that the server asks to wait; ``unreachable``: no connection came about;
+    ``busy``: the server has too much to do; ``status``: of HTTP, 0 without one.
+    """
+
+    def __init__(
+        self, message: str, *, again: bool = False, after: float | None = None, unreachable: bool = False, busy: bool = False,
+        status: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__(message)
+        self.again, self.after, self.unreachable, self.busy, self.status = again, after, unreachable, busy, status
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server is waited for; all times in seconds.
+
+    ``attempts``: of one request; ``first`` and ``most``: the wait before the second, and the longest; ``down``: how long a server
+    may be unreachable before it counts as dead; ``asked``: the longest wait that a server may ask for; ``silent``: requests that
+    fail one after another before the server counts as answering nothing; ``size``: bytes of a reply.
+    """
+
+    attempts: int = 6
+    first: float = 0.5
+    most: float = 8.0
+    connect: float = 10.0
+    request: float = 600.0
+    down: float = 20.0
+    asked: float = 60.0
+    silent: int = 8
+    size: int = 32 * 2**20
+
+
+@dataclass(slots=True)
+class Replica:
+    """One server, and how it did. ``resting`` and ``down_since``: clock times; ``in_flight``: requests under way."""
+
+    base: str
+    alive: bool = True
+    in_flight: int = 0
+    resting: float = 0.0
+    down_since: float | None = None
+    strikes: int = 0
+    said: str = ""
+
+    @property
+    def root(self) -> str:
+        """Where a server's own paths begin."""
+        return self.base.removesuffix("/v1")
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.base).netloc
+
+    def well(self) -> None:
+        """It answered."""
+        self.down_since, self.strikes = None, 0
+
+    def unreachable(self, patience: Patience, why: str) -> None:
+        """It took no connection: let it rest, and give it up once it was down for too long."""
+        now = time.monotonic()
+        self.down_since = self.down_since if self.down_since is not None else now
+        self.strikes += 1
+        self.said = why
+        self.resting = now + _wait(patience, self.strikes)
+        if now - self.down_since >= patience.down:
+            self.alive = False
+
+
+@dataclass(slots=True)
+class Wire:
+    """Connections to all replicas, open for a while. ``failed_in_a_row``: requests since the last one that was answered."""
+
+    replicas: list[Replica]
+    clients: Mapping[str, httpx.AsyncClient]
+    patience: Patience
+    pace: Pace
+    key: str = ""
+    failed_in_a_row: int = 0
+    retries: dict[str, int] = field(default_factory=dict)
+
+    async def ask(self, path: str, body: Any, read: Callable[[Any], T], only: Replica | None = None) -> T:
+        """POST to the replica that has least to do, again where that helps; ``path`` ``/v1/...``, or one of the server's own.
+
+        Raises:
+            Fault: this request has no answer.
+            BackendError: no server is left that answers.
+        """
+        attempt = 0
+        while True:
+            replica = only or await self._chosen()
+            try:
+                answer = await self._once(replica, path, body, read)
+            except Fault as fault:
+                self.retries["retries"] = self.retries.get("retries", 0) + fault.again
+                if fault.unreachable:
+                    replica.unreachable(self.patience, str(fault))
+                    self._check_alive(replica if only else None)
+                    await asyncio.sleep(0 if only is None else _wait(self.patience, replica.strikes))
+                    continue
+                attempt += 1
+                if not fault.again or attempt >= self.patience.attempts:
+                    self._failed(fault)
+                    raise
+                await self._rest(replica, fault, attempt)
+            else:
+                self.failed_in_a_row = 0
+                replica.well()
+                return answer
+
+    async def reach(self, replica: Replica) -> Any:
+        """What a server lists as its models; None if it lists none, or is not ``alive`` then.
+
+        Raises:
+            BackendError: it wants another key, or sends to another place.
+        """
+        for attempt in range(1, 10_000):
+            try:
+                return await self._call(replica, "GET", "/v1/models", None)
+            except Fault as fault:
+                if fault.status in (401, 403) or 300 <= fault.status < 400:
+                    raise BackendError(str(fault)) from None
+                if fault.unreachable:
+                    replica.unreachable(self.patience, str(fault))
+                elif not fault.again or attempt >= self.patience.attempts:
+                    return None
+                if not replica.alive:
+                    return None
+                await asyncio.sleep(_wait(self.patience, attempt))
+        return None
+
+    async def get(self, path: str, replica: Replica) -> Any:
+        """What a server says at one of its own paths; None if it says nothing usable there."""
+        try:
+            return await self._call(replica, "GET", path, None)
+        except Fault:
+            return None
+
+    async def _once(self, replica: Replica, path: str, body: Any, read: Callable[[Any], T]) -> T:
+        replica.in_flight += 1
+        started = time.monotonic()
+        try:
+            answer = read(await self._call(replica, "POST", path, body))
+        finally:
+            replica.in_flight -= 1
+        self.pace.answered(time.monotonic() - started)
+        return answer
+
+    async def _call(self, replica: Replica, method: str, path: str, body: Any) -> Any:
+        url = replica.base + path.removeprefix("/v1") if path.startswith("/v1/") else replica.root + path
+        client, host = self.clients[replica.base], replica.host
+        content = None if body is None else json.dumps(body).encode()
+        try:
+            async with asyncio.timeout(self.patience.request), client.stream(method, url, content=content) as response:
+                data = bytearray()
+                async for chunk in response.aiter_bytes():
+                    data += chunk
+                    if len(data) > self.patience.size:
+                        raise Fault(f"{host}: a reply of more than {self.patience.size} bytes", status=response.status_code)
+        except TimeoutError:
+            raise Fault(f"{host}: no whole reply within {self.patience.request:g} s", again=True, busy=True) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Fault(f"{host}: no connection ({self._safe(str(error)) or 'refused'})", unreachable=True, again=True) from None
+        except (httpx.TimeoutException, httpx.PoolTimeout):
+            raise Fault(f"{host}: no reply in time", again=True, busy=True) from None
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            why = self._safe(str(error)) or type(error).__name__
+            raise Fault(f"{host}: the connection broke ({why})", again=True) from None
+        return self._read(response, self._without_key(bytes(data)), host)
+
+    def _read(self, response: httpx.Response, data: bytes, host: str) -> Any:
+        status = response.status_code
+        if 300 <= status < 400:
+            goal = urlsplit(response.headers.get("location", "")).netloc[:80] or "another path"
+            raise Fault(f"{host}: redirects to {goal}; redirects are not followed: name the address itself", status=status)
+        if status != 200:
+            raise self._refusal(response, data, host)
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):
+            kind = response.headers.get("content-type", "nothing")[:40]
+            raise Fault(f"{host}: the reply is no JSON ({len(data)} bytes of {kind})", again=True, status=status) from None
+
+    def _refusal(self, response: httpx.Response, data: bytes, host: str) -> Fault:
+        status, said = response.status_code, self._safe(_words(data))
+        if status in (401, 403):
+            return Fault(f"{host}: refuses the key (HTTP {status}); put one that it takes into SLMTRUST_API_KEY", status=status)
+        again = (status in _AGAIN or status >= 500) and status not in _NEVER
+        after = _after(response.headers.get("retry-after", ""))
+        message = f"{host}: HTTP {status}" + (f" ({said})" if said else "")
+        return Fault(message, again=again, after=after, busy=status in (429, 503), status=status)
+
+    def _safe(self, text: str) -> str:
+        text = " ".join(text.split())
+        return text if len(text) <= _SAID else f"{text[:_SAID]}…"
+
+    def _without_key(self, data: bytes) -> bytes:
+        """A server may write back what it was sent."""
+        return data.replace(self.key.encode(), b"[API key]") if len(self.key) >= _SHORTEST_KEY else data
+
+    async def _chosen(self) -> Replica:
+        """The replica with least to do; waits while all of them rest."""
+        while True:
+            now = time.monotonic()
+            alive = [one for one in self.replicas if one.alive]
+            ready = [one for one in alive if one.resting <= now]
+            if ready:
+                return min(ready, key=lambda one: one.in_flight)
+            self._check_alive(None)
+            await asyncio.sleep(max(0.01, min(one.resting for one in alive) - now))
+
+    def _check_alive(self, only: Replica | None) -> None:
+        left = [one for one in ([only] if only else self.replicas) if one.alive]
+        if not left:
+            said = "; ".join(dict.fromkeys(one.said for one in ([only] if only else self.replicas)))
+            raise BackendError(f"no server answers: {said}. Start it again: what was answered is kept")
+
+    def _failed(self, fault: Fault) -> None:
+        if fault.status in _OF_THE_REQUEST:
+            return
+        self.failed_in_a_row += 1
+        if self.failed_in_a_row >= self.patience.silent:
+            raise BackendError(
+                f"the server answers nothing any more: {self.failed_in_a_row} requests failed, the last by: {fault}"
+            )
+
+    async def _rest(self, replica: Replica, fault: Fault, attempt: int) -> None:
+        if fault.busy:
+            self.pace.crowded()
+        wait = _wait(self.patience, attempt)
+        if fault.after is not None:
+            wait = min(fault.after, self.patience.asked)
+            replica.resting = max(replica.resting, time.monotonic() + wait)
+        if len([one for one in self.replicas if one.alive]) == 1 or fault.after is None:
+            await asyncio.sleep(wait)
+
+
+def _wait(patience: Patience, attempt: int) -> float:
+    """Seconds before the next attempt: twice as long each time, spread so that requests do not come back together."""
+    whole = min(patience.most, patience.first * 2.0 ** min(attempt - 1, 16))
+    return whole * random.uniform(0.5, 1.0)
+
+
+def _after(text: str) -> float | None:
+    """Seconds that ``Retry-After`` asks for: a number, or a date."""
+    text = text.strip()
+    if text.replace(".", "", 1).isdigit() and text.isascii() and len(text) < 12:
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _words(data: bytes) -> str:
+    """What a server says of an error: the message in its JSON; of any other text nothing."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return ""
+    for name in ("error", "message", "detail", "object"):
+        if isinstance(found, dict) and name in found:
+            found = found[name]
+            if isinstance(found, dict) and "message" in found:
+                found = found["message"]
+            break
+    return found if isinstance(found, str) else ""
+
+
+@asynccontextmanager
+async def opened(address: Address, replicas: list[Replica], patience: Patience, pace: Pace, key: str) -> AsyncIterator[Wire]:
+    """A wire whose connections are closed at the end."""
+    headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
+    headers |= {"User-Agent": "pytest-slmtrust"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    times = httpx.Timeout(patience.request, connect=patience.connect)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with AsyncExitStack() as stack:
+        clients = {}
+        for url in address.urls:
+            local = is_loopback(urlsplit(url).hostname or "")  # a proxy of the environment is not asked for this machine
+            client = httpx.AsyncClient(headers=headers, timeout=times, limits=limits, follow_redirects=False, trust_env=not local)
+            clients[url] = await stack.enter_async_context(client)
+        yield Wire(replicas, clients, patience, pace, key)

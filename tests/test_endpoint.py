@@ -1,0 +1,428 @@
+"""A model behind a server: dialects, identity, faults and limits, against a scripted server on loopback."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from endpoints import FAULTS, Toy, ids_of, logprob, serving
+
+from pytest_slmtrust import Completion, Generate, Loglikelihood, Message, chat
+from pytest_slmtrust.backends.endpoint.address import is_loopback, read_address
+from pytest_slmtrust.backends.endpoint.backend import EndpointBackend, Known
+from pytest_slmtrust.backends.endpoint.dialect import same_model
+from pytest_slmtrust.backends.endpoint.notes import notes
+from pytest_slmtrust.backends.endpoint.pace import Pace
+from pytest_slmtrust.backends.endpoint.wire import Patience, Replica
+from pytest_slmtrust.backends.load import ModelSpec, SpecError, load_backend
+from pytest_slmtrust.engine.admission import admitted
+from pytest_slmtrust.requests import BackendError, Failure, Logprob
+
+QUICK = Patience(attempts=5, first=0.001, most=0.01, connect=1.0, request=0.8, down=0.2, asked=2.0, silent=8, size=2_000_000)
+_STARTED: list[Known] = []
+ASKED = [Generate(chat(f"Question {i} of the sea"), 6) for i in range(40)]
+
+
+def backend(*toys: Toy, model: str = "", **more: Any) -> EndpointBackend:
+    address = read_address(",".join(toy.url for toy in toys) + (f"#{model}" if model else ""))
+    return EndpointBackend(address, patience=more.pop("patience", QUICK), **more)
+
+
+def started(*toys: Toy) -> EndpointBackend:
+    """A backend whose start was made before, with a chat server of the same model."""
+    if not _STARTED:
+        with serving(Toy("chat")) as toy:
+            _STARTED.append(backend(toy).make())
+    one = backend(*toys)
+    one.known, one.answers = _STARTED[0], (Generate,)
+    one._replicas, one._pace = [Replica(toy.url) for toy in toys], Pace(len(toys))
+    return one
+
+
+def answers(one: EndpointBackend, asked: list[Any] = ASKED) -> list[Any]:
+    found = dict(admitted(one).run(asked))
+    return [found[i] for i in range(len(asked))]
+
+
+@pytest.mark.parametrize(
+    ("text", "urls", "model"),
+    [
+        ("http://localhost:8080/v1", ("http://localhost:8080/v1",), ""),
+        ("HTTP://[::1]:9/v1/#qwen/x:7b", ("http://[::1]:9/v1",), "qwen/x:7b"),
+        ("http://a/v1, http://b:2/v1#m", ("http://a/v1", "http://b:2/v1"), "m"),
+        ("https://h.example/openai/v1#m,https://i.example/v1#m", ("https://h.example/openai/v1", "https://i.example/v1"), "m"),
+    ],
+)
+def test_an_address(text: str, urls: tuple[str, ...], model: str) -> None:
+    found = read_address(text)
+    assert (found.urls, found.model) == (urls, model)
+    assert isinstance(load_backend(ModelSpec(text)), EndpointBackend)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://", "http:///v1", "http://user:pa55word@h/v1", "http://h/v1?api_key=pa55word", "http://h/v1,http://h/v1", "http://h:99999/v1",
+     "http://h/v1#a,http://i/v1#b", "http://h/v1,folder", "http://h\\@evil/v1", "http://h:0/v1"],
+)  # fmt: skip
+def test_an_unusable_address(text: str) -> None:
+    with pytest.raises(SpecError) as error:
+        load_backend(ModelSpec(text))
+    assert "pa55word" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("127.8.9.1", True), ("::1", True), ("LocalHost", True), ("localhost.example", False), ("10.0.0.1", False),
+     ("0.0.0.0", False), ("127.0.0.1.example", False)],
+)  # fmt: skip
+def test_loopback_is_by_number(host: str, local: bool) -> None:
+    assert is_loopback(host) is local
+
+
+@pytest.mark.parametrize(
+    ("dialect", "raw", "scores", "lacks"),
+    [
+        ("vllm", "/v1/completions", "vllm", {"scores_detail"}),
+        ("sglang", "/v1/completions", "sglang", {"scores_detail", "scores_chat", "scores_empty"}),
+        ("echo", "/v1/completions", "echo", {"scores_detail", "scores_chat", "scores_empty"}),
+        ("llama.cpp", "/v1/completions", "llama.cpp", {"scores_detail"}),
+        ("ollama", "/api/generate", "none", {"scores", "scores_detail", "scores_chat", "scores_empty"}),
+        ("chat", "none", "none", {"raw", "scores", "scores_detail", "scores_chat", "scores_empty"}),
+    ],
+)
+def test_what_a_server_can_do_is_tried(dialect: str, raw: str, scores: str, lacks: set[str]) -> None:
+    with serving(Toy(dialect)) as toy:
+        one = backend(toy)
+        about = one.describe()
+        assert about["abilities"]["raw"] == raw
+        assert about["abilities"]["log_probabilities"] == scores
+        assert about["abilities"]["system_role"] == "own"
+        assert about["abilities"]["seed"] == "honoured"
+        assert set(one.lacks) == lacks
+        assert (Loglikelihood in one.answers) is (scores != "none")
+        assert "somebody" not in json.dumps(about)
+
+
+CONTEXTS = ["The old house", "The old house ", "the sea is red, the cap", "a  b\n"]
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "sglang", "echo", "llama.cpp"])
+def test_log_likelihoods_are_the_models_own(dialect: str) -> None:
+    asked = [Loglikelihood(context, more) for context in CONTEXTS for more in (" is red", "ital of the sea", " zebra?")]
+    with serving(Toy(dialect)) as toy:
+        found = answers(backend(toy), asked)
+    for request, answer in zip(asked, found, strict=True):
+        assert isinstance(request.context, str)
+        kept = request.context.rstrip()
+        whole, head = [0, *ids_of(request.context + request.continuation)], [0, *ids_of(kept)]
+        begins = next((i for i, (x, y) in enumerate(zip(head, whole, strict=False)) if x != y), len(head))
+        expected = math.fsum(logprob(whole[:i], whole[i]) for i in range(begins, len(whole)))
+        assert isinstance(answer, Logprob)
+        assert answer.sum == pytest.approx(expected, abs=1e-6)
+        assert answer.n_tokens == len(whole) - begins
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "llama.cpp"])
+def test_chats_and_empty_contexts_are_scored(dialect: str) -> None:
+    talk = (Message("user", "Is the sea red?"),)
+    with serving(Toy(dialect)) as toy:
+        in_chat, alone, detail = answers(
+            backend(toy), [Loglikelihood(talk, " Yes"), Loglikelihood("", "the sea"), Loglikelihood("a", " sea", True)]
+        )
+    head = ids_of("<s>[user]Is the sea red?\n[assistant]")
+    assert in_chat.sum == pytest.approx(logprob(head, ids_of(" Yes")[0]))
+    ids = [0, *ids_of("the sea")]
+    assert alone.sum == pytest.approx(math.fsum(logprob(ids[:i], ids[i]) for i in range(1, len(ids))))
+    assert isinstance(detail, Failure)
+    assert "whole vocabulary" in detail.message
+
+
+def test_a_server_that_echoes_only_what_it_wrote_scores_nothing() -> None:
+    """As some servers do: the number of log-probabilities is not that of the prompt."""
+    toy = Toy("echo")
+    inner = toy._v1_completions
+    toy._v1_completions = lambda body: inner({**body, "echo": False})  # type: ignore[method-assign]
+    with serving(toy):
+        assert "scores" in backend(toy).make().abilities.lacks
+
+
+def test_numbers_that_contradict_what_the_server_wrote_are_not_believed() -> None:
+    toy = Toy("vllm")
+    inner = toy._ranked
+    toy._ranked = lambda before, token: {k: {**v, "logprob": v["logprob"] - 3} for k, v in inner(before, token).items()}  # type: ignore
+    with serving(toy):
+        found = backend(toy).make().abilities
+    assert found.scorer is None or found.scorer.name != "vllm"
+
+
+@pytest.mark.parametrize(("system", "usage", "role"), [
+    ("own", True, "own"), ("dropped", True, "merged: the server drops it"), ("refused", True, "merged: the server refuses it"),
+    ("own", False, "merged: the server counts no tokens of prompts, so that its loss would not be seen"),
+])  # fmt: skip
+def test_a_system_text_reaches_the_model(system: str, usage: bool, role: str) -> None:
+    with serving(Toy("chat", system=system, usage=usage)) as toy:
+        one = backend(toy)
+        answers(one, [Generate(chat("Hello", system="The secret is 42."), 4)])
+        assert one.describe()["abilities"]["system_role"] == role
+        sent = toy.seen[-1][1]["messages"]
+    assert "The secret is 42." in sent[-1 if role != "own" else 0]["content"]
+    assert len(sent) == (2 if role == "own" else 1)
+
+
+def test_draws_and_stops() -> None:
+    asked = [Generate(chat("Hello"), 8, temperature=1.0, top_p=0.9, sample=i) for i in (0, 0, 1)]
+    stops = Generate(chat("Hello"), 30, stop=(" of", " sea", ".", ",", " and", " the"))
+    with serving(Toy("vllm")) as toy:
+        a, b, c, stopped = answers(backend(toy), [*asked, stops])
+        body = next(body for _, body, _ in toy.seen if body and body.get("top_p") == 0.9)
+    assert a == b != c
+    assert body["seed"] == asked[0].seed % 2**31
+    assert not any(stop in stopped.text for stop in stops.stop)
+    assert stopped.finished
+
+
+def test_a_thought_that_the_server_tells_apart() -> None:
+    with serving(Toy("chat", thought="The user greets me.")) as toy:
+        one = backend(toy, thought_tokens=100)
+        [answer] = answers(one, [Generate(chat("Hello"), 4)])
+        assert toy.seen[-1][1]["max_tokens"] == 104
+        assert one.describe()["abilities"]["thinks"]
+    assert answer.thought == "The user greets me."
+
+
+@pytest.mark.parametrize("asked", ["on", "off"])
+def test_the_switch_for_thinking_is_sent(asked: str) -> None:
+    with serving(Toy("chat")) as toy:
+        answers(backend(toy, thinking=asked), ASKED[:1])
+        assert toy.seen[-1][1]["chat_template_kwargs"] == {"enable_thinking": asked == "on"}
+
+
+# -- identity -----------------------------------------------------------------------------------------------------
+
+
+def test_the_fingerprint_is_the_same_at_every_start_and_another_for_another_model(tmp_path: Path) -> None:
+    toy = Toy("llama.cpp", about={"meta": {"n_params": 5}})
+    with serving(toy):
+        first, again = backend(toy), backend(toy)
+        assert first.fingerprint == again.fingerprint
+        first.compare_with_last(tmp_path / "endpoints.json")
+        again.compare_with_last(tmp_path / "endpoints.json")
+        assert again.changed == ""
+        toy.about = {"meta": {"n_params": 6}}
+        said = backend(toy)
+        said.compare_with_last(tmp_path / "endpoints.json")
+        assert said.fingerprint != first.fingerprint
+        assert said.changed == "what the server says of itself"
+        toy.about, toy.seed = {"meta": {"n_params": 5}}, "tuned"
+        changed = backend(toy)
+        changed.compare_with_last(tmp_path / "endpoints.json")
+        assert changed.fingerprint != first.fingerprint
+        assert "known questions" in changed.changed
+        assert any("ENDPOINT CHANGED" in note for note in notes(changed.describe()))
+        assert not notes(first.describe())
+
+
+def test_a_server_that_does_not_repeat_itself_is_said_so() -> None:
+    with serving(Toy("chat", noise=1)) as toy:
+        one, again = backend(toy), backend(toy)
+        assert one.describe()["canaries"] == {"asked": 8, "unstable": 8, "deterministic": False}
+        assert one.fingerprint == again.fingerprint
+        assert any("NOISE" in note for note in notes(one.describe()))
+
+
+def test_the_model_must_be_named_where_there_are_several_or_none() -> None:
+    toy = Toy("chat")
+    toy._v1_models = lambda _: (200, {"data": [{"id": "a"}, {"id": "b"}]})  # type: ignore[method-assign]
+    with serving(toy):
+        with pytest.raises(BackendError, match=r"#MODEL \(it serves a, b\)"):
+            backend(toy).make()
+        with pytest.raises(BackendError, match="no model c"):
+            backend(toy, model="c").make()
+        assert backend(toy, model="toy").make().model == "toy"
+
+
+@pytest.mark.parametrize(("asked", "found", "same"), [
+    ("m", "m", True), ("m", "M:latest", True), ("/models/m.gguf", "m.gguf", True), ("gpt-x", "gpt-x-2026-01-31", True),
+    ("org/m", "m", True), ("m", "m2", False), ("m-7b", "m", False), ("a/m", "b/m", False),
+])  # fmt: skip
+def test_names_of_one_model(asked: str, found: str, same: bool) -> None:
+    assert same_model(asked, found) is same
+
+
+# -- faults -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_a_fault_now_and_then_changes_no_answer(fault: str) -> None:
+    lasting = fault in ("gone", "redirect", "huge")
+    with serving(Toy("chat")) as toy:
+        one = started(toy)
+        right = answers(one)
+        begun = toy.count
+        toy.fault = lambda path, n: fault if n > begun and n % 7 == 3 else ""
+        found = answers(one)
+    wrong = [a for a, b in zip(found, right, strict=True) if a != b]
+    assert all(isinstance(answer, Failure) for answer in wrong)
+    assert bool(wrong) is lasting
+
+
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - {"timeout"}))
+def test_a_fault_of_every_reply_ends_in_one_line(fault: str) -> None:
+    with serving(Toy("chat", goal="http://elsewhere.example/x")) as toy:
+        one = started(toy)
+        toy.fault = lambda path, n: fault
+        with pytest.raises(BackendError) as error:
+            answers(one)
+    assert "\n" not in str(error.value)
+    assert "answers nothing any more" in str(error.value)
+
+
+@pytest.mark.parametrize("fault", ["500", "html", "redirect", "cut", "no choices"])
+def test_a_server_that_never_works_is_refused_at_the_start(fault: str) -> None:
+    with serving(Toy("chat", fault=lambda path, n: fault)) as toy, pytest.raises(BackendError) as error:
+        backend(toy, model="toy").make()
+    assert "\n" not in str(error.value)
+
+
+def test_nobody_listens() -> None:
+    with serving(Toy()) as toy:
+        pass
+    with pytest.raises(BackendError, match=r"no server answers: 127\.0\.0\.1:\d+: no connection"):
+        backend(toy).make()
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with serving(Toy("chat")) as other, serving(Toy("chat", goal=other.url + "/chat/completions")) as toy:
+        one = started(toy)
+        toy.fault = lambda path, n: "redirect"
+        [answer] = answers(one, ASKED[:1])
+        assert isinstance(answer, Failure)
+        assert other.count == 0
+
+
+def test_retry_after_is_waited_for() -> None:
+    with serving(Toy("chat")) as toy:
+        one = started(toy)
+        FAULTS["wait"] = lambda h, s, d: h._send(429, b"{}", Retry_After="1")
+        begun = toy.count
+        toy.fault = lambda path, n: "wait" if n == begun + 1 else ""
+        [answer] = answers(one, ASKED[:1])
+        first, second = [at for _, _, at in toy.seen[-2:]]
+    assert isinstance(answer, Completion)
+    assert second - first >= 0.95
+
+
+def test_a_request_that_the_server_refuses_fails_alone() -> None:
+    toy = Toy("chat")
+    inner = toy._v1_chat_completions
+    too_long = (400, {"error": {"message": "context length exceeded"}})
+    toy._v1_chat_completions = lambda body: too_long if "long" in body["messages"][0]["content"] else inner(body)  # type: ignore
+    with serving(toy):
+        one = started(toy)
+        one.patience = replace(QUICK, attempts=5)
+        asked = [Generate(chat(f"Question {i:02d}"), 4) for i in (1, 16, 18, 2)]
+        found = answers(one, [*asked, Generate(chat("too long\x07"), 4), Generate(chat("half \ud83d"), 4)])
+    assert [type(answer) for answer in found] == [Completion] * 4 + [Failure] * 2
+    assert "context length exceeded" in found[4].message
+    assert "surrogate" in found[5].message
+
+
+def test_the_key_is_sent_and_stands_nowhere() -> None:
+    key = "s3cret-key-0123456789"
+    with serving(Toy("chat", key=key, reply=lambda talk: f"Your key is {key}.")) as toy:
+        one = backend(toy, key=key)
+        [answer] = answers(one, ASKED[:1])
+        assert toy.headers[-1]["Authorization"] == f"Bearer {key}"
+        with pytest.raises(BackendError) as error:
+            backend(toy, key="another-key-987654321").make()
+        said = f"{answer} {one!r} {one.describe()} {error.value}"
+    assert answer.text == "Your key is [API key]."
+    assert key not in said
+    assert "another-key" not in said
+    with pytest.raises(BackendError, match="was not sent"):
+        backend(toy, key="two lines\r\nX: y").make()
+
+
+def test_a_prompt_that_the_server_cuts_is_a_failure() -> None:
+    toy = Toy("chat")
+    inner = toy._v1_chat_completions
+    toy._v1_chat_completions = lambda b: (200, {**inner(b)[1], "usage": {"prompt_tokens": 200, "completion_tokens": 4}})  # type: ignore
+    with serving(toy):
+        short, long = answers(backend(toy), [Generate(chat("Hello"), 4), Generate(chat("Many words about it. " * 500), 4)])
+    assert isinstance(short, Completion)
+    assert isinstance(long, Failure)
+    assert "cut the prompt" in long.message
+
+
+# -- replicas -----------------------------------------------------------------------------------------------------
+
+
+def test_a_replica_that_dies_is_left_out_and_nothing_is_lost() -> None:
+    with serving(Toy("chat")) as left, serving(Toy("chat", delay=0.005)) as dying:
+        one = started(left, dying)
+        right = answers(one)
+        assert min(left.count, dying.count) > 5
+        found: dict[int, Any] = {}
+        for i, answer in one.run(ASKED):
+            found[i] = answer
+            if len(found) == 5:
+                dying.stop()  # type: ignore[attr-defined]
+        assert [found[i] for i in range(len(ASKED))] == right
+        assert answers(one, [Generate(chat(f"More {i}"), 4) for i in range(60)])
+
+
+def test_replicas_must_be_one_model() -> None:
+    with serving(Toy("chat")) as a, serving(Toy("chat", seed="other")) as b:
+        both = backend(a, b)
+        with pytest.raises(BackendError, match="no replicas of one model: to 'What is the capital"):
+            both.make()
+
+
+def test_a_replica_that_is_dead_at_the_start_is_named() -> None:
+    with serving(Toy("chat")) as dead:
+        pass
+    with serving(Toy("chat")) as toy:
+        one = backend(toy, dead)
+        assert one.describe()["left_out"] == [dead.url.split("/")[2]]
+        assert all(isinstance(answer, Completion) for answer in answers(one))
+        assert any("REPLICAS LEFT OUT" in note for note in notes(one.describe()))
+
+
+def test_closing_early_ends_what_is_under_way() -> None:
+    with serving(Toy("chat", delay=0.02)) as toy:
+        one = started(toy)
+        running: Any = one.run(ASKED)
+        next(running)
+        running.close()
+        before = toy.count
+        time.sleep(0.1)
+        assert toy.count <= before + 4
+
+
+# -- load ---------------------------------------------------------------------------------------------------------
+
+
+def test_more_requests_are_under_way_where_that_helps() -> None:
+    with serving(Toy("chat")) as toy:
+        one = started(toy)
+        toy.delay = 0.01
+        answers(one, [Generate(chat(f"Load {i}"), 2) for i in range(150)])
+        assert one._pace is not None
+        assert one._pace.most_used > 8
+        extra = one.counters.extra
+    assert 0.01 <= extra["latency_p50"] <= extra["latency_p95"] <= extra["latency_p99"]
+    assert extra["tokens_per_second"] > 0
+
+
+def test_a_crowded_server_is_asked_less_at_once() -> None:
+    pace = Pace()
+    pace.limit = 32
+    for _ in range(5):
+        pace.crowded()  # all that are under way are refused in the same second
+    assert pace.limit == 16
