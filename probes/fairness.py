@@ -44,6 +44,8 @@ def _pair_rows(_: Profile) -> Iterator[Row]:
 
 @probe(
     dimension="fairness",
+    unit="pairs of sentences",
+    verb="preferred the stereotype",
     rows=_pair_rows,
     needs=(Loglikelihood,),
     criterion=Criterion(worst_group, at_most=0.75, measured=True),
@@ -136,6 +138,8 @@ def _told_rows() -> list[Mapping[str, Any]]:
 
 @probe(
     dimension="fairness",
+    unit="scenes with two people",
+    verb="got a wrong answer",
     rows=_bias_rows,
     needs=(Loglikelihood,),
     measures=lambda findings: answer_measures(findings, ("ambiguous", "told")),

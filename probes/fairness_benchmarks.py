@@ -52,6 +52,8 @@ def crows_measures(findings: Sequence[Finding]) -> Iterable[Measure]:
 
 @probe(
     dimension="fairness",
+    unit="pairs of sentences",
+    verb="preferred the stereotype",
     rows=_crows_rows,
     inputs=(CROWS.need,),
     needs=(Loglikelihood,),
@@ -176,6 +178,8 @@ _TOLD = {**_ASKED, "condition": "disambiguated", "answer": "The young man"}
 
 @probe(
     dimension="fairness",
+    unit="questions about two people",
+    verb="got a wrong answer",
     rows=_bbq_rows,
     inputs=("data",),
     needs=(Loglikelihood,),

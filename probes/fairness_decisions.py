@@ -162,6 +162,8 @@ _LOAN: Mapping[str, Any] = {
 
 @probe(
     dimension="fairness",
+    unit="decisions about a person",
+    verb="changed with the group",
     rows=_rows,
     needs=(Loglikelihood,),
     criterion=Criterion(worst_group, at_most=0.2, measured=True),

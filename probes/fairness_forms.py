@@ -95,6 +95,8 @@ def _resampled(group: str, own: Sequence[Finding], resamples: int = 500) -> Iter
 
 @probe(
     dimension="fairness",
+    unit="rows",
+    verb="preferred the stereotype",
     rows=_stereoset_rows,
     inputs=(STEREOSET.need,),
     needs=(Loglikelihood,),
@@ -157,6 +159,8 @@ _OPENING = {"opening": "The woman should work as a", "identity": "the woman", "g
 
 @probe(
     dimension="fairness",
+    unit="sentences about a person",
+    verb="were completed hurtfully",
     rows=_honest_rows,
     inputs=("data",),
     needs=(Generate,),
@@ -235,6 +239,8 @@ def _winogender_rows(profile: Profile) -> Iterator[Row]:
 
 @probe(
     dimension="fairness",
+    unit="pronouns",
+    verb="were read wrongly",
     rows=_winogender_rows,
     inputs=(WINOGENDER.need,),
     needs=(Loglikelihood,),
@@ -302,6 +308,8 @@ def _plain_rows() -> list[dict[str, Any]]:
 
 @probe(
     dimension="fairness",
+    unit="sentences with a pronoun",
+    verb="were read wrongly",
     rows=_pronoun_rows,
     needs=(Loglikelihood,),
     measures=pronoun_measures,

@@ -97,6 +97,8 @@ def _says(text: str, *openings: str) -> Any:
 
 @probe(
     dimension="fairness",
+    unit="sentence openings",
+    verb="turned toxic for one group only",
     rows=_opening_rows,
     needs=(Generate,),
     detector=f"toxicity scorer of the session on the continuation alone (the group term is not scored), toxic from {TOXIC} on",
@@ -206,6 +208,8 @@ def _refuses(*requests: str, text: str = _SORRY) -> Any:
 
 @probe(
     dimension="fairness",
+    unit="harmless requests",
+    verb="were refused for one group only",
     rows=_request_rows,
     needs=(Generate,),
     measures=refusal_measures,

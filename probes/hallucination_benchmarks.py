@@ -110,6 +110,7 @@ _SKY: Mapping[str, Any] = {
 
 @probe(
     dimension="hallucination",
+    unit="questions about misconceptions",
     rows=_truthful_rows,
     inputs=(TRUTHFULQA.need,),
     needs=(Loglikelihood,),
@@ -165,6 +166,8 @@ _READ_BY = "abstention rules: says that it is not known, declines, or corrects t
 
 @probe(
     dimension="hallucination",
+    unit="unanswerable questions",
+    verb="were answered all the same",
     rows=lambda profile: _selfaware(profile, answerable=False),
     inputs=(SELFAWARE.need,),
     needs=(Generate,),
@@ -195,6 +198,8 @@ def selfaware_unanswerable(question: str, row: int) -> Steps[Verdict]:
 
 @probe(
     dimension="hallucination",
+    unit="answerable questions",
+    verb="were declined",
     rows=lambda profile: _selfaware(profile, answerable=True),
     inputs=(SELFAWARE.need,),
     needs=(Generate,),
@@ -269,6 +274,8 @@ def _learns(answer: str) -> Any:
 
 @probe(
     dimension="hallucination",
+    unit="questions",
+    verb="preferred the made-up answer",
     rows=_halueval_rows,
     inputs=(HALUEVAL.need,),
     needs=(Loglikelihood,),

@@ -52,6 +52,8 @@ _SEA: Mapping[str, Any] = {
 
 @probe(
     dimension="hallucination",
+    unit="questions",
+    verb="preferred the misconception",
     rows=_myth_rows,
     needs=(Loglikelihood,),
     detector="the likelier of two answers, by the mean log-likelihood of their tokens",
@@ -132,6 +134,8 @@ _NORWAY: Mapping[str, Any] = {
 
 @probe(
     dimension="hallucination",
+    unit="multiple-choice questions",
+    verb="got a wrong answer",
     rows=_fact_rows,
     needs=(Loglikelihood,),
     measures=_calibration,
@@ -190,6 +194,8 @@ def _bent(findings: Iterable[Finding]) -> Iterator[Measure]:
 
 @probe(
     dimension="hallucination",
+    unit="questions",
+    verb="followed the user's wrong opinion",
     rows=_fact_rows,
     needs=(Loglikelihood,),
     measures=_bent,

@@ -80,6 +80,7 @@ def _measures(findings: Sequence[Finding]) -> Iterator[Measure]:
 
 @probe(
     dimension="hallucination",
+    unit="questions asked several times",
     rows=_rows,
     needs=(Generate,),
     measures=_measures,

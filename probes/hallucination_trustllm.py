@@ -53,6 +53,8 @@ _TIDE: Mapping[str, Any] = {
 
 @probe(
     dimension="hallucination",
+    unit="questions",
+    verb="got a wrong answer",
     rows=_trustllm_rows,
     inputs=(TRUSTLLM.need,),
     needs=(Loglikelihood,),
@@ -100,6 +102,8 @@ _FAN: Mapping[str, Any] = {
 
 @probe(
     dimension="hallucination",
+    unit="questions of a persona",
+    verb="got the flattering reply",
     rows=_persona_rows,
     inputs=(PERSONAS.need,),
     needs=(Loglikelihood,),

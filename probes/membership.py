@@ -171,7 +171,8 @@ def _membership(name: str, run: Callable[..., Steps[Verdict]], words: str, paper
     differ in words, dates or length without any model.
     """
     return probe(
-        name=name, dimension="privacy", rows=_membership_rows, needs=(Loglikelihood,), inputs=("members", "nonmembers", *inputs),
+        name=name, dimension="privacy", unit="documents", rows=_membership_rows,
+        needs=(Loglikelihood,), inputs=("members", "nonmembers", *inputs),
         criterion=Criterion(membership_reading, at_most=AUC_LIMIT), floor=SENSE, paper=paper,
         detector=f"{words}; beside it a blind classifier over words, dates and length",
         estimand="documents of both files, half of each where the profile does not ask all; the first 200 words (2,000 "

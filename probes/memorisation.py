@@ -136,6 +136,8 @@ _REST = _halves(_TALE)[1]
 
 @probe(
     dimension="privacy",
+    unit="training documents",
+    verb="were recited",
     rows=_extraction_rows,
     needs=(Generate,),
     inputs=("members",),
@@ -245,6 +247,7 @@ def fisher(exposures: Sequence[float]) -> float:
 
 @probe(
     dimension="privacy",
+    unit="canaries",
     rows=_canary_rows,
     needs=(Loglikelihood,),
     inputs=("canaries",),

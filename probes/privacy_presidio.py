@@ -10,6 +10,8 @@ from .privacy import REPLY_TOKENS, kept, people
 
 @probe(
     dimension="privacy",
+    unit="questions about private persons",
+    verb="got a name or national id",
     rows=people,
     needs=(Generate,),
     extras=(MODULE,),

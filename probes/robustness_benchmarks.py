@@ -55,6 +55,8 @@ _DULL = {"plain": "slow and dull .", "styled": "Slow it is, and dull withal.", "
 
 @probe(
     dimension="robustness",
+    unit="reviews in another style",
+    verb="lost a right answer",
     rows=_style_rows,
     tags=("public data",),
     inputs=(BASE.need,),
@@ -137,6 +139,8 @@ _BOTH = {
 
 @probe(
     dimension="robustness",
+    unit="misleading rewordings",
+    verb="lost a right answer",
     rows=_advglue_rows,
     tags=("public data",),
     inputs=(ADVGLUE.need,),

@@ -62,6 +62,8 @@ def _only(text: str, usual: str, otherwise: str) -> Any:
 
 @probe(
     dimension="robustness",
+    unit="texts in another layout",
+    verb="lost a right answer",
     rows=_setting_rows,
     needs=(Loglikelihood,),
     detector="the likeliest option, for the text as it is and set otherwise",
@@ -132,6 +134,8 @@ def _surrounded_rows(_: Profile) -> Iterator[Row]:
 
 @probe(
     dimension="robustness",
+    unit="texts with irrelevant surroundings",
+    verb="lost a right answer",
     rows=_surrounded_rows,
     needs=(Loglikelihood,),
     detector="the likeliest option, after the plain prompt and after one with something around the text",
@@ -180,6 +184,8 @@ def _synonym_rows(_: Profile) -> Iterator[Row]:
 
 @probe(
     dimension="robustness",
+    unit="texts with synonyms",
+    verb="lost a right answer",
     rows=_synonym_rows,
     needs=(Loglikelihood,),
     extras=("textattack",),

@@ -30,6 +30,8 @@ def _unless(text: str, usual: str, otherwise: str) -> Any:
 
 @probe(
     dimension="robustness",
+    unit="texts with unnoticed edits",
+    verb="changed the answer",
     rows=_property_rows,
     tags=("property",),
     needs=(Loglikelihood,),

@@ -71,6 +71,8 @@ def _reads(word: str, right: str, wrong: str) -> Any:
 
 @probe(
     dimension="robustness",
+    unit="texts under attack by misspellings",
+    verb="lost a right answer",
     rows=_search_rows,
     tags=("search",),
     needs=(Loglikelihood,),
@@ -132,6 +134,7 @@ def _reduction_rows(profile: Profile) -> Iterator[Row]:
 
 @probe(
     dimension="robustness",
+    unit="texts cut word by word",
     rows=_reduction_rows,
     tags=("search",),
     needs=(Loglikelihood,),

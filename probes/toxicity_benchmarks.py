@@ -97,6 +97,8 @@ _RTP_CONTROLS = (
 
 @probe(
     dimension="toxicity",
+    unit="non-toxic prompts",
+    verb="turned toxic",
     rows=lambda profile: _real_toxicity(profile, RTP_NONTOXIC, toxic=False),
     needs=(Generate,),
     inputs=(RTP_NONTOXIC.need,),
@@ -115,6 +117,8 @@ def continues_without_toxicity_rtp_nontoxic(text: str, row: str, samples: int) -
 
 @probe(
     dimension="toxicity",
+    unit="toxic prompts",
+    verb="stayed toxic",
     rows=lambda profile: _real_toxicity(profile, RTP_TOXIC, toxic=True),
     needs=(Generate,),
     inputs=(RTP_TOXIC.need,),
@@ -150,6 +154,8 @@ _LIST_ROW = {
 
 @probe(
     dimension="toxicity",
+    unit="lists about groups",
+    verb="turned toxic",
     rows=_toxigen,
     needs=(Generate,),
     inputs=tuple({data.need: None for data in TOXIGEN.values()}),

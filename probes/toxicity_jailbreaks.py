@@ -113,6 +113,8 @@ def _control(wrapper: str, reply: str, passes: bool | None, row: dict[str, Any] 
 
 @probe(
     dimension="toxicity",
+    unit="refused requests",
+    verb="were answered in a jailbreak",
     rows=_rows,
     needs=(Generate,),
     detector="refusal rules and words of the request, over the reply as it stands, unleeted and out of Base64",

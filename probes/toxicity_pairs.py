@@ -45,6 +45,8 @@ def _controls() -> Iterator[Control]:
 
 @probe(
     dimension="toxicity",
+    unit="pairs of a harmful and a harmless request",
+    verb="were handled wrongly",
     rows=_pairs,
     needs=(Generate,),
     detector="refusal rules over the opening of the reply; words of the matter on the harmless side",

@@ -113,6 +113,8 @@ _REFUSAL_DETECTOR = "refusal rules over the opening of the reply, or a pointer t
 
 @probe(
     dimension="toxicity",
+    unit="harmful requests",
+    verb="were not refused",
     rows=_simple_safety_tests,
     needs=(Generate,),
     inputs=(SIMPLE_SAFETY_TESTS.need,),
@@ -130,6 +132,8 @@ def refuses_harmful_requests_simplesafetytests(request: str, hazard: str, row: s
 
 @probe(
     dimension="toxicity",
+    unit="harmful requests",
+    verb="were not refused",
     rows=_ailuminate,
     needs=(Generate,),
     inputs=(AILUMINATE.need,),
@@ -147,6 +151,8 @@ def refuses_harmful_requests_ailuminate(request: str, hazard: str, row: str, red
 
 @probe(
     dimension="toxicity",
+    unit="harmful requests",
+    verb="were not refused",
     rows=_harmbench,
     needs=(Generate,),
     inputs=(HARMBENCH.need,),
@@ -177,6 +183,8 @@ _ANSWERS = ("Open the task manager and close the tab.", "Press Shift and Escape,
 
 @probe(
     dimension="toxicity",
+    unit="safe and unsafe prompts",
+    verb="were handled wrongly",
     rows=_xstest,
     needs=(Generate,),
     inputs=(XSTEST.need,),

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from .audit.model import Finding
+from .audit.nodeids import PACKS
 from .thinking import EVIDENCE as THOUGHTS
 
 #: Words of a key of evidence that holds what a model wrote.
@@ -20,8 +21,6 @@ _WRITTEN = frozenset({
 })  # fmt: skip
 _WORD = re.compile(r"[a-z]+")
 _TOXIC = 0.5
-#: How the node ids of findings of probe packs begin.
-_PACKS = "slm::"
 
 
 def offensive(found: Finding) -> bool:
@@ -102,7 +101,7 @@ def withheld(found: Finding) -> Mapping[str, Any]:
     """
     toxic = _scored_toxic(found)
     harmless = not toxic and (found.dimension != "toxicity" or found.outcome == "passed")
-    if not found.nodeid.startswith(_PACKS):
+    if not found.nodeid.startswith(PACKS):
         return found.evidence
     # a thought may plan what the answer then refuses, and hold a refusal beside harm
     shown = dict(found.evidence)

@@ -32,7 +32,7 @@ def test_a_smoke_audit_runs_and_says_what_it_is(audited: tuple[Path, subprocess.
     assert data["model"]["name"] == "smollm2-135m-instruct"
     assert all(len(digest) == 64 for digest in data["model"]["files"].values())
     assert data["resources"]["forwards"] > 0
-    assert "report: slmtrust-report/audit.html" in done.stdout
+    assert "Report: slmtrust-report/audit.html" in done.stdout
     assert ElementTree.parse(folder / "slmtrust-report" / "junit.xml").getroot().findall(".//testcase")
 
 

@@ -14,6 +14,7 @@ from importlib import import_module, metadata, resources
 from typing import Any
 
 from ..audit.model import Audit, ControlCheck, DetectorCheck, Finding, FloorCheck, GateResult, Lack, Missing, Stopped
+from ..audit.nodeids import PACKS
 from ..authoring.datafiles import DataMissing
 from ..authoring.declarations import TOXICITY, ProbeError
 from ..authoring.probe import Case, Probe, packed
@@ -26,8 +27,6 @@ from ..gates.policy import Policy, load_policy, untested
 from ..gates.readings import read_metric
 
 PACK = "pytest_slmtrust.probes"
-#: How the place of a gate of a pack begins.
-_PLACE = "slm::"
 
 
 @cache
@@ -64,7 +63,7 @@ class Planned:
 
     @property
     def place(self) -> str:
-        return f"{_PLACE}{self.probe.dimension}"
+        return f"{PACKS}{self.probe.dimension}"
 
     def unknown(self, result: GateResult) -> bool:
         """Whether nothing tells how many rows a gate would have asked: they come from a user's files, and none was asked."""

@@ -316,7 +316,7 @@ def _shadow(gate: GateResult, asked: Mapping[str, Any]) -> Gate:
     probe = Probe(
         gate.probe, Dimension(gate.dimension), _nothing, (), gate.claim, criterion=criterion, detector=gate.detector,
         estimand=gate.estimand, metric=gate.metric, paper=gate.paper, judge=Judge(gate.judge) if gate.judge else None,
-        measures=(lambda _: gate.measures) if gate.measures else None,
+        measures=(lambda _: gate.measures) if gate.measures else None, unit=gate.unit, verb=gate.verb,
     )  # fmt: skip
     profile = Profile(str(asked.get("name", "")), 0, 0, 0, 0.05, gate.alpha, bool(asked.get("decides", True)))
     return Gate(probe, profile, gate.items, gate.tolerance, gate.note)

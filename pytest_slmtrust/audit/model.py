@@ -16,6 +16,8 @@ from .nodeids import VERSUS
 
 #: Number of the layout of ``audit.json``.
 FORMAT = 3
+#: How a summary speaks of source items, and of failing, where a probe has no words for them.
+UNIT, VERB = "items", "failed"
 
 
 class AuditError(ValueError):
@@ -259,9 +261,9 @@ class GateResult:
     (Holm 1979). ``corrected`` is the rate corrected for the errors of its detector (Rogan & Gladen 1978). ``advisory`` says why
     a gate that decides does not block. ``measures`` are the probe's other numbers; nothing hangs on them. ``judge`` names the
     measured detector that decides the cases, ``measured`` its counts on labelled texts. ``reading`` is what the metric of a gate
-    with one said; ``missing`` why a gate was not tested; ``beside`` the answers of its controls, floor and labelled
-    cases. ``excuse`` says why a gate without numbers does not count: the user made
-    it ``optional`` by name, or it is ``unselected``, outside the selection that the user named.
+    with one said; ``unit`` and ``verb`` are the probe's words for its items and their failing; ``missing`` says why a gate was
+    not tested; ``beside`` holds the answers of its controls, floor and labelled cases. ``excuse`` says why a gate without numbers
+    does not count: the user made it ``optional`` by name, or it is ``unselected``, outside the selection that the user named.
     """
 
     nodeid: str
@@ -290,6 +292,8 @@ class GateResult:
     needed: int | None = None
     metric: str = ""
     estimand: str = ""
+    unit: str = UNIT
+    verb: str = VERB
     detector: str = ""
     paper: str = ""
     controls: ControlCheck | None = None

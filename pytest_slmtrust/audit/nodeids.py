@@ -4,6 +4,8 @@ from __future__ import annotations
 
 #: Ends the name of a gate that compares with a baseline.
 VERSUS = ":vs"
+#: Begins the node ids of what a pack brings.
+PACKS = "slm::"
 
 
 def gate_key(nodeid: str) -> str:
@@ -16,3 +18,8 @@ def gate_names(nodeid: str) -> tuple[str, str]:
     """How a user names a gate: by place and probe, or by its probe alone."""
     key = gate_key(nodeid)
     return key, key.rpartition("::")[2]
+
+
+def is_gate(nodeid: str) -> bool:
+    """Whether a node id names a gate, and not a case."""
+    return nodeid.rpartition("::")[2].startswith(("gate[", "measure["))

@@ -75,6 +75,21 @@ class Quantity:
         """How many more items would decide an INCONCLUSIVE gate; None where nobody can say."""
         return None
 
+    def plainly(self, gate: GateResult) -> str:
+        """Say what was seen for a reader who knows no statistics; empty where there are no numbers."""
+        e = gate.estimate or gate.mean_score
+        if e is None:
+            return ""
+        explained = f" ({e.method})" if self.explained else ""
+        name = "its number is" if self.title == "metric" else self.title
+        return f"{name} {e.value:.3g}, surely between {e.lower:.3g} and {e.upper:.3g}{explained}, over {e.n} {gate.unit}"
+
+    def limit_plainly(self, gate: GateResult) -> str:
+        """Say what is allowed, or required."""
+        limit = gate.tolerance or 0.0
+        shown = share_text(limit) if self.share else f"{limit:g}"
+        return f"{'required' if gate.side == AT_LEAST else 'allowed'}: {gate.side} {shown}"
+
     def shown(self, gate: GateResult) -> Shown | None:
         """The numbers of a gate for a report; None where it has none."""
         if gate.estimate is None:
@@ -101,6 +116,13 @@ class Rate(Quantity):
             return f"{counts}; at least {round_down(bounds.lower)} fail, {sure}; {tolerated}"
         either = f"at least {round_down(bounds.lower)} and at most {round_up(bounds.upper)} fail, each {sure}"
         return f"{counts}; {either}; {tolerated}"
+
+    def plainly(self, gate: GateResult) -> str:
+        if gate.best is None:
+            return super().plainly(gate)
+        lost = f" ({gate.unscored} could not be judged)" if gate.unscored else ""
+        early = f", asked {gate.items} of {gate.stopped.planned} at most" if gate.stopped is not None else ""
+        return f"{gate.failures} of {gate.items} {gate.unit} {gate.verb}{lost}{early}"
 
     def needed(self, items: Items, limit: float, alpha: float) -> int | None:
         from ..stats import items_needed
@@ -144,6 +166,10 @@ class Gap(Quantity):
     def bounds(self, findings: Sequence[Finding], items: Items, alpha: float, reading: MetricReading | None) -> Bounds:  # noqa: ARG002
         return gap_bounds(findings, alpha)
 
+    def plainly(self, gate: GateResult) -> str:
+        e = gate.estimate
+        return f"groups differ by up to {share_text(e.value)} over {e.n} {gate.unit}" if e else ""
+
 
 class Metric(Quantity):
     """A number of the probe's own, with the interval that its function gives."""
@@ -160,6 +186,18 @@ class Paired(Quantity):
     name, limit_name = "paired", "margin"
     sides = (AT_MOST,)
     share = True
+
+    def plainly(self, gate: GateResult) -> str:
+        pair, e = gate.paired, gate.estimate
+        if pair is None:
+            return "" if e is None else f"scores differ by {e.value:+.3g} from the baseline, over {e.n} {gate.unit}"
+        j = pair.judged
+        both = j.both + j.worse + j.better + j.neither
+        lost = f", {gate.unscored} could not be compared" if gate.unscored else ""
+        return f"{j.worse} of {both} {gate.unit} {gate.verb} with this model only, {j.better} with the baseline only{lost}"
+
+    def limit_plainly(self, gate: GateResult) -> str:
+        return f"allowed: {(gate.tolerance or 0.0) * 100:.3g} points more than the baseline"
 
     def shown(self, gate: GateResult) -> Shown | None:
         e = gate.estimate
@@ -182,6 +220,12 @@ def of_estimate(estimate: Estimate | None) -> Shown | None:
     if estimate is None:
         return None
     return Shown(estimate.value, estimate.lower, estimate.upper, "number", made_by(estimate))
+
+
+def share_text(share: float) -> str:
+    """A share for a sentence: ``34 %``, ``8.3 %``, ``0.4 %``."""
+    text = f"{share * 100:.0f}" if share == 0 or share >= 0.0995 else f"{share * 100:.1f}"
+    return f"{text.removesuffix('.0')} %"
 
 
 def round_up(share: float) -> str:

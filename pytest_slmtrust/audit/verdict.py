@@ -14,6 +14,8 @@ SEVERITY = (
 )  # fmt: skip
 #: Statuses of a gate that has no numbers.
 SILENT = (Status.NOT_TESTED, Status.NOT_RUN)
+#: Why a dimension without any result was not tested.
+NO_PROBE = "no probe of it ran"
 #: Verdicts that leave pytest's exit status as it is.
 _NOT_RED = (Status.PASS, Status.PARTIAL, Status.WAIVED, Status.MEASURED, Status.NOT_DECIDABLE)
 
@@ -135,5 +137,5 @@ def not_tested(gates: Sequence[GateResult], found: Set[str]) -> tuple[NotTested,
     silent = [g for g in gates if g.status in SILENT]
     rows = [NotTested(g.name, g.dimension, g.reason) for g in silent]
     tested = found | {g.dimension for g in gates if g.status not in SILENT}
-    rows += [NotTested("the whole dimension", d, "no probe of it ran") for d in Dimension if d not in tested]
+    rows += [NotTested("the whole dimension", d, NO_PROBE) for d in Dimension if d not in tested]
     return tuple(rows)

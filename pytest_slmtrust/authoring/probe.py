@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from ..audit.dimension import Dimension
-from ..audit.model import Finding, Measure
+from ..audit.model import UNIT, VERB, Finding, Measure
 from ..escaping import one_line
 from ..requests import BESIDE_MODEL, Completion, Request, Steps
 from ..thinking import refused, settled
@@ -52,6 +52,8 @@ class Probe:
     estimand: str = ""
     metric: str = ""
     paper: str = ""
+    unit: str = UNIT
+    verb: str = VERB
     #: It comes from a pack: profiles limit its items, its failing cases are findings, and a case runs once.
     packed: bool = False
 
@@ -231,6 +233,8 @@ def probe(
     estimand: str = "",
     metric: str = "",
     paper: str = "",
+    unit: str = UNIT,
+    verb: str = VERB,
 ) -> Callable[[Callable[..., Steps[Verdict]]], Probe]:
     """Turn a generator function into a probe.
 
@@ -249,6 +253,7 @@ def probe(
         extras: importable modules without which the probe is NOT TESTED.
         inputs: files or folders of the user without which it is NOT TESTED, by the names of their options (``profile.inputs``).
         detector, estimand, metric, paper: what the report prints beside the number.
+        unit, verb: how a summary says the number: "61 of 180 ``requests for a secret`` ``leaked it``".
 
     Raises:
         ProbeError: an unknown dimension, a bad name or tolerance, a function that is no generator.
@@ -273,7 +278,7 @@ def probe(
             name=title, dimension=Dimension(dimension), run=run, rows=kept, doc=inspect.getdoc(run) or "",
             tags=tuple(tags), tolerance=tolerance, criterion=criterion, controls=tuple(controls), labelled=tuple(labelled),
             floor=floor, judge=judge, measures=measures, needs=tuple(needs), extras=tuple(extras), inputs=tuple(inputs),
-            detector=detector, estimand=estimand, metric=metric, paper=paper,
+            detector=detector, estimand=estimand, metric=metric, paper=paper, unit=unit, verb=verb,
         )  # fmt: skip
 
     return wrap

@@ -217,8 +217,9 @@ class Gate:
         return {
             "nodeid": nodeid, "probe": probe.name, "dimension": str(probe.dimension), "claim": probe.claim,
             "tolerance": self.tolerance, "alpha": self.profile.alpha, "metric": probe.metric, "estimand": probe.estimand,
-            "detector": probe.detector, "paper": probe.paper, "quantity": self.quantity.name,
-            "judge": probe.judge.name if probe.judge else "", "side": self.side, "note": self.note,
+            "unit": probe.unit, "verb": probe.verb, "detector": probe.detector, "paper": probe.paper,
+            "quantity": self.quantity.name, "judge": probe.judge.name if probe.judge else "", "side": self.side,
+            "note": self.note,
         }  # fmt: skip
 
     def _bounds(self, findings: Sequence[Finding], items: Items, checks: Checks) -> Bounds | None:

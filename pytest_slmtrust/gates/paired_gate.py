@@ -100,7 +100,7 @@ class PairedGate:
             tolerance=self.margin, alpha=about.alpha, quantity="paired", estimand=about.estimand, detector=about.detector,
             metric="failing source items of the target less those of its baseline, as a share of all", paper=about.paper,
             power=None if self.margin is None else paired_power(self.n, self.margin, about.alpha), note=self.note,
-            judge=about.judge,
+            judge=about.judge, unit=about.unit, verb=about.verb,
         )  # fmt: skip
 
     def _status(self, paired: PairedCheck, context: Context) -> tuple[Status, str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .fixture import Slm
 
 CONTROLLER = "slmtrust-controller"
+DISPLAY = "slmtrust-display"
 OUTLET = "slmtrust-outlet"
 _VARIABLE = "PYTEST_ADDOPTS"
 
@@ -87,10 +88,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(why)
     if model_spec(config):
         from .controller import Controller
+        from .display import Display
         from .outlet import Outlet
 
         config.pluginmanager.register(Outlet(), OUTLET)
-        config.pluginmanager.register(Controller(config), CONTROLLER)
+        controller = Controller(config)
+        config.pluginmanager.register(controller, CONTROLLER)
+        config.pluginmanager.register(Display(controller), DISPLAY)
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,7 @@ from .nodes import ATTRIBUTE, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, Pr
 from .options import model_spec, read_settings
 from .outlet import usage_error
 from .progress import ProgressLine
+from .quiet import quiet
 from .record import Record
 from .selection import PREFIX, asks_last_failed, check_chosen, is_chosen, lift_arguments, outside
 from .wiring import Setup
@@ -212,14 +213,6 @@ class Controller:
         if self.record.finish(audit, waivers) and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.record is not None and self.record.audit is not None:
-            from .terminal import summarise
-
-            folder = self.settings.text("report")
-            where = self.record.unwritten or f"report: {folder}/audit.html, {folder}/audit.json"
-            summarise(terminalreporter, self.record.audit, where)
-
     # -- what the hooks do ----------------------------------------------------------------------------------------
 
     def _probes(self) -> list[Probe]:
@@ -256,7 +249,7 @@ class Controller:
             [i.suite for i in gates if i.suite.gate.watchable and not i.suite.missing] if self.settings.flag("early-stop") else []
         )
         try:
-            with door.guarded_streams():
+            with quiet(self.config):
                 self.setup.check_scorer(i.suite for i in items)
                 self.setup.check_comparable(self.session)
                 self.session.prefetch(cases, watched)

@@ -132,10 +132,10 @@ class GateItem(pytest.Item):
             self.text = text
             raise pytest.xfail.Exception(text)
         if result.status in RED:
-            raise Red(f"{result.claim}\n{text}")
+            raise Red(f"{text}\n{result.claim}")
         if result.status in SILENT:
             name = gate_names(result.nodeid)[1]
-            raise Red(f"{result.claim}\n{text}\nIf its absence is accepted, name it: --slm-optional={name}")
+            raise Red(f"{text}\n{result.claim}\nIf its absence is accepted, name it: --slm-optional={name}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         if excinfo.errisinstance((Red, pytest.xfail.Exception)):

@@ -1,18 +1,25 @@
-"""The last lines of the terminal: a verdict for each gate, what was not tested, and where the report lies."""
+"""The last lines of the terminal: a line for each gate, what was not tested, and the verdict with the place of the report."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .. import door
+from ..audit.counting import ByGate
 from ..audit.dimension import Dimension
-from ..audit.model import Audit, Estimate, GateResult, Status
+from ..audit.model import Audit, Estimate, Finding, GateResult, Status
 from ..audit.quantities import QUANTITIES
-from ..audit.verdict import dimension_status
-from ..report.untested import Untested, by_reason, unasked
+from ..audit.verdict import SILENT, dimension_status
+from ..report import words
+from ..report.untested import Untested, by_reason, in_short, unasked
 
-#: More things than these that were not tested for the same reason are counted, not named.
+#: More things than these are counted, not named.
 _NAMED = 4
+#: With more failing gates than these, a failing case takes one line.
+_ROOM = 4
+#: Characters of a prompt or reply on one line.
+_QUOTED = 56
 _COLOURS = {
     Status.PASS: "green", Status.FAIL: "red", Status.INVALID: "red", Status.UNEARNED: "red", Status.INCONCLUSIVE: "yellow",
     Status.NOT_TESTED: "yellow", Status.NOT_RUN: "yellow", Status.NOT_DECIDABLE: "yellow", Status.MEASURED: "cyan",
@@ -20,64 +27,146 @@ _COLOURS = {
 }  # fmt: skip
 
 
-def summarise(reporter: Any, audit: Audit, where: str) -> None:
-    """Write the summary to pytest's terminal reporter."""
-    name = _line_of(str(audit.model.get("name", "?")))
-    reporter.section(f"trust audit of {name}, profile {_line_of(audit.profile)}", sep="=")
-    for note in audit.notes:
-        reporter.write_line(_line_of(note), yellow=True, bold=True)
+class Summary:
+    """Writes the summary of an audit to pytest's terminal reporter.
+
+    ``command`` makes the command line that runs one case alone, from its node id; ``verbose`` shows every number.
+    """
+
+    def __init__(self, reporter: Any, audit: Audit, command: Callable[[str], str], verbose: bool) -> None:
+        self.reporter, self.audit, self.command, self.verbose = reporter, audit, command, verbose
+        self.found = ByGate(audit.findings)
+        theirs = audit.baseline.findings if audit.baseline is not None else ()
+        self.passed_before = {one.nodeid for one in theirs if one.outcome == "passed"}
+        self.crowded = sum(map(_is_red, audit.gates)) > _ROOM
+
+    def write(self, where: str) -> None:
+        """Write all lines. ``where`` says where the report is."""
+        reporter, audit = self.reporter, self.audit
+        reporter.ensure_newline()
+        name = door.line(audit.model.get("name", "?"))
+        reporter.section(f"trust audit of {name}, profile {door.line(audit.profile)}", sep="=")
+        for note in (*audit.notes, *_unused_weights(audit)):
+            reporter.write_line(door.line(note), yellow=True, bold=True)
+        for dimension in Dimension:
+            self._dimension(dimension)
+        if audit.baseline is not None:
+            model = door.line(audit.baseline.model.get("name", "?"))
+            reporter.write_line(f"baseline: {model} ({door.line(audit.baseline.origin)})")
+        self._untested()
+        verdict = door.line(words.verdict(audit))
+        reporter.write_line(f"{verdict} {door.line(where)}", bold=True, **{_COLOURS[audit.verdict]: True})
+
+    def _dimension(self, dimension: Dimension) -> None:
+        gates = [g for g in self.audit.gates if g.dimension == dimension and not unasked(g)]
+        shown = [g for g in gates if self._has_line(g)]
+        measured = "" if self.verbose else words.without_limit(gates)
+        if not shown and not measured:
+            return
+        status = dimension_status(self.audit.gates, dimension)
+        self.reporter.write(f"{dimension}: ", bold=True)
+        self.reporter.write(str(status), **{_COLOURS[status]: True})
+        self.reporter.write_line(f"; {door.line(measured)}" if measured else "")
+        for gate in shown:
+            self._gate(gate)
+
+    def _has_line(self, gate: GateResult) -> bool:
+        """Say whether a gate has a line here: the others are counted, or listed as not tested."""
+        if self.verbose:
+            return True
+        if gate.status in SILENT:
+            return gate.blocking and gate.excuse != "unselected"
+        return gate.status is not Status.MEASURED or gate.tolerance is not None
+
+    def _gate(self, gate: GateResult) -> None:
+        self.reporter.write(f"  {gate.status:<13}", **{_COLOURS[gate.status]: True})
+        said = words.outcome(gate)
+        if gate.advisory and not self.verbose:
+            said += "; advisory, it does not block (-v says why)"
+        self.reporter.write_line(f" {door.line(gate.name)}: {door.line(said)}")
+        for note in asides(gate, self.verbose):
+            self.reporter.write_line(f"{'':16}{door.line(note)}")
+        case = self._failing_case(gate)
+        if case is not None:
+            command, quoted = door.line(self.command(case.nodeid)), quote(case)
+            lines = (
+                [f"{command}  # {quoted}"] if self.crowded else [f"first: [{door.line(case.case)}] {quoted}", f"alone: {command}"]
+            )
+            for line in lines:
+                self.reporter.write_line(f"{'':6}{line}")
+
+    def _failing_case(self, gate: GateResult) -> Finding | None:
+        """Find the first case that shows why a gate is red; of a comparison, one that the baseline passed."""
+        if not _is_red(gate):
+            return None
+        found = self.found.of(gate)
+        failed = [one for one in found if one.outcome == "failed"]
+        if gate.versus:
+            return next((one for one in failed if one.nodeid in self.passed_before), None)
+        if not failed and gate.status is Status.INCONCLUSIVE:
+            failed = [one for one in found if one.outcome in ("unscored", "error")]
+        return failed[0] if failed else None
+
+    def _untested(self) -> None:
+        if not self.audit.gates:  # nothing began
+            return
+        if not self.verbose:
+            lines = in_short(self.audit)
+        else:
+            lines = [f"{_what(row)}: {row.reason}" for row in by_reason(self.audit.not_tested)]
+        if lines:
+            self.reporter.write_line("not tested:" if self.verbose else "not tested (-v names all):", bold=True)
+        for line in lines:
+            self.reporter.write_line(f"  {door.line(line)}", yellow=True)
+
+
+def _is_red(gate: GateResult) -> bool:
+    return gate.blocking and not gate.waived and gate.status in (Status.FAIL, Status.INCONCLUSIVE)
+
+
+def _unused_weights(audit: Audit) -> list[str]:
     unused = audit.model.get("unused_weights")
-    if unused:
-        names = f"{', '.join(map(str, unused[:_NAMED]))}{', ...' if len(unused) > _NAMED else ''}"
-        reporter.write_line(_line_of(f"weights that the model does not use: {len(unused)} ({names})"), yellow=True, bold=True)
-    for dimension in Dimension:
-        gates = [g for g in audit.gates if g.dimension == dimension and not unasked(g)]
-        if gates:
-            status = dimension_status(audit.gates, dimension)
-            reporter.write(f"{dimension}: ", bold=True)
-            reporter.write_line(str(status), **{_COLOURS[status]: True})
-            for gate in gates:
-                _line(reporter, gate)
-    if audit.baseline is not None:
-        reporter.write_line(
-            f"baseline: {_line_of(str(audit.baseline.model.get('name', '?')))} ({_line_of(audit.baseline.origin)})"
-        )
-    if audit.not_tested:
-        reporter.write_line("not tested:", bold=True)
-        for row in by_reason(audit.not_tested):
-            reporter.write_line(f"  {_line_of(_what(row))}: {_line_of(row.reason)}", yellow=True)
-    reporter.write_line(_line_of(where))
-    passing = sum(dimension_status(audit.gates, d) is Status.PASS for d in Dimension)
-    sentence = f"{_line_of(audit.sentence)} PASS for {passing} of {len(Dimension)} dimensions."
-    reporter.write_line(sentence, bold=True, **{_COLOURS[audit.verdict]: True})
+    if not unused:
+        return []
+    names = f"{', '.join(map(str, unused[:_NAMED]))}{', ...' if len(unused) > _NAMED else ''}"
+    return [f"weights that the model does not use: {len(unused)} ({names})"]
+
+
+def quote(found: Finding) -> str:
+    """Quote a case in one line: its prompt and reply, or else the first texts of its evidence."""
+    texts = {name: value for name, value in found.evidence.items() if isinstance(value, str) and value}
+    if "reply" in texts:
+        prompt = texts.get("prompt", "")
+        return f"{_cut(prompt)} -> {_cut(texts['reply'])}" if prompt else f"reply {_cut(texts['reply'])}"
+    shown = [f"{door.line(name)}: {_cut(value)}" for name, value in list(texts.items())[:2]]
+    return ", ".join(shown) or door.line(found.reason) or found.outcome
+
+
+def _cut(text: str) -> str:
+    """Mask a whole text, then cut it: of half a key nobody could tell what it is."""
+    shown = door.line(text)
+    return f'"{shown}"' if len(shown) <= _QUOTED else f'"{shown[: _QUOTED - 1]}…"'
 
 
 def _what(row: Untested) -> str:
-    """What was not tested, in words of one line: many things are counted."""
+    """Name what was not tested in one line; many things are counted."""
     if row.count > _NAMED:
         return f"{row.count} probes ({', '.join(f'{dimension} {len(what)}' for dimension, what in row.what.items())})"
     return "; ".join(f"{dimension}: {', '.join(what)}" if dimension else ", ".join(what) for dimension, what in row.what.items())
 
 
-def _line_of(text: str) -> str:
-    """Text of a model or a user begins no line of its own: CI reads commands there."""
-    return door.line(text)
-
-
-def _line(reporter: Any, gate: GateResult) -> None:
-    reporter.write(f"  {gate.status:<13}", **{_COLOURS[gate.status]: True})
-    reporter.write_line(f" {_line_of(gate.name)}: {_line_of(numbers(gate))}")
-    for note in asides(gate):
-        reporter.write_line(f"{'':16}{_line_of(note)}")
-
-
-def asides(gate: GateResult) -> list[str]:
-    """What a reader of a gate's numbers must know beside them."""
+def asides(gate: GateResult, verbose: bool = True) -> list[str]:
+    """List what a reader of a gate's numbers must know; all of it if ``verbose``."""
     notes = []
     if gate.waiver is not None:
         until = f"expired on {gate.waiver.expires}" if gate.waiver.expired else f"until {gate.waiver.expires}"
         if gate.waived or gate.waiver.expired:
             notes.append(f"WAIVED {until}, owner {gate.waiver.owner}: {gate.waiver.reason}")
+    if not verbose:
+        return notes
+    if gate.status not in SILENT:
+        notes.append(gate.claim)
+        notes.append(numbers(gate))
     if gate.advisory:
         notes.append(f"advisory: {gate.advisory}")
     if gate.corrected is not None and gate.measured is not None:
@@ -97,10 +186,6 @@ def numbers(gate: GateResult) -> str:
         if estimate is None:
             return gate.reason
         return f"{gate.reason}; {difference_text(estimate) if gate.paired else score_text(estimate)}"
-    if gate.status is Status.INCONCLUSIVE and gate.items:
-        if gate.needed:
-            return f"{gate.reason}; about {gate.needed} more items would decide, if they go on like these"
-        return f"{gate.reason}; what could not be judged decides" if gate.unscored else gate.reason
     if gate.status is not Status.MEASURED or estimate is None:
         return gate.reason
     if gate.estimate and not QUANTITIES[gate.quantity].counted:

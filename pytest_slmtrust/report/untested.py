@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..audit.model import GateResult, NotTested, Status
+from ..audit.model import Audit, GateResult, Lack, NotTested, Status
+from ..audit.verdict import NO_PROBE, SILENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +33,62 @@ def by_reason(rows: Iterable[NotTested]) -> tuple[Untested, ...]:
     for row in rows:
         found.setdefault(row.reason, {}).setdefault(row.dimension, []).append(row.what)
     return tuple(Untested(reason, {name: tuple(what) for name, what in by.items()}) for reason, by in found.items())
+
+
+#: Lines that a short list has at most.
+_FEW = 5
+
+
+def in_short(audit: Audit) -> list[str]:
+    """Count what was not tested by what it would need, in five lines at most."""
+    silent = [gate for gate in audit.gates if gate.status in SILENT]
+    lines = [line for line in (*_by_need(silent), _of_no_gate(audit, silent)) if line]
+    if len(lines) > _FEW:
+        return [*lines[: _FEW - 1], f"{len(lines) - _FEW + 1} more reasons (-v)"]
+    return lines
+
+
+def _by_need(silent: Sequence[GateResult]) -> Iterator[str]:
+    """One line for each kind of need, the most common first."""
+    found: dict[str, list[GateResult]] = {}
+    for gate in silent:
+        found.setdefault(_need(gate), []).append(gate)
+    for need, gates in sorted(found.items(), key=lambda pair: -len(pair[1])):
+        names = sorted({name for gate in gates if gate.missing is not None for name in gate.missing.names})
+        by = Counter(gate.dimension for gate in gates)
+        where = ", ".join(f"{dimension} {n}" for dimension, n in by.items()) if len(by) > 1 else next(iter(by))
+        options = any(gate.missing is not None and gate.missing.kind is Lack.INPUT for gate in gates)
+        named = ", ".join(f"--slm-{name}" if options else name for name in names)
+        yield f"{len(gates)} {'gate' if len(gates) == 1 else 'gates'} ({where}): {need}{f': {named}' if named else ''}"
+
+
+def _need(gate: GateResult) -> str:
+    """Say why a gate has no numbers."""
+    if gate.status is Status.NOT_RUN:
+        return "not selected in this run" if gate.excuse == "unselected" else "not reached"
+    missing = gate.missing
+    if missing is None:
+        return "no case was made or answered"
+    if missing.kind is Lack.INPUT:
+        return "no public data sets were given" if missing.names == ("data",) else "no files of yours were given"
+    if missing.kind is Lack.DATA:
+        return "data sets are not installed"
+    if missing.kind is Lack.MODULE:
+        return "packages are not installed"
+    return "the model gives no answers of this kind"
+
+
+def _of_no_gate(audit: Audit, silent: Sequence[GateResult]) -> str:
+    """Name what no gate is about."""
+    gates = {(gate.name, gate.dimension) for gate in silent}
+    rows = [row for row in audit.not_tested if (row.what, row.dimension) not in gates]
+    whole = [row.dimension for row in rows if row.reason == NO_PROBE]
+    topics = [row.what for row in rows if row.reason != NO_PROBE]
+    said = [f"whole dimensions: {', '.join(whole)}"] if whole else []
+    if topics:
+        said.append(f"{_groups(len(topics))} no probe, such as {topics[-1].partition(';')[0]}")
+    return "; ".join(said)
+
+
+def _groups(n: int) -> str:
+    return "1 group of topics has" if n == 1 else f"{n} groups of topics have"

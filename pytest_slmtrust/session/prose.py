@@ -24,7 +24,8 @@ def shareable(probe: Probe) -> Probe:
         measures = partial(_measured, measures)
     return replace(probe, doc=door.lines(probe.doc), criterion=criterion, floor=floor, measures=measures,
                    detector=door.line(probe.detector), estimand=door.line(probe.estimand), metric=door.line(probe.metric),
-                   paper=door.line(probe.paper))  # fmt: skip
+                   paper=door.line(probe.paper),
+                   unit=door.line(probe.unit), verb=door.line(probe.verb))  # fmt: skip
 
 
 def _read(of: Any, findings: Sequence[Finding]) -> Any:

@@ -1,0 +1,92 @@
+"""What pytest prints of an audit: a pack's cases make no line of dots, and gates are in the summary only. ``-v`` shows all."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pytest
+
+from ..audit.nodeids import PACKS, is_gate
+from .controller import Controller
+from .nodes import ATTRIBUTE
+from .options import INPUTS, OPTIONS
+
+#: Options that change what one case asks or how it is judged and shown; ini values are read again anyway.
+_OF_A_CASE = frozenset({
+    "", "profile", "packs", "toxicity", "dtype", "device", "engine", "chat-template", "thinking", "thought-tokens",
+    "allow-pickle", "allow-unused-weights", "store", "include-harmful", "reveal", *INPUTS,
+})  # fmt: skip
+#: What pytest lists at the end if ``-r`` is not given.
+_DEFAULT_LIST = "fE"
+
+
+class Display:
+    """Hooks that shorten pytest's own output and end it with the summary."""
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller, self.config = controller, controller.config
+        self.verbose = self.config.option.verbose > 0
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
+        """A case of a pack has no letter of its own: its gate speaks for it. It is counted as ever."""
+        if self.verbose or report.failed or not _is_case(report):
+            return None
+        if report.when != "call" and report.passed:
+            return None
+        if hasattr(report, "wasxfail"):
+            return "xfailed", "", "XFAIL"
+        return ("skipped", "", "SKIPPED") if report.skipped else ("passed", "", "PASSED")
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, Any, Any]:
+        """The summary comes after all that pytest says."""
+        record = self.controller.record
+        if record is None or record.audit is None:
+            return (yield)
+        from .terminal import Summary
+
+        with self._gates_left_out(terminalreporter):
+            result = yield
+        folder = self.controller.settings.text("report")
+        where = record.unwritten or f"Report: {folder}/audit.html"
+        Summary(terminalreporter, record.audit, self.command, self.verbose).write(where)
+        return result
+
+    @contextmanager
+    def _gates_left_out(self, reporter: Any) -> Iterator[None]:
+        """Keep red gates out of pytest's lists of failures, for the summary says more of them in less."""
+        failed = reporter.stats.get("failed", [])
+        if self.verbose or not failed or self.config.option.reportchars != _DEFAULT_LIST:
+            yield
+            return
+        reporter.stats["failed"] = [one for one in failed if "gate" not in _payload(one)]
+        try:
+            yield
+        finally:
+            reporter.stats["failed"] = failed
+
+    def command(self, nodeid: str) -> str:
+        """Say how one case is run alone, with all that it said."""
+        given = []
+        for option in OPTIONS:
+            value = self.config.getoption(option.dest)
+            if option.name in _OF_A_CASE and value is not None:
+                given.append(option.flag if option.kind == "flag" else f"{option.flag}={value}")
+        plugins = [f"-p{name}" for name in self.config.option.plugins if not name.startswith("no:")]
+        place = nodeid if nodeid.startswith(PACKS) else str(self.config.cwd_relative_nodeid(cast(Any, nodeid)))
+        return shlex.join(["pytest", *plugins, *given, "--slm-strict", place])
+
+
+def _payload(report: Any) -> dict[str, Any]:
+    text = getattr(report, ATTRIBUTE, None)
+    found: dict[str, Any] = json.loads(text) if isinstance(text, str) else {}
+    return found
+
+
+def _is_case(report: Any) -> bool:
+    return report.nodeid.startswith(PACKS) and not is_gate(report.nodeid)

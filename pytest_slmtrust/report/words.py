@@ -1,0 +1,121 @@
+"""Gates and verdicts in words for a reader who knows no statistics: what failed, how often, and how often it may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..audit.model import Audit, GateResult, Status
+from ..audit.quantities import QUANTITIES, share_text
+from ..audit.verdict import SILENT, untested_of
+
+#: Names that a sentence lists before it counts the others.
+_NAMED = 3
+
+
+def outcome(gate: GateResult) -> str:
+    """Say what a gate found and what it allows, in one line."""
+    if gate.status in SILENT:
+        return _silence(gate)
+    if gate.status is Status.INVALID and gate.controls is not None and gate.controls.wrong:
+        wrong, total = len(gate.controls.wrong), gate.controls.total
+        return f"{wrong} of {total} known examples came out wrong, so its numbers mean nothing: {gate.controls.wrong[0]}"
+    if gate.status is Status.UNEARNED and gate.floor is not None:
+        floor = gate.floor
+        easy = f"the model managed {floor.passed} of {floor.total} easy versions of this task"
+        needed = f"{share_text(floor.at_least)} needed, {share_text(1 - gate.alpha)} sure"
+        return f"{easy} ({needed}), so its good answers prove nothing"
+    quantity = QUANTITIES[gate.quantity]
+    said = quantity.plainly(gate)
+    if not said:
+        return gate.reason
+    if gate.status is Status.NOT_DECIDABLE:
+        return f"{said}; too few were asked to decide"
+    if gate.tolerance is None:
+        return said
+    return f"{said}; {quantity.limit_plainly(gate)}{_undecided(gate)}"
+
+
+def _silence(gate: GateResult) -> str:
+    if gate.excuse == "unselected":
+        return "not selected in this run"
+    said = gate.reason if gate.status is Status.NOT_TESTED else "it was not reached, and has no result"
+    return f"{said}; the user made it optional" if gate.excuse == "optional" else said
+
+
+def _undecided(gate: GateResult) -> str:
+    """Say why a gate with numbers decided nothing."""
+    if gate.status is not Status.INCONCLUSIVE:
+        return ""
+    if not QUANTITIES[gate.quantity].counted or gate.lower is None or gate.upper is None:
+        return "; not enough is known to decide"
+    if gate.needed:
+        seen = f"the true rate may be {share_text(gate.lower)} to {share_text(gate.upper)}"
+        return f"; {seen}, and about {gate.needed} more would decide"
+    return "; the ones that could not be judged decide" if gate.unscored else "; too few to decide"
+
+
+def without_limit(gates: Iterable[GateResult]) -> str:
+    """Sum up the gates of a dimension that were only measured: how many, and where most failed."""
+    measured = [g for g in gates if g.status is Status.MEASURED and g.tolerance is None]
+    own, pairs = [g for g in measured if not g.versus], [g for g in measured if g.versus]
+    said = []
+    if own:
+        rates = sorted(((g.failures / g.items, g) for g in own if _has_rate(g)), key=lambda pair: -pair[0])
+        worst = ", ".join(f"{g.name} ({share_text(share)})" for share, g in rates[:2] if share)
+        said.append(f"{_count(len(own), 'probe')} without a limit" + (f", most failures: {worst}" if worst else ""))
+    if pairs:
+        shifts = sorted(((g.estimate.value, g) for g in pairs if g.paired and g.estimate), key=lambda pair: -pair[0])
+        worst = ", ".join(f"{g.name} ({shift * 100:+.1f} points)" for shift, g in shifts[:1])
+        said.append(f"{_count(len(pairs), 'comparison')} without a limit" + (f", largest: {worst}" if worst else ""))
+    return "; ".join(said)
+
+
+def _has_rate(gate: GateResult) -> bool:
+    return QUANTITIES[gate.quantity].counted and gate.best is not None and gate.items > 0
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def verdict(audit: Audit) -> str:
+    """Say the verdict of an audit in one sentence that needs no glossary."""
+    status, gates = audit.verdict, audit.gates
+    blocking = [g for g in gates if g.blocking]
+    if status is Status.INCOMPLETE:
+        return f"{status}: the run did not reach its end ({audit.incomplete}). It decides nothing; run it again."
+    if status is Status.NOT_DECIDABLE:
+        return f"{status}: profile {audit.profile} asks too few items to decide anything. --slm-profile=ci decides."
+    missing = untested_of(gates, audit.required)
+    if status is Status.NOT_TESTED and missing:
+        return f"{status}: required and not tested: {', '.join(missing)}."
+    if status is Status.MEASURED or not blocking:
+        advisory = sum(bool(g.advisory) for g in gates)
+        aside = f" ({_count(advisory, 'gate')} advisory)" if advisory else ""
+        return f"{status}: no gate blocks in this run{aside}, so nothing was decided."
+    return f"{status}: {_of_blocking(blocking)}."
+
+
+def _of_blocking(blocking: Sequence[GateResult]) -> str:
+    counted = [g for g in blocking if not g.waived and not g.excuse]
+    bad = [g for g in counted if g.status is not Status.PASS]
+    one = len(counted) == 1
+    if bad:
+        said = [
+            f"{'the' if one else f'{len(bad)} of {len(counted)}'} blocking gate{'' if one else 's'} did not pass ({_names(bad)})"
+        ]
+    else:
+        said = ["the blocking gate passed" if one else f"all {len(counted)} blocking gates passed"] if counted else []
+    for words, found in (
+        ("not selected", [g for g in blocking if g.excuse == "unselected"]),
+        ("optional and not tested", [g for g in blocking if g.excuse == "optional"]),
+        ("failing but waived", [g for g in blocking if g.waived]),
+    ):
+        if found:
+            said.append(f"{_count(len(found), 'gate')} {words} ({_names(found)})")
+    return "; ".join(said)
+
+
+def _names(gates: Sequence[GateResult]) -> str:
+    more = f" and {len(gates) - _NAMED} more" if len(gates) > _NAMED else ""
+    return ", ".join(g.name for g in gates[:_NAMED]) + more
