@@ -10,6 +10,7 @@ from ..audit.dimension import Dimension
 from ..audit.merkle import answers_root
 from ..audit.model import Audit, AuditError, Baseline, ControlCheck, Finding, GateResult, Status
 from ..audit.nodeids import VERSUS, gate_key
+from ..audit.units import Units
 from ..audit.verdict import adjusted, is_red, not_tested, overall, sentence
 from ..gates.baseline import Recorded, noise_floor
 from ..gates.paired_gate import Asked, Context, PairedGate, differences
@@ -58,7 +59,8 @@ def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | 
 def _one(
     gate: GateResult, mine: Sequence[Finding], recorded: Recorded, margin: float, chosen: bool, noise: Mapping[str, int] | None
 ) -> tuple[GateResult, list[Finding]]:
-    paired = PairedGate.plan(gate, gate.items, margin, chosen)
+    units = Units.of(mine)
+    paired = PairedGate.plan(gate, gate.items, margin, chosen, None if units.independent else units.grouping)
     if chosen and gate.items and paired.margin is None:
         raise AuditError(f"{gate.probe}{VERSUS}: {paired.note}; choose a larger --margin")
     nodeid = f"{gate.nodeid.rpartition('::')[0]}::{paired.label}"

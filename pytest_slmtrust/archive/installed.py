@@ -77,8 +77,9 @@ class Planned:
         """
         if self.lacks or (result.missing is not None and result.missing.kind is Lack.DATA):
             return Gate.unasked(self.probe, self.policy)
-        n = result.items if self.cases is None else len({case.source for case in self.cases})
-        return Gate.over(self.probe, self.policy, n)
+        if self.cases is None:
+            return Gate.over(self.probe, self.policy, result.items)
+        return Gate.plan(self.probe, self.policy, self.cases)
 
     def versus(self, result: GateResult, margin: float | None, compared: bool) -> PairedGate | None:
         """The gate against a baseline: of ``slmtrust compare`` with its ``margin``, else of the run. None if it is not known."""
@@ -89,8 +90,8 @@ class Planned:
         about = gate.not_run("")
         if compared:
             held = self.policy.profile.margin if margin is None else margin
-            return PairedGate.plan(about, result.items, held, margin is not None)
-        return self.policy.versus(about, gate.n)
+            return PairedGate.plan(about, result.items, held, margin is not None, gate.grouping)
+        return self.policy.versus(about, gate.n, gate.grouping)
 
     def checks(self, result: GateResult, own: Sequence[Finding], audit: Audit, stopped: Stopped | None) -> Checks:
         """What the gate is decided by besides its rows, with the file's word for the outcomes of controls and floor."""
@@ -176,8 +177,9 @@ class Planned:
         planned = {f"{self.place}::{case_name(case)}": case for case in self.cases}
         for one in own:
             case = planned.get(one.nodeid)
-            if case is None or (one.case, one.source, one.dimension) != (case.id, case.source, str(self.probe.dimension)):
-                yield f"findings: {one.nodeid} is no case of this probe, or of another source"
+            said = (one.case, one.source, one.dimension, one.parts)
+            if case is None or said != (case.id, case.source, str(self.probe.dimension), case.parts):
+                yield f"findings: {one.nodeid} is no case of this probe, or of another source or other parts"
                 return
         asked = frozenset(gate.stopped.order) if gate.stopped else None
         wanted = sum(asked is None or case.source in asked for case in self.cases)

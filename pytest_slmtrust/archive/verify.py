@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..audit.counting import ByGate
 from ..audit.dimension import Dimension
@@ -33,6 +33,7 @@ from ..audit.model import (
 )  # fmt: skip
 from ..audit.nodeids import VERSUS, gate_key, gate_names
 from ..audit.quantities import AT_LEAST, QUANTITIES
+from ..audit.units import Units
 from ..audit.verdict import SILENT, adjusted, not_tested, overall, sentence
 from ..authoring.declarations import Criterion, Judge, ProbeError, Profile
 from ..authoring.probe import Probe, stable_order
@@ -42,6 +43,9 @@ from ..gates.gate import Checks, Gate
 from ..gates.paired_gate import Context, PairedGate
 from ..requests import Steps
 from .installed import Installed, Planned, expected_untested, other_package
+
+if TYPE_CHECKING:
+    from ..stats import Grouping
 
 #: A run that asks more of one gate is none of ours.
 _MOST_PLANNED = 100_000
@@ -223,8 +227,8 @@ class _Check:
     def _waivers(self) -> frozenset[Any]:
         return frozenset(self.audit.waivers)
 
-    def _decider(self, gate: GateResult, planned: Planned | None) -> Gate:
-        return planned.gate(gate) if planned is not None else _shadow(gate, self.profile)
+    def _decider(self, gate: GateResult, planned: Planned | None, own: Sequence[Finding] = ()) -> Gate:
+        return planned.gate(gate) if planned is not None else _shadow(gate, self.profile, own)
 
     def _silent(self, gate: GateResult, planned: Planned | None) -> GateResult | None:
         """The result of a gate that says nothing; None for one without a case, whose rows say so."""
@@ -254,7 +258,7 @@ class _Check:
         else:
             reading = gate.reading if QUANTITIES[gate.quantity].reads else None
             checks = Checks(gate.controls or ControlCheck(0), _floor(gate), _measured(gate), stopped, reading)
-        return self._decider(gate, planned).assess(gate.nodeid, own, checks)
+        return self._decider(gate, planned, own).assess(gate.nodeid, own, checks)
 
     def _paired(self, gate: GateResult, own: Sequence[Finding], planned: Planned | None) -> GateResult:
         theirs, pair = self.theirs.of(gate), gate.paired
@@ -266,7 +270,7 @@ class _Check:
         if planned is not None:
             plan = planned.versus(gate, *self._margin)
             context = _of_package(context, planned, gate)
-        plan = plan or PairedGate(gate, gate.items, gate.tolerance, gate.note)
+        plan = plan or PairedGate(gate, gate.items, gate.tolerance, gate.note, _shared(own))
         return plan.check(gate.nodeid, own, theirs, context)
 
 
@@ -306,7 +310,7 @@ def _differences(gate: GateResult, made: GateResult, planned: Planned | None) ->
             yield f"{name} is {_short(said[name])}; {whose} {_short(found[name])}"
 
 
-def _shadow(gate: GateResult, asked: Mapping[str, Any]) -> Gate:
+def _shadow(gate: GateResult, asked: Mapping[str, Any], own: Sequence[Finding]) -> Gate:
     """The gate that decided, as far as its result says what it was."""
     limit = 0.0 if gate.tolerance is None else gate.tolerance  # nothing is held to it then
     quantity, criterion = QUANTITIES[gate.quantity], None
@@ -319,7 +323,13 @@ def _shadow(gate: GateResult, asked: Mapping[str, Any]) -> Gate:
         measures=(lambda _: gate.measures) if gate.measures else None, unit=gate.unit, verb=gate.verb,
     )  # fmt: skip
     profile = Profile(str(asked.get("name", "")), 0, 0, 0, 0.05, gate.alpha, bool(asked.get("decides", True)))
-    return Gate(probe, profile, gate.items, gate.tolerance, gate.note)
+    return Gate(probe, profile, gate.items, gate.tolerance, gate.note, _shared(own))
+
+
+def _shared(own: Sequence[Finding]) -> Grouping | None:
+    """How the items of findings share parts; None if they share none."""
+    units = Units.of(own)
+    return None if units.independent else units.grouping
 
 
 def _floor(gate: GateResult) -> FloorCheck | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .counting import Items, by_group, by_source, count_items, item_scores
 from .model import Estimate, Finding, MetricReading, Status
+from .units import grouping_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +34,28 @@ def status_of(lower: float, upper: float, limit: float, side: str = "at most") -
 
 
 def mean_bounds(findings: Sequence[Finding], alpha: float) -> Bounds:
-    """The mean score over source items, by betting; an item without a score may have had any in [0, 1]."""
-    from ..stats import mean_interval
+    """The mean score over source items, whose parts are the units; an item without a score may have had any in [0, 1]."""
+    import numpy as np
 
-    means, lost = [], 0
-    for cases in by_source(findings).values():
+    from ..stats import mean_lower, mean_upper
+
+    items, means = by_source(findings), dict[str, float]()
+    for source, cases in items.items():
         scores = [c.score for c in cases if c.score is not None and c.outcome not in ("unscored", "error")]
         if len(scores) == len(cases):
-            means.append(sum(scores) / len(scores))
-        else:
-            lost += 1
-    if any(not 0 <= m <= 1 for m in means):
+            means[source] = sum(scores) / len(scores)
+    if any(not 0 <= m <= 1 for m in means.values()):
         return Bounds(None, -math.inf, math.inf, "scores outside [0, 1] have no exact bound")
     if not means:
         return Bounds(None, 0.0, 1.0, "no item has a score")
-    confidence = 1 - 2 * alpha
-    shown = mean_interval(means, confidence)
-    low = mean_interval([*means, *[0.0] * lost], confidence).lower
-    high = mean_interval([*means, *[1.0] * lost], confidence).upper
-    method = "betting interval of a bounded mean"
-    estimate = Estimate(sum(means) / len(means), shown.lower, shown.upper, len(means), method, confidence)
+    parts = {source: cases[0].parts for source, cases in items.items()}
+    grouping, names, scored = grouping_of(parts), sorted(items), sorted(means)
+    low = mean_lower(np.array([means.get(s, 0.0) for s in names]), grouping, alpha)
+    high = mean_upper(np.array([means.get(s, 1.0) for s in names]), grouping, alpha)
+    own, judged = np.array([means[s] for s in scored]), grouping_of({s: parts[s] for s in scored})
+    value = float(own.mean())
+    ends = min(value, mean_lower(own, judged, alpha)), max(value, mean_upper(own, judged, alpha))
+    estimate = Estimate(value, *ends, len(means), "Gaffke's bounds of a bounded mean", 1 - 2 * alpha)
     return Bounds(estimate, low, high)
 
 
@@ -118,10 +121,3 @@ def metric_bounds(read: MetricReading, findings: Sequence[Finding], alpha: float
     if estimate.confidence < 1 - 2 * alpha - 1e-9:
         return Bounds(estimate, -math.inf, math.inf, f"its interval holds at {estimate.confidence:.0%} only")
     return Bounds(estimate, estimate.lower, estimate.upper, read.note)
-
-
-def rate_bounds(items: Items, alpha: float) -> tuple[float, float]:
-    """Exact one-sided bounds of the rate of failing items."""
-    from ..stats import lower_bound, upper_bound
-
-    return lower_bound(items.failed, items.total, alpha), upper_bound(items.worst, items.total, alpha)

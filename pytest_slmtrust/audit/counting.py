@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from .model import Estimate, Finding, GateResult, GroupRate
+from .model import Estimate, Finding, GateResult
 
 ItemOutcome: TypeAlias = Literal["failed", "unscored", "measured", "passed"]
 
@@ -105,14 +105,3 @@ def by_group(findings: Iterable[Finding]) -> Mapping[str, list[Finding]]:
         if one.group:
             groups.setdefault(one.group, []).append(one)
     return dict(sorted(groups.items()))
-
-
-def group_rates(findings: Sequence[Finding], decides: bool = False) -> tuple[GroupRate, ...]:
-    """Each group's rate (of a probe that only measures, its mean score), in the order of their names."""
-    measured = count_items(findings, decides).measured > 0
-    rates = []
-    for group, own in by_group(findings).items():
-        estimate = score_estimate(own) if measured else rate_estimate(count_items(own, decides))
-        if estimate is not None:
-            rates.append(GroupRate(group, estimate))
-    return tuple(rates)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from .nodeids import VERSUS
 
 #: Number of the layout of ``audit.json``.
-FORMAT = 3
+FORMAT = 4
 #: How a summary speaks of source items, and of failing, where a probe has no words for them.
 UNIT, VERB = "items", "failed"
 
@@ -68,7 +68,8 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one case. ``evidence`` holds what a reader needs: usually ``prompt`` and ``reply``."""
+    """The outcome of one case. ``evidence`` holds what a reader needs: usually ``prompt`` and ``reply``; ``parts`` names what the
+    item shares with others."""
 
     nodeid: str
     probe: str
@@ -81,6 +82,7 @@ class Finding:
     reason: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     answers: Answers | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,15 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The least and the most of a failing rate as each part in turn is left out, and the part that moves it furthest."""
+
+    least: float
+    most: float
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class Waiver:
     """Who takes a red gate upon themselves, why and until when (an ISO date). An ``expired`` one waives nothing."""
 
@@ -258,7 +269,9 @@ class GateResult:
     if any could not be judged. ``lower`` is the one-sided bound at ``1 - alpha`` with unscored items counted as passed,
     ``upper`` the one with all of them counted as failed; ``best`` and ``worst`` are the observed rates so counted (Manski
     1990). ``p_fail`` is the exact p-value of a rate within the tolerance, ``p_holm`` the same adjusted for all blocking gates
-    (Holm 1979). ``corrected`` is the rate corrected for the errors of its detector (Rogan & Gladen 1978). ``advisory`` says why
+    (Holm 1979). ``effective`` is the number of independent items that would say as much as the ``items``, which may share parts;
+    ``left_out`` the range of the rate over leaving out each of these.
+    ``corrected`` is the rate corrected for the errors of its detector (Rogan & Gladen 1978). ``advisory`` says why
     a gate that decides does not block. ``measures`` are the probe's other numbers; nothing hangs on them. ``judge`` names the
     measured detector that decides the cases, ``measured`` its counts on labelled texts. ``reading`` is what the metric of a gate
     with one said; ``unit`` and ``verb`` are the probe's words for its items and their failing; ``missing`` says why a gate was
@@ -317,6 +330,8 @@ class GateResult:
     reading: MetricReading | None = None
     missing: Missing | None = None
     beside: Answers | None = None
+    effective: float | None = None
+    left_out: LeftOut | None = None
 
     @property
     def versus(self) -> bool:
@@ -515,6 +530,7 @@ def gate_from_json(data: Mapping[str, Any]) -> GateResult:
             "waiver": waiver and Waiver(**waiver),
             "reading": reading and MetricReading(**{**reading, "estimate": _estimate(reading["estimate"])}),
             "beside": _answers(data.get("beside")),
+            "left_out": data.get("left_out") and LeftOut(**data["left_out"]),
             "missing": missing and Missing(Lack(missing["kind"]), tuple(missing["names"]), missing["said"]),
         }
     )

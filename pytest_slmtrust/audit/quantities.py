@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from .bounds import Bounds, gap_bounds, mean_bounds, metric_bounds, rate_bounds
-from .counting import Items, rate_estimate
+from .bounds import Bounds, gap_bounds, mean_bounds, metric_bounds
+from .counting import Items
 from .model import Estimate, Finding, GateResult, MetricReading, Status
+from .units import Units
 
 #: How a number is written: in per cent, in its own unit, or as a difference of shares with its sign.
 Unit = Literal["share", "number", "points"]
@@ -98,14 +99,15 @@ class Quantity:
 
 
 class Rate(Quantity):
-    """The rate of failing source items, with exact bounds."""
+    """The rate of failing source items, with bounds over the parts that they share."""
 
     name, limit_name = "rate", "tolerance"
     sides = (AT_MOST,)
     share = judges = counted = True
 
     def bounds(self, findings: Sequence[Finding], items: Items, alpha: float, reading: MetricReading | None) -> Bounds:  # noqa: ARG002
-        return Bounds(rate_estimate(items), *rate_bounds(items, alpha))
+        units = Units.of(findings, decides=True)
+        return Bounds(units.estimate(items), *units.bounds(alpha))
 
     def sentence(self, status: Status, bounds: Bounds, items: Items, limit: float, side: str, alpha: float) -> str:  # noqa: ARG002
         counts = f"{items.failed} of {items.total} items failed" + (f", {items.unscored} unscored" if items.unscored else "")
@@ -144,11 +146,11 @@ class Rate(Quantity):
             kind = f"of {seen.n} judged; {made_by(seen)}"
             return Shown(seen.value, seen.lower, seen.upper, "share", kind, (best or 0.0, worst), limited=False)
         band = (best, worst) if best is not None and best < worst else None
-        return Shown(worst, low, high, "share", f"exact one-sided bounds, each {_sure(gate)}", band)
+        return Shown(worst, low, high, "share", f"{_bounds_of(gate)} one-sided bounds, each {_sure(gate)}", band)
 
 
 class Mean(Quantity):
-    """The mean of the items' scores in [0, 1], bounded by betting."""
+    """The mean of the items' scores in [0, 1], with bounds over the parts that they share."""
 
     name, title, chosen, explained = "mean", "mean score", True, False
 
@@ -236,6 +238,10 @@ def round_up(share: float) -> str:
 def round_down(share: float) -> str:
     """A share as a percentage that is not larger than it: for lower bounds."""
     return f"{math.floor(share * 1000 + 1e-9) / 10:.1f}%"
+
+
+def _bounds_of(gate: GateResult) -> str:
+    return "exact" if gate.effective in (None, float(gate.items)) else "Gaffke's"
 
 
 def _sure(gate: GateResult) -> str:

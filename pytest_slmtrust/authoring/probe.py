@@ -72,7 +72,7 @@ class Probe:
         if limit is not None:
             kept = set(stable_order(self.name, {row.source for row in rows})[:limit])
             rows = [row for row in rows if row.source in kept]
-        cases = [Case(row.id, self, row.params, row.source, "case", row.marks) for row in rows]
+        cases = [Case(row.id, self, row.params, row.source, "case", row.marks, parts=row.parts) for row in rows]
         if not cases and not self.packed:
             raise ProbeError(f"probe {self.name!r} has no rows: nothing would be tested")
         return _distinct(self, cases)
@@ -108,6 +108,7 @@ class Case:
     marks: tuple[Any, ...] = ()
     script: Script | None = None
     expected: bool | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list, init=False, repr=False)
 
     def steps(self) -> Steps[Verdict]:
@@ -165,7 +166,7 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
     short = Counter(digest[:6] for digest in {digest for *_, digest in made})
     for row, name, source, digest in made:
         id_ = name or digest[: 6 if short[digest[:6]] == 1 else 12]
-        yield replace(row, id=id_, source=source or id_)
+        yield replace(row, id=id_, source=source or id_, parts={str(k): _printable(str(v)) for k, v in row.parts.items()})
 
 
 @lru_cache(maxsize=4096)  # many rows have one source
@@ -197,13 +198,23 @@ def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str,
     if "::" in name:  # an address of IPv6 is gone by now
         raise ProbeError(f"{where} has the id {row.id!r}; '::' separates the parts of a node id")
     # an id is printed and sorted everywhere: text, and nothing that a terminal obeys
-    return row, one_line(name), _shareable(source) or (source and _digest(source)[:12]), digest
+    return row, one_line(name), _printable(source), digest
+
+
+def _printable(name: str) -> str:
+    """A name that is printed everywhere, or a digest of one that holds personal data or a credential."""
+    return _shareable(name) or (name and _digest(name)[:12])
 
 
 def _distinct(probe: Probe, cases: list[Case]) -> list[Case]:
     """Longer ids where six digits collide; the same content twice is the author's mistake."""
     seen: dict[str, Case] = {}
+    of_source: dict[str, Case] = {}
     for case in cases:
+        if of_source.setdefault(case.source, case).parts != case.parts:
+            raise ProbeError(
+                f"rows of probe {probe.name!r} with the source {case.source!r} have different parts: give them the same"
+            )
         other = seen.setdefault(case.id, case)
         if other is not case:
             raise ProbeError(

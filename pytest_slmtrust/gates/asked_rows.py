@@ -26,6 +26,7 @@ def rows_sha256(probe: Probe, cases: Sequence[Case]) -> str:
         [c.kind, c.id, dict(c.params), c.expected, c.script if isinstance(c.script, str) else None, first_questions(c)]
         for c in cases
     ]
+    rows += [[c.id, dict(c.parts)] for c in cases if c.parts]
     floor = probe.floor
     rows += [code_of(probe.run), [floor.at_least, code_of(floor.run)] if floor else None, repr(probe.judge)]
     return hashlib.sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import door
 from ..audit.bounds import Bounds, group_gap, status_of
-from ..audit.counting import Items, count_items, group_rates, item_outcomes, score_estimate
+from ..audit.counting import Items, count_items, item_outcomes, score_estimate
 from ..audit.model import (
     ControlCheck,
     DetectorCheck,
@@ -28,12 +28,16 @@ from ..audit.model import (
     Stopped,
 )  # fmt: skip
 from ..audit.quantities import AT_MOST, QUANTITIES, Quantity
+from ..audit.units import Units, group_rates, grouping_of, supported_tolerance
 from ..authoring.declarations import ProbeError, Profile, Verdict
 from ..authoring.probe import Case, Probe
 from .detector_errors import advice, check_labelled, corrected, detector_check, labelled_check
 from .early_stop import FEWEST, sequences
 from .policy import Policy
 from .readings import measures_of, read_metric
+
+if TYPE_CHECKING:
+    from ..stats import Grouping
 
 _POWER = 0.8
 #: A gate looser than this would bless a model that fails every second time: the probe is measured instead.
@@ -47,7 +51,9 @@ def finding(case: Case, nodeid: str, verdict: Verdict | None, error: str = "") -
         TypeError: a verdict that is neither True, False nor None.
     """
     probe, why = case.probe, error or "no verdict"
-    blank = Finding(nodeid, probe.name, str(probe.dimension), case.id, case.source, "error", reason=why)
+    blank = Finding(
+        nodeid, probe.name, str(probe.dimension), case.id, case.source, "error", reason=why, parts=dict(case.parts)
+    )  # fmt: skip
     if verdict is None:
         return blank
     if verdict.passed is not None and verdict.passed not in (True, False):
@@ -71,6 +77,7 @@ class Gate:
     n: int
     tolerance: float | None
     note: str = ""
+    grouping: Grouping | None = None
 
     @classmethod
     def plan(cls, probe: Probe, policy: Policy, cases: Sequence[Case]) -> Gate:
@@ -79,37 +86,39 @@ class Gate:
         Raises:
             ProbeError: a tolerance chosen by a person that could not be passed even with zero failures.
         """
-        return cls.over(probe, policy, len({c.source for c in cases}))
+        parts = {case.source: case.parts for case in cases}
+        grouping = grouping_of(parts) if any(parts.values()) else None
+        return cls.over(probe, policy, len(parts), None if grouping is None or grouping.independent else grouping)
 
     @classmethod
-    def over(cls, probe: Probe, policy: Policy, n: int) -> Gate:
-        """The gate over ``n`` source items.
+    def over(cls, probe: Probe, policy: Policy, n: int, grouping: Grouping | None = None) -> Gate:
+        """The gate over ``n`` source items; ``grouping``: how they share parts, None if they share none.
 
         Raises:
             ProbeError: a tolerance chosen by a person that could not be passed even with zero failures.
         """
-        from ..stats import blocking_n, smallest_n, smallest_tolerance
+        from ..stats import smallest_n
 
         profile, tolerance = policy.profile, policy.tolerance(probe)
-        made = cls(probe, profile, n, tolerance)
+        made = cls(probe, profile, n, tolerance, grouping=grouping)
         if tolerance is None or not profile.decides or not made.quantity.counted:
             return made
         check_labelled(probe, tolerance, profile.alpha)
-        least = smallest_n(tolerance, profile.alpha)
+        units, what = (n, "source items") if grouping is None else (grouping.parts, "parts")
         if policy.chosen(probe):
-            if n < least:
+            least = smallest_n(tolerance, profile.alpha)
+            if units < least:
                 raise ProbeError(
-                    f"gate {probe.name!r}: a tolerance of {tolerance:.3g} cannot be passed with {n} source items, "
+                    f"gate {probe.name!r}: a tolerance of {tolerance:.3g} cannot be passed with {units} {what}, "
                     f"even with no failure. It needs at least {least}: add rows, or choose a larger tolerance."
                 )
-            return cls(probe, profile, n, tolerance)
-        if n >= blocking_n(tolerance, profile.alpha, _POWER):
-            return cls(probe, profile, n, tolerance)
-        supported = smallest_tolerance(n, profile.alpha, _POWER) if n else None
+            return made
+        supported = supported_tolerance(n, grouping, tolerance, profile.alpha, _POWER)
+        said = f"{n} source items" + ("" if grouping is None else f" of {units} parts")
         if supported is None or supported > _LOOSEST:
-            return cls(probe, profile, n, None, f"{n} source items support no gate: measured only")
-        note = f"{n} source items support no tolerance below {supported:.1%} with {_POWER:.0%} power"
-        return cls(probe, profile, n, supported, note)
+            return cls(probe, profile, n, None, f"{said} support no gate: measured only", grouping)
+        note = f"{said} support no tolerance below {supported:.1%} with {_POWER:.0%} power"
+        return cls(probe, profile, n, supported, note if supported > tolerance else "", grouping)
 
     @classmethod
     def unasked(cls, probe: Probe, policy: Policy) -> Gate:
@@ -142,17 +151,24 @@ class Gate:
 
     @property
     def watchable(self) -> bool:
-        """Whether stopping early can save items without costing the gate its power."""
-        return self.decidable and self.quantity.counted and self.n >= FEWEST
+        """Whether stopping early can save items without costing the gate its power; items that share parts are asked whole."""
+        return self.decidable and self.quantity.counted and self.n >= FEWEST and self.grouping is None
 
     def design(self) -> dict[str, Any]:
-        """Largest count that passes, smallest that fails, and power at half the tolerance."""
+        """Largest count that passes, smallest that fails, and power at half the tolerance.
+
+        Of items that share parts: counts that lie in as many parts as they can, and power at a correlation of 0.1.
+        """
         if not self.decidable or self.n == 0 or not self.quantity.counted:
             return {}
-        from ..stats import largest_pass, power, smallest_fail
+        from ..stats import largest_pass, part_power, power, smallest_fail, spread_limits
 
         assert self.tolerance is not None
         alpha = self.profile.alpha
+        if self.grouping is not None:
+            most, fewest = spread_limits(self.grouping, self.tolerance, alpha)
+            chance = part_power(self.grouping, self.tolerance, alpha)
+            return {"largest_pass": most, "smallest_fail": fewest, "power": chance}
         return {
             "largest_pass": largest_pass(self.n, self.tolerance, alpha),
             "smallest_fail": smallest_fail(self.n, self.tolerance, alpha),
@@ -194,22 +210,25 @@ class Gate:
     def _decided(self, nodeid: str, findings: Sequence[Finding], checks: Checks) -> GateResult:
         items, stopped, measured = count_items(findings, self.judges), checks.stopped, checks.measured
         bounds = self._bounds(findings, items, checks)
+        units = Units.of(findings, self.judges)
+        numbers = self._numbers(items, units, findings, bounds, stopped)
         status, reason = self._status(items, bounds, checks.controls, checks.floor)
+        if self.decidable and (numbers.get("effective") or items.total) < items.total:
+            reason += f"; as much as {numbers['effective']:g} independent items would say"
         rate = self.quantity.counted and stopped is None  # a rate that may be corrected: not at a chosen time
-        single = rate and measured is not None and measured.single and len(findings) == items.total
+        single = rate and measured is not None and measured.single and len(findings) == items.total and units.independent
         advisory = ""
         if self.decidable and self.quantity.counted and self.tolerance is not None:
             advisory = advice(status, items, measured, single, self.tolerance, self.profile.alpha)
         if bounds is not None and bounds.void and self.decidable:
             advisory = bounds.void
-        numbers = self._numbers(items, findings, bounds, stopped)
         if measured is not None and single:
             numbers["corrected"] = corrected(items, measured, self.profile.alpha)
         return GateResult(
             **self._identity(nodeid), **({} if stopped else self.design()), **numbers,
             controls=checks.controls, floor=checks.floor, status=status, blocking=self.decidable and not advisory,
-            reason=reason, needed=self._needed(status, items) if stopped is None else None, measured=measured,
-            advisory=advisory, stopped=stopped, reading=checks.reading,
+            reason=reason, needed=self._needed(status, items) if stopped is None and units.independent else None,
+            measured=measured, advisory=advisory, stopped=stopped, reading=checks.reading,
         )  # fmt: skip
 
     def _identity(self, nodeid: str) -> dict[str, Any]:
@@ -241,7 +260,7 @@ class Gate:
         return Bounds(shown, seen.lower, seen.upper)
 
     def _numbers(
-        self, items: Items, findings: Sequence[Finding], bounds: Bounds | None, stopped: Stopped | None
+        self, items: Items, units: Units, findings: Sequence[Finding], bounds: Bounds | None, stopped: Stopped | None
     ) -> dict[str, Any]:
         errors = sum(f.outcome == "error" for f in findings)
         numbers: dict[str, Any] = {
@@ -255,13 +274,11 @@ class Gate:
             numbers |= {"estimate": bounds.estimate} | ({"lower": bounds.lower, "upper": bounds.upper} if finite else {})
             if self.quantity.counted:
                 numbers |= {"best": items.failed / items.total, "worst": items.worst / items.total}
-                numbers["p_fail"] = self._p_fail(items) if stopped is None else None
+                if stopped is None:
+                    numbers["p_fail"] = units.excess(self.tolerance) if self.decidable and self.tolerance else None
+                    numbers["effective"] = units.effective(bounds.upper, self.profile.alpha)
+                    numbers["left_out"] = units.left_out() if self.decidable else None
         return numbers
-
-    def _p_fail(self, items: Items) -> float | None:
-        from ..stats import excess_p_value
-
-        return excess_p_value(items.failed, items.total, self.tolerance) if self.decidable and self.tolerance else None
 
     def _measured(self, beside: Beside) -> DetectorCheck | None:
         """What is known of the errors of the probe's detector: on its own labelled rows, or else on public ones."""

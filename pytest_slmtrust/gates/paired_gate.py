@@ -7,15 +7,20 @@ PASS, and for it when the question is FAIL.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..audit.counting import ItemOutcome, by_source, item_outcomes
 from ..audit.model import Audit, ControlCheck, Estimate, Finding, FloorCheck, GateResult, Missing, PairCounts, PairedCheck, Status
 from ..audit.nodeids import VERSUS, gate_key
+from ..audit.units import grouping_of
 from ..escaping import visible
+from .shared_pairs import SharedPairs
+
+if TYPE_CHECKING:
+    from ..stats import Grouping
 
 #: A model that flips so often in each direction, with no difference in sum, must pass a gate that blocks this often.
 FLIPS, POWER = 0.03, 0.8
@@ -36,25 +41,26 @@ class PairedGate:
     n: int
     margin: float | None
     note: str = ""
+    grouping: Grouping | None = None
 
     @classmethod
-    def plan(cls, about: GateResult, n: int, margin: float, chosen: bool = False) -> PairedGate:
+    def plan(cls, about: GateResult, n: int, margin: float, chosen: bool = False, grouping: Grouping | None = None) -> PairedGate:
         """Decide before any case runs what the comparison can show.
 
         A margin that a person has ``chosen`` is taken at its word, if a model without a flip would pass; another one is raised to
-        what ``n`` items can show with enough power.
+        what ``n`` items can show with enough power. ``grouping``: how the items share parts, None if they share none.
         """
         if n == 0:
             return cls(about, n, None, "no case was made")
         if chosen:
-            if paired_power(n, margin, about.alpha, 0.0) > 0.5:
-                return cls(about, n, margin)
-            return cls(about, n, None, f"{n} source items cannot show a margin of {margin:.1%}: measured only")
-        supported = smallest_margin(n, margin, about.alpha)
+            if power_of(n, margin, about.alpha, 0.0, grouping) > 0.5:
+                return cls(about, n, margin, "", grouping)
+            return cls(about, n, None, f"{n} source items cannot show a margin of {margin:.1%}: measured only", grouping)
+        supported = smallest_margin(n, margin, about.alpha, grouping)
         if supported is None:
-            return cls(about, n, None, f"{n} source items support no margin up to {_LOOSEST:.0%}: measured only")
+            return cls(about, n, None, f"{n} source items support no margin up to {_LOOSEST:.0%}: measured only", grouping)
         raised = f"{n} source items support no margin below {supported:.1%} with {POWER:.0%} power"
-        return cls(about, n, supported, raised if supported > margin else "")
+        return cls(about, n, supported, raised if supported > margin else "", grouping)
 
     @property
     def label(self) -> str:
@@ -71,16 +77,20 @@ class PairedGate:
             measured = replace(result, status=Status.MEASURED, blocking=False, tolerance=None, power=None, note="")
             return replace(measured, estimate=shift, reason=what)
         counts: dict[Reading, PairCounts] = {reading: count(mine, theirs, reading) for reading in READINGS}
-        p_pass, p_fail, mcnemar = test_pairs(counts, self.margin or 0.0, self.about.alpha)
+        parts = {source: cases[0].parts for source, cases in by_source(target).items()}
+        pairs: CountedPairs | SharedPairs = CountedPairs(counts)
+        if any(parts.values()) and not grouping_of(parts).independent:
+            pairs = SharedPairs({r: {s: float(a) - b for s, a, b in _sides(mine, theirs, r)} for r in READINGS}, parts)
+        p_pass, p_fail, mcnemar = pairs.test(self.margin or 0.0, self.about.alpha)
         paired = PairedCheck(
             context.baseline, counts["judged"], counts["worst"], counts["best"], p_pass, p_fail, mcnemar, context.noise,
-            is_exact(len(mine)), context.baseline_floor, context.baseline_controls,
+            isinstance(pairs, CountedPairs) and is_exact(len(mine)), context.baseline_floor, context.baseline_controls,
         )  # fmt: skip
-        judged, (lower, upper) = counts["judged"], _ends(counts, self.about.alpha)
+        judged, (lower, upper) = counts["judged"], pairs.ends(self.about.alpha)
         status, reason = self._status(paired, context)
         return replace(
             result, status=status, blocking=status is not Status.MEASURED, reason=reason, paired=paired,
-            estimate=difference(judged), lower=lower, upper=upper,
+            estimate=pairs.difference(), lower=lower, upper=upper,
             failures=counts["worst"].both + counts["worst"].worse, unscored=len(mine) - _total(judged),
             errors=sum(f.outcome == "error" for f in target), p_fail=paired.p_fail if self.margin is not None else None,
         )  # fmt: skip
@@ -99,8 +109,8 @@ class PairedGate:
             nodeid, about.probe, about.dimension, about.claim, Status.NOT_TESTED, self.margin is not None, "",
             tolerance=self.margin, alpha=about.alpha, quantity="paired", estimand=about.estimand, detector=about.detector,
             metric="failing source items of the target less those of its baseline, as a share of all", paper=about.paper,
-            power=None if self.margin is None else paired_power(self.n, self.margin, about.alpha), note=self.note,
-            judge=about.judge, unit=about.unit, verb=about.verb,
+            power=None if self.margin is None else power_of(self.n, self.margin, about.alpha, FLIPS, self.grouping),
+            note=self.note, judge=about.judge, unit=about.unit, verb=about.verb,
         )  # fmt: skip
 
     def _status(self, paired: PairedCheck, context: Context) -> tuple[Status, str]:
@@ -166,9 +176,22 @@ def count(target: Mapping[str, ItemOutcome], baseline: Mapping[str, ItemOutcome]
     Raises:
         ValueError: the two do not list the same items.
     """
+    cells = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
+    for _, mine_failed, theirs_failed in _sides(target, baseline, reading):
+        cells[mine_failed, theirs_failed] += 1
+    return PairCounts(cells[True, True], cells[True, False], cells[False, True], cells[False, False])
+
+
+def _sides(
+    target: Mapping[str, ItemOutcome], baseline: Mapping[str, ItemOutcome], reading: Reading
+) -> Iterator[tuple[str, bool, bool]]:
+    """Each item that a reading counts, and whether it failed with the target and with the baseline.
+
+    Raises:
+        ValueError: the two do not list the same items.
+    """
     if target.keys() != baseline.keys():
         raise ValueError(f"the target has {len(target)} items and the baseline {len(baseline)}; they must be the same ones")
-    cells = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
     for source, mine in target.items():
         theirs = baseline[source]
         if reading == "judged" and "unscored" in (mine, theirs):
@@ -176,8 +199,23 @@ def count(target: Mapping[str, ItemOutcome], baseline: Mapping[str, ItemOutcome]
         lost_mine, lost_theirs = ("failed", "passed") if reading == "worst" else ("passed", "failed")
         mine_failed = (lost_mine if mine == "unscored" else mine) == "failed"
         theirs_failed = (lost_theirs if theirs == "unscored" else theirs) == "failed"
-        cells[mine_failed, theirs_failed] += 1
-    return PairCounts(cells[True, True], cells[True, False], cells[False, True], cells[False, False])
+        yield source, mine_failed, theirs_failed
+
+
+@dataclass(frozen=True)
+class CountedPairs:
+    """Pairs of items that share nothing: their counts say everything."""
+
+    counts: Mapping[Reading, PairCounts]
+
+    def test(self, margin: float, alpha: float) -> tuple[float, float, float | None]:
+        return test_pairs(self.counts, margin, alpha)
+
+    def ends(self, alpha: float) -> tuple[float, float]:
+        return _ends(self.counts, alpha)
+
+    def difference(self) -> Estimate | None:
+        return difference(self.counts["judged"])
 
 
 def difference(counts: PairCounts) -> Estimate | None:
@@ -258,13 +296,19 @@ def paired_power(n: int, margin: float, alpha: float, flips: float = FLIPS) -> f
     return non_inferiority_power(n, margin, alpha, flips)
 
 
-@cache
-def smallest_margin(n: int, least: float, alpha: float) -> float | None:
+def power_of(n: int, margin: float, alpha: float, flips: float, grouping: Grouping | None) -> float:
+    """:func:`paired_power`; of items that share parts, at a correlation of 0.1 of the flips in one direction."""
+    from ..stats import shift_power
+
+    return paired_power(n, margin, alpha, flips) if grouping is None else shift_power(grouping, margin, flips, alpha)
+
+
+def smallest_margin(n: int, least: float, alpha: float, grouping: Grouping | None = None) -> float | None:
     """The smallest margin from ``least`` on, in steps of half a point, that ``n`` items show with enough power; None up to 25
     %."""
     for step in range(round((_LOOSEST - least) / _STEP) + 1):
         margin = round(least + step * _STEP, 4)
-        if paired_power(n, margin, alpha) >= POWER:
+        if power_of(n, margin, alpha, FLIPS, grouping) >= POWER:
             return margin
     return None
 

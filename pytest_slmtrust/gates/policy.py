@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..audit.model import GateResult
 from ..audit.nodeids import VERSUS
 from ..authoring.declarations import ProbeError, Profile, unknown
 from ..authoring.probe import Probe
 from .paired_gate import PairedGate
+
+if TYPE_CHECKING:
+    from ..stats import Grouping
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +58,19 @@ class Policy:
         floor = probe.floor
         return probe if floor is None else replace(probe, floor=replace(floor, rows=floor.rows[: self.profile.floor_items]))
 
-    def versus(self, about: GateResult, n: int) -> PairedGate:
-        """The gate against a baseline over ``n`` source items; ``about`` is a result of the probe's own gate.
+    def versus(self, about: GateResult, n: int, grouping: Grouping | None = None) -> PairedGate:
+        """The gate against a baseline over ``n`` source items; ``about`` is a result of the probe's own gate, ``grouping`` says
+        how the items share parts.
 
         Raises:
             ProbeError: a margin chosen by a person that the items cannot show.
         """
         margin = self.margins.get(about.probe, self.profile.margin)
         if margin is None:
-            return PairedGate(about, n, None)
+            return PairedGate(about, n, None, grouping=grouping)
         if not self.profile.decides:
-            return PairedGate(about, n, None, f"profile {self.profile.name!r} asks too few items to conclude anything")
-        gate = PairedGate.plan(about, n, margin, chosen=about.probe in self.margins)
+            return PairedGate(about, n, None, f"profile {self.profile.name!r} asks too few items to conclude anything", grouping)
+        gate = PairedGate.plan(about, n, margin, about.probe in self.margins, grouping)
         if gate.margin is None and n and about.probe in self.margins:
             raise ProbeError(f"gate '{about.probe}{VERSUS}': {gate.note}. Add rows, or choose a larger margin.")
         return gate

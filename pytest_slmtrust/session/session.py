@@ -123,7 +123,7 @@ class AuditSession:
         missing = missing or self._unanswered(probe, rows)
         # planned with all rows, so that a gate that cannot be tested keeps its name
         gate = Gate.plan(probe, self.policy, rows) if given else Gate.unasked(probe, self.policy)
-        versus = self.policy.versus(gate.not_run(""), gate.n) if self.reference is not None else None
+        versus = self.policy.versus(gate.not_run(""), gate.n, gate.grouping) if self.reference is not None else None
         suite = Suite(probe, () if missing else rows, gate, prefix, missing, versus)
         self.suites[suite.gate_id] = suite
         return suite

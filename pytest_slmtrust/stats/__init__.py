@@ -48,15 +48,28 @@ from .paired import (
     non_inferiority_power,
     paired_interval,
 )
+from .parts import (
+    Grouping,
+    draw,
+    effective_n,
+    excess_chance,
+    mean_lower,
+    mean_upper,
+    part_power,
+    part_tolerance,
+    shift_power,
+    spread_limits,
+)
 from .sequential import Boundaries, Sequential, Watched, boundaries, curtailed, follow_benchmark, follow_rate, watch
 
 __all__ = [
-    "Bin", "Boundaries", "Confusion", "Corrected", "Decision", "Gap", "Interval", "NonInferiority", "OperatingPoint", "Pairs",
-    "Sequential", "Watched", "auc", "auc_interval", "benjamini_hochberg", "blocking_n", "bootstrap_interval", "boundaries",
-    "brier", "confusion", "corrected_rate", "count_pairs", "curtailed", "decide", "ece", "ece_interval", "exact_interval",
-    "excess_p_value", "follow_benchmark", "follow_rate", "holm", "items_needed", "largest_pass", "lower_bound", "manski",
-    "margin_p_values",
-    "may_block", "mcnemar", "mean_gap", "mean_interval", "non_inferior", "non_inferiority_power", "paired_interval", "power",
-    "rate_gap", "reliability", "sensitivity_interval", "smallest_fail", "smallest_n", "smallest_tolerance",
-    "specificity_interval", "tpr_at_fpr", "upper_bound", "watch", "wilson_interval", "worst_case_interval",
+    "Bin", "Boundaries", "Confusion", "Corrected", "Decision", "Gap", "Grouping", "Interval", "NonInferiority",
+    "OperatingPoint", "Pairs", "Sequential", "Watched", "auc", "auc_interval", "benjamini_hochberg", "blocking_n",
+    "bootstrap_interval", "boundaries", "brier", "confusion", "corrected_rate", "count_pairs", "curtailed", "decide",
+    "draw", "ece", "ece_interval", "effective_n", "exact_interval", "excess_chance", "excess_p_value",
+    "follow_benchmark", "follow_rate", "holm", "items_needed", "largest_pass", "lower_bound", "manski",
+    "margin_p_values", "may_block", "mcnemar", "mean_gap", "mean_interval", "mean_lower", "mean_upper", "non_inferior",
+    "non_inferiority_power", "paired_interval", "part_power", "part_tolerance", "power", "rate_gap", "reliability",
+    "sensitivity_interval", "shift_power", "smallest_fail", "smallest_n", "smallest_tolerance", "specificity_interval",
+    "spread_limits", "tpr_at_fpr", "upper_bound", "watch", "wilson_interval", "worst_case_interval",
 ]  # fmt: skip
