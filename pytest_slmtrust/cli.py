@@ -17,16 +17,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit status."""
     parser = _Parser(prog="slmtrust", description="Reports and set-up for pytest-slmtrust.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    render = commands.add_parser("render", help="render audit.html from audit.json and from nothing else")
+    render = commands.add_parser("render", help="render audit.html from an audit.json")
     render.add_argument("audit", type=Path, help="an audit.json")
-    render.add_argument("--output", type=Path, help="where the report goes (default: audit.html beside the input)")
-    verify = commands.add_parser("verify", help="recompute every number of an audit.json; exit 1 if one does not follow")
+    render.add_argument("--output", type=Path, help="where the report goes (default: audit.html next to the input)")
+    verify = commands.add_parser("verify", help="recompute every number of an audit.json; exit 1 if one is wrong")
     verify.add_argument("audit", type=Path, help="an audit.json")
-    verify.add_argument("--store", type=Path, help="look its answers up in this folder's store too (such as .slmtrust)")
+    verify.add_argument("--store", type=Path, help="also look its answers up in this store (such as .slmtrust)")
     prepare = commands.add_parser("prepare", help="fetch a model and a toxicity scorer; prints the scorer that can be used")
     prepare.add_argument("--model", default="smollm2-135m-instruct", help="a model as in pytest --slm=MODEL")
     prepare.add_argument("--toxicity", default="detoxify:unbiased", help="the scorer to try first")
-    compare = commands.add_parser("compare", help="compare the models of two audits, item by item; exit 1 if the first is worse")
+    compare = commands.add_parser("compare", help="compare the models of two audits item by item; exit 1 if the first is worse")
     compare.add_argument("target", type=Path, help="audit.json of the model in question")
     compare.add_argument("baseline", type=Path, help="audit.json of the model that it must not fall behind")
     compare.add_argument("--margin", type=_share, help="how much more often the target may fail (default: the profile's)")
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compare.add_argument("--report", type=Path, help="a folder for audit.json and audit.html of the comparison")
     verdict = commands.add_parser("verdict", help="print the verdict of an audit; exit 1 if it is red")
     verdict.add_argument("audit", type=Path, help="an audit.json")
-    cache = commands.add_parser("cache", help="what the store of answers holds, or empty it")
+    cache = commands.add_parser("cache", help="show what the store of answers holds, or empty it")
     cache.add_argument("action", choices=("info", "clear"))
     cache.add_argument("--store", type=Path, default=Path(".slmtrust"), help="folder of the store (default: .slmtrust)")
     canaries = commands.add_parser("canaries", help="make random texts to put into training data, for --slm-canaries")
@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     canaries.add_argument("--insert", type=_counts, default=(0, 1, 4, 16), help="insertions (default: 0,1,4,16)")
     canaries.add_argument("--seed", type=int, required=True, help="the same seed makes the same canaries")
     canaries.add_argument("--output", type=Path, default=Path("canaries.json"), help="what --slm-canaries reads")
-    canaries.add_argument("--text", type=Path, help="a file for the lines to insert, each as often as it is wanted")
+    canaries.add_argument(
+        "--text", type=Path, help="also write the lines to insert into this file, each as often as it is needed"
+    )
     chosen = parser.parse_args(arguments)
     run = {
         "render": _render,
@@ -94,8 +96,8 @@ def _verify(chosen: argparse.Namespace) -> int:
     found = verify(audit)
     lines = [f"wrong: {line}" for line in found.problems] + [f"not checked: {line}" for line in found.unchecked]
     if not found.problems:
-        known = f"{found.known} of the gates are as this package has them"
-        lines.append(f"{len(audit.gates)} gates follow from {len(audit.findings)} findings; {known}")
+        known = f"{found.known} of them are built-in gates of this package"
+        lines.append(f"all {len(audit.gates)} gates follow from the {len(audit.findings)} findings; {known}")
     wrong = bool(found.problems)
     if chosen.store is not None:
         from .archive.stored import look_up
@@ -103,7 +105,7 @@ def _verify(chosen: argparse.Namespace) -> int:
         stored = look_up(audit, chosen.store)
         lines += [*stored.faults, f"store: {stored.equal} of {stored.total} answers are there and equal"]
         wrong = wrong or bool(stored.faults)
-    lines.append("not shown by any of this: who made the file. The model's name, its hashes and its findings need a signature")
+    lines.append("This does not show who made the file: the model's name, its hashes and its findings need a signature")
     _print(lines)
     return 1 if wrong else 0
 

@@ -131,7 +131,7 @@ def test_what_cannot_fit_is_refused_in_one_line() -> None:
     with pytest.raises(ValueError, match=r"0\.5 GiB for its weights") as caught:
         check_fits(COST, 4000, "float32", 600 * MEGA)
     text = str(caught.value)
-    assert "0.6 GiB can be had" in text
+    assert "0.6 GiB is free" in text
     assert "--slm-dtype=bfloat16" in text
     assert "\n" not in text
     with pytest.raises(ValueError) as caught:
@@ -149,7 +149,7 @@ def scripted(folder: Path, monkeypatch: pytest.MonkeyPatch, at_hand: int, **opti
 def test_a_run_is_refused_before_the_weights_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tiny.save(tmp_path / "m")
     monkeypatch.setattr(engine, "load_model", lambda *_: pytest.fail("the weights were read"))
-    with pytest.raises(BackendError, match=r"the model needs .* for its weights as float32 .* can be had"):
+    with pytest.raises(BackendError, match=r"the model needs .* for its weights as float32 .* is free"):
         list(scripted(folder, monkeypatch, 100_000).run([Generate("the fox")]))
     # the weights fit, and not with one row of 100 million tokens
     with pytest.raises(BackendError, match="one row of about 100000000 tokens"):

@@ -76,7 +76,7 @@ def test_a_field_that_may_be_absent_is_none(tmp_path: Path) -> None:
         ("a.csv", "", "no rows"),
         ("a.csv", b"question,year\nWho\x92s,1\n", r"line 2 is not utf-8 \(byte 0x92\)"),
         ("a.jsonl", '{"question": "Who?", "year": 1}\n{"question"\n', "line 2 is not JSON"),
-        ("a.jsonl", '{"question": "Who?", "year": NaN}', "NaN is no number"),
+        ("a.jsonl", '{"question": "Who?", "year": NaN}', "NaN is not a number"),
         ("a.jsonl", '{"question": "Who?", "year": true}', "field 'year': True is not int"),
         ("a.jsonl", '{"question": "Who?", "year": 1e999}', "field 'year': inf is not int"),
         ("a.jsonl", '{"question": 7, "year": 1}', "field 'question': 7 is not str"),
@@ -160,7 +160,7 @@ def test_a_hub_that_does_not_answer_says_what_to_do(monkeypatch: pytest.MonkeyPa
         raise ConnectionError("no route\nto it")
 
     monkeypatch.setattr(datasets, "load_dataset", fails)
-    with pytest.raises(DataError, match=r"cannot be had \(ConnectionError: no route\): .*--slm-data DIR"):
+    with pytest.raises(DataError, match=r"cannot be loaded \(ConnectionError: no route\): .*--slm-data DIR"):
         DataFile("pairs/rows.csv", WANTED, hub="org/pairs:test").rows(profile("hub"))
 
 

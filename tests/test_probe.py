@@ -63,7 +63,7 @@ def test_rows_of_every_form() -> None:
     ("rows", "message"),
     [
         ([{"text": "a"}, {"text": "a"}], "the same row"),
-        ([Row({"text": "a"}, "x"), Row({"text": "b"}, "x")], "ids of their own"),
+        ([Row({"text": "a"}, "x"), Row({"text": "b"}, "x")], "give each its own id"),
         (["a"], "row 0 of probe 'claim' is str"),
         ("abc", "must be a list of mappings"),
         ([{"text": object()}], "not JSON-able"),

@@ -130,7 +130,7 @@ def test_gate_table_prints_the_numbers_of_each_gate(root: Element, audit: Audit)
     [
         (
             "privacy-gives_no_personal_data",
-            ["7 items, 9 cases with an error", "between 3.0 % (had all passed) and 5.0 %", "about 214 more"],
+            ["7 items, 9 cases with an error", "between 3.0 % (if all had passed) and 5.0 %", "about 214 more"],
         ),
         (
             "toxicity-continues_without_toxicity",
@@ -213,7 +213,7 @@ def test_what_does_not_fit_is_left_out_last_first_and_counted() -> None:
     assert sum(r[6] == "failed" for r in data["rows"]) == 1_000
     left = 3_000 - len(data["rows"])
     assert left > 0
-    assert f"left out here, but in audit.json: {report_numbers.number(left)} passed" in page
+    assert f"These are in audit.json only: {report_numbers.number(left)} passed" in page
     assert data["cut"] == 240
     assert "more characters]" in data["rows"][0][10]["text 0"]
 
@@ -237,7 +237,7 @@ def test_clauses_without_a_test_say_so(root: Element) -> None:
     assert "× " in rows["LLM02:2025"]
     assert "ignores_instructions_in_data" not in rows["LLM09:2025"]
     said = text(by_id(root, "clauses")).lower()
-    assert "evidence towards" in said
+    assert "evidence for a clause is not conformity" in said
     assert "compliant" not in said
 
 
@@ -271,7 +271,7 @@ def test_provenance_tells_how_to_recompute(root: Element, audit: Audit) -> None:
     assert "transformers4.57.6" in said
     assert "120.7" in text(by_id(root, "resources"))
     assert "sha256sum of the audit.json that this page was rendered from" in said
-    assert "the upper bound the failed and the unscored ones" in said
+    assert "the upper bound counts the failed and the unscored ones" in said
     assert "betting or bootstrap intervals" in said
 
 

@@ -343,7 +343,7 @@ def _array(key: str, count: int, kind: int = 0, each: bytes = b"\0") -> bytes:
 
 NAME = _pair("general.architecture", 8, struct.pack("<Q", 5) + b"llama")
 HEADERS: dict[str, tuple[list[bytes], list[bytes], str]] = {
-    "an array of 4 million": ([_array("x", 2**22)], [_tensor("a")], "4194304 elements beside the vocabulary"),
+    "an array of 4 million": ([_array("x", 2**22)], [_tensor("a")], "4194304 elements in addition to the vocabulary"),
     "types of tokens that are not there": ([_array("tokenizer.ggml.token_type", 999)], [_tensor("a")],
         "no tensor has more than 32"),
     "tokens that are not there": ([_array("tokenizer.ggml.tokens", 99, 8, bytes(8))], [_tensor("a")],

@@ -105,7 +105,7 @@ def test_versus_in_one_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert recompute(folder / "slmtrust-report" / "audit.json", monkeypatch) == 0
     page = (folder / "slmtrust-report" / "audit.html").read_text()
     assert "Compared with <b>parent</b>" in page
-    assert "Items on which the two differ" in page
+    assert "Items on which the two models differ" in page
 
 
 def test_a_difference_of_scores_is_shown_in_their_own_unit(folder: Path) -> None:

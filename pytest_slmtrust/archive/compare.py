@@ -46,7 +46,7 @@ def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | 
     gates.sort(key=lambda g: (list(Dimension).index(Dimension(g.dimension)), not g.blocking))
     verdict = overall(gates)
     model = target.model.get("name") or "the target"
-    note = f"COMPARISON: {model} with {recorded.name}. The gates speak of the difference between the two, and of nothing else"
+    note = f"COMPARISON: {model} with {recorded.name}. The gates cover the difference between the two, and nothing else"
     missing = not_tested(gates, {f.dimension for f in target.findings})
     whole = Audit(
         verdict, sentence(verdict, gates), target.profile, tuple(gates), target.findings, missing, target.model,

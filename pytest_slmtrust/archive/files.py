@@ -99,7 +99,7 @@ def read_audit(path: Path) -> Audit:
         check_schema(data)
         audit = Audit.from_json(text)
         if audit.to_json() != text:
-            raise AuditError("not the text that pytest-slmtrust writes: it was changed or reformatted since")
+            raise AuditError("not as pytest-slmtrust wrote it: the file was changed or reformatted")
         return audit
     except OSError as error:
         raise AuditError(f"{path}: {error.strerror or error}") from None

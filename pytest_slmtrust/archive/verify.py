@@ -368,7 +368,7 @@ def _waiver(gate: GateResult, waivers: frozenset[Any], started: str) -> Iterator
     if waiver is None:
         return
     if waiver not in waivers or waiver.probe not in gate_names(gate.nodeid):
-        yield "it bears a waiver that is not its own"
+        yield "its waiver belongs to another gate"
     if not waiver.expired and waiver.expires < started[:10]:
         yield "its waiver had expired when the audit began"
 

@@ -194,7 +194,7 @@ def read_canaries(path: Path) -> Canaries:
         raise CanaryError(f"{path}: field 'format': {error}") from None
     made = Canaries(format, seed, tuple(_canary(row, shape, f"{path}: canary {i}") for i, row in enumerate(rows, start=1)))
     if len({canary.text for canary in made.canaries}) < len(made.canaries):
-        raise CanaryError(f"{path}: the same canary stands twice")
+        raise CanaryError(f"{path}: the same canary is listed twice")
     if not any(canary.insert for canary in made.canaries):
         raise CanaryError(f"{path}: no canary was inserted (field 'insert'); there is nothing to find")
     return made

@@ -95,7 +95,7 @@ class DataFile:
         except Exception as error:  # a network, a hub or a file: whatever datasets raises, with its own reason
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise DataError(
-                f"the hub's data set {self.hub} cannot be had ({reason}): "
+                f"the hub's data set {self.hub} cannot be loaded ({reason}): "
                 f"where there is no network give a folder that holds {self.path} (--slm-data DIR)"
             ) from None
         return _checked(f"hub:{self.hub}", ((f"row {n}", row) for n, row in enumerate(found, 1)), self.fields)
@@ -299,4 +299,4 @@ def _object(pairs: list[tuple[str, Any]]) -> Record:
 
 
 def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")

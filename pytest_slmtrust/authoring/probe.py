@@ -219,7 +219,7 @@ def _distinct(probe: Probe, cases: list[Case]) -> list[Case]:
         if other is not case:
             raise ProbeError(
                 f"two rows of probe {probe.name!r} have the id {case.id!r}: "
-                + ("they are the same row" if other.params == case.params else "give them ids of their own (Row(id=...))")
+                + ("they are the same row" if other.params == case.params else "give each its own id (Row(id=...))")
             )
     return cases
 

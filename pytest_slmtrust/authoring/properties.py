@@ -128,7 +128,7 @@ class _Check:
 
         [self.was] = yield from self.asked([self.text])
         if self.was is None:
-            return Verdict.unscored("the model gave no answer to the text as it stands", original=self.text)
+            return Verdict.unscored("the model gave no answer to the unchanged text", original=self.text)
         evidence: dict[str, Any] = {"original": self.text, "answer": self.was}
         known = [edited for edited in dict.fromkeys(kept) if edited != self.text][: self.calls - self.spent]
         if known:

@@ -288,7 +288,7 @@ def _labels(request: Classify, answer: Any) -> Labels:
     for label, score in pairs:
         name = check_text(label, "a label", _LONGEST_LABEL)
         if not name or name in scores:
-            raise Refused(f"the label {shown(name)} is empty or stands twice")
+            raise Refused(f"the label {shown(name)} is empty or given twice")
         scores[name] = check_number(score, f"scores[{shown(name)}]", 0.0, 1.0)
     if request.labels == "toxicity" and "toxicity" not in scores:
         raise Refused(f"scores has no label 'toxicity', only {', '.join(map(shown, islice(scores, 5)))}")

@@ -135,7 +135,7 @@ class GateItem(pytest.Item):
             raise Red(f"{text}\n{result.claim}")
         if result.status in SILENT:
             name = gate_names(result.nodeid)[1]
-            raise Red(f"{text}\n{result.claim}\nIf its absence is accepted, name it: --slm-optional={name}")
+            raise Red(f"{text}\n{result.claim}\nTo accept its absence: --slm-optional={name}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         if excinfo.errisinstance((Red, pytest.xfail.Exception)):

@@ -173,9 +173,9 @@ def asides(gate: GateResult, verbose: bool = True) -> list[str]:
         c = gate.corrected
         notes.append(f"corrected for its detector's errors: {c.value:.1%} [{c.lower:.1%}, {c.upper:.1%}], {c.confidence:.0%}")
     if gate.status is Status.FAIL and gate.p_holm is not None and gate.p_holm > gate.alpha:
-        notes.append(f"FAIL by itself; among all gates with a p-value it may be chance (Holm p = {gate.p_holm:.2g})")
+        notes.append(f"FAIL on its own; it may be chance among all gates with a p-value (Holm p = {gate.p_holm:.2g})")
     if gate.stopped is not None:
-        notes.append(f"asked {gate.items} of {gate.stopped.planned} items (early stop); bounds hold whenever one looks")
+        notes.append(f"asked {gate.items} of {gate.stopped.planned} items (early stop); the bounds hold at every stop")
     return notes
 
 

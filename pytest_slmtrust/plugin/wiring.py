@@ -69,7 +69,7 @@ class Setup:
 
         vs, recorded = self.settings.text("vs"), self.settings.text("baseline")
         if sum(map(bool, (vs, recorded, self.settings.flag("early-stop")))) > 1:
-            raise ProbeError("--slm-vs, --slm-baseline and --slm-early-stop exclude each other: a comparison needs all items")
+            raise ProbeError("use only one of --slm-vs, --slm-baseline and --slm-early-stop: a comparison needs all items")
         if not vs and not recorded:
             if policy.margins:
                 raise ProbeError(f"--slm-gate {next(iter(policy.margins))}:vs: there is no baseline (--slm-vs or --slm-baseline)")

@@ -151,7 +151,7 @@ class TransformersBackend:
         """``own`` or ``plain``."""
         own = bool(self._template())
         if self.settings.template and not own:
-            raise ModelError(f"{self.name}: has no chat template of its own; leave the option off to use the plain form")
+            raise ModelError(f"{self.name}: has no chat template; leave the option off to use the plain form")
         return "own" if own and self.settings.template is not False else "plain"
 
     def _template(self) -> Any:

@@ -32,7 +32,7 @@ def kept(target: Path, given: Mapping[str, str], make: Make, say: Progress) -> C
     """The conversion in ``target``, made if it is not there, and made again if any byte of it is another.
 
     Raises:
-        ModelError: it cannot be made.
+        ModelError: the conversion fails.
     """
     with locked(target):
         try:

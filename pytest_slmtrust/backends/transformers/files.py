@@ -72,7 +72,7 @@ def cache_folder() -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise CacheError(f"{folder}: the cache cannot be made ({error.strerror}); {_ELSEWHERE}") from None
+        raise CacheError(f"{folder}: the cache cannot be created ({error.strerror}); {_ELSEWHERE}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise CacheError(f"{folder}: the cache cannot be written; {_ELSEWHERE}")
     return folder

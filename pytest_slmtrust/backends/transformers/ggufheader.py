@@ -71,7 +71,7 @@ def _check_arrays(file: Path, arrays: dict[str, int], rows: int) -> None:
         raise _bad(file, f"{MERGES!r} has {arrays[MERGES]} elements for at most {rows} tokens")
     others = sum(count for name, count in arrays.items() if name not in (*VOCABULARY, MERGES))
     if others > MOST_OTHERS:
-        raise _bad(file, f"its arrays have {others} elements beside the vocabulary; at most {MOST_OTHERS} are taken")
+        raise _bad(file, f"its arrays have {others} elements in addition to the vocabulary; at most {MOST_OTHERS} are taken")
 
 
 def _check_tensors(file: Path, tensors: list[_Tensor], start: int, alignment: int, size: int) -> None:

@@ -151,7 +151,7 @@ def _feed(digest: Any, name: str, value: Any) -> None:
         digest.update(f"{name} {value!r}\n".encode())
     else:
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
-        raise ModelError(f"{name} is a {kind}, which cannot be told from another one; expected tensors or plain data")
+        raise ModelError(f"{name} is a {kind}, which has no identity that can be compared; expected tensors or plain data")
 
 
 def _feed_tensor(digest: Any, name: str, tensor: Any) -> None:

@@ -102,7 +102,7 @@ def check_fits(cost: Cost, width: int, dtype: str, at_hand: int | None) -> None:
     smaller = "" if BYTES[dtype] == 2 else "--slm-dtype=bfloat16, "
     raise ModelError(
         f"the model needs {gib(cost.weights)} for its weights as {dtype} and {gib(cost.row(width))} for one row of about {width} "
-        f"tokens, and {gib(at_hand)} can be had: give the process more memory, or use {smaller}a smaller model"
+        f"tokens, and {gib(at_hand)} is free: give the process more memory, or use {smaller}a smaller model"
     )
 
 
