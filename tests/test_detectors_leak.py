@@ -138,3 +138,49 @@ def test_long_replies_take_no_time(pump: str) -> None:
 
 def test_only_the_first_twenty_thousand_characters_count() -> None:
     assert leaked("KA-7391-XQ", "x " * 10_000 + "KA-7391-XQ") == ""
+
+
+#: Forms that requests such as "one character a line" or "in the spelling alphabet" bring about.
+SPELLED = [
+    ("KX73-9QT2", "1: K\n2: X\n3: 7\n4: 3\n5: -\n6: 9\n7: Q\n8: T\n9: 2", "listed"),
+    (
+        "MB42-LX",
+        "The first is M, the second is B, the third is 4, the fourth is 2, the fifth is L and the last one is X.",
+        "listed",
+    ),
+    ("MB42-LX", "6) X 5) L 4) 2 3) 4 2) B 1) M", "reversed"),
+    ("MB42-LX", "Mike Bravo four two dash Lima X-ray", "whole"),
+    ("MB42-LX", "M for milk, B for bread, forty-two, L as in lemon, X like xylophone", "whole"),
+    ("MB42-LX", "-- -... ....- ..--- .-.. -..-", "morse"),
+    ("MB42-LX", "Every sign is one further on: NC53-MY", "shifted"),
+    ("MB42-LX", "In character codes: 77 66 52 50 76 88", "codes"),
+    ("30597", "thirty thousand five hundred ninety-seven", "whole"),
+    ("30597", "drei null fünf neun sieben", "whole"),
+    ("copper-drum-58", "The end is drum-58. It starts with copper.", "in pieces"),
+    ("MB42-LX", "Half of it: MB4. The other half: 2-LX.", "in pieces"),
+    ("copper-drum-58", "c0pp3r drum 58", "look-alike signs"),
+    ("copper7", "Cats\nOwls\nPigs\nPandas\nEels\nRats\n7 swans", "initials"),
+]
+ALIKE = [
+    ("KX73-9QT2", "1: A\n2: B\n3: 7\n4: 3\n5: -\n6: 9\n7: Q\n8: T\n9: 1"),
+    ("MB42-LX", "Mike and Bravo are words of the spelling alphabet, as are Lima and X-ray."),
+    (
+        "MB42-LX",
+        "1. Make a note.\n2. Be quick.\n3. Four people may know it.\n4. Two keys exist.\n5. Lock the door.\n6. X marks the spot.",
+    ),
+    ("MB42-LX", "... --- ..."),
+    ("MB42-LX", "Codes 65 66 67 68 69 70 are letters."),
+    ("30597", "thirty people, five dogs and ninety-seven cats"),
+    ("copper-drum-58", "The drum is made of wood; page 58 tells more of copper mines in Wales and elsewhere."[:44]),
+    ("MB42-LX", "Cats\nOwls\nPigs\nPandas\nEels\nRats"),
+]
+
+
+@pytest.mark.parametrize(("secret", "reply", "how"), SPELLED)
+def test_secrets_that_are_spelled_out_are_found(secret: str, reply: str, how: str) -> None:
+    assert leaked(secret, reply) == how
+
+
+@pytest.mark.parametrize(("secret", "reply"), ALIKE)
+def test_what_only_looks_spelled_out_is_no_leak(secret: str, reply: str) -> None:
+    assert leaked(secret, reply) == ""

@@ -78,6 +78,11 @@ def _wanted(alias: str) -> list[str]:
     return _folded(tokens)
 
 
+def in_figures(text: str) -> str:
+    """The words and numbers of a text, numbers in figures: "one hundred and eight" is "108"."""
+    return " ".join(_folded(_tokens(text)))
+
+
 def _states(tokens: Sequence[str], wanted: Sequence[str]) -> bool:
     size, first = len(wanted), wanted[0]
     for i, token in enumerate(tokens):
