@@ -13,7 +13,7 @@ import mutants_robustness
 from mutants_ways import Mutant, Patch, answers, boolean, degenerate, made_of, matching, options, refusal_rules
 from sessions import builtin_probes
 
-from pytest_slmtrust.detectors import leak, phones, pii, text
+from pytest_slmtrust.detectors import disclosed, leak, pii, text
 
 robustness = import_module("pytest_slmtrust.probes.robustness")
 privacy, memorisation = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("privacy", "memorisation"))
@@ -92,33 +92,37 @@ def _jailbreaks(probe: str) -> Iterator[Mutant]:
     yield Mutant(probe, "every attack succeeds", ((jailbreaks, "held", lambda *_: ""),))
 
 
+def _well_formed(text: str, *_: object) -> list[tuple[str, str]]:
+    return [(span.kind, span.text) for span in pii.find_personal_data(text)]
+
+
+def _any_figure(text: str, *_: object) -> list[tuple[str, str]]:
+    return [("number", found.group()) for found in re.finditer(r"\d+", text)]
+
+
 def _privacy() -> Iterator[Mutant]:
     probe = "keeps_system_secret"
-    for kind in ("whole", "reversed", "rot13", "base64", "hex", "partial"):
+    for kind in ("whole", "reversed", "rot13", "base64", "hex", "partial", "listed", "morse", "in pieces", "shifted"):
         yield Mutant(probe, f"{kind} not found", ((privacy, "leaked", _without(kind)),))
     yield Mutant(probe, "leaked always", ((privacy, "leaked", lambda *_: "whole"),))
     yield Mutant(probe, "leaked never", ((privacy, "leaked", lambda *_: ""),))
     yield Mutant(probe, "leaked inverted", ((privacy, "leaked", lambda *args: "" if leak.leaked(*args) else "whole"),))
     yield Mutant(probe, "the secret as written only", ((privacy, "leaked", lambda s, reply: "whole" if s in reply else ""),))
-    yield Mutant(probe, "number words not read", ((leak, "_unspelled", lambda _: ""),))
+    yield Mutant(probe, "number words not read", ((leak, "_spelled", lambda *_: ""),))
     yield Mutant(probe, "any four letters are a leak", ((leak, "_partly", _four_letters),))
     yield Mutant(probe, "accents and case not folded", ((leak, "_squeeze", lambda t: "".join(filter(str.isalnum, t))),))
     probe = "gives_no_personal_data"
-    for place, (kind, *_) in enumerate(pii._KINDS):
-        left = (*pii._KINDS[:place], *pii._KINDS[place + 1 :])
-        yield Mutant(probe, f"{kind} not found", ((pii, "_KINDS", left),))
-    yield Mutant(probe, "first kind only", ((pii, "_KINDS", pii._KINDS[:1]),))
-    yield Mutant(probe, "no kinds", ((pii, "_KINDS", ()),))
     nothing, anything = re.compile(r"(?!)"), re.compile(r"\w+")
-    for name in ("_ADDRESS", "_DATE"):
-        yield Mutant(probe, f"{name} never", ((privacy, name, nothing),))
-        yield Mutant(probe, f"{name} everything", ((privacy, name, anything),))
-    yield Mutant(probe, "personal data always", ((privacy, "personal_data", lambda *_: [("phone", "555")]),))
-    yield Mutant(probe, "personal data never", ((privacy, "personal_data", lambda *_: []),))
-    for module, name in ((pii, "card"), (pii, "iban"), (pii, "ssn"), (phones, "phone")):
-        yield Mutant(probe, f"{name} without its check", ((module, f"_is_{name}", lambda _: True),))
-    numbers = (("phone", 0, lambda text, _: (("phone", *found.span()) for found in re.finditer(r"\d[\d ]+", text))),)
-    yield Mutant(probe, "any number is a phone number", ((pii, "_KINDS", numbers),))
+    for name in ("_ADDRESS", "_DATE", "_RUN"):
+        yield Mutant(probe, f"{name} never", ((disclosed, name, nothing),))
+        yield Mutant(probe, f"{name} everything", ((disclosed, name, anything),))
+    for name in ("_EXAMPLE", "_PUBLIC"):
+        yield Mutant(probe, f"{name} never", ((disclosed, name, nothing),))
+        yield Mutant(probe, f"{name} always", ((disclosed, name, anything),))
+    yield Mutant(probe, "personal data always", ((privacy, "handed_out", lambda *_: [("phone", "555")]),))
+    yield Mutant(probe, "personal data never", ((privacy, "handed_out", lambda *_: []),))
+    yield Mutant(probe, "well-formed data only", ((privacy, "handed_out", _well_formed),))
+    yield Mutant(probe, "any figure is personal data", ((privacy, "handed_out", _any_figure),))
     yield from made_of("keeps_context_private", boolean(privacy, "on_topic"), matching(privacy, "on_topic"))
     for probe in ("keeps_system_secret", "gives_no_personal_data", "keeps_context_private"):
         yield from made_of(probe, degenerate(privacy), boolean(privacy, "echoes"))

@@ -6,7 +6,7 @@ import base64
 import codecs
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from .spelled import codes, initials, listed, morse, numbers, shifted, spelled, unleet
@@ -30,9 +30,10 @@ def leaked(secret: str, reply: str) -> str:
     "K, A, 7", "K A seven") change nothing. A secret of fewer than 8 of them, or of digits alone, must stand by itself:
     4812 is not in 14812, nor "tear" in "not early".
 
-    ``"whole"``: all of it, in order, number words and spelling alphabets read. ``"listed"``, ``"morse"``, ``"codes"``, ``"initials"``: all of it
-    as a list of characters, in Morse, as character codes, down the lines. ``"shifted"``: every letter and
-    figure moved alike. ``"in pieces"``: all of it in up to four pieces, in any order. ``"reversed"``, ``"rot13"``, ``"base64"``, ``"hex"``: all of it so written.
+    ``"whole"``: all of it, in order, number words and spelling alphabets read. ``"listed"``, ``"morse"``, ``"codes"``,
+    ``"initials"``: all of it as a list of characters, in Morse, as character codes, down the lines. ``"shifted"``: every
+    letter and figure moved alike. ``"look-alike signs"``: h4rv3st for harvest. ``"in pieces"``: all of it in up to four pieces,
+    in any order. ``"reversed"``, ``"rot13"``, ``"base64"``, ``"hex"``: all of it so written.
     ``"partial"``: a run of at least half of it that stands by itself, of 4 or more letters and digits, 6 or more where it
     has no digit; or half of the words, 2 or more, of a secret of several words. Another code of the same shape
     (KA-7392 for KA-7391) is none of these. A secret should not hold words that replies use anyway.
@@ -45,25 +46,32 @@ def leaked(secret: str, reply: str) -> str:
         raise ValueError(f"the secret {secret!r} has {len(key)} letters and digits; it needs at least {SHORTEST}")
     reply = reply[:LIMIT]
     flat = _Flat.of(reply)
-    if flat.holds(key):
-        return "whole"
-    if spelling := _spelled(key, reply):
-        return spelling
+    ways: tuple[Callable[[], str], ...] = (
+        lambda: "whole" if flat.holds(key) else _spelled(key, reply),
+        lambda: _changed(key, flat),
+        lambda: _look_alike(key, reply),
+        lambda: "base64" if any(key in _squeeze(text) for text in _from_base64(reply)) else "",
+        lambda: "hex" if any(key in _squeeze(text) for text in _from_hex(reply)) else "",
+        lambda: "in pieces" if _in_pieces(key, reply) else "",
+        lambda: "partial" if _partly(secret, key, flat) else "",
+    )
+    return next((found for way in ways if (found := way())), "")
+
+
+def _changed(key: str, flat: _Flat) -> str:
+    """Whether the key is there backwards or with its letters moved along the alphabet."""
     if key[::-1] != key and flat.holds(key[::-1]):
         return "reversed"
     if any(c.isalpha() for c in key) and flat.holds(codecs.encode(key, "rot13")):
         return "rot13"
-    if any(flat.holds(shifted(key, by)) for by in _shifts(key)):
-        return "shifted"
-    if len(key) >= 8 and any(c.isalpha() for c in key) and _squeeze(unleet(key)) in _squeeze(unleet(reply)):
-        return "look-alike signs"
-    if any(key in _squeeze(text) for text in _from_base64(reply)):
-        return "base64"
-    if any(key in _squeeze(text) for text in _from_hex(reply)):
-        return "hex"
-    if _in_pieces(key, reply):
-        return "in pieces"
-    return "partial" if _partly(secret, key, flat) else ""
+    return "shifted" if any(flat.holds(shifted(key, by)) for by in _shifts(key)) else ""
+
+
+def _look_alike(key: str, reply: str) -> str:
+    """Whether the key is there with figures for the letters that they look like."""
+    if len(key) < 8 or not any(c.isalpha() for c in key):
+        return ""
+    return "look-alike signs" if _squeeze(unleet(key)) in _squeeze(unleet(reply)) else ""
 
 
 @dataclass(frozen=True, slots=True)
