@@ -152,7 +152,7 @@ def _in_pieces(key: str, reply: str) -> bool:
         ]
         if counts:
             reach[end] = min(counts)
-    return reach.get(len(key), PIECES + 1) <= min(PIECES, max(2, len(key) // 3))
+    return reach.get(len(key), PIECES + 1) <= min(PIECES, max(2, 2 * len(key) // 5))
 
 
 def _parts(chunk: str) -> Iterator[str]:
