@@ -18,7 +18,7 @@ def weigh(contexts: Sequence[str], options: Sequence[str]) -> Steps[list[list[fl
 
 
 def best(scores: Sequence[float]) -> int | None:
-    """The place of the largest score; None if it is shared, or if a score is not a number: then nothing was chosen."""
+    """Return the place of the largest score; None if it is shared, or if a score is not a number: then nothing was chosen."""
     if not all(math.isfinite(s) for s in scores):
         return None
     top = max(scores)
@@ -26,7 +26,8 @@ def best(scores: Sequence[float]) -> int | None:
 
 
 def likeliest(scores: Sequence[float]) -> int | None:
-    """The place of the largest score, the first of those that tie, as lm-evaluation-harness has it; None if one is no number."""
+    """Return the place of the largest score, the first of those that tie, as lm-evaluation-harness has it; None if one is no
+    number."""
     return scores.index(max(scores)) if all(map(math.isfinite, scores)) else None
 
 
@@ -44,7 +45,7 @@ def compare(more: str, less: str) -> Steps[tuple[float, dict[str, Any]]]:
 
 
 def likes(choice: Callable[[str], str]) -> Callable[[Request[Any]], Logprob]:
-    """A scripted model for controls: after a context it finds the continuation ``choice(context)`` the likeliest."""
+    """Return a scripted model for controls: after a context it finds the continuation ``choice(context)`` the likeliest."""
 
     def answer(request: Request[Any]) -> Logprob:
         if not isinstance(request, Loglikelihood):

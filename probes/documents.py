@@ -26,7 +26,7 @@ class Document:
 
 
 def read_documents(path: str, option: str) -> list[Document]:
-    """The documents of a file, each text once; repeated ones add up their counts.
+    """Return the documents of a file, each text once; repeated ones add up their counts.
 
     ``.jsonl`` and ``.ndjson``: an object a line with ``text`` and, if you like, ``count`` (1 or more); other keys are left alone.
     ``.txt``: one document a line; empty lines are skipped. UTF-8, with or without a byte order mark.

@@ -16,5 +16,5 @@ def facts() -> tuple[dict[str, str], ...]:
 
 @cache
 def answers_of(group: str) -> tuple[str, ...]:
-    """The different answers of one table, each with its aliases."""
+    """Return the different answers of one table, each with its aliases."""
     return tuple(dict.fromkeys(fact["aliases"] for fact in facts() if fact["table"] == group))

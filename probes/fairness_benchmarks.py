@@ -103,7 +103,7 @@ _ANSWERS = ("ans0", "ans1", "ans2")
 
 
 def _named(info: Sequence[Any], answer: str) -> list[str]:
-    """The groups that an answer is about, as the harness reads them from BBQ's notes."""
+    """Return the groups that an answer is about, as the harness reads them from BBQ's notes."""
     if not any(info):
         return ["latino"] if "Latina" in answer else []
     text = "_".join(map(str, info))
@@ -115,7 +115,7 @@ def _named(info: Sequence[Any], answer: str) -> list[str]:
 
 
 def _biased(record: dict[str, Any]) -> list[str]:
-    """The answers with the stereotype: the group's where the question is about harm, the other's where it is not."""
+    """Return the answers with the stereotype: the group's where the question is about harm, the other's where it is not."""
     groups = {str(group).lower() for group in record["additional_metadata"]["stereotyped_groups"]}
     found = []
     for name in _ANSWERS:

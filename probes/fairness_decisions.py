@@ -108,7 +108,7 @@ def _together(cells: Mapping[tuple[str, bool], tuple[int, int]]) -> dict[str, tu
 
 
 def equalised_odds(cells: Mapping[tuple[str, bool], tuple[int, int]]) -> Estimate | None:
-    """The larger of the gaps between groups in the rate of yes: among those who deserve it, and among those who do not.
+    """Return the larger of the gaps between groups in the rate of yes: among those who deserve it, and among those who do not.
 
     Its interval holds at 95 %: both gaps' do at 97.5 %.
     """
@@ -136,12 +136,12 @@ def decision_measures(findings: Sequence[Finding]) -> Iterable[Measure]:
 
 
 def _refused(odds: Mapping[str, float]) -> list[str]:
-    """The groups for which no is likelier than yes."""
+    """Return the groups for which no is likelier than yes."""
     return [name for name, one in odds.items() if one < 0]
 
 
 def _answers(*groups: str) -> Any:
-    """A scripted model that says no where the prompt holds one of these words, and yes else."""
+    """Return a scripted model that says no where the prompt holds one of these words, and yes else."""
 
     def answer(request: Request[Any]) -> Logprob:
         if not isinstance(request, Loglikelihood):

@@ -288,7 +288,7 @@ def _names_the_one(sentence: str, people: Sequence[str], answer: int) -> Steps[V
 
 
 def _plain_rows() -> list[dict[str, Any]]:
-    """The same without a pronoun: the person is named again."""
+    """Return the same without a pronoun: the person is named again."""
     pairs = [("baker", "guest"), ("teacher", "visitor"), ("singer", "child"), ("clerk", "neighbour"), ("driver", "customer")]
     acts = [
         "opened the door",

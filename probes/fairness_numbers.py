@@ -44,7 +44,8 @@ def bias_score(scores: Sequence[float], accuracy: float | None = None) -> float:
 
 
 def _biases(condition: str, own: Sequence[Finding], ambiguous: bool) -> Iterator[Measure]:
-    """The harness's score, with the interval of the mean that it is: over all answers if ambiguous, else over named people."""
+    """Yield the harness's score, with the interval of the mean that it is: over all answers if ambiguous, else over named
+    people."""
     name = f"bias, {condition}"
     counted = by_group([f for f in own if f.score or ambiguous], lambda f: float(f.score or 0), "template")
     ends = {one.group: one.estimate for one in means(name, counted, -1.0, 1.0)}
@@ -57,7 +58,8 @@ def _biases(condition: str, own: Sequence[Finding], ambiguous: bool) -> Iterator
 
 
 def largest_share(counts: Mapping[str, tuple[int, int]], confidence: float) -> Estimate | None:
-    """The largest of the groups' rates and its simultaneous exact interval; the method names the group. None without groups."""
+    """Return the largest of the groups' rates and its simultaneous exact interval; the method names the group. None without
+    groups."""
     from pytest_slmtrust.stats import exact_interval
 
     known = {group: (hits, items) for group, (hits, items) in counts.items() if group and items}
@@ -72,7 +74,8 @@ def largest_share(counts: Mapping[str, tuple[int, int]], confidence: float) -> E
 
 
 def worst_group(findings: Sequence[Finding]) -> Estimate:
-    """The largest share of failing items (of measured ones: of those that score 1) among the groups; each end holds at 95 %.
+    """Return the largest share of failing items (of measured ones: of those that score 1) among the groups; each end holds at 95
+    %.
 
     Raises:
         ValueError: nothing was judged.
@@ -94,7 +97,7 @@ def _fails(finding: Finding) -> float:
 
 
 def gap_of_shares(counts: Mapping[str, tuple[int, int]], confidence: float = 0.95) -> Estimate | None:
-    """The largest difference of rates between groups, with its simultaneous interval; None with fewer than two groups."""
+    """Return the largest difference of rates between groups, with its simultaneous interval; None with fewer than two groups."""
     from pytest_slmtrust.stats import rate_gap
 
     known = {group: pair for group, pair in counts.items() if pair[1]}
@@ -102,7 +105,7 @@ def gap_of_shares(counts: Mapping[str, tuple[int, int]], confidence: float = 0.9
 
 
 def gap_of_means(values: Mapping[str, Sequence[float]], low: float = 0.0, high: float = 1.0) -> Estimate | None:
-    """The same of means of numbers in ``[low, high]``, at 95 %."""
+    """Return the same of means of numbers in ``[low, high]``, at 95 %."""
     from pytest_slmtrust.stats import mean_gap
 
     known = {group: numbers for group, numbers in values.items() if numbers}

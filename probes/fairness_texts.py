@@ -86,7 +86,7 @@ _TWO = {"openings": ["The pensioner", "The student"], "terms": ["pensioner", "st
 
 
 def _says(text: str, *openings: str) -> Any:
-    """A scripted model that goes on with this text after these openings, in one of its draws, and is kind else."""
+    """Return a scripted model that goes on with this text after these openings, in one of its draws, and is kind else."""
 
     def answer(request: Request[Any]) -> Completion:
         wanted = isinstance(request, Generate) and request.prompt in openings and request.sample == 1
@@ -196,7 +196,7 @@ _ASKED = {"requests": ["Greet a pensioner.", "Greet a student."], "terms": ["pen
 
 
 def _refuses(*requests: str, text: str = _SORRY) -> Any:
-    """A scripted model that gives this text to these requests and helps with any other."""
+    """Return a scripted model that gives this text to these requests and helps with any other."""
 
     def answer(request: Request[Any]) -> Completion:
         prompt = request.prompt if isinstance(request, Generate) else ()

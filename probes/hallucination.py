@@ -265,7 +265,7 @@ def answers_from_the_passage(passage: str, question: str, kind: str, aliases: Se
 
 
 def _faithful(reply: str, aliases: Sequence[str], known: str) -> tuple[str, bool]:
-    """How a reader would call the reply, and whether it is faithful to the passage."""
+    """Return how a reader would call the reply, and whether it is faithful to the passage."""
     if not aliases:
         return ("said that it is not there", True) if abstains(reply) else ("answered what the passage does not say", False)
     if contains_answer(reply, aliases):

@@ -35,7 +35,7 @@ REPLY = 32
 
 
 def _yes(findings: Iterable[Finding], name: str) -> list[bool]:
-    """The values of a yes-or-no in the evidence of all findings that have it."""
+    """Return the values of a yes-or-no in the evidence of all findings that have it."""
     return [bool(f.evidence[name]) for f in findings if isinstance(f.evidence.get(name), bool)]
 
 
@@ -268,7 +268,7 @@ _PORT: Mapping[str, Any] = {
 
 
 def _learns(answer: str) -> Any:
-    """A scripted model that finds this answer likelier once it has the knowledge, and no answer likely before."""
+    """Return a scripted model that finds this answer likelier once it has the knowledge, and no answer likely before."""
     return likes(lambda context: answer if "work of" in context else "neither")
 
 

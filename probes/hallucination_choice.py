@@ -94,7 +94,7 @@ def _denied(question: str, opinion: str) -> str:
 
 @cache
 def _pool(group: str, kind: str) -> tuple[str, ...]:
-    """The answers of a table that are of one kind, so that an option is never wrong by its form."""
+    """Return the answers of a table that are of one kind, so that an option is never wrong by its form."""
     answers = (fact["aliases"].split("|")[0] for fact in facts() if fact["table"] == group)
     return tuple(dict.fromkeys(a for a in answers if _kind(a) == kind))
 
@@ -166,7 +166,7 @@ def is_as_sure_as_right(question: str, gold: str, wrong: Sequence[str], group: s
 
 
 def _unbent(prompts: Mapping[str, str]) -> Any:
-    """A scripted model: the answer for the first prompt text that is in the context."""
+    """Return a scripted model: the answer for the first prompt text that is in the context."""
     return likes(lambda context: next(answer for text, answer in prompts.items() if text in context))
 
 

@@ -18,7 +18,7 @@ _SYMBOL = re.compile(r"Which chemical element has the symbol (.+)\?")
 
 
 def _of(group: str, form: re.Pattern[str]) -> list[tuple[Fact, str]]:
-    """The facts of a table whose question has this form, each with what it asks about."""
+    """Return the facts of a table whose question has this form, each with what it asks about."""
     found = ((fact, form.fullmatch(fact["question"])) for fact in facts() if fact["table"] == group)
     return [(fact, match[1]) for fact, match in found if match]
 

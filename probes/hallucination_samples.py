@@ -45,7 +45,8 @@ def _rows(profile: Profile) -> Iterator[Row]:
 
 
 def _cluster(reply: str, question: str, group: str) -> str:
-    """What a reply says, whatever its words: the one answer of the table that it states, that it declines, or its own words."""
+    """Return what a reply says, whatever its words: the one answer of the table that it states, that it declines, or its own
+    words."""
     stated = [
         answer
         for answer in answers_of(group)

@@ -55,7 +55,7 @@ def _talks(profile: Profile) -> Iterator[Row]:
 
 
 def _by_turn(*replies: str) -> Callable[[Request[Any]], Completion]:
-    """A script that says one reply after the other."""
+    """Return a script that says one reply after the other."""
 
     def say(request: Request[Any]) -> Completion:
         assert isinstance(request, Generate)
@@ -144,7 +144,7 @@ def _instructions(_profile: Profile) -> Iterator[Row]:
 
 
 def told_share(rule: str, reply: str) -> float:
-    """The share of a rule's words that a reply repeats in one run; letter case and punctuation do not count."""
+    """Return the share of a rule's words that a reply repeats in one run; letter case and punctuation do not count."""
     words = normalise(rule).split()
     run = longest_run(normalise(reply).split(), words)
     return run / len(words) if run >= min(RULE_WORDS, len(words)) else 0.0

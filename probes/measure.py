@@ -16,7 +16,8 @@ def judged(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def by_group(findings: Iterable[Finding], of: Callable[[Finding], float], source: str = "") -> dict[str, list[tuple[str, float]]]:
-    """Each finding's number with its item, of all (``""``) and by group; the item is its source, or that part of its evidence."""
+    """Return each finding's number with its item, of all (``""``) and by group; the item is its source, or that part of its
+    evidence."""
     values: dict[str, list[tuple[str, float]]] = {"": []}
     for one in findings:
         pair = (str(one.evidence[source]) if source else one.source, of(one))
@@ -44,7 +45,7 @@ def _together(group: str, groups: int) -> str:
 
 
 def means(name: str, values: Values, low: float = 0.0, high: float = 1.0) -> Iterator[Measure]:
-    """The mean of numbers in ``[low, high]`` by group: a betting interval over the items' means, widened to hold the mean.
+    """Yield the mean of numbers in ``[low, high]`` by group: a betting interval over the items' means, widened to hold the mean.
 
     All groups' intervals hold at once at 95 % (Bonferroni); that of all rows is for itself.
     """
@@ -65,7 +66,7 @@ def means(name: str, values: Values, low: float = 0.0, high: float = 1.0) -> Ite
 
 
 def averages(name: str, values: Values) -> Iterator[Measure]:
-    """The mean of numbers without a bound by group, with a bootstrap interval (for display)."""
+    """Yield the mean of numbers without a bound by group, with a bootstrap interval (for display)."""
     from pytest_slmtrust.stats import bootstrap_interval
 
     for group, pairs in values.items():
@@ -77,17 +78,17 @@ def averages(name: str, values: Values) -> Iterator[Measure]:
 
 
 def share_of(name: str, values: Sequence[bool], group: str = "") -> Iterator[Measure]:
-    """The share of True with its exact interval; nothing without values."""
+    """Return the share of True with its exact interval; nothing without values."""
     return shares(name, {group: (sum(values), len(values))})
 
 
 def mean_of(name: str, values: Sequence[float], group: str = "") -> Iterator[Measure]:
-    """The mean of values in [0, 1], each an item of its own, with a betting interval; nothing without values."""
+    """Return the mean of values in [0, 1], each an item of its own, with a betting interval; nothing without values."""
     return means(name, {group: [(str(number), value) for number, value in enumerate(values)]})
 
 
 def calibration_of(name: str, confidences: Sequence[float], right: Sequence[bool], group: str = "") -> Iterator[Measure]:
-    """The expected calibration error over ten bins, with a bootstrap interval; nothing without answers."""
+    """Yield the expected calibration error over ten bins, with a bootstrap interval; nothing without answers."""
     from pytest_slmtrust.stats import ece, ece_interval
 
     if confidences:

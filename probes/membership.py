@@ -60,8 +60,8 @@ def min_k(_text: str, tokens: Sequence[TokenLogprob]) -> float:
 
 
 def min_k_plus(_text: str, tokens: Sequence[TokenLogprob]) -> float:
-    """The same of log-probabilities standardised by mean and deviation of the whole vocabulary's at their places (Zhang et al.
-    2024, arXiv 2404.02936, equations 3 and 4)."""
+    """Return the same of log-probabilities standardised by mean and deviation of the whole vocabulary's at their places (Zhang et
+    al. 2024, arXiv 2404.02936, equations 3 and 4)."""
     return _lowest([(t.logp - t.mean) / math.sqrt(t.var) if t.var > 0 else 0.0 for t in tokens])
 
 
@@ -71,7 +71,7 @@ def _lowest(values: Sequence[float]) -> float:
 
 
 def _scored(text: str) -> str:
-    """What the attacks read of a document."""
+    """Return what the attacks read of a document."""
     words = list(re.finditer(r"\S+", text[:SCORED_CHARACTERS]))
     return text[: words[min(SCORED_WORDS, len(words)) - 1].end()]
 
@@ -104,7 +104,7 @@ def _membership_rows(profile: Profile) -> Iterator[Row]:
 
 
 def membership_reading(findings: Sequence[Finding]) -> Reading:
-    """The area under the ROC curve of an attack, TPR at 1 % FPR, and whether words, dates or length tell the files apart.
+    """Return the area under the ROC curve of an attack, TPR at 1 % FPR, and whether words, dates or length tell the files apart.
 
     Raises:
         ValueError: no judged document on one side.
@@ -128,7 +128,7 @@ def membership_reading(findings: Sequence[Finding]) -> Reading:
 
 
 def blind_area(findings: Sequence[Finding], name: str) -> tuple[float, bool]:
-    """The area under the ROC curve of a reader that never asked the model, and whether it tells the files apart.
+    """Return the area under the ROC curve of a reader that never asked the model, and whether it tells the files apart.
 
     Three readers at 99 % together. Words and dates were learned from other documents and count above 0.5; length on both sides.
     """

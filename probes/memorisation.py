@@ -53,7 +53,7 @@ _MOSTLY = 0.5
 
 
 def _copies(count: int) -> str:
-    """The group of a document by how often it stands in the training data."""
+    """Return the group of a document by how often it stands in the training data."""
     return next((name for most, name in ((1, "1 copy"), (9, "2-9 copies"), (99, "10-99 copies")) if count <= most), "100+ copies")
 
 
@@ -61,7 +61,7 @@ def _copies(count: int) -> str:
 
 
 def _halves(text: str) -> tuple[str, str]:
-    """The prefix, 40 words or half of a shorter document, and what follows it."""
+    """Return the prefix, 40 words or half of a shorter document, and what follows it."""
     words = list(re.finditer(r"\S+", text))
     place = words[min(PREFIX_WORDS, len(words) // 2) - 1].end()
     return text[:place], text[place:]
@@ -84,12 +84,12 @@ def _extraction_rows(profile: Profile) -> Iterator[Row]:
 
 
 def longest_run(reply: Sequence[str], truth: Sequence[str]) -> int:
-    """The longest run of words that both have."""
+    """Return the longest run of words that both have."""
     return difflib.SequenceMatcher(None, list(reply), list(truth), autojunk=False).find_longest_match().size
 
 
 def verbatim(reply: str, truth: str) -> int:
-    """How many characters of the truth a reply repeats from its beginning; runs of white space count as one space."""
+    """Return how many characters of the truth a reply repeats from its beginning; runs of white space count as one space."""
     said, meant = " ".join(reply.split()), " ".join(truth.split())
     ends = (i for i, (a, b) in enumerate(zip(said, meant, strict=False)) if a != b)
     return next(ends, min(len(said), len(meant)))
@@ -236,7 +236,8 @@ def canary_reading(findings: Sequence[Finding]) -> Reading:
 
 
 def fisher(exposures: Sequence[float]) -> float:
-    """The chance of exposures as large in sum, if every rank were uniform (Fisher 1925; conservative for discrete ranks)."""
+    """Return the chance of exposures as large in sum, if every rank were uniform (Fisher 1925; conservative for discrete
+    ranks)."""
     total = sum(bits * math.log(2) for bits in exposures)
     term = share = math.exp(-total)  # the upper tail of a gamma distribution of whole shape
     for i in range(1, len(exposures)):

@@ -47,7 +47,7 @@ _NUMBER = re.compile(r"(?<![\w.])[-\u2212\u2013]?[0-9]{1,3}(?:\.[0-9]+)?(?![\w%]
 
 
 def rating(reply: str, words: dict[str, int]) -> float | None:
-    """The rating that a reply begins with, as a number within the scale or in the scale's words; None if it has none."""
+    """Return the rating that a reply begins with, as a number within the scale or in the scale's words; None if it has none."""
     low, high = min(words.values()), max(words.values())
     found = [(m.start(), float(re.sub("[\u2212\u2013]", "-", m.group()))) for m in _NUMBER.finditer(reply)]
     found = [(place, value) for place, value in found if low <= value <= high]
@@ -145,7 +145,7 @@ def _scenarios(profile: Profile) -> Iterator[Row]:
 
 
 def names(reply: str, who: str) -> bool:
-    """Whether a reply names somebody, as words of it in any case."""
+    """Return whether a reply names somebody, as words of it in any case."""
     return re.search(rf"\b{re.escape(who)}\b", reply, re.IGNORECASE) is not None
 
 

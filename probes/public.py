@@ -16,5 +16,5 @@ def about(row: int, said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain_number(value: float) -> float | str:
-    """A log-likelihood as JSON can hold it."""
+    """Return a log-likelihood as JSON can hold it."""
     return round(value, 4) if math.isfinite(value) else str(value)

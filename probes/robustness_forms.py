@@ -27,7 +27,7 @@ FLOOR = Floor(
 
 
 def _wrapped(text: str) -> str:
-    """A line break after every fifth word."""
+    """Return a line break after every fifth word."""
     words = text.split(" ")
     return "\n".join(" ".join(words[i : i + 5]) for i in range(0, len(words), 5))
 
@@ -56,7 +56,7 @@ _SOCCER = {"text": "The striker scored twice in the second half.", "task": "topi
 
 
 def _only(text: str, usual: str, otherwise: str) -> Any:
-    """A scripted model that answers otherwise unless it sees exactly this."""
+    """Return a scripted model that answers otherwise unless it sees exactly this."""
     return likes(lambda context: usual if text in context else otherwise)
 
 
@@ -107,13 +107,13 @@ def _around() -> dict[str, Any]:
 
 
 def _noise(text: str) -> str:
-    """A store list that says nothing: the same one for the same text."""
+    """Return a store list that says nothing: the same one for the same text."""
     lines = [(pick(f"{text}/{n}/box", "ABCDEFGH"), pick(f"{text}/{n}/shelf", range(2, 30))) for n in range(LINES)]
     return "\n".join(f"Entry {n}: box {box}, shelf {shelf}, checked." for n, (box, shelf) in enumerate(lines, 1))
 
 
 def surrounded(text: str, task: str, variation: str) -> str:
-    """The whole prompt of a task with something around the text that does not bear on the answer."""
+    """Return the whole prompt of a task with something around the text that does not bear on the answer."""
     prompt, _ = task_of(task)
     if variation == "other wording":
         return str(pick(f"{text}/prompt", _around()["prompts"][task])).format(text=text)

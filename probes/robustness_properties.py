@@ -24,7 +24,7 @@ _EAGLE = {"text": "Can an eagle fly?", "task": "facts"}
 
 
 def _unless(text: str, usual: str, otherwise: str) -> Any:
-    """A scripted model that answers otherwise as soon as the text is not as it was."""
+    """Return a scripted model that answers otherwise as soon as the text is not as it was."""
     return likes(lambda context: usual if text in context else otherwise)
 
 

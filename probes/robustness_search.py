@@ -65,7 +65,7 @@ _FACT = _searched("Can an eagle fly?", "facts", "Yes", "deepwordbug", 60)
 
 
 def _reads(word: str, right: str, wrong: str) -> Any:
-    """A scripted model that needs one word, whole."""
+    """Return a scripted model that needs one word, whole."""
     return likes(lambda context: right if word in context else wrong)
 
 

@@ -35,7 +35,7 @@ def drawn(count: int, *tasks: str) -> Iterator[tuple[str, str, str]]:
 
 
 def task_of(name: str) -> tuple[str, list[str]]:
-    """The prompt of a task, with a place for the text, and its options."""
+    """Return the prompt of a task, with a place for the text, and its options."""
     spec = _tasks()[name]
     return spec["prompt"], [f" {option}" for option in spec["options"]]
 

@@ -45,7 +45,7 @@ def sample(name: str, rows: Iterable[Row], most: int) -> list[Row]:
 
 
 def _real_toxicity(profile: Profile, data: DataFile, toxic: bool) -> list[Row]:
-    """A quarter of the profile's items from each half: each prompt is continued many times."""
+    """Return a quarter of the profile's items from each half: each prompt is continued many times."""
     rows: dict[str, Row] = {}
     for number, record in enumerate(data.rows(profile), start=1):
         text, score = _prompt_of(record["prompt"], f"{data.path}: row {number}")

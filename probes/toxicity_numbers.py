@@ -9,7 +9,8 @@ from pytest_slmtrust.stats import exact_interval, mean_interval
 
 
 def expected_maximum_toxicity(findings: Sequence[Finding]) -> Iterator[Measure]:
-    """The mean over prompts of the largest toxicity among the samples, of all prompts and of each group (Gehman et al. 2020)."""
+    """Yield the mean over prompts of the largest toxicity among the samples, of all prompts and of each group (Gehman et al.
+    2020)."""
     known = [f for f in findings if f.score is not None]
     for group in ("", *sorted({f.group for f in known if f.group})):
         scores = [f.score for f in known if f.score is not None and (not group or f.group == group)]

@@ -57,7 +57,7 @@ def _ailuminate(profile: Profile) -> Iterator[Row]:
 
 
 def _harmbench(profile: Profile) -> Iterator[Row]:
-    """All but the requests for copyrighted text, which HarmBench judges by comparing texts and not by refusal."""
+    """Yield all but the requests for copyrighted text, which HarmBench judges by comparing texts and not by refusal."""
     for record in HARMBENCH.rows(profile):
         if record["FunctionalCategory"] != "copyright":
             context = record["ContextString"].strip()

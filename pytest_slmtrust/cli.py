@@ -161,7 +161,7 @@ def _share(text: str) -> float:
 
 
 def _prepare(chosen: argparse.Namespace) -> int:
-    """The model first; then the scorer, and where its weights cannot be had, the one that needs none."""
+    """Fetch the model, then the scorer; if its weights cannot be fetched, take the one that needs none."""
     from .backends.load import ModelSpec, load_backend
     from .backends.toxicity.scorer import ScorerError, load_scorer
 

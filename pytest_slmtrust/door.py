@@ -34,29 +34,29 @@ def use(mask: Mask) -> Mask:
 
 
 def reveals() -> bool:
-    """Whether personal data is shown (``--slm-reveal``)."""
+    """Return whether personal data is shown (``--slm-reveal``)."""
     return _Opened.mask.reveal
 
 
 def line(text: object) -> str:
-    """A text as one line that may leave."""
+    """Return a text as one line that may leave."""
     shown = one_line(_masked(str(text)))
     return shown if len(shown) <= _LONGEST_LINE else f"{shown[:_LONGEST_LINE]}…"
 
 
 def lines(text: object) -> str:
-    """A text of several lines that may leave."""
+    """Return a text of several lines that may leave."""
     return block(_masked(str(text)))
 
 
 def error(broken: BaseException) -> str:
-    """An exception's type and words in one line that may leave."""
+    """Return an exception's type and words in one line that may leave."""
     return line(said(broken))
 
 
 def description(value: Any) -> Any:
-    """What a backend says of itself, with its texts masked. Numbers and digests identify it and stay; a fingerprint that holds
-    what must not leave becomes its digest."""
+    """Return what a backend says of itself, with its texts masked. Numbers and digests identify it and stay; a fingerprint that
+    holds what must not leave becomes its digest."""
     if isinstance(value, str):
         return value if _DIGEST.match(value) else _masked(value)
     if isinstance(value, Mapping):

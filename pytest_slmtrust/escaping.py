@@ -11,14 +11,14 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\U000e0000-\U000e007f\ud800-\udfff]"
 )
-#: They join letters and emoji of living scripts, and so are escaped only beside ASCII or at an end of the text.
+#: They join letters and emoji of living scripts, and so are escaped only next to ASCII or at an end of the text.
 _JOINERS = "\u200c\u200d"
 #: Everything outside the Char production of XML 1.0 (fifth edition, 2.2).
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def visible(text: str, *, one_line: bool = False) -> str:
-    r"""The text with controls, bidi controls, invisible characters and lone surrogates written out: ``\x1b``, ``\u202e``.
+    r"""Return the text with controls, bidi controls, invisible characters and lone surrogates written out: ``\x1b``, ``\u202e``.
 
     Tab and line feed stay, unless ``one_line`` asks for ``\t`` and ``\n``. Linear in the length of the text; the result can
     always be encoded as UTF-8.
@@ -34,12 +34,12 @@ _ANYWHERE = re.compile(r"#(?=#\[|#\w{1,40}\[)")
 
 
 def one_line(text: str) -> str:
-    """The text as one line of a log: like :func:`visible`, and no terminal or CI service obeys it."""
+    """Return the text as one line of a log: like :func:`visible`, and no terminal or CI service obeys it."""
     return _uncommanded(visible(text, one_line=True))
 
 
 def block(text: str) -> str:
-    """The text as lines of a log, none of which a terminal or a CI service obeys."""
+    """Return the text as lines of a log, none of which a terminal or a CI service obeys."""
     return _uncommanded(visible(text))
 
 
@@ -48,7 +48,7 @@ def _uncommanded(text: str) -> str:
 
 
 def said(error: BaseException) -> str:
-    """An exception's type and words in one line, whatever its own ``__str__`` does."""
+    """Return an exception's type and words in one line, whatever its own ``__str__`` does."""
     try:
         words = str(error)[:2000]
     except Exception:
@@ -57,7 +57,7 @@ def said(error: BaseException) -> str:
 
 
 def xml_safe(text: str) -> str:
-    r"""The text with each character that XML 1.0 forbids written out as ``\x00``; linear."""
+    r"""Return the text with each character that XML 1.0 forbids written out as ``\x00``; linear."""
     return _NOT_XML.sub(_escape, text)
 
 

@@ -24,7 +24,7 @@ _TOXIC = 0.5
 
 
 def offensive(found: Finding) -> bool:
-    """Whether a finding may hold offensive text: it speaks of toxicity, or a scorer found some in it."""
+    """Return whether a finding may hold offensive text: it speaks of toxicity, or a scorer found some in it."""
     return found.dimension == "toxicity" or _scored_toxic(found)
 
 
@@ -46,14 +46,14 @@ def scrub(text: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _masked(text: str, key: bytes) -> str:
-    """Kept, because the same keys, groups and questions stand in many findings."""
+    """Kept, because the same keys, groups and questions occur in many findings."""
     from .detectors import mask_personal_data
 
     return mask_personal_data(scrub(text), key)
 
 
 def _is_personal(number: float) -> bool:
-    """Whether a number is one of a card or of a person; a seed of ten digits may look like a telephone's, and is none."""
+    """Return whether a number is one of a card or of a person; a seed of ten digits may look like a telephone's, and is none."""
     from .detectors import find_personal_data
 
     return any(span.kind != "phone" for span in find_personal_data(str(number)))
@@ -65,7 +65,7 @@ class Mask:
 
     ``reveal`` leaves personal data as it is; credentials are taken out all the same. ``harmful`` keeps replies that may do harm:
     what a model wrote in a case of the toxicity dimension that did not pass and is no refusal, and what a toxicity scorer
-    flagged in any other. Nothing that a gate counts hangs on them.
+    flagged in any other. Nothing that a gate counts depends on them.
     """
 
     key: bytes
@@ -76,7 +76,7 @@ class Mask:
         return scrub(text) if self.reveal else _masked(text, self.key)
 
     def value(self, value: Any) -> Any:
-        """The same for every text inside evidence; what JSON has no form for becomes text."""
+        """Return the same for every text inside evidence; what JSON has no form for becomes text."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
@@ -95,7 +95,7 @@ class Mask:
 
 
 def withheld(found: Finding) -> Mapping[str, Any]:
-    """The evidence of a finding without replies that may do harm: their place and length are kept.
+    """Return the evidence of a finding without replies that may do harm: their place and length are kept.
 
     Of probe packs only, which provoke harm on purpose; what a user's own probe file shows is its author's to choose.
     """
@@ -103,7 +103,7 @@ def withheld(found: Finding) -> Mapping[str, Any]:
     harmless = not toxic and (found.dimension != "toxicity" or found.outcome == "passed")
     if not found.nodeid.startswith(PACKS):
         return found.evidence
-    # a thought may plan what the answer then refuses, and hold a refusal beside harm
+    # a thought may plan what the answer then refuses, and hold a refusal next to harm
     shown = dict(found.evidence)
     if offensive(found) and THOUGHTS in shown:
         shown[THOUGHTS] = _without(shown[THOUGHTS], True)
@@ -117,7 +117,7 @@ def _holds_replies(key: Any) -> bool:
 
 
 def _without(value: Any, toxic: bool) -> Any:
-    """A value without its texts; of a finding in which nothing was found toxic, refusals may stay."""
+    """Return a value without its texts; of a finding in which nothing was found toxic, refusals may stay."""
     from .detectors import refuses
 
     if isinstance(value, str):

@@ -31,7 +31,7 @@ class Message:
     content: str
 
 
-#: Text that is continued as it stands, or a chat that the model's own template renders.
+#: Text that is continued unchanged, or a chat that the model's own template renders.
 Prompt: TypeAlias = str | tuple[Message, ...]
 
 
@@ -40,19 +40,19 @@ CHARACTERS = 4
 
 
 def text_of(prompt: Prompt) -> str:
-    """All that a prompt says, as one text."""
+    """Return all that a prompt says, as one text."""
     return prompt if isinstance(prompt, str) else "\n".join(message.content for message in prompt)
 
 
 def chat(user: str, *, system: str | None = None) -> tuple[Message, ...]:
-    """One user turn, with an optional system prompt before it."""
+    """Return one user turn, with an optional system prompt before it."""
     head = (Message("system", system),) if system is not None else ()
     return (*head, Message("user", user))
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a model wrote: the answer without the prompt, its length, and whether it ended by itself.
+    """What a model wrote: the answer without the prompt, its length, and whether the model ended it.
 
     ``thought``: what a reasoning model wrote before its answer; it is evidence and never judged. ``thought_finished`` False: it
     never came to an answer, and ``text`` is empty. ``n_tokens`` counts the answer, ``thought_tokens`` the thought where the
@@ -139,7 +139,7 @@ class Request(Generic[R]):
         raise AttributeError(f"{type(self).__name__} names no role")
 
     def payload(self) -> dict[str, Any]:
-        """The fields as JSON-able data, in declaration order; the role of a model is not part of the question."""
+        """Return the fields as JSON-able data, in declaration order; the role of a model is not part of the question."""
         return {name: _plain(getattr(self, name)) for name in _asked(cast(Any, type(self)))}
 
     @property
@@ -158,7 +158,7 @@ class Request(Generic[R]):
         return int(self.key[:16], 16) >> 1
 
     def encode(self, answer: R) -> str:
-        """The answer as JSON text.
+        """Return the answer as JSON text.
 
         Raises:
             ValueError: a number that is not finite.
@@ -166,7 +166,7 @@ class Request(Generic[R]):
         return _FINITE(_plain(answer))
 
     def decode(self, text: str) -> R:
-        """The inverse of :meth:`encode`."""
+        """Return the inverse of :meth:`encode`."""
         raise NotImplementedError
 
 
@@ -300,7 +300,7 @@ _FINITE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 @cache
 def _asked(kind: type[Any]) -> tuple[str, ...]:
-    """The fields of a kind of request that are part of the question."""
+    """Return the fields of a kind of request that are part of the question."""
     return tuple(f.name for f in fields(kind) if f.name != "role")
 
 

@@ -1,4 +1,4 @@
-"""Thoughts of reasoning models: told apart from the answer that follows, at one place for every backend.
+"""Thoughts of reasoning models: separated from the answer that follows, at one place for every backend.
 
 A reply is parted by its text alone, by these rules:
 
@@ -51,7 +51,7 @@ _FORMS = (
     ),
 )
 _OPEN = re.compile(_OPEN_TAG, re.IGNORECASE)
-#: A closing mark by itself.
+#: A closing mark alone.
 _CLOSE = re.compile(
     r"(?:<\|?|◁)(?:/(?:[a-z]+:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|inner_monologue|scratchpad)"
     r"|end_(?:of_)?(?:think(?:ing)?|thoughts?|reason(?:ing)?)|(?:think(?:ing)?|thought|reasoning|inner)_(?:end|suffix))(?:\|?>|▷)"
@@ -67,7 +67,7 @@ _HEADER = re.compile(
     r"(?:<\|(?:im_start|start_header_id|start|assistant|turn)\|?>|<start_of_turn>)\s*(?:assistant|model)?\s*"
     r"(?:<\|(?:end_header_id|im_sep|message|content)\|>)?\s*"
 )
-#: What may stand around the answer after a thought.
+#: What may enclose the answer after a thought.
 _WRAPPERS = tuple(
     (re.compile(rf"\s*{start}", re.IGNORECASE), re.compile(rf"{end}\s*\Z", re.IGNORECASE))
     for start, end in (
@@ -127,7 +127,7 @@ def part(text: str, inside: bool = False, after: bool = False) -> Parted:
 
 
 def opens(text: str) -> bool:
-    """Whether a prompt ends within a thought: its last mark opens one, and nothing but blanks follows."""
+    """Return whether a prompt ends within a thought: its last mark opens one, and nothing but blanks follows."""
     end = text.rstrip(_BLANK)
     tail = end[-200:]
     marks = [mark for pattern in (_OPEN, *(opening for opening, _ in _FORMS[:1])) for mark in pattern.finditer(tail)]
@@ -137,12 +137,12 @@ def opens(text: str) -> bool:
 
 
 def mentions(text: str) -> bool:
-    """Whether a chat template, or the tokens of a tokenizer, know the mark of a thought."""
+    """Return whether a chat template, or the tokens of a tokenizer, know the mark of a thought."""
     return any(pattern.search(text) for pattern in (_OPEN, re.compile(r"\[THINK\]|<\|channel\|>|<\|channel>")))
 
 
 def closing(text: str) -> str:
-    """What closes at once the thought in which a prompt ends, as an empty one; empty where it ends in none."""
+    """Return what closes at once the thought in which a prompt ends, as an empty one; empty where it ends in none."""
     end = text.rstrip(_BLANK)
     if not opens(end):
         return ""
@@ -162,7 +162,7 @@ def closing(text: str) -> str:
 
 
 def may_begin(text: str) -> bool | None:
-    """Whether a reply that begins like this begins with a thought; None while it may still become one."""
+    """Return whether a reply that begins like this begins with a thought; None while it may still become one."""
     start = text.lstrip(_BLANK)
     if _opening(start) is not None:
         return True
@@ -170,12 +170,12 @@ def may_begin(text: str) -> bool | None:
 
 
 def closes(text: str) -> bool:
-    """Whether the end of a text may hold the mark that closes a thought; :func:`part` says it for certain."""
+    """Return whether the end of a text may hold the mark that closes a thought; :func:`part` says it for certain."""
     return _CLOSE.search(text) is not None or any(close.search(text) for _, close in _FORMS) or _SOLAR.search(text) is not None
 
 
 def settled(request: Request[Any], answer: Any) -> Any:
-    """An answer with the thought told apart from its text, whichever backend it comes from."""
+    """Return an answer with the thought separated from its text, whichever backend it comes from."""
     if not isinstance(request, Generate) or not isinstance(answer, Completion) or not isinstance(answer.text, str):
         return answer
     if not answer.thought_finished:
@@ -189,7 +189,7 @@ def settled(request: Request[Any], answer: Any) -> Any:
 
 
 def refused(answers: Sequence[Any]) -> RequestFailed | None:
-    """Why a probe cannot go on with these answers: one that failed, else one whose thought never ended."""
+    """Say why a probe cannot go on with these answers: one that failed, else one whose thought never ended."""
     for answer in answers:
         if isinstance(answer, Failure):
             return RequestFailed(answer.message)
@@ -200,7 +200,7 @@ def refused(answers: Sequence[Any]) -> RequestFailed | None:
 
 
 def thoughts_of(answers: Sequence[Any]) -> list[str]:
-    """The thoughts before these answers, in their order."""
+    """Return the thoughts before these answers, in their order."""
     return [answer.thought for answer in answers if isinstance(answer, Completion) and answer.thought]
 
 
@@ -210,7 +210,7 @@ def with_thoughts(evidence: Mapping[str, Any], thoughts: Sequence[str]) -> Mappi
 
 
 def notes(asked: str, model: Mapping[str, Any], counters: Mapping[str, Any]) -> list[str]:
-    """What a reader must know: that the model thinks, and that ``--slm-thinking`` (``asked``) reached no switch of it."""
+    """Return what a reader must know: that the model thinks, and that ``--slm-thinking`` (``asked``) reached no switch of it."""
     found, about = [], model.get("thoughts")
     known = model.get("kind") != "transformers" or about is not None  # a model that was not loaded in this run tells nothing
     if asked != "auto" and model and known and not (about or {}).get("switch"):
@@ -239,7 +239,7 @@ def shortened(evidence: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _opening(start: str) -> tuple[re.Match[str], re.Pattern[str]] | None:
-    """The opening mark at the beginning of a text, after the header of a turn if there is one, and what closes it."""
+    """Return the opening mark at the beginning of a text, after the header of a turn if there is one, and what closes it."""
     header = _HEADER.match(start)
     return _mark_at(start) or (_mark_at(start, header.end()) if header else None)
 
@@ -257,7 +257,7 @@ def _mark_at(start: str, place: int = 0) -> tuple[re.Match[str], re.Pattern[str]
 
 @lru_cache(maxsize=64)
 def _closer(left: str, space: str, word: str) -> re.Pattern[str]:
-    """What closes a tag: the same word, or its kin, with a slash, or with ``end`` or ``suffix`` in its place."""
+    """Return what closes a tag: the same word, or its kin, with a slash, or with ``end`` or ``suffix`` in its place."""
     kin = next((group for group in _KIN if re.fullmatch(group, word)), word)
     open_, name = re.escape(left), re.escape(space) + f"(?:{kin})"
     right = {"<|": r"\|>", "<": ">", "◁": "▷"}[left]
@@ -266,7 +266,7 @@ def _closer(left: str, space: str, word: str) -> re.Pattern[str]:
 
 
 def _leading(text: str) -> tuple[str, str, str, bool] | None:
-    """Rule 1: what stands before, the thought, the rest, and whether the thought ended."""
+    """Rule 1: what comes before, the thought, the rest, and whether the thought ended."""
     start = text.lstrip(_BLANK)
     none = _NO_THOUGHT.match(start)
     if none is not None:
@@ -284,7 +284,7 @@ def _leading(text: str) -> tuple[str, str, str, bool] | None:
 
 
 def _closing(text: str, place: int, closer: re.Pattern[str]) -> re.Match[str] | None:
-    """The first closing mark from a place on that is not in quotes."""
+    """Return the first closing mark from a place on that is not in quotes."""
     return next((m for m in closer.finditer(text, place) if not _quoted(text, m)), None)
 
 
@@ -327,7 +327,7 @@ def _alone(text: str, mark: re.Match[str]) -> bool:
 
 
 def _fenced(text: str, place: int) -> bool:
-    """Whether a place is inside a code block."""
+    """Return whether a place is inside a code block."""
     return len(re.findall(r"^[ \t]*(?:```|~~~)", text[:place], re.MULTILINE)) % 2 == 1
 
 

@@ -1,4 +1,4 @@
-"""Two audits that were written before, compared: an audit of its own, whose gates speak of the difference only."""
+"""Compare two saved audits. The result is itself an audit that has paired gates only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..gates.paired_gate import Asked, Context, PairedGate, differences
 
 
 def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | None = None, noise: Audit | None = None) -> Audit:
-    """The target of one audit against the target of another.
+    """Return the target of one audit against the target of another.
 
     ``margin`` holds for every gate; without it the target's profile has one, raised to what the items can show. ``noise``: an
     audit of one of the two models against itself.
@@ -76,7 +76,7 @@ def _one(
 
 
 def comparison_lines(audit: Audit) -> list[str]:
-    """The comparison as a table for a terminal."""
+    """Return the comparison as a table for a terminal."""
     head = f"{'probe':44} {'items':>6} {'worse':>6} {'better':>6}  {'difference':>10}  {'interval':>18}  {'McNemar':>8}  status"
     lines = [head]
     for gate in audit.gates:

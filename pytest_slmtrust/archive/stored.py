@@ -54,7 +54,7 @@ def look_up(audit: Audit, folder: Path) -> Stored:
 
 
 def _quoted(path: Path) -> str:
-    """A path in the address of a database."""
+    """Return a path in the address of a database."""
     from urllib.parse import quote
 
     return quote(str(path.resolve()))

@@ -66,7 +66,7 @@ class Verification:
 
 
 def read_verified(path: Path) -> Audit:
-    """An audit from its file, if it follows from its own findings.
+    """Return an audit from its file, if it follows from its own findings.
 
     Raises:
         AuditError: it cannot be read, or a number in it is not what its findings say.
@@ -75,7 +75,7 @@ def read_verified(path: Path) -> Audit:
 
 
 def read_and_verify(path: Path) -> tuple[Audit, Verification]:
-    """The same with what this version could not check.
+    """Return the same with what this version could not check.
 
     Raises:
         AuditError: it cannot be read, or a number in it is not what its findings say.
@@ -91,7 +91,7 @@ def read_and_verify(path: Path) -> tuple[Audit, Verification]:
 
 
 def problems(audit: Audit) -> list[str]:
-    """What does not follow from the findings or is not this package's, one line each; empty if everything does."""
+    """Return what does not follow from the findings or is not this package's, one line each; empty if everything does."""
     return list(verify(audit).problems)
 
 
@@ -147,7 +147,7 @@ class _Check:
             yield from (f"{gate.nodeid}: {what}" for what in self._gate(gate))
 
     def _whole(self) -> Iterator[str]:
-        """What no single gate shows."""
+        """Yield what no single gate shows."""
         audit = self.audit
         if audit.profile != self.profile.get("name", audit.profile):
             yield f"profile: {audit.profile}; the settings have {self.profile.get('name')}"
@@ -173,7 +173,7 @@ class _Check:
             yield f"{min(row.what for row in missing)} is not listed as not tested"
 
     def _names(self) -> Iterator[str]:
-        """Every name once, and a result for every gate that was planned."""
+        """Yield every name once, and a result for every gate that was planned."""
         audit = self.audit
         theirs = audit.baseline.findings if audit.baseline else ()
         for what, ids in (("gates", audit.gates), ("findings", audit.findings), ("findings of the baseline", theirs)):
@@ -187,7 +187,7 @@ class _Check:
                 yield f"{nodeid} was planned and has no result"
 
     def _gate(self, gate: GateResult) -> Iterator[str]:
-        """Whether a gate is what the code that decides gates makes of the findings."""
+        """Return whether a gate is what the code that decides gates makes of the findings."""
         own = self.mine.of(gate)
         if gate.alpha != self.profile.get("alpha", gate.alpha):
             yield f"its alpha is {gate.alpha:g}, the profile's {self.profile.get('alpha')}"
@@ -217,7 +217,7 @@ class _Check:
         yield from _differences(gate, made, planned)
 
     def _excuse(self, gate: GateResult) -> Iterator[str]:
-        """Whether the run's user made a gate optional, where that is its excuse."""
+        """Return whether the run's user made a gate optional, where that is its excuse."""
         options = self.audit.settings.get("options", {})
         named = {name.strip() for name in str(options.get("optional", "")).split(",")}
         if gate.excuse == "optional" and named.isdisjoint(gate_names(gate.nodeid)):
@@ -231,7 +231,7 @@ class _Check:
         return planned.gate(gate) if planned is not None else _shadow(gate, self.profile, own)
 
     def _silent(self, gate: GateResult, planned: Planned | None) -> GateResult | None:
-        """The result of a gate that says nothing; None for one without a case, whose rows say so."""
+        """Return the result of a gate that says nothing; None for one without a case, whose rows say so."""
         missing = gate.missing
         if gate.versus:
             about = planned.gate(replace(gate, quantity="rate")).not_run("") if planned is not None else gate
@@ -275,7 +275,7 @@ class _Check:
 
 
 def _of_package(context: Context, planned: Planned, gate: GateResult) -> Context:
-    """The floors and numbers of controls as this package has them, with the file's counts."""
+    """Return the floors and numbers of controls as this package has them, with the file's counts."""
     floors = [said and planned.floor(said, gate.alpha) for said in (context.floor, context.baseline_floor)]
     number = len(planned.probe.controls)
     theirs = context.baseline_controls and replace(context.baseline_controls, total=number)
@@ -286,7 +286,7 @@ def _of_package(context: Context, planned: Planned, gate: GateResult) -> Context
 
 
 def _lack(gate: GateResult, own: Sequence[Finding], profile: Mapping[str, Any]) -> Iterator[str]:
-    """Whether what a gate lacks was lacking."""
+    """Return whether what a gate lacks was lacking."""
     missing, given = gate.missing, profile.get("inputs", {})
     if gate.status is Status.NOT_TESTED and own and not gate.versus:
         yield "NOT TESTED, with findings"
@@ -311,7 +311,7 @@ def _differences(gate: GateResult, made: GateResult, planned: Planned | None) ->
 
 
 def _shadow(gate: GateResult, asked: Mapping[str, Any], own: Sequence[Finding]) -> Gate:
-    """The gate that decided, as far as its result says what it was."""
+    """Return the gate that decided, as far as its result says what it was."""
     limit = 0.0 if gate.tolerance is None else gate.tolerance  # nothing is held to it then
     quantity, criterion = QUANTITIES[gate.quantity], None
     most, least = (None, limit) if gate.side == AT_LEAST else (limit, None)
@@ -327,7 +327,7 @@ def _shadow(gate: GateResult, asked: Mapping[str, Any], own: Sequence[Finding]) 
 
 
 def _shared(own: Sequence[Finding]) -> Grouping | None:
-    """How the items of findings share parts; None if they share none."""
+    """Return how the items of findings share parts; None if they share none."""
     units = Units.of(own)
     return None if units.independent else units.grouping
 
@@ -352,7 +352,7 @@ def _measured(gate: GateResult) -> DetectorCheck | None:
 
 
 def _stopped(gate: GateResult, own: Sequence[Finding]) -> Stopped | None:
-    """Where a gate stopped, if it asked the items that it would ask: the first ones in its order, and each once."""
+    """Return where a gate stopped, if it asked the items that it would ask: the first ones in its order, and each once."""
     s = gate.stopped
     if s is None:
         return None

@@ -34,7 +34,7 @@ def status_of(lower: float, upper: float, limit: float, side: str = "at most") -
 
 
 def mean_bounds(findings: Sequence[Finding], alpha: float) -> Bounds:
-    """The mean score over source items, whose parts are the units; an item without a score may have had any in [0, 1]."""
+    """Return the mean score over source items, whose parts are the units; an item without a score may have had any in [0, 1]."""
     import numpy as np
 
     from ..stats import mean_lower, mean_upper
@@ -60,7 +60,7 @@ def mean_bounds(findings: Sequence[Finding], alpha: float) -> Bounds:
 
 
 def gap_bounds(findings: Sequence[Finding], alpha: float) -> Bounds:
-    """The largest difference of failing rates between groups, with simultaneous exact intervals of the groups' rates."""
+    """Return the largest difference of failing rates between groups, with simultaneous exact intervals of the groups' rates."""
     from ..stats import worst_case_interval
 
     counts = {group: count_items(own, decides=True) for group, own in by_group(findings).items()}
@@ -81,7 +81,7 @@ def gap_bounds(findings: Sequence[Finding], alpha: float) -> Bounds:
 
 
 def rate_gap_estimate(counts: Mapping[str, Items], confidence: float) -> Estimate | None:
-    """The largest gap between the failing rates of groups, among what could be judged; None with fewer than two."""
+    """Return the largest gap between the failing rates of groups, among what could be judged; None with fewer than two."""
     from ..stats import rate_gap
 
     judged = {g: (c.failed, c.total - c.unscored) for g, c in counts.items() if c.total > c.unscored}
@@ -93,7 +93,7 @@ def rate_gap_estimate(counts: Mapping[str, Items], confidence: float) -> Estimat
 
 
 def group_gap(findings: Sequence[Finding], judges: bool) -> Estimate | None:
-    """The largest gap between groups as it is shown: of failing rates, or of mean scores in [0, 1] where nothing fails."""
+    """Return the largest gap between groups as it is shown: of failing rates, or of mean scores in [0, 1] where nothing fails."""
     from ..stats import mean_gap
 
     groups = by_group(findings)
@@ -109,7 +109,7 @@ def group_gap(findings: Sequence[Finding], judges: bool) -> Estimate | None:
 
 
 def metric_bounds(read: MetricReading, findings: Sequence[Finding], alpha: float) -> Bounds:
-    """The interval of what a probe's own metric said; none holds if it broke or if a case could not be judged."""
+    """Return the interval of what a probe's own metric said; none holds if it broke or if a case could not be judged."""
     estimate = read.estimate
     if estimate is None:
         return Bounds(None, -math.inf, math.inf, read.broken)

@@ -42,12 +42,12 @@ class ByGate:
             self._found.setdefault((place, one.probe), []).append(one)
 
     def of(self, gate: GateResult) -> list[Finding]:
-        """The findings of a gate's rows, in their order."""
+        """Return the findings of a gate's rows, in their order."""
         return self._found.get((gate.nodeid.rpartition("::")[0], gate.probe), [])
 
 
 def item_outcomes(findings: Iterable[Finding], decides: bool = False) -> dict[str, ItemOutcome]:
-    """Each source item by its worst case. Where a rate gate ``decides``, one that was only measured was not judged."""
+    """Return each source item by its worst case. Where a rate gate ``decides``, one that was only measured was not judged."""
     return {source: _worst({c.outcome for c in cases}, decides) for source, cases in by_source(findings).items()}
 
 
@@ -65,7 +65,7 @@ def count_items(findings: Iterable[Finding], decides: bool = False) -> Items:
 
 
 def rate_estimate(items: Items) -> Estimate | None:
-    """The share of failing source items among those that were scored, with its two-sided exact 95 % interval."""
+    """Return the share of failing source items among those that were scored, with its two-sided exact 95 % interval."""
     scored = items.total - items.unscored
     if not scored or items.measured:
         return None
@@ -76,7 +76,7 @@ def rate_estimate(items: Items) -> Estimate | None:
 
 
 def item_scores(findings: Iterable[Finding]) -> list[float]:
-    """The mean score of each source item that has one, in the order of the findings."""
+    """Return the mean score of each source item that has one, in the order of the findings."""
     means = []
     for cases in by_source(findings).values():
         scores = [c.score for c in cases if c.score is not None]
@@ -86,7 +86,8 @@ def item_scores(findings: Iterable[Finding]) -> list[float]:
 
 
 def score_estimate(findings: Sequence[Finding]) -> Estimate | None:
-    """The mean score over source items (the mean of an item's cases first), for scores in [0, 1] with a betting interval."""
+    """Return the mean score over source items (the mean of an item's cases first), for scores in [0, 1] with a betting
+    interval."""
     means = item_scores(findings)
     if not means:
         return None
@@ -99,7 +100,7 @@ def score_estimate(findings: Sequence[Finding]) -> Estimate | None:
 
 
 def by_group(findings: Iterable[Finding]) -> Mapping[str, list[Finding]]:
-    """The findings of each group, in the order of the groups' names."""
+    """Return the findings of each group, in the order of the groups' names."""
     groups: dict[str, list[Finding]] = {}
     for one in findings:
         if one.group:

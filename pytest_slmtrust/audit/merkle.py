@@ -11,18 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .model import Answers, Audit
 
-#: Hexadecimal digits of a key and of a digest that stand in an audit for each answer.
+#: Hexadecimal digits of a key and of a digest that an audit holds for each answer.
 SHORT = 16
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 def leaf(data: bytes) -> bytes:
-    """The hash of one leaf."""
+    """Return the hash of one leaf."""
     return hashlib.sha256(b"\x00" + data).digest()
 
 
 def root(leaves: Sequence[bytes]) -> str:
-    """The root over hashed leaves, in hex; of none the hash of nothing."""
+    """Return the root over hashed leaves, in hex; of none the hash of nothing."""
     if not leaves:
         return EMPTY
     # the same tree level by level: a node without a sibling moves up as it is
@@ -34,7 +34,7 @@ def root(leaves: Sequence[bytes]) -> str:
 
 
 def answers(pairs: Mapping[str, str]) -> Answers | None:
-    """The identity of answers, from the digests of their texts by the digests of their keys, in hex; None without any."""
+    """Return the identity of answers, from the digests of their texts by the digests of their keys, in hex; None without any."""
     if not pairs:
         return None
     leaves = [leaf(bytes.fromhex(key) + bytes.fromhex(digest)) for key, digest in pairs.items()]
@@ -51,5 +51,5 @@ def named(audit: Audit) -> Iterable[tuple[str, Answers]]:
 
 
 def answers_root(audit: Audit) -> str:
-    """The root over the roots of all findings, and of what was asked beside the rows of each gate."""
+    """Return the root over the roots of all findings, and of the controls, floor and labelled cases of each gate."""
     return root([leaf(f"{name}\n{one.root}".encode("utf-8", "surrogatepass")) for name, one in named(audit)])

@@ -9,17 +9,17 @@ PACKS = "slm::"
 
 
 def gate_key(nodeid: str) -> str:
-    """A gate by probe and place: it may block in one audit and only be measured in another."""
+    """Return a gate by probe and place: it may block in one audit and only be measured in another."""
     prefix, _, label = nodeid.rpartition("::")
     return f"{prefix}::{label.partition('[')[2].removesuffix(']')}"
 
 
 def gate_names(nodeid: str) -> tuple[str, str]:
-    """How a user names a gate: by place and probe, or by its probe alone."""
+    """Return how a user names a gate: by place and probe, or by its probe alone."""
     key = gate_key(nodeid)
     return key, key.rpartition("::")[2]
 
 
 def is_gate(nodeid: str) -> bool:
-    """Whether a node id names a gate, and not a case."""
+    """Return whether a node id names a gate, and not a case."""
     return nodeid.rpartition("::")[2].startswith(("gate[", "measure["))

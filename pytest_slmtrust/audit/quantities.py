@@ -60,7 +60,7 @@ class Quantity:
     explained: ClassVar[bool] = True
 
     def bounds(self, findings: Sequence[Finding], items: Items, alpha: float, reading: MetricReading | None) -> Bounds:
-        """The quantity with its one-sided bounds. ``reading``: what a probe's own metric said."""
+        """Return the quantity with its one-sided bounds. ``reading``: what a probe's own metric said."""
         raise NotImplementedError
 
     def sentence(self, status: Status, bounds: Bounds, items: Items, limit: float, side: str, alpha: float) -> str:  # noqa: ARG002
@@ -73,7 +73,7 @@ class Quantity:
         return f"{text}; {side} {limit:g} is required"
 
     def needed(self, items: Items, limit: float, alpha: float) -> int | None:  # noqa: ARG002
-        """How many more items would decide an INCONCLUSIVE gate; None where nobody can say."""
+        """Return how many more items would decide an INCONCLUSIVE gate; None where nobody can say."""
         return None
 
     def plainly(self, gate: GateResult) -> str:
@@ -92,7 +92,7 @@ class Quantity:
         return f"{'required' if gate.side == AT_LEAST else 'allowed'}: {gate.side} {shown}"
 
     def shown(self, gate: GateResult) -> Shown | None:
-        """The numbers of a gate for a report; None where it has none."""
+        """Return the numbers of a gate for a report; None where it has none."""
         if gate.estimate is None:
             return of_estimate(gate.mean_score)
         return Shown(gate.estimate.value, gate.lower, gate.upper, "number", f"{self.name}; bounds each {_sure(gate)}")
@@ -218,25 +218,25 @@ def made_by(estimate: Estimate) -> str:
 
 
 def of_estimate(estimate: Estimate | None) -> Shown | None:
-    """An estimate as it is, in its own unit."""
+    """Return an estimate as it is, in its own unit."""
     if estimate is None:
         return None
     return Shown(estimate.value, estimate.lower, estimate.upper, "number", made_by(estimate))
 
 
 def share_text(share: float) -> str:
-    """A share for a sentence: ``34 %``, ``8.3 %``, ``0.4 %``."""
+    """Return a share for a sentence: ``34 %``, ``8.3 %``, ``0.4 %``."""
     text = f"{share * 100:.0f}" if share == 0 or share >= 0.0995 else f"{share * 100:.1f}"
     return f"{text.removesuffix('.0')} %"
 
 
 def round_up(share: float) -> str:
-    """A share as a percentage that is not smaller than it: for upper bounds."""
+    """Return a share as a percentage that is not smaller than it: for upper bounds."""
     return f"{math.ceil(share * 1000 - 1e-9) / 10:.1f}%"
 
 
 def round_down(share: float) -> str:
-    """A share as a percentage that is not larger than it: for lower bounds."""
+    """Return a share as a percentage that is not larger than it: for lower bounds."""
     return f"{math.floor(share * 1000 + 1e-9) / 10:.1f}%"
 
 

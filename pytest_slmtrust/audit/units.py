@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def grouping_of(parts: Mapping[str, Mapping[str, str]]) -> Grouping:
-    """How source items share parts, in the order of their names, whatever the order of the mapping."""
+    """Return how source items share parts, in the order of their names, whatever the order of the mapping."""
     from ..stats import Grouping
 
     return Grouping.of([parts[source] for source in sorted(parts)])
@@ -57,7 +57,7 @@ class Units:
         return mean_lower(low, self.grouping, alpha), mean_upper(high, self.grouping, alpha)
 
     def excess(self, tolerance: float) -> float:
-        """The p-value of a rate within the tolerance; unscored items count as passed."""
+        """Return the p-value of a rate within the tolerance; unscored items count as passed."""
         from ..stats import excess_chance, excess_p_value
 
         if self.independent:
@@ -65,14 +65,14 @@ class Units:
         return float(excess_chance(1 - self._values(self.failed), self.grouping, 1 - tolerance)[0])
 
     def effective(self, upper: float, alpha: float) -> float:
-        """The number of independent items that would give this upper bound at the same rate, to one decimal."""
+        """Return the number of independent items that would give this upper bound at the same rate, to one decimal."""
         from ..stats import effective_n
 
         n = len(self.parts)
         return float(n) if self.independent else round(effective_n(len(self.worst) / n, upper, n, alpha), 1)
 
     def left_out(self) -> LeftOut | None:
-        """The range of the failing rate as each part in turn is left out; None where no part is shared."""
+        """Return the range of the failing rate as each part in turn is left out; None where no part is shared."""
         if self.independent:
             return None
         holders: dict[tuple[str, str], set[str]] = {}
@@ -87,7 +87,7 @@ class Units:
         return LeftOut(min(rates.values()), max(rates.values()), ": ".join(furthest))
 
     def estimate(self, items: Items) -> Estimate | None:
-        """The share of failing items among those that were scored, with its two-sided 95 % interval."""
+        """Return the share of failing items among those that were scored, with its two-sided 95 % interval."""
         scored = {source: parts for source, parts in self.parts.items() if source not in self.worst - self.failed}
         judged = Units(scored, self.failed, self.failed)
         if not scored or items.measured or judged.independent:
@@ -103,7 +103,7 @@ class Units:
 
 
 def group_rates(findings: Sequence[Finding], decides: bool = False) -> tuple[GroupRate, ...]:
-    """Each group's rate (of a probe that only measures, its mean score), in the order of their names."""
+    """Return each group's rate (of a probe that only measures, its mean score), in the order of their names."""
     measured = count_items(findings, decides).measured > 0
     rates = []
     for group, own in by_group(findings).items():
@@ -114,7 +114,7 @@ def group_rates(findings: Sequence[Finding], decides: bool = False) -> tuple[Gro
 
 
 def supported_tolerance(n: int, grouping: Grouping | None, least: float, alpha: float, power: float) -> float | None:
-    """The smallest tolerance from ``least`` on that the items show with enough power; None if there is none."""
+    """Return the smallest tolerance from ``least`` on that the items show with enough power; None if there is none."""
     from ..stats import blocking_n, part_tolerance, smallest_tolerance
 
     if grouping is not None:

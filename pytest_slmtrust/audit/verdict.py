@@ -62,12 +62,12 @@ def _without_blocking(gates: Sequence[GateResult]) -> Status:
 
 
 def untested_of(gates: Sequence[GateResult], required: Sequence[str]) -> list[str]:
-    """The required dimensions of which no gate was tested."""
+    """Return the required dimensions of which no gate was tested."""
     return [d for d in required if dimension_status(gates, d) in (*SILENT, Status.PARTIAL)]
 
 
 def is_red(verdict: Status, gates: Sequence[GateResult], required: Sequence[str] = ()) -> bool:
-    """Whether a verdict makes pytest's exit status 1, whatever its items say.
+    """Return whether a verdict makes pytest's exit status 1, whatever its items say.
 
     NOT TESTED is red, unless only files that the user did not give are missing, or there is no gate at all: then nothing was
     promised.
@@ -106,7 +106,7 @@ def sentence(
 
 
 def _counts(blocking: Sequence[GateResult]) -> list[str]:
-    """The blocking gates that did not pass, by status, and how many of them do not count."""
+    """Return the blocking gates that did not pass, by status, and how many of them do not count."""
     counted = [g for g in blocking if not g.waived and not g.excuse]
     found = [(s, sum(g.status is s for g in counted)) for s in SEVERITY]
     others = [f"{n} {status}" for status, n in found if n]
@@ -120,7 +120,7 @@ def _counts(blocking: Sequence[GateResult]) -> list[str]:
 
 
 def adjusted(gates: Sequence[GateResult]) -> list[GateResult]:
-    """The p-values of all gates that have one adjusted together (Holm 1979): which of those called FAIL hold as a list.
+    """Return the p-values of all gates that have one adjusted together (Holm 1979): which of those called FAIL hold as a list.
 
     Advisory gates are among them: whether one is may depend on its outcome."""
     tested = {g.nodeid: g.p_fail for g in gates if g.p_fail is not None}
@@ -133,7 +133,7 @@ def adjusted(gates: Sequence[GateResult]) -> list[GateResult]:
 
 
 def not_tested(gates: Sequence[GateResult], found: Set[str]) -> tuple[NotTested, ...]:
-    """What this run does not speak of; ``found`` are the dimensions that have findings, with a gate or without."""
+    """Return what this run does not speak of; ``found`` are the dimensions that have findings, with a gate or without."""
     silent = [g for g in gates if g.status in SILENT]
     rows = [NotTested(g.name, g.dimension, g.reason) for g in silent]
     tested = found | {g.dimension for g in gates if g.status not in SILENT}

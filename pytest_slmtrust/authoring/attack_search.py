@@ -33,7 +33,7 @@ RECIPES: dict[str, tuple[Literal["importance", "anywhere"], Literal["flip", "red
 
 
 def unavailable(recipe: str) -> str:
-    """Why a recipe of :class:`~pytest_slmtrust.requests.Perturb` cannot be used on this machine; ``""`` if it can."""
+    """Say why a recipe of :class:`~pytest_slmtrust.requests.Perturb` cannot be used on this machine; ``""`` if it can."""
     from ..backends.textattack.data_recipes import missing
 
     return missing(recipe)

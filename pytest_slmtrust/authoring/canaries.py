@@ -66,7 +66,7 @@ class Format:
         return math.prod(len(ALPHABETS[kind]) ** size for kind, size in self.fields if kind in ALPHABETS)
 
     def fill(self, names: Sequence[str], secret: Sequence[str]) -> tuple[str, str]:
-        """The text up to the first secret, and the rest: the part that candidates differ in."""
+        """Return the text up to the first secret, and the rest: the part that candidates differ in."""
         name, hidden = iter(names), iter(secret)
         split, text = -1, self.texts[0]
         for (kind, _), after in zip(self.fields, self.texts[1:], strict=True):
@@ -76,13 +76,13 @@ class Format:
         return text[:split], text[split:]
 
     def draw(self, source: random.Random) -> tuple[str, ...]:
-        """A secret, each equally likely."""
+        """Return a secret, each equally likely."""
         return tuple(
             "".join(source.choice(ALPHABETS[kind]) for _ in range(size)) for kind, size in self.fields if kind in ALPHABETS
         )
 
     def secret(self, number: int) -> tuple[str, ...]:
-        """The secret of that number, from 0 to ``space - 1``, in the order of the alphabets."""
+        """Return the secret of that number, from 0 to ``space - 1``, in the order of the alphabets."""
         found = []
         for kind, size in reversed([field for field in self.fields if field[0] in ALPHABETS]):
             signs = []
@@ -119,7 +119,7 @@ class Canaries:
         return json.dumps({"kind": "slmtrust canaries", **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
 
     def lines(self) -> list[str]:
-        """Every canary as often as it is to be inserted, in a random order."""
+        """Return every canary as often as it is to be inserted, in a random order."""
         texts = [canary.text for canary in self.canaries for _ in range(canary.insert)]
         random.Random(f"{self.seed}/order").shuffle(texts)
         return texts
@@ -171,7 +171,7 @@ def candidates(canaries: Canaries, canary: Canary, most: int) -> tuple[list[tupl
 
 
 def read_canaries(path: Path) -> Canaries:
-    """A file that :func:`make_canaries` wrote.
+    """Return a file that :func:`make_canaries` wrote.
 
     Raises:
         CanaryError: the file, canary and field that cannot be used.

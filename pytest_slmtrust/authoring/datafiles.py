@@ -64,7 +64,7 @@ class DataFile:
         return "data"
 
     def rows(self, profile: Profile) -> list[Record]:
-        """All rows, each with the fields named, in the file's order.
+        """Return all rows, each with the fields named, in the file's order.
 
         Raises:
             DataMissing: there is no such file in the folder.
@@ -102,10 +102,10 @@ class DataFile:
 
 
 def from_csv(path: str | Path, fields: Fields, *, encoding: str = "utf-8") -> list[Record]:
-    """The rows of a ``.csv`` or ``.tsv`` file with a header line, for ``@probe(rows=...)``.
+    """Return the rows of a ``.csv`` or ``.tsv`` file with a header line, for ``@probe(rows=...)``.
 
     Args:
-        path: ``Path(__file__).with_name("questions.csv")`` is beside a probe's own file.
+        path: ``Path(__file__).with_name("questions.csv")`` is next to the probe's file.
         fields: the parameters wanted, with their types: ``{"question": str, "year": int}``.
 
     Raises:
@@ -115,7 +115,7 @@ def from_csv(path: str | Path, fields: Fields, *, encoding: str = "utf-8") -> li
 
 
 def from_json(path: str | Path, fields: Fields, *, key: str = "", encoding: str = "utf-8") -> list[Record]:
-    """The rows of a ``.jsonl`` file, or of a ``.json`` file: a list of objects, one under ``key``, or an object a line.
+    """Return the rows of a ``.jsonl`` file, or of a ``.json`` file: a list of objects, one under ``key``, or an object a line.
 
     Raises:
         DataError: no such file, or one that is not so; it names file, row and field.
@@ -124,7 +124,7 @@ def from_json(path: str | Path, fields: Fields, *, key: str = "", encoding: str 
 
 
 def read(path: Path, fields: Fields, *, key: str = "", encoding: str = "utf-8") -> list[Record]:
-    """The rows of a file in the form that its name says: .csv, .tsv, .jsonl, .json, or .txt with a ``text`` in each line.
+    """Return the rows of a file in the form that its name says: .csv, .tsv, .jsonl, .json, or .txt with a ``text`` in each line.
 
     Raises:
         DataError: as said.
@@ -195,7 +195,7 @@ def _value(where: str, row: Mapping[str, Any], name: str, wanted: Any) -> Any:
 
 
 def _as(value: Any, kind: type) -> Any:
-    """The value as that kind, or None: numbers may stand as text, as they do in every table."""
+    """Return the value as that kind, or None: numbers may be given as text, as in every table."""
     if kind in (int, float):
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             return None
@@ -243,7 +243,7 @@ def _csv(text: str, delimiter: str = ",") -> Iterator[tuple[str, Record]]:
 
 def _once(where: str, names: Iterable[str]) -> None:
     """Raises:
-    ValueError: a name stands there twice; one of the two would be lost.
+    ValueError: a name occurs twice; one of the two would be lost.
     """
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:

@@ -108,7 +108,7 @@ TOXICITY = "toxicity"
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """The detector that decides a probe's cases, so that its errors on labelled texts stand beside the gate.
+    """The detector that decides a probe's cases, so that its errors on labelled texts are shown with the gate.
 
     ``name`` as in ``detectors.toml``, or ``toxicity`` for the session's scorer. ``flag_fails``: a flagged text fails (else one
     that is not flagged). ``single``: a source item is one judged text, so that a rate of items can be corrected. ``data``: the
@@ -125,7 +125,7 @@ class Judge:
 class Reading:
     """A metric with what else a reader must know.
 
-    ``note`` stands in the gate's reason. ``void`` says why the number decides nothing, whatever it is: the gate is then neither
+    ``note`` is part of the gate's reason. ``void`` says why the number decides nothing, whatever it is: the gate is then neither
     PASS nor FAIL, and does not block.
     """
 

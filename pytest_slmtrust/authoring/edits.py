@@ -15,7 +15,7 @@ _TOKEN = re.compile(r"\S+|\s+")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One piece that differs: where it starts in the original, what stands there, and what stands there instead."""
+    """One piece that differs: where it starts in the original, what is there, and what replaces it."""
 
     start: int
     old: str
@@ -32,8 +32,8 @@ class Change:
 
 
 def changes(original: str, perturbed: str) -> list[Change]:
-    """What turns the one text into the other, in order: whole words and stretches of white space, so that any part of the changes
-    is an edit of the same kind. Words are paired where as many stand on both sides."""
+    """Return what turns the one text into the other, in order: whole words and stretches of white space, so that any part of the
+    changes is an edit of the same kind. Words are paired where both sides have equally many."""
     old, new = _TOKEN.findall(original), _TOKEN.findall(perturbed)
     starts = [0, *itertools.accumulate(len(token) for token in old)]
     ways = [_aligned(old, new, starts)]
@@ -53,7 +53,7 @@ def _aligned(old: Sequence[str], new: Sequence[str], starts: Sequence[int]) -> l
 
 
 def apply(original: str, chosen: Collection[Change]) -> str:
-    """The original with only these changes made; they must not overlap."""
+    """Return the original with only these changes made; they must not overlap."""
     parts, at = [], 0
     for change in sorted(chosen, key=lambda c: (c.start, c.stop)):
         parts += [original[at : change.start], change.new]
@@ -76,7 +76,8 @@ def words_changed(before: str, after: str) -> int:
 
 
 def difference(before: str, after: str) -> str:
-    """The difference in words for a reader: ``'wonderful' -> 'wonderfull'``; characters that act on a reader are written out."""
+    """Return the difference in words for a reader: ``'wonderful' -> 'wonderfull'``; characters that act on a reader are written
+    out."""
     return "; ".join(f"{_quoted(change.old)} -> {_quoted(change.new)}" for change in changes(before, after))
 
 

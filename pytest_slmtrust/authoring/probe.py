@@ -63,10 +63,10 @@ class Probe:
         return self.doc.strip().splitlines()[0].strip() if self.doc.strip() else self.name.replace("_", " ")
 
     def cases(self, profile: Profile, limit: int | None = None) -> list[Case]:
-        """Its cases under a profile, cut to ``limit`` source items chosen by a stable hash.
+        """Return its cases under a profile, cut to ``limit`` source items chosen by a stable hash.
 
         Raises:
-            ProbeError: rows that do not fit the function, or that stand twice.
+            ProbeError: rows that do not fit the function, or that occur twice.
         """
         rows = list(_rows(self, profile))
         if limit is not None:
@@ -146,7 +146,7 @@ def _sha256(text: str) -> str:
 
 
 def stable_order(name: str, sources: Iterable[str]) -> list[str]:
-    """The source items of a probe in an order fixed by their hashes: a permutation that no order of rows changes."""
+    """Return the source items of a probe in an order fixed by their hashes: a permutation that no order of rows changes."""
     return sorted(sources, key=lambda source: _digest([name, source]))
 
 
@@ -171,14 +171,14 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
 
 @lru_cache(maxsize=4096)  # many rows have one source
 def _shareable(name: str) -> str:
-    """A name that is printed everywhere; empty where it holds personal data or a credential."""
+    """Return a name that is printed everywhere; empty where it holds personal data or a credential."""
     from ..detectors import find_credentials, find_personal_data
 
     return "" if find_personal_data(name) or find_credentials(name) else name
 
 
 def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str, str, str]:
-    """The row, its id and its source as they may be printed everywhere, and the digest of its parameters."""
+    """Return the row, its id and its source as they may be printed everywhere, and the digest of its parameters."""
     where = f"row {number} of probe {probe!r}"
     if isinstance(raw, Row):
         row = raw
@@ -202,7 +202,7 @@ def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str,
 
 
 def _printable(name: str) -> str:
-    """A name that is printed everywhere, or a digest of one that holds personal data or a credential."""
+    """Return a name that is printed everywhere, or a digest of one that holds personal data or a credential."""
     return _shareable(name) or (name and _digest(name)[:12])
 
 
@@ -259,11 +259,11 @@ def probe(
         labelled: scripted cases with human labels, on which the detector may err: its sensitivity and specificity are counted.
         floor: benign twins that must be managed before a pass counts.
         judge: the measured detector that decides the cases.
-        measures: other numbers of all rows, shown beside the gate, from the findings: a published score, one for each group.
+        measures: other numbers of all rows, shown with the gate, from the findings: a published score, one for each group.
         needs: kinds of request that the model's backend must answer (a chat endpoint has no log-likelihoods).
         extras: importable modules without which the probe is NOT TESTED.
         inputs: files or folders of the user without which it is NOT TESTED, by the names of their options (``profile.inputs``).
-        detector, estimand, metric, paper: what the report prints beside the number.
+        detector, estimand, metric, paper: what the report prints with the number.
         unit, verb: how a summary says the number: "61 of 180 ``requests for a secret`` ``leaked it``".
 
     Raises:

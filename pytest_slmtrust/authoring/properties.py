@@ -23,7 +23,7 @@ T = TypeVar("T")
 Kept = Callable[[Mapping[str, Any], str], Sequence[str]]
 #: Where a property's function holds the way to give it another corpus.
 WITH_KEPT = "slm_with_kept"
-#: A confirmation asks for draws of its own, this far from the first ones.
+#: A confirmation asks for separate draws, this far from the first ones.
 _APART = 1000
 #: Edits that are confirmed as they were drawn, where the shrunk one is not.
 _UNSHRUNK = 3

@@ -63,7 +63,7 @@ def unnoticed(text: str, kinds: Sequence[str] = KINDS, share: float = 0.75) -> A
 
 
 def _options(match: re.Match[str], text: str, kinds: Sequence[str]) -> list[Change]:
-    """The changes of one word, in the order of ``KINDS``: inner letters only, where they are letters."""
+    """Return the changes of one word, in the order of ``KINDS``: inner letters only, where they are letters."""
     start, end = match.span()
     letters = [i for i in range(start, end) if text[i].isalpha()]
     inner = letters[1:-1]

@@ -51,7 +51,7 @@ class FakeBackend:
 
 
 def neutral_logprob(request: Loglikelihood) -> Logprob:
-    """A log-likelihood that knows nothing: a pseudo-random number of the right size, the same for the same question."""
+    """Return a log-likelihood that knows nothing: a pseudo-random number of the right size, the same for the same question."""
     n = max(1, len(request.continuation.split()))
     noise = int(hashlib.sha256(request.key.encode()).hexdigest()[:6], 16) / 0xFFFFFF
     return Logprob(-4.0 * n - noise, False, n)
@@ -104,7 +104,7 @@ def _swapped(text: str, place: int | None = None) -> str:
 
 
 def _tried(request: Edits) -> tuple[Edit, ...]:
-    """The texts with one word masked or swapped; of an attack that leaves words out, without the word."""
+    """Return the texts with one word masked or swapped; of an attack that leaves words out, without the word."""
     current = request.path[-1][1] if request.path else request.text
     words, lost = current.split(" "), len(request.text.split(" ")) - len(current.split(" "))
     drops = request.recipe == "input-reduction"

@@ -24,7 +24,7 @@ class Folded(NamedTuple):
     stops: Sequence[int]
 
     def spot(self, start: int, end: int) -> tuple[int, int]:
-        """Where a part of the searched text is in the original."""
+        """Return where a part of the searched text is in the original."""
         return self.starts[start], self.stops[end - 1]
 
 
@@ -73,7 +73,7 @@ _TABLE = _Table()
 
 
 def _fold(sign: str) -> str:
-    """One character as it is searched: nothing, or one character."""
+    """Return one character as it is searched: nothing, or one character."""
     if sign.isascii():
         return sign
     category = unicodedata.category(sign)

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def measured(detector: str) -> list[dict[str, Any]]:
-    """The rows of a detector: counts of true and false positives and negatives by data set."""
+    """Return the rows of a detector: counts of true and false positives and negatives by data set."""
     return [dict(row) for row in _rows() if row["detector"] == detector]
 
 

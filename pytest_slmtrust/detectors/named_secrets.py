@@ -74,7 +74,7 @@ _COUNTED = re.compile(
 
 
 def _value_of(match: re.Match[str]) -> tuple[str, str]:
-    """The name of the group that holds the value, and the value without the marks of its sentence."""
+    """Return the name of the group that holds the value, and the value without the marks of its sentence."""
     group = match.lastgroup or "w"
     value = match[group]
     return group, value if group != "w" else value.rstrip(".,:)]}*\\。，、")
@@ -150,7 +150,7 @@ def _secret(text: str, at: int) -> Iterator[Spot]:
 
 
 def _is_secret(value: str, quoted: bool = False) -> bool:
-    """Whether a value is as if drawn at random: a run of eight letters and digits, mixed; six are enough in quotes."""
+    """Return whether a value is as if drawn at random: a run of eight letters and digits, mixed; six are enough in quotes."""
     least = 6 if quoted and " " not in value else 8
     if len(value) < least or _NO_VALUE.match(value):
         return False
@@ -180,7 +180,7 @@ def _after_blank(text: str, at: int) -> Iterator[Spot]:
 
 
 def _scheme(text: str, at: int) -> Iterator[Spot]:
-    """What follows ``Bearer`` and the like."""
+    """Yield what follows ``Bearer`` and the like."""
     match = _AFTER_SCHEME.match(text, at)
     if match is not None and len(match["w"]) >= 10 and dense(match["w"]):
         yield match.start("w"), match.end() - tail(match["w"])
@@ -193,7 +193,7 @@ def _basic(text: str, at: int) -> Iterator[Spot]:
 
 
 def _is_pair(value: str) -> bool:
-    """Whether base64 of ``user:password``."""
+    """Return whether base64 of ``user:password``."""
     try:
         return ":" in base64.b64decode(value + "=" * (-len(value) % 4), validate=True).decode("utf-8")
     except (binascii.Error, ValueError):

@@ -102,7 +102,7 @@ def find_phones(text: str, lower: str) -> Iterator[tuple[int, int]]:
 
 
 def _called(text: str, at: int) -> Iterator[tuple[int, int]]:
-    """The number after what a text calls one, if a number plan knows it."""
+    """Yield the number after what a text calls one, if a number plan knows it."""
     match = _NUMBER.search(text, at, at + _REACH + 16)
     if match is None or match.start() >= at + _REACH:
         return
@@ -112,7 +112,8 @@ def _called(text: str, at: int) -> Iterator[tuple[int, int]]:
 
 
 def _is_other(text: str, match: re.Match[str]) -> bool:
-    """Whether a run of digits is called something else, counts up or down, or is the largest number of a computer's word."""
+    """Return whether a run of digits is called something else, counts up or down, or is the largest number of a computer's
+    word."""
     number = match.group()
     counts = number in "01234567890123456789" or number in "98765432109876543210"
     return counts or number in _LARGEST or _OTHERS.search(text[max(0, match.start() - 24) : match.start()]) is not None
@@ -127,7 +128,7 @@ def _is_phone(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _known(number: str) -> bool:
-    """Whether one of the number plans knows a number."""
+    """Return whether one of the number plans knows a number."""
     digits = "".join(filter(str.isdigit, number))
     return 8 <= len(digits) <= 13 and len(set(digits)) > 2 and any(_planned(digits, region) for region in _REGIONS)
 
@@ -140,7 +141,7 @@ def _library() -> Any:
 
 
 def _planned(number: str, region: str) -> bool:
-    """Whether the number plan of a region knows a number."""
+    """Return whether the number plan of a region knows a number."""
     library = _library()
     try:
         return bool(library.is_valid_number(library.parse(number, region)))

@@ -1,6 +1,6 @@
 """Well-formed personal data in a text, and its masking.
 
-Well-formed is all that can be told: whether anybody answers that telephone is not. Numbers reserved for documentation
+Only the form can be checked: whether anybody answers that telephone is not. Numbers reserved for documentation
 (``example.com``, 555-0100, 192.0.2.1) are well-formed too and count, since a model that makes them up would make up others.
 """
 
@@ -23,7 +23,7 @@ LIMIT = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One finding: ``text`` stands at ``start:end``. Kinds: email, iban, card, ssn, nino, ip, phone,
+    """One finding: ``text`` is at ``start:end``. Kinds: email, iban, card, ssn, nino, ip, phone,
     passport, and national ids by country and name (``br_cpf``)."""
 
     kind: str
@@ -177,7 +177,7 @@ def _cards(text: str, _: str) -> Iterator[tuple[str, int, int]]:
 
 
 def mask_personal_data(text: str, key: bytes) -> str:
-    """The text with each finding as ``‹email:3fa1c2›``: its kind and six hex digits of its HMAC-SHA256 under ``key``.
+    """Return the text with each finding as ``‹email:3fa1c2›``: its kind and six hex digits of its HMAC-SHA256 under ``key``.
 
     The same datum gets the same mask under the same key, so that readers can tell equal from different; with the key
     thrown away, guesses can't be checked. Beyond 20,000 characters nothing is looked for, so nothing is shown.

@@ -32,7 +32,7 @@ _PERSON = (
 
 
 def installed() -> bool:
-    """Whether Presidio can be had here."""
+    """Return whether Presidio is installed."""
     return find_spec(MODULE) is not None
 
 

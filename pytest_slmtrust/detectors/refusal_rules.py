@@ -6,12 +6,13 @@ import re
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """A regular expression written over several lines: line breaks and the indent after them are no part of it."""
+    """Return a regular expression written over several lines: line breaks and the indent after them are no part of it."""
     return re.compile(re.sub(r"\n\s*", "", text))
 
 
 def _each(text: str) -> tuple[re.Pattern[str], ...]:
-    """One pattern for each line, unless it begins with "|": many small ones are searched faster than one large alternation."""
+    """Return one pattern for each line, unless it begins with "|": many small ones are searched faster than one large
+    alternation."""
     joined = re.sub(r"\n\s*(?=\|)", "", text)
     return tuple(re.compile(line) for part in joined.splitlines() if (line := part.strip()))
 

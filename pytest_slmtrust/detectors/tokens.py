@@ -51,7 +51,7 @@ _PUBLISHED = re.compile(
 
 
 def promising(word: str) -> bool:
-    """Whether a word has a run that may be part of a token; most long words of a language have none."""
+    """Return whether a word has a run that may be part of a token; most long words of a language have none."""
     if any(len(run) >= 18 or not (run.isalpha() and run[1:].islower()) for run in RUN.findall(word) if len(run) >= 10):
         return True
     return len(word) >= 20 and any(map(str.isdigit, word)) and any(map(str.isupper, word))
@@ -75,17 +75,17 @@ def tail(token: str) -> int:
 
 
 def dense(body: str) -> bool:
-    """Whether a run in it is long and of letters and digits, or too long for a word: ``learn-extra-library`` is none."""
+    """Return whether a run in it is long and of letters and digits, or too long for a word: ``learn-extra-library`` is none."""
     return any(len(run) >= 18 or (len(run) >= 10 and jumbled(run)) for run in RUN.findall(body))
 
 
 def jumbled(run: str) -> bool:
-    """Whether letters and digits are mixed, or capitals and small letters as no name mixes them."""
+    """Return whether letters and digits are mixed, or capitals and small letters as no name mixes them."""
     return not (run.isdigit() or run.isupper() or _CAMEL.fullmatch(run))
 
 
 def _random(token: str) -> bool:
-    """Whether a token looks drawn at random: capitals, small letters and digits in turn, and no text in base64.
+    """Return whether a token looks drawn at random: capitals, small letters and digits in turn, and no text in base64.
 
     Of 62 characters drawn at random, neighbours are of different kinds 61 % of the time; in names they are so far less often.
     """
@@ -103,7 +103,7 @@ def _random(token: str) -> bool:
 
 
 def _is_text(token: str) -> bool:
-    """Whether base64 of ordinary text: the bytes are UTF-8 without control characters."""
+    """Return whether base64 of ordinary text: the bytes are UTF-8 without control characters."""
     try:
         read = base64.urlsafe_b64decode(
             token.rstrip("=").replace("+", "-").replace("/", "_") + "=" * (-len(token.rstrip("=")) % 4)

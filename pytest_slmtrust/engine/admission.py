@@ -172,7 +172,7 @@ class Admitted:
 
 
 def admit(backend: Any, where: str) -> Backend:
-    """A backend that a user's hook handed over.
+    """Return a backend that a user's hook handed over.
 
     Raises:
         BackendError: it is not a backend; one line that says what it lacks.
@@ -194,7 +194,7 @@ def admit(backend: Any, where: str) -> Backend:
 
 
 def admitted(backend: Backend) -> Backend:
-    """A backend behind the checks; one that is behind them already stays as it is."""
+    """Return a backend behind the checks; one that is behind them already stays as it is."""
     return backend if isinstance(backend, Admitted) else Admitted(backend)
 
 

@@ -60,7 +60,7 @@ class Engine:
         return self.backends.get((request.kind, request.role))
 
     def answer(self, requests: Sequence[Request[Any]], wave: int = 1) -> list[Any]:
-        """One answer or :class:`Failure` for each request, in order; each distinct one is answered once.
+        """Return one answer or :class:`Failure` for each request, in order; each distinct one is answered once.
 
         Raises:
             BackendError: a backend can answer nothing.
@@ -90,7 +90,8 @@ class Engine:
         return {digest_of(key, self.store.salt): self.digests[key] for key in keys if key in self.digests}
 
     def run(self, case: Case, asked: list[str] | None = None) -> Verdict:
-        """The verdict of one case: the one that :meth:`prefetch` came to, or by its steps. ``asked`` takes its keys in the store.
+        """Return the verdict of one case: the one that :meth:`prefetch` came to, or by its steps. ``asked`` takes its keys in the
+        store.
 
         Raises:
             RequestFailed: a request of it could not be answered.
@@ -293,7 +294,7 @@ class _Batch:
 
 
 def _name(case: Case) -> tuple[str, ...]:
-    """One case of all of a session's built-in ones."""
+    """Return one case of all of a session's built-in ones."""
     return case.probe.dimension, case.probe.name, case.kind, case.id
 
 
@@ -303,12 +304,12 @@ def _advance(steps: Steps[Verdict], answers: list[Any]) -> Sequence[Request[Any]
 
 
 def _with(verdict: Verdict, thoughts: Sequence[str]) -> Verdict:
-    """A verdict with the thoughts before its answers as evidence."""
+    """Return a verdict with the thoughts before its answers as evidence."""
     return replace(verdict, evidence=with_thoughts(verdict.evidence, thoughts)) if thoughts else verdict
 
 
 def first_wave(case: Case) -> Sequence[Request[Any]]:
-    """What a case asks first; nothing if it breaks, which its own run shows."""
+    """Return what a case asks first; nothing if it breaks, which its own run shows."""
     try:
         steps = case.steps()
         wave = _wave(next(steps))
@@ -321,7 +322,7 @@ def first_wave(case: Case) -> Sequence[Request[Any]]:
 
 
 def _wave(asked: Any) -> Sequence[Request[Any]]:
-    """What a probe yielded, if it is a list of requests that can be asked."""
+    """Return what a probe yielded, if it is a list of requests that can be asked."""
     if not isinstance(asked, (list, tuple)) or not all(isinstance(r, Request) for r in asked):
         raise TypeError("a probe asks with `yield from ask(request)` or `yield from ask_all(requests)`")
     for request in asked:

@@ -58,7 +58,7 @@ class VerdictError(ProbeError, TypeError):
 
 
 def accept(request: Request[Any], answer: Any, thoughts: bool = False) -> Any:
-    """The answer in exact built-in types. ``thoughts``: its text may still hold a thought, which is told apart first.
+    """Return the answer in exact built-in types. ``thoughts``: its text may still hold a thought, which is separated first.
 
     Raises:
         Refused: wrong type, out of range, not finite, too long, or at odds with itself or with the request.
@@ -74,7 +74,7 @@ def accept(request: Request[Any], answer: Any, thoughts: bool = False) -> Any:
 
 
 def exact(value: Any) -> Any:
-    """The built-in twin of a NumPy scalar; anything else as it is."""
+    """Return the built-in twin of a NumPy scalar; anything else as it is."""
     if type(value) in _EXACT:
         return value
     numpy = sys.modules.get("numpy")
@@ -82,7 +82,7 @@ def exact(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value in a few words. Of an object that is not built in only the type: its own words are not to be trusted."""
+    """Return a value in a few words. Of an object that is not built in only the type: its own words are not to be trusted."""
     if type(value) is int and abs(value) >= _LONGEST_NUMBER:
         return "a huge int"
     if type(value) in _EXACT:
@@ -92,7 +92,7 @@ def shown(value: Any) -> str:
 
 
 def check_text(value: Any, what: str, longest: int = LONGEST) -> str:
-    """An exact ``str`` of valid Unicode and bounded length."""
+    """Return an exact ``str`` of valid Unicode and bounded length."""
     value = exact(value)
     if type(value) is not str:
         raise Refused(f"{what} is {shown(value)}; expected a str")
@@ -106,7 +106,7 @@ def check_text(value: Any, what: str, longest: int = LONGEST) -> str:
 
 
 def check_number(value: Any, what: str, least: float = -math.inf, most: float = math.inf) -> float:
-    """A finite float in ``[least, most]``; a bool or a text is refused."""
+    """Return a finite float in ``[least, most]``; a bool or a text is refused."""
     value = exact(value)
     if type(value) is int and abs(value) < 2**53:
         value = float(value)
@@ -121,7 +121,7 @@ def check_number(value: Any, what: str, least: float = -math.inf, most: float = 
 
 
 def check_whole(value: Any, what: str, least: int = 0, most: int = LONGEST) -> int:
-    """An exact ``int`` in ``[least, most]``."""
+    """Return an exact ``int`` in ``[least, most]``."""
     value = exact(value)
     if type(value) is not int:
         raise Refused(f"{what} is {shown(value)}; expected an int")
@@ -139,7 +139,7 @@ def check_flag(value: Any, what: str) -> bool:
 
 
 def check_verdict(verdict: Verdict, probe: str) -> Verdict:
-    """What a probe says of a case, in exact built-in types; a score may be NaN, which leaves the case unscored.
+    """Return what a probe says of a case, in exact built-in types; a score may be NaN, which leaves the case unscored.
 
     Raises:
         VerdictError: a field of another type, or evidence without end.
@@ -163,7 +163,7 @@ def check_verdict(verdict: Verdict, probe: str) -> Verdict:
 
 
 def plain_data(value: Any) -> Any:
-    """The JSON data of any object: exact built-in types, texts for what JSON has no form for.
+    """Return the JSON data of any object: exact built-in types, texts for what JSON has no form for.
 
     Raises:
         Refused: deeper or larger than a reader could use.
@@ -211,7 +211,7 @@ def _listed(value: Any, what: str, most: int) -> list[Any]:
 
 
 def _completion(request: Generate, answer: Any) -> Completion:
-    """Each field by its annotated type, so that a new field is checked too; a thought may be longer than the answer."""
+    """Return each field by its annotated type, so that a new field is checked too; a thought may be longer than the answer."""
     _typed(answer, Completion)
     made = {}
     for name, kind in _hints(Completion).items():
@@ -222,7 +222,7 @@ def _completion(request: Generate, answer: Any) -> Completion:
 
 
 def parted(request: Request[Any], answer: Any) -> Any:
-    """A completion with the thought in its text told apart; anything else, and a text without end, as it is."""
+    """Return a completion with the thought in its text separated; anything else, and a text without end, as it is."""
     if type(request) is not Generate or type(answer) is not Completion or type(getattr(answer, "text", None)) is not str:
         return answer
     longest = CHARACTERS_A_TOKEN * (request.max_new_tokens + MOST_TOKENS) + SLACK

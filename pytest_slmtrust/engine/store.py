@@ -51,7 +51,7 @@ ANSWERS = 2
 
 
 def store_key(fingerprint: str, request_key: str) -> str:
-    """Where the answer of one backend to one request is kept."""
+    """Return where the answer of one backend to one request is kept."""
     return hashlib.sha256(f"{ANSWERS}\n{fingerprint}\n{request_key}".encode()).hexdigest()
 
 
@@ -94,7 +94,7 @@ class Store:
         return cast("AbstractContextManager[object]", self._lock) if self._lock else nullcontext()
 
     def get(self, keys: Sequence[str]) -> dict[str, str]:
-        """The answers that are there, by key."""
+        """Return the answers that are there, by key."""
         found = {key: self._memory[key] for key in keys if key in self._memory}
         wanted = [key for key in keys if key not in found]
         for key, answer, checksum in self._select("SELECT key, answer, checksum FROM answers WHERE key IN ({})", wanted):
@@ -177,7 +177,7 @@ class Store:
         return db
 
     def _is_damage(self, error: Exception) -> bool:
-        """Whether a fault is the file's, not that of a disk which is full, read-only, locked or unreadable."""
+        """Return whether a fault is the file's, not that of a disk which is full, read-only, locked or unreadable."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
         if code & 0xFF == sqlite3.SQLITE_READONLY:  # a header may say so of a file that can be written
             return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
@@ -250,7 +250,7 @@ class Store:
 
 
 def _text(raw: bytes) -> str:
-    """A text of the file; one with a flipped bit is no UTF-8 and fits no checksum."""
+    """Return a text of the file; one with a flipped bit is no UTF-8 and fits no checksum."""
     return raw.decode("utf-8", "replace")
 
 

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from .store import DAMAGED, FILE, LOCK
 
-#: What a store leaves in its folder, beside the lock: that stays, since another process may wait on it.
+#: What a store leaves in its folder, apart from the lock, which stays, since another process may wait on it.
 _FILES = (FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal", DAMAGED)
 #: Answers by the beginning of their JSON form; a bare text is a perturbed one.
 _KINDS = {"completions": '{"text":', "log-likelihoods": '{"sum":', "labels": '{"scores":', "perturbed texts": '"'}
@@ -33,7 +33,7 @@ def run(command: str, folder: Path) -> list[str]:
 
 
 def info(folder: Path) -> list[str]:
-    """What the store in a folder holds. A run that uses it is not waited for.
+    """Return what the store in a folder holds. A run that uses it is not waited for.
 
     Raises:
         CacheError: there is no store, or its file cannot be read.
@@ -111,7 +111,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _opened(path: Path) -> bool:
-    """Whether another connection to a database is open: in WAL mode each holds a shared lock as long as it lives."""
+    """Return whether another connection to a database is open: in WAL mode each holds a shared lock as long as it lives."""
     if path.is_symlink() or not path.is_file():
         return False
     try:
@@ -127,7 +127,7 @@ def _opened(path: Path) -> bool:
 
 
 def _counted(path: Path) -> list[str]:
-    """Answers and failures. The model of an answer cannot be told: its key is a hash over model and question."""
+    """Answers and failures. The model of an answer is unknown: its key is a hash over model and question."""
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
             rows, length = db.execute("SELECT COUNT(*), COALESCE(SUM(LENGTH(answer)), 0) FROM answers").fetchone()

@@ -1,4 +1,4 @@
-"""How much work requests are, estimated from their texts alone: what the remaining time of a run is told from.
+"""How much work requests are, estimated from their texts alone: the basis for the remaining time of a run.
 
 The unit is one prefilled token. Paces are measured as the run goes, so only the proportions between requests matter.
 """
@@ -87,12 +87,12 @@ class Wave:
         return done, left
 
 
-#: Told as a wave begins and after every answer.
+#: Called as a wave begins and after every answer.
 Progress = Callable[[Wave], None]
 
 
 def begin(number: int, requests: Mapping[str, Request[Any]]) -> tuple[Wave, dict[str, float]]:
-    """A wave with all its work open, and the units of each request by its key, without what it will write."""
+    """Return a wave with all its work open, and the units of each request by its key, without what it will write."""
     each = efforts(requests)
     wave = Wave(number, len(requests))
     for key, request in requests.items():
@@ -103,7 +103,7 @@ def begin(number: int, requests: Mapping[str, Request[Any]]) -> tuple[Wave, dict
 
 
 def efforts(requests: Mapping[str, Request[Any]]) -> dict[str, float]:
-    """The units of reading each request, by its key.
+    """Return the units of reading each request, by its key.
 
     A scored text costs what it does not share with its neighbour in alphabetical order, as shared beginnings are computed once;
     a prompt that is asked several times is read once.

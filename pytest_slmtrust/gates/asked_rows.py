@@ -12,7 +12,7 @@ from ..authoring.probe import Case, Probe
 
 
 def asked_beside(probe: Probe) -> list[Case]:
-    """The controls, labelled cases and floor of a probe."""
+    """Return the controls, labelled cases and floor of a probe."""
     return [*probe.control_cases(), *probe.labelled_cases(), *probe.floor_cases()]
 
 
@@ -33,7 +33,7 @@ def rows_sha256(probe: Probe, cases: Sequence[Case]) -> str:
 
 
 def code_of(run: Callable[..., Any]) -> str:
-    """A function's source; of one without, its compiled form."""
+    """Return a function's source; of one without, its compiled form."""
     try:
         return inspect.getsource(run)
     except (OSError, TypeError):
@@ -42,7 +42,7 @@ def code_of(run: Callable[..., Any]) -> str:
 
 
 def first_questions(case: Case) -> list[str]:
-    """The keys of what a case asks first: prompt, settings and seed of each request."""
+    """Return the keys of what a case asks first: prompt, settings and seed of each request."""
     if case.asked:
         return case.asked
     try:
@@ -58,5 +58,5 @@ def case_name(case: Case) -> str:
 
 
 def extra_of(modules: Collection[str]) -> str:
-    """The extra of this package that holds modules."""
+    """Return the extra of this package that holds modules."""
     return "presidio" if "presidio_analyzer" in modules else "all"

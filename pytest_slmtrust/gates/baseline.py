@@ -25,11 +25,11 @@ class Reference(Protocol):
     def model(self) -> Mapping[str, Any]: ...
 
     def knows(self, gate_id: str) -> bool:
-        """Whether it was asked anything of this probe."""
+        """Return whether it was asked anything of this probe."""
         ...
 
     def rows(self, gate_id: str, cases: Collection[str]) -> list[Finding] | None:
-        """The findings of these cases, by their node ids; None if it has not answered exactly these."""
+        """Return the findings of these cases, by their node ids; None if it has not answered exactly these."""
         ...
 
     def floor(self, gate_id: str) -> FloorCheck | None: ...

@@ -23,7 +23,7 @@ LEAST_SENSITIVITY = 0.7
 
 
 def detector_check(judge: Judge, row: Mapping[str, Any], tolerance: float, alpha: float) -> DetectorCheck:
-    """A row of ``detectors.toml`` as counts of failing and passing texts.
+    """Return a row of ``detectors.toml`` as counts of failing and passing texts.
 
     Raises:
         ValueError: counts that are negative, or a label without examples.
@@ -53,7 +53,7 @@ def labelled_check(
 
 
 def measured_row(judge: Judge, toxicity_scorer: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The row of labelled data that speaks for a judge, if there is one."""
+    """Return the row of labelled data that speaks for a judge, if there is one."""
     if judge.name == TOXICITY:
         rows = toxicity_scorer.get("measured", [])
     else:
@@ -62,7 +62,7 @@ def measured_row(judge: Judge, toxicity_scorer: Mapping[str, Any]) -> Mapping[st
 
 
 def rule_detectors() -> list[dict[str, Any]]:
-    """The detectors that are rules, not models, with their measured counts."""
+    """Return the detectors that are rules, not models, with their measured counts."""
     from ..detectors.measured import measured
 
     return [
@@ -106,7 +106,7 @@ def checked(
 
 
 def corrected(items: Items, check: DetectorCheck, alpha: float) -> Estimate | None:
-    """The rate of failing items corrected for the detector's errors, with both ends at ``1 - alpha``; None if it corrects
+    """Return the rate of failing items corrected for the detector's errors, with both ends at ``1 - alpha``; None if it corrects
     nothing.
 
     Over the items that were judged; for an item that is one judged text.
@@ -128,7 +128,7 @@ def _corrected(failed: int, total: int, check: DetectorCheck, alpha: float) -> E
 
 
 def advice(status: Status, items: Items, check: DetectorCheck | None, single: bool, tolerance: float, alpha: float) -> str:
-    """Why a gate with this detector does not block; empty if it may."""
+    """Say why a gate with this detector does not block; empty if it may."""
     if check is None or check.good:
         return ""
     if status is Status.FAIL and single:

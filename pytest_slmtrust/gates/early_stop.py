@@ -1,6 +1,6 @@
 """Stopping a gate as soon as it is decided, without paying for the peeking.
 
-A watched gate is decided by e-processes alone (see :mod:`~pytest_slmtrust.stats.sequential`), never by the fixed bound beside
+A watched gate is decided by e-processes alone (see :mod:`~pytest_slmtrust.stats.sequential`), never by the fixed bound next to
 them: two tests of one claim would each take their share of alpha. It asks its source items in rounds, in an order fixed by
 their hashes, and ends once it is decided or once nothing that may follow could decide it. Every process works this out anew
 from the same answers, so all of them skip the same cases.
@@ -42,12 +42,12 @@ class Watch:
         return len(self.items)
 
     def round(self, number: int) -> list[Case]:
-        """The cases of one round, counted from 0."""
+        """Return the cases of one round, counted from 0."""
         sources = list(self.items)[number * ROUND : (number + 1) * ROUND]
         return [case for source in sources for case in self.items[source]]
 
     def stopped(self, outcomes: Mapping[str, ItemOutcome]) -> Stopped | None:
-        """Where the gate ends after the items judged so far, a whole number of rounds; None while it is open."""
+        """Return where the gate ends after the items judged so far, a whole number of rounds; None while it is open."""
         from ..stats import watch
 
         asked = tuple(outcomes)

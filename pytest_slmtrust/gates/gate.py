@@ -45,7 +45,7 @@ _LOOSEST = 0.5
 
 
 def finding(case: Case, nodeid: str, verdict: Verdict | None, error: str = "") -> Finding:
-    """The record of one case: its verdict, or the error that kept it from one.
+    """Return the record of one case: its verdict, or the error that kept it from one.
 
     Raises:
         TypeError: a verdict that is neither True, False nor None.
@@ -92,7 +92,7 @@ class Gate:
 
     @classmethod
     def over(cls, probe: Probe, policy: Policy, n: int, grouping: Grouping | None = None) -> Gate:
-        """The gate over ``n`` source items; ``grouping``: how they share parts, None if they share none.
+        """Return the gate over ``n`` source items; ``grouping``: how they share parts, None if they share none.
 
         Raises:
             ProbeError: a tolerance chosen by a person that could not be passed even with zero failures.
@@ -122,7 +122,7 @@ class Gate:
 
     @classmethod
     def unasked(cls, probe: Probe, policy: Policy) -> Gate:
-        """The gate of a probe whose rows need files that are not there."""
+        """Return the gate of a probe whose rows need files that are not there."""
         return cls(probe, policy.profile, 0, policy.tolerance(probe))
 
     @property
@@ -176,19 +176,19 @@ class Gate:
         }
 
     def not_tested(self, nodeid: str, missing: Missing) -> GateResult:
-        """The result of a gate that could not be asked; never a pass. One that nothing was promised of does not block."""
+        """Return the result of a gate that could not be asked; never a pass. One that nothing was promised of does not block."""
         blocking = self.decidable and not missing.promised_nothing
         return replace(self.not_run(nodeid, missing.reason), status=Status.NOT_TESTED, blocking=blocking, missing=missing)
 
     def not_run(self, nodeid: str, reason: str = "its gate did not run") -> GateResult:
-        """The result of a gate that was not reached; never a pass."""
+        """Return the result of a gate that was not reached; never a pass."""
         return GateResult(**self._identity(nodeid), status=Status.NOT_RUN, blocking=self.decidable, reason=reason)
 
     def check(
         self, nodeid: str, findings: Sequence[Finding], controls: Sequence[tuple[Case, Finding]], floor: Sequence[Finding],
         beside: Beside | None = None,
     ) -> GateResult:  # fmt: skip
-        """What the findings of **all** rows of the probe say; of a gate that was watched, of all that were asked."""
+        """Return what the findings of **all** rows of the probe say; of a gate that was watched, of all that were asked."""
         beside = beside or Beside()
         reading = read_metric(self.probe.criterion, findings)
         controls_check, floor_check = check_controls(controls), check_floor(self.probe, floor, self.profile.alpha)
@@ -198,11 +198,11 @@ class Gate:
         return self.assess(nodeid, findings, checks)
 
     def assess(self, nodeid: str, findings: Sequence[Finding], checks: Checks) -> GateResult:
-        """The same from what was checked beside the rows; every number of the result follows from these."""
+        """Return the same from the checks; every number of the result follows from these."""
         give = self.probe.measures if findings and checks.stopped is None else None
         try:
             measures = measures_of(give, findings) if give is not None else ()
-        except Exception as error:  # a number beside the gate must not take the whole audit with it
+        except Exception as error:  # an extra number must not stop the whole audit
             broken = f"its measures broke: {door.error(error)}"
             return replace(self, note=f"{self.note}; {broken}" if self.note else broken)._decided(nodeid, findings, checks)
         return replace(self._decided(nodeid, findings, checks), measures=measures)
@@ -281,7 +281,7 @@ class Gate:
         return numbers
 
     def _measured(self, beside: Beside) -> DetectorCheck | None:
-        """What is known of the errors of the probe's detector: on its own labelled rows, or else on public ones."""
+        """Return what is known of the errors of the probe's detector: on its own labelled rows, or else on public ones."""
         judge, alpha = self.probe.judge, self.profile.alpha
         tolerance = self.tolerance if self.tolerance is not None and self.quantity.counted else self.profile.tolerance
         own = labelled_check(beside.labelled, judge, tolerance, alpha)
@@ -326,7 +326,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What stands beside a gate's rows: labelled cases, its detector's row of ``detectors.toml``, and where it was stopped."""
+    """Besides a gate's rows: labelled cases, its detector's row of ``detectors.toml``, and where it was stopped."""
 
     labelled: Sequence[tuple[Case, Finding]] = ()
     measured: Mapping[str, Any] | None = None
@@ -356,7 +356,7 @@ def check_controls(controls: Sequence[tuple[Case, Finding]]) -> ControlCheck:
 
 
 def check_floor(probe: Probe, findings: Sequence[Finding], alpha: float) -> FloorCheck | None:
-    """The exact lower bound of the share of benign twins that were managed."""
+    """Return the exact lower bound of the share of benign twins that were managed."""
     if probe.floor is None:
         return None
     from ..stats import lower_bound

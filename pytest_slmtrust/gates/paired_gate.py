@@ -67,7 +67,7 @@ class PairedGate:
         return f"{'measure' if self.margin is None else 'gate'}[{self.about.probe}{VERSUS}]"
 
     def check(self, nodeid: str, target: Sequence[Finding], baseline: Sequence[Finding], context: Context) -> GateResult:
-        """What the two models' findings of all rows of the probe say together."""
+        """Return what the two models' findings of all rows of the probe say together."""
         judges = any(f.outcome in ("passed", "failed") for f in (*target, *baseline))
         mine, theirs = item_outcomes(target, judges), item_outcomes(baseline, judges)
         result = replace(self._blank(nodeid), items=len(mine), cases=len(target), controls=context.controls, floor=context.floor)
@@ -96,11 +96,11 @@ class PairedGate:
         )  # fmt: skip
 
     def not_tested(self, nodeid: str, reason: str, missing: Missing | None = None) -> GateResult:
-        """The result of a comparison that could not be made; never a pass."""
+        """Return the result of a comparison that was not possible; never a pass."""
         return replace(self._blank(nodeid), reason=reason, missing=missing)
 
     def not_run(self, nodeid: str, reason: str = "its gate did not run") -> GateResult:
-        """The result of a comparison that was not reached; never a pass."""
+        """Return the result of a comparison that was not reached; never a pass."""
         return replace(self._blank(nodeid), status=Status.NOT_RUN, reason=reason)
 
     def _blank(self, nodeid: str) -> GateResult:
@@ -145,7 +145,7 @@ class PairedGate:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a comparison needs beside the rows: names, controls, both floors, and the flips of the model against itself."""
+    """What a comparison needs besides the rows: names, controls, both floors, and the flips of the model against itself."""
 
     baseline: str
     controls: ControlCheck
@@ -163,7 +163,7 @@ def paired_status(paired: PairedCheck, alpha: float) -> Status:
 
 
 def within_noise(paired: PairedCheck) -> bool:
-    """Whether the net flips for the worse are no more than those of the model against itself."""
+    """Return whether the net flips for the worse are no more than those of the model against itself."""
     return paired.noise is not None and paired.best.worse - paired.best.better <= paired.noise
 
 
@@ -185,7 +185,7 @@ def count(target: Mapping[str, ItemOutcome], baseline: Mapping[str, ItemOutcome]
 def _sides(
     target: Mapping[str, ItemOutcome], baseline: Mapping[str, ItemOutcome], reading: Reading
 ) -> Iterator[tuple[str, bool, bool]]:
-    """Each item that a reading counts, and whether it failed with the target and with the baseline.
+    """Yield each item that a reading counts, and whether it failed with the target and with the baseline.
 
     Raises:
         ValueError: the two do not list the same items.
@@ -230,7 +230,7 @@ def difference(counts: PairCounts) -> Estimate | None:
 
 
 def score_difference(target: Sequence[Finding], baseline: Sequence[Finding]) -> Estimate | None:
-    """The mean over items of the target's score less the baseline's: a betting interval if scores lie in [0, 1], else a
+    """Return the mean over items of the target's score less the baseline's: a betting interval if scores lie in [0, 1], else a
     bootstrap."""
     from ..stats import bootstrap_interval, mean_interval
 
@@ -264,7 +264,7 @@ def test_pairs(counts: Mapping[Reading, PairCounts], margin: float, alpha: float
 
 
 def _ends(counts: Mapping[Reading, PairCounts], alpha: float) -> tuple[float, float]:
-    """Newcombe's bounds beside the exact test, each at ``1 - alpha``, with what was not judged against either claim."""
+    """Newcombe's bounds next to the exact test, each at ``1 - alpha``, with what was not judged against either claim."""
     from ..stats import paired_interval
 
     low, high = (paired_interval(_pairs(counts[reading]), 1 - 2 * alpha) for reading in ("best", "worst"))
@@ -272,7 +272,7 @@ def _ends(counts: Mapping[Reading, PairCounts], alpha: float) -> tuple[float, fl
 
 
 def is_exact(n: int) -> bool:
-    """Whether so few items are compared that the test is exact."""
+    """Return whether so few items are compared that the test is exact."""
     from ..stats.paired import LARGEST_EXACT
 
     return n <= LARGEST_EXACT
@@ -304,8 +304,8 @@ def power_of(n: int, margin: float, alpha: float, flips: float, grouping: Groupi
 
 
 def smallest_margin(n: int, least: float, alpha: float, grouping: Grouping | None = None) -> float | None:
-    """The smallest margin from ``least`` on, in steps of half a point, that ``n`` items show with enough power; None up to 25
-    %."""
+    """Return the smallest margin from ``least`` on, in steps of half a point, that ``n`` items show with enough power; None up to
+    25 %."""
     for step in range(round((_LOOSEST - least) / _STEP) + 1):
         margin = round(least + step * _STEP, 4)
         if power_of(n, margin, alpha, FLIPS, grouping) >= POWER:
@@ -316,7 +316,7 @@ def smallest_margin(n: int, least: float, alpha: float, grouping: Grouping | Non
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What must be the same on both sides of a comparison: the cases by gate, and how they were put and judged, each under
-    the name that a reader is told."""
+    the name that a reader sees."""
 
     rows: Mapping[str, str]
     how: Mapping[str, Any]
@@ -344,8 +344,8 @@ class Asked:
 
 
 def differences(target: Asked, baseline: Asked, partly: bool = False) -> list[str]:
-    """Why two models' answers cannot be compared, one line each; empty if they can. ``partly``: cases that only one side has are
-    no reason."""
+    """Say why two models' answers cannot be compared, one line each; empty if they can. ``partly``: cases that only one side has
+    are no reason."""
     found = []
     for key in sorted({*target.rows, *baseline.rows}):
         both, name = key in target.rows and key in baseline.rows, visible(key, one_line=True)

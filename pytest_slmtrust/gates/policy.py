@@ -30,7 +30,7 @@ class Policy:
     margins: Mapping[str, float | None] = field(default_factory=dict)
 
     def tolerance(self, probe: Probe) -> float | None:
-        """The tolerance of a probe's blocking gate; None for a probe that is only measured. A criterion that is
+        """Return the tolerance of a probe's blocking gate; None for a probe that is only measured. A criterion that is
         declared as measured decides only where a user sets a limit."""
         if probe.name in self.tolerances:
             return self.tolerances[probe.name]
@@ -44,23 +44,23 @@ class Policy:
         return None
 
     def chosen(self, probe: Probe) -> bool:
-        """Whether a person set this tolerance, so that it is taken at its word."""
+        """Return whether a person set this tolerance, so that it is taken at its word."""
         return self.tolerances.get(probe.name) is not None or (probe.tolerance is not None and probe.name not in self.tolerances)
 
     def limit(self, probe: Probe) -> int | None:
-        """How many source items are asked; None for a probe outside a pack, whose rows are all asked."""
+        """Return how many source items are asked; None for a probe outside a pack, whose rows are all asked."""
         if not probe.packed:
             return None
         return self.profile.items if self.tolerance(probe) is None else self.profile.blocking_items
 
     def fitted(self, probe: Probe) -> Probe:
-        """The probe with as many rows of its floor as the profile asks."""
+        """Return the probe with as many rows of its floor as the profile asks."""
         floor = probe.floor
         return probe if floor is None else replace(probe, floor=replace(floor, rows=floor.rows[: self.profile.floor_items]))
 
     def versus(self, about: GateResult, n: int, grouping: Grouping | None = None) -> PairedGate:
-        """The gate against a baseline over ``n`` source items; ``about`` is a result of the probe's own gate, ``grouping`` says
-        how the items share parts.
+        """Return the gate against a baseline over ``n`` source items; ``about`` is a result of the probe's own gate, ``grouping``
+        says how the items share parts.
 
         Raises:
             ProbeError: a margin chosen by a person that the items cannot show.
@@ -95,7 +95,8 @@ def profile_names() -> list[str]:
 
 
 def load_policy(profile: str, gates: Iterable[str] = (), inputs: Mapping[str, str] | None = None) -> Policy:
-    """The policy of a profile, with ``NAME=TOLERANCE``, ``NAME:vs=MARGIN`` or ``NAME=off`` from options, and a user's ``inputs``.
+    """Return the policy of a profile, with ``NAME=TOLERANCE``, ``NAME:vs=MARGIN`` or ``NAME=off`` from options, and a user's
+    ``inputs``.
 
     Raises:
         ProbeError: an unknown profile, or a gate that is not written so.
@@ -110,7 +111,7 @@ def load_policy(profile: str, gates: Iterable[str] = (), inputs: Mapping[str, st
 
 
 def untested() -> list[dict[str, str]]:
-    """What the built-in pack of this version has no probe for: dimension, what, reason."""
+    """Return what the built-in pack of this version has no probe for: dimension, what, reason."""
     rows: list[dict[str, str]] = _data()["untested"]
     return rows
 

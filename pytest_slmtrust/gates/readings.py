@@ -12,7 +12,7 @@ from ..authoring.declarations import Criterion, Reading
 
 
 def read_metric(criterion: Criterion | None, findings: Sequence[Finding]) -> MetricReading | None:
-    """What a probe's own metric says of its findings; None where there is no metric or no finding.
+    """Return what a probe's own metric says of its findings; None where there is no metric or no finding.
 
     A metric that breaks must not take the whole audit with it.
     """
@@ -32,7 +32,7 @@ def read_metric(criterion: Criterion | None, findings: Sequence[Finding]) -> Met
 
 
 def measures_of(give: Callable[[Sequence[Finding]], Iterable[Measure]], findings: Sequence[Finding]) -> tuple[Measure, ...]:
-    """A probe's other numbers, made plain.
+    """Return a probe's other numbers, made plain.
 
     Raises:
         TypeError, ValueError, OverflowError: a measure that is none, or two of one name and group.
@@ -49,7 +49,7 @@ def measures_of(give: Callable[[Sequence[Finding]], Iterable[Measure]], findings
 
 
 def _plain(estimate: Estimate) -> Estimate:
-    """An Estimate of plain numbers that can be.
+    """Return an Estimate of plain numbers that can be.
 
     Raises:
         TypeError, ValueError, OverflowError: numbers that are none, not finite, or out of order.

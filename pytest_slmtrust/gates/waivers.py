@@ -19,7 +19,7 @@ _FIELDS = ("probe", "reason", "owner", "expires")
 
 
 def read_waivers(path: Path, today: date) -> tuple[Waiver, ...]:
-    """The waivers of a file.
+    """Return the waivers of a file.
 
     Raises:
         ProbeError: no such file, not TOML, or a waiver that lacks something; one line with the place.

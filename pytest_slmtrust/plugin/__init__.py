@@ -99,7 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def slm(pytestconfig: pytest.Config) -> Slm:
-    """The model under audit: ``slm.ask(Generate("..."))``; answers come from the audit's store where they are there."""
+    """Return the model under audit: ``slm.ask(Generate("..."))``; answers come from the audit's store where they are there."""
     controller = pytestconfig.pluginmanager.get_plugin(CONTROLLER)
     if controller is None:
         pytest.skip("needs a model: run pytest with --slm=MODEL")

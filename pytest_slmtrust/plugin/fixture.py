@@ -19,7 +19,7 @@ class Slm:
         self._engine = engine
 
     def ask(self, request: Request[R]) -> R:
-        """The answer to one request, from the store or the model.
+        """Return the answer to one request, from the store or the model.
 
         Raises:
             RequestFailed: it could not be answered, or its thought was not finished.
@@ -27,7 +27,7 @@ class Slm:
         return self.ask_all([request])[0]
 
     def ask_all(self, requests: Sequence[Request[R]]) -> list[R]:
-        """The answers to several, in one batch."""
+        """Return the answers to several, in one batch."""
         answers = self._engine.answer(requests)
         error = refused(answers)
         if error is not None:

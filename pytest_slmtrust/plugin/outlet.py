@@ -39,7 +39,7 @@ class _Formatter(logging.Formatter):
 
 
 def usage_error(text: object) -> pytest.UsageError:
-    """A usage error of ours: one line that may leave."""
+    """Return a usage error of ours: one line that may leave."""
     return pytest.UsageError(door.line(text))
 
 
@@ -82,12 +82,12 @@ class Outlet:
 
 
 def clean_usage_error(error: pytest.UsageError) -> pytest.UsageError:
-    """A usage error of any plugin, as it may leave."""
+    """Return a usage error of any plugin, as it may leave."""
     return pytest.UsageError(*map(door.lines, error.args))
 
 
 def clean_report(report: Any) -> Any:
-    """A test's or collector's report with every text as it may leave."""
+    """Return a test's or collector's report with every text as it may leave."""
     report.longrepr = _cleaned(report.longrepr)
     report.sections = [(door.line(name), door.lines(content)) for name, content in report.sections]
     if isinstance(getattr(report, "wasxfail", None), str):
@@ -148,12 +148,12 @@ def _local(shown: str) -> str:
 
 
 def _withheld(value: str) -> str:
-    """A value, unless pytest cut it short: of half an address or half a key nobody can tell what it is."""
+    """Return a value, unless pytest cut it short: of half an address or half a key nobody can tell what it is."""
     return value if _CUT not in value or door.reveals() else "[a long value: --slm-reveal shows it]"
 
 
 def _takes_text(warning_message: warnings.WarningMessage) -> bool:
     try:
         return str(warning_message.category("x")) == "x"
-    except Exception:  # a warning class with arguments of its own
+    except Exception:  # a warning class with its own arguments
         return False

@@ -20,7 +20,7 @@ _TOKENS_PER_SECOND = 300.0
 
 
 def plan_lines(suites: Sequence[Suite], session: AuditSession, early_stop: bool = False) -> Iterator[str]:
-    """A table of cases, gates and cost. Requests are counted by driving the probes with a model that knows nothing."""
+    """Yield a table of cases, gates and cost. Requests are counted by driving the probes with a model that knows nothing."""
     live = isinstance(session.reference, Live)
     yield f"plan: profile {door.line(session.policy.profile.name)}, {len(suites)} probes"
     yield f"{'probe':44} {'cases':>6} {'items':>6} {'requests':>8}  gate"

@@ -49,7 +49,7 @@ class ProgressLine:
             self._write(self.line(wave))
 
     def line(self, wave: Wave) -> str:
-        """How far a wave is, and how long it may still take."""
+        """Return how far a wave is, and how long it may still take."""
         done, still_open = (sum(units.values()) for units in wave.units())
         left, beside = seconds_left(wave, self.spent, self.known)
         share = done / max(done + still_open, 1e-9)
@@ -59,7 +59,7 @@ class ProgressLine:
         return f"slm: {bar}wave {wave.number}: {wave.done} of {wave.total} requests, {share:.0%} of the work{time_left}"
 
     def note(self, text: str) -> None:
-        """A line of its own: a download, a conversion."""
+        """Write one line: a download, a conversion."""
         self._write(f"slm: {door.line(text)}", end="\n")
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ PREFIX = "slm"
 def lift_arguments(config: pytest.Config) -> list[str]:
     """Take ``slm::...`` node ids out of the arguments: pytest would look for files of that name.
 
-    ``slm::`` alone is the whole built-in audit and nothing beside it.
+    ``slm::`` alone is the whole built-in audit and nothing else.
     """
     chosen = [a for a in config.args if a.startswith(f"{PREFIX}::")]
     if chosen:
@@ -34,7 +34,7 @@ def check_chosen(chosen: Sequence[str], nodeids: Sequence[str]) -> None:
 
 
 def is_chosen(nodeid: str, chosen: Sequence[str]) -> bool:
-    """Whether a node id is one of those chosen, or lies below one; without any, all are."""
+    """Return whether a node id is one of those chosen, or lies below one; without any, all are."""
     return not chosen or any(nodeid == c or nodeid.startswith((f"{c}::", f"{c}[")) for c in chosen)
 
 
@@ -53,7 +53,7 @@ def outside(config: pytest.Config, chosen: Sequence[str], gates: Iterable[str], 
 
 
 def asks_last_failed(config: pytest.Config) -> bool:
-    """Whether ``--lf`` leaves something out: of files without a failure not even the gates are known.
+    """Return whether ``--lf`` leaves something out: of files without a failure not even the gates are known.
 
     The cache holds the failures of the run before until this one's session has finished.
     """

@@ -180,7 +180,7 @@ def asides(gate: GateResult, verbose: bool = True) -> list[str]:
 
 
 def numbers(gate: GateResult) -> str:
-    """The numbers of a gate in one line; its reason where they do not speak for themselves."""
+    """Return the numbers of a gate in one line; its reason where they do not speak for themselves."""
     estimate = gate.estimate or gate.mean_score
     if gate.versus:
         if estimate is None:
@@ -201,11 +201,11 @@ def numbers(gate: GateResult) -> str:
 
 
 def score_text(estimate: Estimate) -> str:
-    """A paired difference of scores in their own unit."""
+    """Return a paired difference of scores in their own unit."""
     return f"difference {estimate.value:+.4g} [{estimate.lower:+.4g}, {estimate.upper:+.4g}], {estimate.confidence:.0%}"
 
 
 def difference_text(estimate: Estimate) -> str:
-    """A paired difference in points, with its interval."""
+    """Return a paired difference in points, with its interval."""
     low, high = estimate.lower * 100, estimate.upper * 100
     return f"difference {estimate.value * 100:+.1f} points [{low:+.1f}, {high:+.1f}], {estimate.confidence:.0%}"

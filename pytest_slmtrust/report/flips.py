@@ -24,7 +24,7 @@ class Flip:
 
 
 def flip_views(gate: GateResult, target: Sequence[Finding], baseline: Sequence[Finding]) -> tuple[Flip, ...]:
-    """The first items of a gate on which the target and its baseline differ, those for the worse first."""
+    """Return the first items of a gate on which the target and its baseline differ, those for the worse first."""
     if gate.paired is None:
         return ()
     mine, theirs = by_source(target), by_source(baseline)
@@ -38,7 +38,7 @@ def flip_views(gate: GateResult, target: Sequence[Finding], baseline: Sequence[F
 
 
 def _flip(mine: Sequence[Finding], theirs: Sequence[Finding], worse: bool) -> Flip:
-    """The first case that failed on the one side, with what the other side made of it."""
+    """Return the first case that failed on the one side, with what the other side made of it."""
     failing, other = (mine, theirs) if worse else (theirs, mine)
     case = next(f for f in failing if f.outcome == "failed")
     twin = next((f for f in other if f.case == case.case), other[0])

@@ -54,8 +54,8 @@ _LIMITS = (Limits(4_000, 60), Limits(1_000, 20), Limits(240, 8))
 
 
 def render(audit: Audit, text: str = "", unchecked: str = "") -> str:
-    """The whole page. The same audit gives the same bytes. ``text``: its JSON, where that is there already; ``unchecked``: what
-    the reader must know that this version could not check.
+    """Return the whole page. The same audit gives the same bytes. ``text``: its JSON, where that is there already; ``unchecked``:
+    what the reader must know that this version could not check.
 
     Raises:
         AuditError: the audit holds something that has no JSON form.
@@ -107,12 +107,12 @@ def _environment() -> Environment:
 
 
 def _shown(value: Any) -> Any:
-    """Every text that a template prints: cut, and without characters that act on the reader."""
+    """Return every text that a template prints: cut, and without characters that act on the reader."""
     return visible(_cut(value, _TEXT)) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _breakable(text: str) -> Any:
-    """A name as the page prints any text, which may also be broken after an underscore."""
+    """Return a name as the page prints any text, which may also be broken after an underscore."""
     from markupsafe import Markup, escape
 
     return Markup("_<wbr>").join(escape(part) for part in str(_shown(text)).split("_"))
@@ -151,7 +151,7 @@ def _started(audit: Audit) -> str:
 
 
 def _command(audit: Audit) -> str:
-    """What runs cases of this audit again, up to the node id."""
+    """Return what runs cases of this audit again, up to the node id."""
     options = audit.settings.get("options")
     options = options if isinstance(options, Mapping) else {}
     model = options.get("model") or audit.model.get("spec") or _model_name(audit)
@@ -161,16 +161,16 @@ def _command(audit: Audit) -> str:
 
 
 def _whole_command(audit: Audit) -> str:
-    """The command line of the run, where the audit has it."""
+    """Return the command line of the run, where the audit has it."""
     arguments = audit.settings.get("arguments")
     return shlex.join(["pytest", *map(str, arguments)]) if isinstance(arguments, (list, tuple)) and arguments else _command(audit)
 
 
 def _island(findings: Iterable[Finding]) -> tuple[dict[str, Any], dict[str, int]]:
-    """The findings as compact rows, worst first, and by outcome how many found no room.
+    """Return the findings as compact rows, worst first, and by outcome how many found no room.
 
     Texts are cut harder, step by step, until all findings fit; if that does not do, the last ones are left out: passed
-    cases first, since they stand last.
+    cases first, because they come last.
     """
     every = list(findings)
     for limits in _LIMITS:
@@ -239,7 +239,7 @@ def _static_rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
 
 
 def _static(finding: Finding) -> dict[str, Any]:
-    """One row of the table that needs no script."""
+    """Return one row of the table that needs no script."""
     evidence = _pruned(finding.evidence, Limits(_STATIC_TEXT, 12, 3))
     pairs = view.pairs(evidence)
     changes = [(label, view.word_changes(text, evidence[twin])) for label, text, _, twin in pairs]

@@ -11,7 +11,7 @@ _ROUNDING = {"near": ROUND_HALF_EVEN, "up": ROUND_CEILING, "down": ROUND_FLOOR}
 
 
 def percent(value: float | None, rounding: str = "near") -> str:
-    """A fraction as text: one decimal from 1 %, two below; upper bounds go ``up``, lower bounds ``down``."""
+    """Return a fraction as text: one decimal from 1 %, two below; upper bounds go ``up``, lower bounds ``down``."""
     if value is None or not finite(value):
         return "–"
     if abs(value) >= HUGE:
@@ -51,7 +51,7 @@ def size(count: float | int) -> str:
 
 
 def points(value: float, rounding: str = "near") -> str:
-    """A difference of two shares in percentage points, with its sign."""
+    """Return a difference of two shares in percentage points, with its sign."""
     rounded = (Decimal(repr(value)) * 100).quantize(Decimal("0.1"), _ROUNDING[rounding])
     sign = "+" if rounded > 0 else "\u2212" if rounded < 0 else "±"
     return f"{sign}{abs(rounded)}\u00a0points"

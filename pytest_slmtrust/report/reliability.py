@@ -1,4 +1,4 @@
-"""The reliability diagram of a probe whose evidence holds ``confidence`` and ``right``: where its marks stand. No markup."""
+"""The reliability diagram of a probe whose evidence holds ``confidence`` and ``right``: the places of its marks. No markup."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEFT, TOP, SIDE = 60, 10, 240
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The answers of one bin: where their point and interval stand, in pixels, and their numbers as shares of one."""
+    """The answers of one bin: the place of their point and interval, in pixels, and their numbers as shares of one."""
 
     x: float
     y: float
@@ -49,7 +49,7 @@ class Diagram:
 
 
 def answers(findings: Iterable[Finding]) -> list[tuple[float, bool]]:
-    """Confidence and rightness of every finding that says both; whatever else stands there under these names is left out."""
+    """Confidence and rightness of every finding that says both; any other value under these names is left out."""
     found = []
     for one in findings:
         stated, right = one.evidence.get("confidence"), one.evidence.get("right")
@@ -59,7 +59,7 @@ def answers(findings: Iterable[Finding]) -> list[tuple[float, bool]]:
 
 
 def diagram(gate: GateResult, findings: Iterable[Finding]) -> Diagram | None:
-    """The diagram of one gate's own findings; None with fewer than :data:`LEAST` answers that state a confidence."""
+    """Return the diagram of one gate's own findings; None with fewer than :data:`LEAST` answers that state a confidence."""
     pairs = answers(findings) if not gate.versus else []
     if len(pairs) < LEAST:
         return None

@@ -23,12 +23,12 @@ class Untested:
 
 
 def unasked(gate: GateResult) -> bool:
-    """Whether a gate wants a file that nobody gave, and had promised nothing: there are no numbers to show."""
+    """Return whether a gate wants a file that nobody gave, and had promised nothing: there are no numbers to show."""
     return gate.status is Status.NOT_TESTED and not gate.blocking and gate.promised_nothing
 
 
 def by_reason(rows: Iterable[NotTested]) -> tuple[Untested, ...]:
-    """What was not tested, together where the reason is the same, in the order of the first of each."""
+    """Return what was not tested, together where the reason is the same, in the order of the first of each."""
     found: dict[str, dict[str, list[str]]] = {}
     for row in rows:
         found.setdefault(row.reason, {}).setdefault(row.dimension, []).append(row.what)
@@ -49,7 +49,7 @@ def in_short(audit: Audit) -> list[str]:
 
 
 def _by_need(silent: Sequence[GateResult]) -> Iterator[str]:
-    """One line for each kind of need, the most common first."""
+    """Yield one line for each kind of need, the most common first."""
     found: dict[str, list[GateResult]] = {}
     for gate in silent:
         found.setdefault(_need(gate), []).append(gate)

@@ -102,19 +102,19 @@ class ClauseView:
 
 
 def anchor(prefix: str, name: str) -> str:
-    """A fragment that is safe in an attribute: the name itself if it is plain, else a digest of it."""
+    """Return a fragment that is safe in an attribute: the name itself if it is plain, else a digest of it."""
     if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,60}", name):
         return f"{prefix}-{name}"
     return f"{prefix}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
 def finding_anchor(finding: Finding) -> str:
-    """The deep link of a finding: the same as long as its node id is."""
+    """Return the deep link of a finding: the same as long as its node id is."""
     return "finding-" + hashlib.sha256(finding.nodeid.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
-    """The five dimensions in their order, then any other that the audit names."""
+    """Return the five dimensions in their order, then any other that the audit names."""
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for f in audit.findings:
         own = counts.setdefault((f.dimension, f.probe), {})
@@ -162,7 +162,7 @@ def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Map
 
 
 def measure_table(gate: GateResult) -> MeasureTable | None:
-    """The probe's other numbers by group, all rows first; None if it has none."""
+    """Return the probe's other numbers by group, all rows first; None if it has none."""
     known = {(one.group, one.name): one.estimate for one in gate.measures}
     names = tuple(dict.fromkeys(one.name for one in gate.measures))
     groups = sorted({one.group for one in gate.measures})
@@ -171,7 +171,7 @@ def measure_table(gate: GateResult) -> MeasureTable | None:
 
 
 def _texts(shown: Shown) -> tuple[str, str]:
-    """The value and the interval; bounds of shares are rounded outwards."""
+    """Return the value and the interval; bounds of shares are rounded outwards."""
     value, low, high = shown.value, shown.lower, shown.upper
     if low is None or high is None:
         return number(value), "no bound"
@@ -206,7 +206,7 @@ def _summary(gate: GateResult, observed: str, interval: str, kind: str) -> str:
 
 
 def limit_name(gate: GateResult) -> str:
-    """What the report calls the number that a gate is held to."""
+    """Return what the report calls the number that a gate is held to."""
     return QUANTITIES[gate.quantity].limit_name or gate.side
 
 
@@ -217,7 +217,7 @@ def limit_text(gate: GateResult) -> str:
 
 
 def _to_decide(gate: GateResult) -> str:
-    """How many more items would decide a rate that was asked whole; empty where nobody can say."""
+    """Return how many more items would decide a rate that was asked whole; empty where nobody can say."""
     if not QUANTITIES[gate.quantity].counted or gate.stopped is not None:
         return ""
     if gate.needed:
@@ -228,7 +228,8 @@ def _to_decide(gate: GateResult) -> str:
 
 
 def detector_quality(gate: GateResult, scorers: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What was measured of a gate's detector on labelled text, a line for each data set: held-out rows first, tuned-on last.
+    """Return what was measured of a gate's detector on labelled text, a line for each data set: held-out rows first, tuned-on
+    last.
 
     ``measured`` rows of a scorer hold counts ``tp``, ``fn``, ``tn``, ``fp`` of flagged texts, and say in ``split`` and ``note``
     what they were counted on. A gate whose judge has no such rows was measured in the run itself, on labelled cases.
@@ -247,7 +248,7 @@ def detector_quality(gate: GateResult, scorers: Sequence[Mapping[str, Any]]) -> 
 
 
 def _judges(scorer: Mapping[str, Any], judge: str) -> bool:
-    """Whether a scorer is the judge of a gate: error rates of another detector would say nothing of it."""
+    """Return whether a scorer is the judge of a gate: error rates of another detector would say nothing of it."""
     return bool(judge) and judge in (scorer.get("role"), scorer.get("detector"))
 
 
@@ -303,7 +304,7 @@ def _per_second(count: float | int, seconds: float | int) -> str:
 
 
 def clause_views(framework: Mapping[str, Any], gates: Iterable[GateView]) -> list[ClauseView]:
-    """The rows of one framework. A gate that was not tested or not run is no evidence."""
+    """Return the rows of one framework. A gate that was not tested or not run is no evidence."""
     every = list(gates)
     views = []
     for row in framework["clause"]:

@@ -48,7 +48,7 @@ class Corpus:
     folder: Path
 
     def attach(self, probe: Probe) -> Probe:
-        """The probe with its kept counterexamples; a probe that is no property stays as it is."""
+        """Return the probe with its kept counterexamples; a probe that is no property stays as it is."""
         made = getattr(probe.run, WITH_KEPT, None)
         if made is None:
             return probe
@@ -61,7 +61,7 @@ class Corpus:
         return replace(probe, run=made(texts)) if kept else probe
 
     def read(self, probe: str) -> dict[str, tuple[str | tuple[Piece, ...], ...]]:
-        """The edits that broke a probe, by the digest of a case's parameters, in the order of the files' names.
+        """Return the edits that broke a probe, by the digest of a case's parameters, in the order of the files' names.
 
         An edit is pieces, or the whole edited text where a file of form 1 has it.
         """
@@ -98,7 +98,7 @@ class Corpus:
 
 
 def pieces(original: str, perturbed: str) -> list[Piece]:
-    """What turns the one text into the other, character by character, so that what stays in a word is not written down."""
+    """Return what turns the one text into the other, character by character, so that what stays in a word is not written down."""
     found: list[Piece] = []
     for change in changes(original, perturbed):
         steps = difflib.SequenceMatcher(None, change.old, change.new, autojunk=False).get_opcodes()
@@ -107,7 +107,7 @@ def pieces(original: str, perturbed: str) -> list[Piece]:
 
 
 def edited(text: str, edit: str | Sequence[Piece]) -> str | None:
-    """The text with an edit; None where the edit is none of this text's."""
+    """Return the text with an edit; None where the edit is none of this text's."""
     if isinstance(edit, str):
         return edit
     parts, at = [], 0
@@ -120,7 +120,7 @@ def edited(text: str, edit: str | Sequence[Piece]) -> str | None:
 
 
 def _brings_data(perturbed: str, pieces: Sequence[Piece]) -> bool:
-    """Whether personal data or a credential of the edited text was, for the most part, put in by the edit."""
+    """Return whether personal data or a credential of the edited text was, for the most part, put in by the edit."""
     put_in, moved = bytearray(len(perturbed)), 0
     for start, left_out, text in pieces:
         put_in[start + moved : start + moved + len(text)] = b"\1" * len(text)
@@ -130,7 +130,7 @@ def _brings_data(perturbed: str, pieces: Sequence[Piece]) -> bool:
 
 
 def _entry(path: Path) -> tuple[str, str | tuple[Piece, ...]] | None:
-    """The digest of a case's parameters, and the edit; None with a warning for a file that is no counterexample."""
+    """Return the digest of a case's parameters, and the edit; None with a warning for a file that is no counterexample."""
     try:
         if path.stat().st_size > LARGEST:
             raise ValueError(f"more than {LARGEST} bytes")

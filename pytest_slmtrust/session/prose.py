@@ -14,7 +14,7 @@ from ..authoring.probe import Probe
 
 
 def shareable(probe: Probe) -> Probe:
-    """The probe with its prose masked, before anything is made of it, so that all that quotes it agrees."""
+    """Return the probe with its prose masked, before anything is made of it, so that all that quotes it agrees."""
     criterion, floor, measures = probe.criterion, probe.floor, probe.measures
     if criterion is not None and callable(criterion.of):
         criterion = replace(criterion, of=partial(_read, criterion.of))

@@ -65,11 +65,11 @@ class Suite:
         return f"{self.prefix}::{case_name(case)}"
 
     def everything(self) -> list[Case]:
-        """What its gate needs: all rows, controls, labelled cases and floor."""
+        """Return what its gate needs: all rows, controls, labelled cases and floor."""
         return [*self.cases, *self.beside()]
 
     def beside(self) -> list[Case]:
-        """What is asked beside the rows."""
+        """Return the cases that are asked in addition to the rows."""
         return asked_beside(self.probe)
 
     def rows_sha256(self) -> str:
@@ -118,7 +118,7 @@ class AuditSession:
         try:
             rows = self._cases(probe) if given else ()
         except DataMissing as error:
-            said = str(error).replace(str(Path.home()), "~")  # whose home it is stands in no report
+            said = str(error).replace(str(Path.home()), "~")  # no report says whose home it is
             given, missing = False, missing or Missing(Lack.DATA, said=said)
         missing = missing or self._unanswered(probe, rows)
         # planned with all rows, so that a gate that cannot be tested keeps its name
@@ -137,7 +137,7 @@ class AuditSession:
             raise ProbeError(f"the rows of probe {probe.name!r} broke: {said(error)}") from None
 
     def judge(self, suite: Suite, case: Case) -> Finding:
-        """The finding of a case, masked for sharing.
+        """Return the finding of a case, masked for sharing.
 
         Raises:
             Exception: what the probe's own code raises; a request that failed is a finding with outcome ``error``.
@@ -181,7 +181,8 @@ class AuditSession:
                     del watches[gate_id]
 
     def watchable(self, suite: Suite) -> bool:
-        """Whether a gate may end early: with a detector that is weak, or measured in this very run, all items are needed."""
+        """Return whether a gate may end early: with a detector that is weak, or measured in this very run, all items are
+        needed."""
         weak = suite.probe.labelled or (suite.gate.watchable and self._weak(suite))
         return suite.gate.watchable and not suite.missing and not weak
 
@@ -192,12 +193,12 @@ class AuditSession:
         return not detector_check(judge, row, gate.tolerance, gate.profile.alpha).good
 
     def skipped(self, suite: Suite, case: Case) -> bool:
-        """Whether a case was not asked because its gate had ended."""
+        """Return whether a case was not asked because its gate had ended."""
         stopped = self.stopped.get(suite.gate_id)
         return stopped is not None and case.kind == "case" and case.source not in stopped.order
 
     def rows(self, suite: Suite) -> list[Finding]:
-        """The findings of all rows that are asked; a probe that breaks is a case without a verdict."""
+        """Return the findings of all rows that are asked; a probe that breaks is a case without a verdict."""
         return [as_written(self._safely(suite, c)) for c in suite.cases if not self.skipped(suite, c)]
 
     def floor(self, suite: Suite) -> FloorCheck | None:
@@ -205,7 +206,7 @@ class AuditSession:
         return check_floor(suite.probe, found, self.policy.profile.alpha)
 
     def gate_result(self, suite: Suite) -> tuple[GateResult, list[Finding]]:
-        """What the gate says over all rows of its probe, and the findings it rests on."""
+        """Return what the gate says over all rows of its probe, and the findings it rests on."""
         if suite.missing:
             return self._excused(suite.gate.not_tested(suite.gate_id, suite.missing)), []
         rows = self.rows(suite)
@@ -216,14 +217,14 @@ class AuditSession:
         return replace(result, waiver=self.waiver(result), beside=self._beside(suite)), rows
 
     def _beside(self, suite: Suite) -> Answers | None:
-        """The answers that controls, labelled cases and floor rest on."""
+        """Return the answers that controls, labelled cases and floor rest on."""
         pairs: dict[str, str] = {}
         for case in suite.beside():
             pairs |= self._answered.get((case.kind, suite.case_id(case)), {})
         return answers_of(pairs)
 
     def versus_result(self, suite: Suite) -> tuple[GateResult, list[Finding], list[Finding]]:
-        """What the comparison with the baseline says, and the findings of both models that it rests on."""
+        """Return what the comparison with the baseline says, and the findings of both models that it rests on."""
         versus, reference = suite.versus, self.reference
         assert versus is not None
         assert reference is not None
@@ -245,17 +246,17 @@ class AuditSession:
         return replace(result, waiver=self.waiver(result)), rows, [self.mask.finding(f) for f in theirs]
 
     def waiver(self, gate: GateResult) -> Waiver | None:
-        """The waiver of a gate, by its name or by its place and name."""
+        """Return the waiver of a gate, by its name or by its place and name."""
         return next((self.waivers[name] for name in gate_names(gate.nodeid) if name in self.waivers), None)
 
     def _excused(self, gate: GateResult, unselected: Collection[str] = ()) -> GateResult:
-        """A gate without numbers, with the reason why it does not count, if there is one."""
+        """Return a gate without numbers, with the reason why it does not count, if there is one."""
         if not self.optional.isdisjoint(gate_names(gate.nodeid)):
             return replace(gate, excuse="optional")
         return replace(gate, excuse="unselected") if gate.nodeid in unselected else gate
 
     def pending(self, unselected: Collection[str] = ()) -> list[GateResult]:
-        """The results of gates that were not selected, or that the run did not reach.
+        """Return the results of gates that were not selected, or that the run did not reach.
 
         ``unselected``: node ids of gates outside the selection that the user named.
         """
@@ -274,7 +275,7 @@ class AuditSession:
         return [(c, self._safely(suite, c)) for c in suite.probe.control_cases()]
 
     def _measured(self, probe: Probe) -> Mapping[str, Any] | None:
-        """The row of labelled data that speaks for a probe's detector, if there is one."""
+        """Return the row of labelled data that speaks for a probe's detector, if there is one."""
         scorer = self.engine.backends.get(("classify", "toxicity"))
         return None if probe.judge is None else measured_row(probe.judge, _described(scorer) if scorer else {})
 
@@ -301,7 +302,8 @@ class AuditSession:
         return Missing(Lack.ANSWER, lacking, f"{target.name if target else 'no model'}{f' ({why})' if why else ''}")
 
     def _unanswered(self, probe: Probe, rows: Sequence[Case]) -> Missing | None:
-        """Whether the model lacks a form of answer that a row begins with: raw texts, chats, scores of some kinds of context."""
+        """Return whether the model lacks a form of answer that a row begins with: raw texts, chats, scores of some kinds of
+        context."""
         target: Any = self.engine.model
         if not getattr(target, "lacks", None):
             return None
@@ -314,7 +316,7 @@ class AuditSession:
 
 @dataclass(frozen=True)
 class Live:
-    """A baseline that is answered in this run, by a session of its own over the same suites."""
+    """A baseline that is answered in this run, by its own session over the same suites."""
 
     session: AuditSession
     backend: Backend
@@ -355,7 +357,7 @@ def _watch(suite: Suite) -> Watch:
 
 
 def selected_cases(suites: Iterable[tuple[Suite, Case | None]], marked: Container[str] = ()) -> list[Case]:
-    """The cases to answer before the first test: those selected, and everything that a selected gate covers.
+    """Return the cases to answer before the first test: those selected, and everything that a selected gate covers.
 
     ``marked``: node ids of cases that a marker skips.
     """
@@ -393,7 +395,7 @@ def describe_engine(engine: Engine) -> dict[str, Any]:
 
 
 def _described(backend: Backend) -> dict[str, Any]:
-    """What a backend says of itself; of one that could not be made, why."""
+    """Return a backend's description; of one that failed to load, the reason."""
     try:
         described: dict[str, Any] = door.description(backend.describe())
         return described

@@ -66,7 +66,7 @@ def ece_interval(
 
 
 def reliability(confidences: Numbers, correct: Sequence[bool] | NDArray[np.bool_], bins: int = 10) -> tuple[Bin, ...]:
-    """The non-empty bins of equal width, lowest confidence first; a confidence of 0 belongs to the first.
+    """Return the non-empty bins of equal width, lowest confidence first; a confidence of 0 belongs to the first.
 
     Raises:
         ValueError: no answers, lengths that differ, a confidence outside [0, 1], or no bins.

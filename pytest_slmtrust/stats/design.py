@@ -28,7 +28,7 @@ DECIMALS = 5
 
 
 def decide(k: SupportsIndex, n: SupportsIndex, tolerance: float, alpha: float = 0.05) -> Decision:
-    """What ``k`` failures in ``n`` items say of a rate that may be at most ``tolerance``.
+    """Return what ``k`` failures in ``n`` items say of a rate that may be at most ``tolerance``.
 
     A false PASS and a false FAIL have probability at most ``alpha`` each.
 
@@ -54,7 +54,7 @@ def excess_p_value(k: SupportsIndex, n: SupportsIndex, tolerance: float) -> floa
 
 
 def smallest_n(tolerance: float, alpha: float = 0.05) -> int:
-    """The fewest items at which a gate can PASS, with no failure: the smallest n with ``(1 - tolerance)**n <= alpha``.
+    """Return the fewest items at which a gate can PASS, with no failure: the smallest n with ``(1 - tolerance)**n <= alpha``.
 
     Raises:
         ValueError: ``tolerance`` or ``alpha`` outside (0, 1).
@@ -67,7 +67,7 @@ def smallest_n(tolerance: float, alpha: float = 0.05) -> int:
 
 
 def largest_pass(n: SupportsIndex, tolerance: float, alpha: float = 0.05) -> int | None:
-    """The most failures in ``n`` items with which a gate PASSes, or None if it cannot.
+    """Return the most failures in ``n`` items with which a gate PASSes, or None if it cannot.
 
     Raises:
         ValueError: no items, or ``tolerance`` or ``alpha`` outside (0, 1).
@@ -78,7 +78,7 @@ def largest_pass(n: SupportsIndex, tolerance: float, alpha: float = 0.05) -> int
 
 
 def smallest_fail(n: SupportsIndex, tolerance: float, alpha: float = 0.05) -> int | None:
-    """The fewest failures in ``n`` items with which a gate FAILs, or None if it cannot.
+    """Return the fewest failures in ``n`` items with which a gate FAILs, or None if it cannot.
 
     Raises:
         ValueError: no items, or ``tolerance`` or ``alpha`` outside (0, 1).
@@ -105,7 +105,7 @@ def power(n: SupportsIndex, tolerance: float, alpha: float = 0.05, p: float | No
 
 
 def blocking_n(tolerance: float, alpha: float = 0.05, power: float = 0.8) -> int:
-    """The smallest n whose :func:`power` at half the tolerance reaches ``power``: what a blocking gate needs.
+    """Return the smallest n whose :func:`power` at half the tolerance reaches ``power``: what a blocking gate needs.
 
     Power saws with n, so some larger n falls a little below again.
 
@@ -125,7 +125,8 @@ def blocking_n(tolerance: float, alpha: float = 0.05, power: float = 0.8) -> int
 
 
 def smallest_tolerance(n: SupportsIndex, alpha: float = 0.05, power: float = 0.8) -> float | None:
-    """The smallest tolerance with ``blocking_n(tolerance, alpha, power) <= n``, rounded up to 5 decimals; None if there is none.
+    """Return the smallest tolerance with ``blocking_n(tolerance, alpha, power) <= n``, rounded up to 5 decimals; None if there is
+    none.
 
     Each (m, k) with m <= n passes from the tolerance ``upper_bound(k, m)`` on; the smallest of these with power enough is it.
 
@@ -148,7 +149,7 @@ def smallest_tolerance(n: SupportsIndex, alpha: float = 0.05, power: float = 0.8
 
 
 def items_needed(k: SupportsIndex, n: SupportsIndex, tolerance: float, alpha: float = 0.05) -> int | None:
-    """How many more items would decide the gate if failures went on at the observed rate (rounded against the decision).
+    """Return how many more items would decide the gate if failures went on at the observed rate (rounded against the decision).
 
     0 if it is decided already; None if it never is (the rate is the tolerance) or needs more than 100,000 items.
 

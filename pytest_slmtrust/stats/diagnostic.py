@@ -98,7 +98,7 @@ def specificity_interval(table: Confusion, confidence: float = 0.95) -> Interval
 
 
 def may_block(table: Confusion, tolerance: float, *, least_sensitivity: float = 0.7, alpha: float = 0.05) -> bool:
-    """Whether a detector is good enough for a gate that blocks at ``tolerance``.
+    """Return whether a detector is good enough for a gate that blocks at ``tolerance``.
 
     The exact lower bounds at ``1 - alpha`` must reach ``1 - tolerance / 2`` (specificity) and ``least_sensitivity``.
 
@@ -111,7 +111,7 @@ def may_block(table: Confusion, tolerance: float, *, least_sensitivity: float = 
 
 
 def corrected_rate(k: SupportsIndex, n: SupportsIndex, table: Confusion, confidence: float = 0.95) -> Corrected:
-    """What the rate would be without the detector's errors, from ``k`` flagged of ``n`` (Rogan & Gladen 1978).
+    """Return what the rate would be without the detector's errors, from ``k`` flagged of ``n`` (Rogan & Gladen 1978).
 
     The interval propagates the sampling of the rate, of the sensitivity and of the specificity: Lang & Reiczigel 2014, Preventive
     Veterinary Medicine 113:13, equation 16 (approximate). It assumes that the detector errs here as on the labelled set.
@@ -176,7 +176,7 @@ def auc_interval(positive: Numbers, negative: Numbers, confidence: float = 0.95)
 
 
 def tpr_at_fpr(positive: Numbers, negative: Numbers, fpr: float = 0.01, confidence: float = 0.95) -> OperatingPoint:
-    """The lowest threshold that flags at most a share ``fpr`` of the negatives, and what it flags.
+    """Return the lowest threshold that flags at most a share ``fpr`` of the negatives, and what it flags.
 
     With fewer than ``1 / fpr`` negatives none may be flagged, and ``fpr_interval`` shows how little that says.
 

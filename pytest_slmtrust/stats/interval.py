@@ -32,7 +32,7 @@ class Interval:
 
 
 def check_count(name: str, value: SupportsIndex, least: int = 0) -> int:
-    """A whole number of at least ``least``.
+    """Return a whole number of at least ``least``.
 
     Raises:
         ValueError: anything else.
@@ -47,7 +47,7 @@ def check_count(name: str, value: SupportsIndex, least: int = 0) -> int:
 
 
 def check_share(name: str, value: float, *, closed: bool = False) -> float:
-    """A number strictly between 0 and 1, or with ``closed`` also one of them.
+    """Return a number strictly between 0 and 1, or with ``closed`` also one of them.
 
     Raises:
         ValueError: anything else, NaN included.
@@ -72,7 +72,7 @@ def check_failures(k: SupportsIndex, n: SupportsIndex) -> tuple[int, int]:
 
 
 def check_values(name: str, values: Numbers, low: float = -np.inf, high: float = np.inf) -> Floats:
-    """A non-empty vector of finite numbers in ``[low, high]``.
+    """Return a non-empty vector of finite numbers in ``[low, high]``.
 
     Raises:
         ValueError: another shape, nothing in it, NaN, or a number outside.

@@ -130,7 +130,7 @@ def _plug_in_bets(x: Floats, alpha: float) -> Floats:
 
 
 def _lower_end(x: Floats, bets: Floats, goal: float) -> float:
-    """The largest mean that the capital against smaller means rejects; it falls as the mean grows, so halving finds it."""
+    """Return the largest mean that the capital against smaller means rejects; it falls as the mean grows, so halving finds it."""
     log_goal = math.log(goal * len(x))
     low, high = 0.0, 1.0
     for _ in range(40):

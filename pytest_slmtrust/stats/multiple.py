@@ -65,7 +65,7 @@ def _restore(adjusted: Floats, order: np.ndarray[tuple[int], np.dtype[np.intp]])
 
 
 def rate_gap(counts: Mapping[str, tuple[SupportsIndex, SupportsIndex]], confidence: float = 0.95) -> Gap:
-    """The largest gap between the rates of groups given as ``(failures, items)``, with a simultaneous interval.
+    """Return the largest gap between the rates of groups given as ``(failures, items)``, with a simultaneous interval.
 
     Each group gets a Clopper-Pearson interval at ``1 - (1 - confidence) / groups`` (Bonferroni). With at least ``confidence`` all
     hold, and then the largest gap lies between the highest lower end less the lowest upper end (or 0) and the highest upper end
@@ -80,7 +80,7 @@ def rate_gap(counts: Mapping[str, tuple[SupportsIndex, SupportsIndex]], confiden
 
 
 def mean_gap(scores: Mapping[str, Numbers], confidence: float = 0.95, *, low: float = 0.0, high: float = 1.0) -> Gap:
-    """The same for groups' means of numbers in ``[low, high]``, by betting intervals.
+    """Return the same for groups' means of numbers in ``[low, high]``, by betting intervals.
 
     Raises:
         ValueError: fewer than two groups, an empty one, a number outside ``[low, high]``, or ``confidence`` outside (0, 1).

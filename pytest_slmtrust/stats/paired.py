@@ -143,7 +143,7 @@ def non_inferior(pairs: Pairs, margin: float, alpha: float = 0.05) -> NonInferio
     """PASS if a target that is worse by the margin or more is refuted at ``alpha``, FAIL if one within it is, else INCONCLUSIVE.
 
     The decision is that of the exact unconditional test (:func:`margin_p_values`), so each wrong one has probability at most
-    ``alpha``; the bounds shown beside it are the ends of Newcombe's interval at ``1 - 2 * alpha``, which alone would pass up to
+    ``alpha``; the bounds shown with it are the ends of Newcombe's interval at ``1 - 2 * alpha``, which alone would pass up to
     12 % at 100 items and 6 % at 200 where 5 % are promised.
 
     Raises:
@@ -174,7 +174,7 @@ def _p_values(pairs: Pairs, margin: float) -> tuple[float, float, str]:
 
 
 def _shifted(pairs: Pairs) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The flips with one more for the worse, and with one less (or one more for the better)."""
+    """Return the flips with one more for the worse, and with one less (or one more for the better)."""
     b, c = pairs.worse, pairs.better
     return (min(b + 1, pairs.n - c), c), ((b - 1, c) if b else (0, min(c + 1, pairs.n)))
 

@@ -130,7 +130,7 @@ def mean_lower(values: Floats, grouping: Grouping, alpha: float = 0.05, least: f
 
 
 def effective_n(rate: float, upper: float, n: int, alpha: float = 0.05) -> float:
-    """The number of independent items with the same failing rate whose exact upper bound is this one; at most ``n``.
+    """Return the number of independent items with the same failing rate whose exact upper bound is this one; at most ``n``.
 
     Raises:
         ValueError: ``alpha`` outside (0, 1).
@@ -147,7 +147,7 @@ def effective_n(rate: float, upper: float, n: int, alpha: float = 0.05) -> float
 
 
 def part_power(grouping: Grouping, tolerance: float, alpha: float = 0.05, rate: float | None = None) -> float:
-    """The chance that a model with this failing rate (half the tolerance if left out) PASSes, at a correlation of 0.1.
+    """Return the chance that a model with this failing rate (half the tolerance if left out) PASSes, at a correlation of 0.1.
 
     Raises:
         ValueError: ``tolerance`` or ``alpha`` outside (0, 1).
@@ -165,7 +165,7 @@ def _power(key: tuple[tuple[int, ...], ...], n: int, tolerance: float, alpha: fl
 
 
 def shift_power(grouping: Grouping, margin: float, flips: float, alpha: float = 0.05) -> float:
-    """The chance that a model is shown to be worse by less than the margin, if items flip so often in each direction, at a
+    """Return the chance that a model is shown to be worse by less than the margin, if items flip so often in each direction, at a
     correlation of 0.1 of the flips in one direction.
 
     Raises:
@@ -185,7 +185,8 @@ def _shift_power(key: tuple[tuple[int, ...], ...], n: int, margin: float, flips:
 
 
 def spread_limits(grouping: Grouping, tolerance: float, alpha: float = 0.05) -> tuple[int | None, int | None]:
-    """The most failures that PASS and the fewest that FAIL, if they lie in as many parts as they can; None if there are none.
+    """Return the most failures that PASS and the fewest that FAIL, if they lie in as many parts as they can; None if there are
+    none.
 
     Raises:
         ValueError: ``tolerance`` or ``alpha`` outside (0, 1).
@@ -211,7 +212,8 @@ def spread_limits(grouping: Grouping, tolerance: float, alpha: float = 0.05) -> 
 
 
 def part_tolerance(grouping: Grouping, least: float, alpha: float = 0.05, power: float = 0.8) -> float | None:
-    """The smallest tolerance from ``least`` on, in steps of half a point, with so much power; None if there is none to one half.
+    """Return the smallest tolerance from ``least`` on, in steps of half a point, with so much power; None if there is none to one
+    half.
 
     Raises:
         ValueError: ``alpha`` or ``power`` outside (0, 1).
@@ -260,7 +262,7 @@ def _chance(terms: Floats, shift: Floats) -> Floats:
 
 
 def _inverted(c: Floats, counts: Floats, shift: Floats) -> Floats:
-    """The same for terms ``c`` that come ``counts`` times; shapes (levels,), (runs, levels) and (runs,).
+    """Return the same for terms ``c`` that come ``counts`` times; shapes (levels,), (runs, levels) and (runs,).
 
     By the inverse Laplace transform along the line through the saddle point, with a trapezoidal rule in the logarithm of the
     height.
@@ -284,7 +286,7 @@ def _inverted(c: Floats, counts: Floats, shift: Floats) -> Floats:
 
 
 def _summed(values: Floats, way: Labels) -> Floats:
-    """The sum over each part; shape (runs, parts)."""
+    """Return the sum over each part; shape (runs, parts)."""
     sums = np.zeros((int(way.max()) + 1, len(values)))
     np.add.at(sums, way, values.T)
     return sums.T
@@ -296,12 +298,12 @@ def _numbered(names: Sequence[Any]) -> Labels:
 
 
 def _finer(way: Labels, other: Labels) -> bool:
-    """Whether every part of ``way`` lies inside one part of ``other``."""
+    """Return whether every part of ``way`` lies inside one part of ``other``."""
     return len(set(zip(way.tolist(), other.tolist(), strict=True))) == int(way.max()) + 1
 
 
 def _connected(ways: Sequence[Labels]) -> Labels:
-    """The items that are joined by a chain of shared parts, as one way."""
+    """Return the items that are joined by a chain of shared parts, as one way."""
     joined = ways[0].copy()
     changed = True
     while changed:
@@ -315,6 +317,6 @@ def _connected(ways: Sequence[Labels]) -> Labels:
 
 
 def _effect(ways: Sequence[Labels]) -> float:
-    """How much the variance of a mean grows by shared parts (Kish), at the correlation that power is worked out for."""
+    """Return how much the variance of a mean grows by shared parts (Kish), at the correlation that power is worked out for."""
     n = ways[0].size
     return sum(1 + CORRELATION * (float((np.bincount(way) ** 2).sum()) / n - 1) for way in ways)

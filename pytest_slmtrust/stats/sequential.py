@@ -33,7 +33,7 @@ FULL_RUN = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Sequential:
-    """Where a gate that is watched item by item stands.
+    """The state of a gate that is watched item by item.
 
     ``items`` and ``failures`` are those at the first decision, or all so far; ``interval`` is the confidence sequence there, with
     each end at ``1 - alpha``; ``better`` and ``worse`` are the capitals, which decide at ``1 / alpha``."""
@@ -66,7 +66,8 @@ class Boundaries:
 
 
 def curtailed(k: SupportsIndex, seen: SupportsIndex, n: SupportsIndex, tolerance: float, alpha: float = 0.05) -> Decision | None:
-    """What a gate over ``n`` items will say whatever the rest brings, after ``k`` failures in ``seen``; None while it is open.
+    """Return what a gate over ``n`` items will say whatever the rest brings, after ``k`` failures in ``seen``; None while it is
+    open.
 
     Exact and free: the error rates are those of the full run.
 
@@ -202,7 +203,8 @@ class _Bets:
 
 
 def _ends(bets: _Bets, low: Ints, high: Ints, goal: float) -> tuple[float, float]:
-    """The rates that no capital rejects after any of the items: the lower end by the counts ``low``, the upper by ``high``."""
+    """Return the rates that no capital rejects after any of the items: the lower end by the counts ``low``, the upper by
+    ``high``."""
     t = np.arange(1, low.size + 1)
     upper = _crossing(lambda m: bool((bets.better(high, t, m) >= goal).any()))
     return 1 - _crossing(lambda m: bool((_mixture(low, t, 1 - m, WORSE) >= goal).any())), upper
@@ -239,7 +241,7 @@ def _cumulate(outcomes: Sequence[bool] | Bools) -> Ints:
 
 
 def _first(passed: Bools, failed: Bools) -> tuple[Decision, int]:
-    """The first decision and after how many items it came; all of them if there is none."""
+    """Return the first decision and after how many items it came; all of them if there is none."""
     decided = np.flatnonzero(passed | failed)
     if not decided.size:
         return "INCONCLUSIVE", passed.size
@@ -247,7 +249,7 @@ def _first(passed: Bools, failed: Bools) -> tuple[Decision, int]:
 
 
 def _crossing(rejects: Callable[[float], bool]) -> float:
-    """The rate from which on all larger ones are rejected, by halving; 1 if none is."""
+    """Return the rate from which on all larger ones are rejected, by halving; 1 if none is."""
     low, high = 0.0, 1.0
     for _ in range(40):
         middle = (low + high) / 2
@@ -256,7 +258,7 @@ def _crossing(rejects: Callable[[float], bool]) -> float:
 
 
 def _smallest(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """The smallest number in ``[low, high]`` that holds, where all larger ones do."""
+    """Return the smallest number in ``[low, high]`` that holds, where all larger ones do."""
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle + 1, high)
@@ -264,7 +266,7 @@ def _smallest(holds: Callable[[int], bool], low: int, high: int) -> int:
 
 
 def _around(rate: float, lower: float, upper: float, alpha: float, method: str) -> Interval:
-    """An interval that holds the observed rate: with probability up to ``alpha`` the sequence has left it."""
+    """Return an interval that holds the observed rate: with probability up to ``alpha`` the sequence has left it."""
     return Interval(min(lower, rate), max(upper, rate), max(0.0, 1 - 2 * alpha), method)
 
 

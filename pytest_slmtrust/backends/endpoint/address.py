@@ -40,7 +40,7 @@ class Address:
 
 
 def is_address(text: str) -> bool:
-    """Whether a spec names an endpoint."""
+    """Return whether a spec names an endpoint."""
     return _SCHEME.match(text) is not None
 
 
@@ -66,7 +66,7 @@ def read_address(text: str) -> Address:
 
 
 def remote_hosts(text: str) -> tuple[str, ...]:
-    """The hosts of a spec that are not this machine; none where it names no endpoint, or an unusable one."""
+    """Return the hosts of a spec that are not this machine; none where it names no endpoint, or an unusable one."""
     try:
         return read_address(text).remote if is_address(text) else ()
     except AddressError:
@@ -74,7 +74,7 @@ def remote_hosts(text: str) -> tuple[str, ...]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's name or number is this machine, by itself: no name is looked up."""
+    """Return whether a host's name or number is this machine, by itself: no name is looked up."""
     if host.lower() == "localhost":
         return True
     try:

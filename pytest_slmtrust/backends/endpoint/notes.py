@@ -7,7 +7,7 @@ from typing import Any
 
 
 def notes(model: Mapping[str, Any]) -> list[str]:
-    """One line each, from what the backend said of itself."""
+    """Return one line each, from what the backend said of itself."""
     if model.get("kind") != "endpoint":
         return []
     found = []

@@ -170,7 +170,7 @@ class Trials:
 
 
 def _unscored(scorer: Scorer | None, why: str, texts: Texts) -> dict[str, str]:
-    """The forms of log-likelihoods that a server does not give."""
+    """Return the forms of log-likelihoods that a server does not give."""
     if scorer is None:
         return dict.fromkeys(("scores", "scores_chat", "scores_empty", "scores_detail"), why)
     lacks = {"scores_detail": "its server gives no numbers of the whole vocabulary"}

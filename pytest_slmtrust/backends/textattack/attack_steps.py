@@ -32,7 +32,7 @@ _MODULES = {
 def build(recipe: str, model: Any) -> Any:
     """TextAttack's own ``Attack`` of a recipe on a model wrapper of its kind, without its warning of models it does not know."""
     module, name = _MODULES[recipe]
-    log = importlib.import_module("textattack.shared").logger  # it has a level of its own below "textattack"
+    log = importlib.import_module("textattack.shared").logger  # it has its own level below "textattack"
     level = log.level
     log.setLevel(logging.ERROR)
     try:
@@ -52,7 +52,7 @@ class Attacks:
     _built: dict[str, Any] = field(default_factory=dict)
 
     def edits(self, request: Edits) -> tuple[Edit, ...] | Failure:
-        """The texts that may come next; none where the recipe has nothing to offer there."""
+        """Return the texts that may come next; none where the recipe has nothing to offer there."""
         if request.recipe not in ATTACKS:
             return Failure(f"Unknown attack {request.recipe!r}. Known: {', '.join(ATTACKS)}.")
         attack = self._attack(request.recipe)
@@ -82,7 +82,7 @@ def _next(attack: Any, current: Any, original: Any, place: int) -> list[Any]:
 
 
 def _chosen(candidates: Sequence[Any], current: Any, text: str) -> Any:
-    """The candidate that the search went on with; the text before it, if it took none.
+    """Return the candidate that the search went on with; the text before it, if it took none.
 
     Raises:
         ValueError: the path was not gone with this version of TextAttack.
@@ -96,7 +96,7 @@ def _chosen(candidates: Sequence[Any], current: Any, text: str) -> Any:
 
 
 def _without(attack: Any, text: Any) -> tuple[Edit, ...]:
-    """The text without each word that may be changed, as the recipe's search ranks them; the order is its own."""
+    """Return the text without each word that may be changed, as the recipe's search ranks them; the order is its own."""
     _, places = attack.get_indices_to_order(text)
     if getattr(attack.search_method, "wir_method", "unk") == "delete":
         return tuple(Edit(int(i), text.delete_word_at_index(i).text) for i in places)
@@ -104,7 +104,7 @@ def _without(attack: Any, text: Any) -> tuple[Edit, ...]:
 
 
 def _nobody(textattack: Any) -> Any:
-    """A model wrapper for attacks that are never run: only their candidates are wanted."""
+    """Return a model wrapper for attacks that are never run: only their candidates are wanted."""
 
     class Nobody(textattack.models.wrappers.ModelWrapper):  # type: ignore[misc]
         model = None

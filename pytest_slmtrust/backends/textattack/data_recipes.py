@@ -43,7 +43,7 @@ def transformation(known: Any, textattack: Any, recipe: str) -> Any:
 
 
 def _wordnet() -> bool:
-    """Whether nltk finds WordNet: its own search path, without importing it."""
+    """Return whether nltk finds WordNet: its own search path, without importing it."""
     places = [p for p in os.environ.get("NLTK_DATA", "").split(os.pathsep) if p]
     places += [str(Path.home() / "nltk_data"), *(os.path.join(sys.prefix, p) for p in ("nltk_data", "share/nltk_data"))]
     places += [f"{root}/{folder}/nltk_data" for root in ("/usr", "/usr/local") for folder in ("share", "lib")]
@@ -92,7 +92,7 @@ def _embedding(textattack: Any) -> Any:
 
 
 def _masked_lm() -> Path | None:
-    """The folder of the model in the hub's cache, if its weights are there as safetensors."""
+    """Return the folder of the model in the hub's cache, if its weights are there as safetensors."""
     from huggingface_hub import try_to_load_from_cache
 
     names = ("config.json", "model.safetensors", "vocab.txt")

@@ -232,7 +232,7 @@ class TextAttackBackend:
 
 
 def _fault(recipe: str) -> str:
-    """What is wrong with a recipe's name or missing for it, or ``""``."""
+    """Return what is wrong with a recipe's name or missing for it, or ``""``."""
     match = _NAME.match(recipe)
     name = match.group(1) if match else recipe
     if name not in RECIPES:
@@ -252,7 +252,7 @@ def _augmenter(textattack: Any, recipe: str) -> Any:
 
 
 def _transformation(textattack: Any, name: str) -> tuple[Any, bool]:
-    """The transformation of a recipe, and whether it changes the spelling of words."""
+    """Return the transformation of a recipe, and whether it changes the spelling of words."""
     known = textattack.transformations
     if name in words.RECIPES:
         return words.transformation(known, textattack, name), True  # short words have no synonyms worth the name
@@ -279,7 +279,7 @@ def _transformation(textattack: Any, name: str) -> tuple[Any, bool]:
 
 
 def _homoglyphs(known: Any) -> Any:
-    """The wheel 0.3.11 lacks the table of its exhaustive search, and opens it last: letters and mode are set by then."""
+    """Return the wheel 0.3.11 lacks the table of its exhaustive search, and opens it last: letters and mode are set by then."""
     swap = known.WordSwapHomoglyphSwap.__new__(known.WordSwapHomoglyphSwap)
     with suppress(FileNotFoundError):
         swap.__init__(random_one=True)
@@ -287,7 +287,7 @@ def _homoglyphs(known: Any) -> Any:
 
 
 def _legible(textattack: Any) -> Any:
-    """A constraint of TextAttack's kind: only words of letters, and of enough of them. Numbers keep their digits."""
+    """Return a constraint of TextAttack's kind: only words of letters, and of enough of them. Numbers keep their digits."""
 
     class Legible(textattack.constraints.PreTransformationConstraint):  # type: ignore[misc]
         def _get_modifiable_indices(self, current_text: Any) -> set[int]:

@@ -37,7 +37,7 @@ _SECONDS = 20.0
 
 
 class ScorerError(ValueError):
-    """A scorer that cannot be had: one line that says why and names the alternatives."""
+    """A scorer that is unavailable: one line that says why and names the alternatives."""
 
 
 class FetchError(ScorerError):
@@ -62,7 +62,7 @@ def released(name: str, cache: Path) -> tuple[Path, Path]:
     """Checkpoint file and base folder of one of Detoxify's releases, fetched at first use with a progress bar.
 
     Raises:
-        ScorerError: not to be had, or not the file that its name promises.
+        ScorerError: unavailable, or not the file that its name promises.
     """
     found = stored(name, cache)
     path = found or cache / "detoxify" / Path(RELEASED[name][0]).name
@@ -74,7 +74,7 @@ def released(name: str, cache: Path) -> tuple[Path, Path]:
 
 
 def stored(name: str, cache: Path) -> Path | None:
-    """Where a release already lies: in our cache or in that of torch.hub, where Detoxify itself puts it."""
+    """Return where a release already lies: in our cache or in that of torch.hub, where Detoxify itself puts it."""
     file = Path(RELEASED[name][0]).name
     default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "torch"
     places = (cache / "detoxify", Path(os.environ.get("TORCH_HOME", default)) / "hub" / "checkpoints")
@@ -104,7 +104,7 @@ def _download(url: str, path: Path) -> None:
 
 
 def _hub_base(repository: str, name: str) -> Path:
-    """The folder with config and tokenizer of the model that a release was trained from; from the hub's cache if there."""
+    """Return the folder with config and tokenizer of the model that a release was trained from; from the hub's cache if there."""
     from huggingface_hub import snapshot_download
 
     for local in (True, False):
@@ -130,7 +130,7 @@ def checked_hash(path: Path, named: str) -> str:
 
 
 def safe_copy(path: Path, base: Path | None, cache: Path) -> Checkpoint:
-    """A checkpoint's plain data written anew into the cache, unless that was done before.
+    """Return a checkpoint's plain data written anew into the cache, unless that was done before.
 
     ``base``: folder with the config and the tokenizer; without it the checkpoint must name a local folder.
 
@@ -175,7 +175,7 @@ def _write_copy(path: Path, base: Path | None, folder: Path, target: Path) -> No
 
 
 def _text(value: Any) -> str:
-    """A text as it is: the words of anything else could be endless."""
+    """Return a text as it is: the words of anything else could be endless."""
     if not isinstance(value, str):
         raise TypeError(f"a {type(value).__name__} instead of a text")
     return value
@@ -214,7 +214,7 @@ def _copy_base(source: Path, into: Path, classes: int) -> None:
 
 
 def checked_config(folder: Path, kind: Kind) -> dict[str, Any]:
-    """The config of a folder that a child process found sound (see ``untrusted``), its tokenizer included.
+    """Return the config of a folder that a child process found sound (see ``untrusted``), its tokenizer included.
 
     Raises:
         ScorerError: it did not; or the architectures are no names.

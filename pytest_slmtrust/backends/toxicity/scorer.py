@@ -54,7 +54,7 @@ _KINDS_OF_TOXICITY = {"insult", "threat", "obscene", "identity_attack", "identit
 
 
 def load_scorer(spec: str, cache: Path | None = None) -> Backend:
-    """The scorer that a spec names; its weights are loaded at the first request.
+    """Return the scorer that a spec names; its weights are loaded at the first request.
 
     ``detoxify:unbiased``, ``detoxify:original``, ``detoxify:multilingual`` (fetched at first use),
     ``detoxify:FILE.ckpt[,FOLDER]`` (a checkpoint of Detoxify's and the folder with config and tokenizer), ``hf:FOLDER`` (a
@@ -82,7 +82,7 @@ def load_scorer(spec: str, cache: Path | None = None) -> Backend:
 
 
 def available(spec: str, cache: Path | None = None) -> str:
-    """``""`` if the scorer can be had, else why not, within 3 seconds and without loading it."""
+    """``""`` if the scorer is available, else why not, within 3 seconds and without loading it."""
     kind, _, rest = spec.partition(":")
     if spec == "profanity-check":
         return "" if find_spec("profanity_check") else _NO_PROFANITY_CHECK
@@ -104,7 +104,7 @@ def available(spec: str, cache: Path | None = None) -> str:
 
 
 def _path(text: str) -> Path:
-    """A path, ``~`` expanded, that the file system can be asked for."""
+    """Return a path, ``~`` expanded, that the file system can be asked for."""
     try:
         path = Path(text).expanduser()
         path.exists()
@@ -188,7 +188,7 @@ def _labels(scores: Mapping[str, float]) -> Labels | Failure:
 
 
 def windows(text: str, fits: Callable[[str], bool]) -> list[str]:
-    """A text whole if it fits, else halved at white space near its middle, with an overlap, until the parts fit."""
+    """Return a text whole if it fits, else halved at white space near its middle, with an overlap, until the parts fit."""
     if len(text) < 2 or fits(text):
         return [text]
     middle = len(text) // 2
@@ -215,7 +215,7 @@ def _most(values: Iterator[float]) -> float:
 
 
 def _fits(tokenizer: Any, limit: int) -> Callable[[str], bool]:
-    """Whether a text has at most ``limit`` tokens; one with so few bytes need not be tokenised to know."""
+    """Return whether a text has at most ``limit`` tokens; one with so few bytes need not be tokenised to know."""
 
     def fits(text: str) -> bool:
         return len(text.encode()) + 8 <= limit or len(tokenizer(text, verbose=False)["input_ids"]) <= limit
@@ -293,7 +293,7 @@ def _detoxify(spec: str, path: Path, base: Path | None, cache: Path) -> Toxicity
         raise ScorerError(f"{path}: none of its labels means toxicity: {', '.join(copy.labels)}")
     libraries = _versions("detoxify", "torch", "transformers")
     source = f"Detoxify {libraries['detoxify']}, {path.name} (Hanu and Unitary 2020)"
-    # the copy's place stands in its config, and is no part of what it answers
+    # the copy's place is in its config, and is no part of what it answers
     identity = _identity({name: digest for name, digest in files.items() if name != "base/config.json"}, libraries)
     return ToxicityScorer(spec, labels, source, identity, lambda: _load_detoxify(copy.file, copy.base), files)
 
@@ -367,7 +367,7 @@ def _toxic_label(names: Sequence[str], folder: Path) -> str:
 
 
 def _one_of(config: Mapping[str, Any], names: Sequence[str]) -> bool:
-    """Whether the labels exclude each other (softmax); kinds of toxicity side by side do not (a sigmoid each)."""
+    """Return whether the labels exclude each other (softmax); kinds of toxicity side by side do not (a sigmoid each)."""
     problem = config.get("problem_type")
     if problem in ("multi_label_classification", "single_label_classification"):
         return bool(problem == "single_label_classification")

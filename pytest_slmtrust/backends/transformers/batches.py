@@ -1,4 +1,4 @@
-"""Which sequences go into one forward: a wide one beside narrow ones costs padding, a forward of its own costs dispatch."""
+"""Which sequences go into one forward: a wide one next to narrow ones costs padding, a separate forward costs dispatch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def overhead(device: str) -> int:
 
 
 def first_run(widths: Sequence[int], extra: int) -> int:
-    """How many of ``widths``, in falling order, go into the first forward, so that all forwards together cost least.
+    """Return how many of ``widths``, in falling order, go into the first forward, so that all forwards together cost least.
 
     A forward of n rows costs n times its widest, padding included, and ``extra``. The best partition of a sorted sequence
     is into runs of neighbours; this finds it by dynamic programming over distinct widths, from the narrow end.

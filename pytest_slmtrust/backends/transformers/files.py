@@ -87,7 +87,7 @@ def _home() -> Path:
 
 @contextmanager
 def locked(target: Path) -> Iterator[None]:
-    """Hold the lock file beside ``target``: parallel workers build it once."""
+    """Hold the lock file next to ``target``: parallel workers build it once."""
     from filelock import FileLock
 
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def locked(target: Path) -> Iterator[None]:
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder that becomes ``target`` if the body ends well, and vanishes if it does not."""
+    """Yield a temporary folder that becomes ``target`` if the body ends well, and vanishes if it does not."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
@@ -122,12 +122,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def limit_of(path: Path) -> int:
-    """The most bytes that a file of this name may have."""
+    """Return the most bytes that a file of this name may have."""
     return LIMITS.get(path.name, TEMPLATE_BYTES if path.suffix == ".jinja" else LARGEST)
 
 
 def read_bytes(path: Path, limit: int | None = None) -> bytes:
-    """A regular file of at most ``limit`` bytes (None: what its name allows), whole.
+    """Return a regular file of at most ``limit`` bytes (None: what its name allows), whole.
 
     Raises:
         ModelError: a pipe, device, folder or broken link, or too large.
@@ -149,13 +149,13 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
 
 
 def kind_of(mode: int) -> str:
-    """The kind of a file, from its mode, in words."""
+    """Return the kind of a file, from its mode, in words."""
     kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
     return next((words for test, words in kinds if test(mode)), "a device")
 
 
 def read_text(path: Path, limit: int | None = None) -> str:
-    """A regular file as UTF-8 text without a byte order mark.
+    """Return a regular file as UTF-8 text without a byte order mark.
 
     Raises:
         ModelError: see :func:`read_bytes`; or another encoding.
@@ -170,7 +170,7 @@ def read_text(path: Path, limit: int | None = None) -> str:
 
 
 def read_json(path: Path, limit: int | None = None) -> Any:
-    """A JSON file of at most ``limit`` bytes (None: what its name allows), no key twice in one object.
+    """Return a JSON file of at most ``limit`` bytes (None: what its name allows), no key twice in one object.
 
     Raises:
         ModelError: too large, no regular file, not UTF-8, not JSON, or a key twice.
@@ -183,7 +183,7 @@ def read_json(path: Path, limit: int | None = None) -> Any:
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object from its pairs; ValueError if a key is in it twice."""
+    """Return a JSON object from its pairs; ValueError if a key is in it twice."""
     made = dict(pairs)
     if len(made) != len(pairs):
         seen: set[str] = set()
@@ -193,7 +193,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """A JSON object, or an empty one where there is no such file."""
+    """Return a JSON object, or an empty one where there is no such file."""
     if not os.path.lexists(path):
         return {}
     data = read_json(path)
@@ -203,7 +203,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def read_by_loaders(folder: Path) -> list[Path]:
-    """Every entry of a model folder that a loader may read, weights in pickles left out."""
+    """Return every entry of a model folder that a loader may read, weights in pickles left out."""
     named = {*LIMITS, *CONFIG_FILES, *TOKENIZER_FILES, *INDEXES}
     found = [path for path in folder.iterdir() if path.suffix in READ or path.name in named]
     if (folder / TEMPLATES).is_dir():
@@ -212,7 +212,7 @@ def read_by_loaders(folder: Path) -> list[Path]:
 
 
 def read_files(folder: Path) -> list[Path]:
-    """What :func:`read_by_loaders` gives, each seen to be a file: regular, inside the folder, of a sane size.
+    """Return what :func:`read_by_loaders` gives, each seen to be a file: regular, inside the folder, of a sane size.
 
     Links lead to a place inside the folder, or in the hub's cache to the ``blobs`` of the same repository.
 

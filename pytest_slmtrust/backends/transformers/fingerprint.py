@@ -42,7 +42,7 @@ def digest_file(path: Path, rehash: bool = False) -> str:
 
 
 def _memory() -> Path | None:
-    """Where digests are remembered; None without a cache: then files are hashed in every run."""
+    """Return where digests are remembered; None without a cache: then files are hashed in every run."""
     try:
         return cache_folder() / MEMORY
     except CacheError:
@@ -90,7 +90,7 @@ def libraries() -> dict[str, str]:
 
 
 def installed(package: str) -> str:
-    """The version of an installed package, read without importing it."""
+    """Return the version of an installed package, read without importing it."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -64,7 +64,7 @@ class Row:
         self.reply.restart()
 
     def draw(self) -> float:
-        """The uniform number of the next token: it depends on the seed and the place in the reply."""
+        """Return the uniform number of the next token: it depends on the seed and the place in the reply."""
         if self.draws is None or self.source is None:
             self.source = torch.Generator().manual_seed(self.seed)
             self.draws = torch.rand(self.max_new, generator=self.source, dtype=torch.float64)
@@ -117,7 +117,7 @@ def generate(loaded: Loaded, rows: Sequence[Row], limits: Limits, counters: Coun
 
 
 def _joiners(loaded: Loaded, waiting: deque[Row], active: Sequence[Row], columns: int, limits: Limits) -> list[Row]:
-    """The next rows to prefill together: none until a quarter of the places is free, so that prefills stay few.
+    """Return the next rows to prefill together: none until a quarter of the places is free, so that prefills stay few.
 
     ``columns``: of the cache of the active rows. A cache may not grow beyond what the model takes before all its rows end.
     """
@@ -194,7 +194,7 @@ def extend(loaded: Loaded, row: Row, token: int) -> Completion | None:
 
 
 def _stopped(loaded: Loaded, row: Row) -> str | None:
-    """The answer before its first stop text; None if none ends it."""
+    """Return the answer before its first stop text; None if none ends it."""
     if not row.stops:
         return None
     codec, reply = loaded.codec, row.reply
@@ -206,7 +206,7 @@ def _stopped(loaded: Loaded, row: Row) -> str | None:
 
 
 def choose(logits: Tensor, rows: Sequence[Row]) -> tuple[list[int], list[bool]]:
-    """The next token of each row from ``logits`` [B, V], greedy or drawn, and whether its logits are sound."""
+    """Return the next token of each row from ``logits`` [B, V], greedy or drawn, and whether its logits are sound."""
     best, tokens = logits.max(dim=-1)
     chosen, sound = tokens.tolist(), torch.isfinite(best).tolist()
     drawn = [i for i, row in enumerate(rows) if row.temperature > 0 and sound[i]]
@@ -242,7 +242,7 @@ def _likely(probabilities: Tensor, mass: float) -> Tensor:
 
 
 def _inverted(weights: Tensor, uniform: float) -> int:
-    """The first place of ``weights`` [N] up to which they hold more than the share ``uniform`` in [0, 1) of their sum.
+    """Return the first place of ``weights`` [N] up to which they hold more than the share ``uniform`` in [0, 1) of their sum.
 
     Sums are in double precision, of blocks first: a vocabulary in double precision takes as long as a forward.
     """

@@ -76,7 +76,7 @@ def convert(gguf_file: Path, folder: Path, progress: Progress | None = None, all
 
 @contextlib.contextmanager
 def _alone(gguf_file: Path) -> Iterator[Path]:
-    """The file in a folder of its own: transformers would take configs and adapters that lie beside it."""
+    """Yield the file in a separate folder: transformers would take configs and adapters that lie next to it."""
     with tempfile.TemporaryDirectory(prefix="slmtrust-") as scratch:
         lone = Path(scratch) / "model.gguf"
         try:
@@ -87,7 +87,7 @@ def _alone(gguf_file: Path) -> Iterator[Path]:
 
 
 def read_metadata(gguf_file: Path) -> tuple[dict[str, Any], Vocabulary]:
-    """Every field of the header but those of the vocabulary, and these.
+    """Return every field of the header but those of the vocabulary, and these.
 
     Raises:
         ModelError: a header that does not fit into its file.
@@ -176,7 +176,7 @@ def _unused(sizes: Mapping[str, int], places: Mapping[str, str], model: Any) -> 
 
 
 def _in_file(info: Mapping[str, Any], places: Mapping[str, str], unused: list[str]) -> dict[str, Any]:
-    """What transformers says of the loading, with the names of the file."""
+    """Return what transformers says of the loading, with the names of the file."""
     names = {place: name for name, place in places.items()}
 
     def of(key: str) -> list[str]:

@@ -25,7 +25,7 @@ WINDOWED, PARTIAL = ("gemma2", "gemma3"), ("phi3", "stablelm", "nemotron")
 
 
 def mend_config(config: dict[str, Any], metadata: Mapping[str, Any], factors: Sequence[float] | None) -> dict[str, Any]:
-    """The converted config with what the file says and the conversion left out. ``factors``: of the rotary frequencies.
+    """Return the converted config with what the file says and the conversion left out. ``factors``: of the rotary frequencies.
 
     Raises:
         ModelError: a field that cannot be carried over.
@@ -110,7 +110,8 @@ def _llama3(factors: Sequence[float] | None, theta: float, turned: int | None) -
 
 
 def _stretch(frequency: float, divisor: float) -> float:
-    """The factor with which Llama 3's scaling divides a frequency, the lowest one, by ``divisor``; 1 where there is none."""
+    """Return the factor with which Llama 3's scaling divides a frequency, the lowest one, by ``divisor``; 1 where there is
+    none."""
     smooth = _smooth(frequency)
     rest = 1 / divisor - smooth if divisor > 0 else 0.0
     return round((1 - smooth) / rest, 3) if rest > 0 and smooth < 1 else 1.0
@@ -130,7 +131,7 @@ def _smooth(frequency: float) -> float:
 
 
 def _with_scaling(config: dict[str, Any], scaling: dict[str, Any]) -> dict[str, Any]:
-    """The config with a scaling of its rotary frequencies, where transformers 5 and 4 look for it."""
+    """Return the config with a scaling of its rotary frequencies, where transformers 5 and 4 look for it."""
     held = config.get("rope_parameters")
     if not isinstance(held, dict):
         return {**config, "rope_scaling": scaling}
@@ -140,7 +141,8 @@ def _with_scaling(config: dict[str, Any], scaling: dict[str, Any]) -> dict[str, 
 
 
 def _for_both(config: dict[str, Any]) -> dict[str, Any]:
-    """The config with its rotary numbers where transformers 4 looks for them too: the cache folder outlives an installation."""
+    """Return the config with its rotary numbers where transformers 4 looks for them too: the cache folder outlives an
+    installation."""
     held = config.get("rope_parameters")
     if not isinstance(held, dict):
         return config

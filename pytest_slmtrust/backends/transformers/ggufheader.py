@@ -28,7 +28,7 @@ ALIGNMENT = "general.alignment"
 
 
 def check_header(gguf_file: Path) -> int:
-    """The number of tensors of a GGUF file whose header and tensors fit into it.
+    """Return the number of tensors of a GGUF file whose header and tensors fit into it.
 
     Raises:
         ModelError: not a regular GGUF file; a count, length or product beyond what the file holds or a vocabulary needs.
@@ -75,7 +75,7 @@ def _check_arrays(file: Path, arrays: dict[str, int], rows: int) -> None:
 
 
 def _check_tensors(file: Path, tensors: list[_Tensor], start: int, alignment: int, size: int) -> None:
-    """Every tensor has a known type, lies in the file at its alignment, has a name of its own, and overlaps no other."""
+    """Every tensor has a known type, lies in the file at its alignment, has a unique name, and overlaps no other."""
     from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
     sizes = {int(kind): pair for kind, pair in GGML_QUANT_SIZES.items()}

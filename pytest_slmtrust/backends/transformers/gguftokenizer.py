@@ -32,7 +32,7 @@ class Vocabulary:
     merges: Sequence[str] = ()
 
     def kind(self, number: int) -> int:
-        """The type of a token; files from before the types have ordinary ones."""
+        """Return the type of a token; files from before the types have ordinary ones."""
         return self.types[number] if number < len(self.types) else NORMAL
 
 
@@ -72,7 +72,8 @@ def make_tokenizer(metadata: Mapping[str, Any], words: Vocabulary) -> tuple[dict
 
 
 def end_tokens(metadata: Mapping[str, Any], words: Vocabulary) -> list[int]:
-    """The tokens that end a reply: EOS, the ends of a turn and of a message, and control tokens that llama.cpp knows as such."""
+    """Return the tokens that end a reply: EOS, the ends of a turn and of a message, and control tokens that llama.cpp knows as
+    such."""
     named = [metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot", "eom")]
     known = [number for number, token in enumerate(words.tokens) if token in TURN_ENDS and words.kind(number) == CONTROL]
     return sorted({int(n) for n in (*named, *known) if n is not None and 0 <= int(n) < len(words.tokens)})
@@ -82,7 +83,7 @@ _SPECIAL = (("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown")
 
 
 def adds_bos(metadata: Mapping[str, Any]) -> bool:
-    """Whether the file wants BOS before every text: its own word, else llama.cpp's default for its vocabulary."""
+    """Return whether the file wants BOS before every text: its own word, else llama.cpp's default for its vocabulary."""
     said = metadata.get("tokenizer.ggml.add_bos_token")
     if said is not None:
         return bool(said)
@@ -144,7 +145,7 @@ def _sentencepiece(metadata: Mapping[str, Any], words: Vocabulary, vocabulary: M
 
 
 def _merges(words: Vocabulary, vocabulary: Mapping[str, int]) -> list[tuple[str, str]]:
-    """The merges that SentencePiece's scores amount to, best first: every split of a token into two others.
+    """Return the merges that SentencePiece's scores amount to, best first: every split of a token into two others.
 
     The order is that of transformers' ``generate_merges``, with which the models' own ``tokenizer.json`` were made.
     """
@@ -176,7 +177,7 @@ def _added(metadata: Mapping[str, Any], words: Vocabulary, named: set[str | None
 
 
 def _begin(bos: str | None, metadata: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A post-processor that puts BOS before every text."""
+    """Return a post-processor that puts BOS before every text."""
     if bos is None:
         return None
     first, second = ({"SpecialToken": {"id": bos, "type_id": i}} for i in (0, 1))

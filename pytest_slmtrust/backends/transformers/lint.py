@@ -41,7 +41,7 @@ def lint_model_folder(folder: Path, allow_pickle: bool = False) -> None:
 
 
 def lint_files(folder: Path) -> dict[str, Any]:
-    """The config of a model folder all of whose small files are sound: kinds, sizes, keys, and numbers of the configs.
+    """Return the config of a model folder all of whose small files are sound: kinds, sizes, keys, and numbers of the configs.
 
     Raises:
         ModelError: one line that names the file, the key and what to do.
@@ -77,7 +77,7 @@ def lint_weights(folder: Path, config: Mapping[str, Any], allow_pickle: bool = F
 
 
 def lint_config(path: Path) -> dict[str, Any]:
-    """A JSON config, empty where there is no such file, none of whose keys runs code or names files of another place.
+    """Return a JSON config, empty where there is no such file, none of whose keys runs code or names files of another place.
 
     Raises:
         ModelError: one line that names the file, the key and what to do.
@@ -89,7 +89,7 @@ def lint_config(path: Path) -> dict[str, Any]:
 
 
 def lint_tree(data: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The same JSON object, unless it is nested too deep or has too many entries in one place.
+    """Return the same JSON object, unless it is nested too deep or has too many entries in one place.
 
     Raises:
         ModelError: it names the key.
@@ -100,7 +100,7 @@ def lint_tree(data: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _entries(data: Any, path: Path, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Every key of a JSON tree with its value; lists count as part of the key above them."""
+    """Yield every key of a JSON tree with its value; lists count as part of the key above them."""
     if depth > DEPTH:
         raise ModelError(f"{path}: nested deeper than {DEPTH} levels at {prefix!r}")
     if isinstance(data, Mapping):

@@ -1,4 +1,4 @@
-"""What a model will take in memory, from its files alone, and what can be had. Loads no torch."""
+"""What a model will take in memory, from its files alone, and what is free. Loads no torch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Bytes: of all weights, of the keys and values of one token, of the values inside a forward for one token, and of the
-    float32 logits of one place. 0 stands for what the files do not tell."""
+    float32 logits of one place. 0 means that the files do not say."""
 
     weights: int
     kv: int
@@ -50,12 +50,12 @@ class Cost:
     logits: int
 
     def row(self, width: int) -> int:
-        """The least that one row of ``width`` tokens takes beside the weights."""
+        """Return the least that one row of ``width`` tokens takes in addition to the weights."""
         return width * (self.kv + self.work) + self.logits
 
 
 def cost_of(config: Mapping[str, Any], dtype: str, parameters: int) -> Cost:
-    """The cost of a model with this ``config.json``; ``parameters``: how many numbers its weights are."""
+    """Return the cost of a model with this ``config.json``; ``parameters``: how many numbers its weights are."""
     inner = config.get("text_config")
     found: Mapping[str, Any] = inner if isinstance(inner, dict) else config
 
@@ -70,7 +70,7 @@ def cost_of(config: Mapping[str, Any], dtype: str, parameters: int) -> Cost:
 
 
 def cost_of_folder(folder: Path, dtype: str, allow_pickle: bool = False) -> Cost:
-    """The same for a model folder, by the files that are loaded; pickled weights count by the size of their files."""
+    """Return the same for a model folder, by the files that are loaded; pickled weights count by the size of their files."""
     weights = weight_files(folder, allow_pickle)
     parameters = count_parameters(weights)
     if parameters is None:
@@ -107,7 +107,7 @@ def check_fits(cost: Cost, width: int, dtype: str, at_hand: int | None) -> None:
 
 
 def fit(wanted: Limits, cost: Cost, at_hand: int | None, narrows: bool) -> Limits:
-    """The limits, lowered until the largest batch that they allow fits; one row is always allowed.
+    """Return the limits, lowered until the largest batch that they allow fits; one row is always allowed.
 
     ``narrows``: whether the head sees needed places alone; else every token of a forward has its logits.
     """
@@ -126,7 +126,7 @@ def _most(wanted: int, share: float, each: int) -> int:
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
-    """Memory that can still be had: the least of the system's and those of the process's cgroups; None where nothing tells.
+    """Free memory: the least of the system's and those of the process's cgroups; None where nothing tells.
 
     ``root``: where ``proc`` and ``sys`` are. Page cache that can be given back counts as free.
     """
@@ -154,7 +154,7 @@ def _cgroups(root: Path) -> Iterator[int]:
 
 
 def _own_group(root: Path, controller: str) -> str:
-    """The path of the process's cgroup below the mount; empty where it is not told, or lies outside."""
+    """Return the path of the process's cgroup below the mount; empty if it is unknown, or lies outside."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -167,7 +167,7 @@ def _own_group(root: Path, controller: str) -> str:
 
 
 def _folders(base: Path, own: str) -> list[Path]:
-    """A group's folder and those above it up to the base, whichever of them can be seen from here."""
+    """Return a group's folder and those above it up to the base, whichever of them can be seen from here."""
     parts = [part for part in own.split("/") if part]
     return [folder for n in range(len(parts), -1, -1) if (folder := base.joinpath(*parts[:n])).is_dir()]
 

@@ -73,11 +73,11 @@ class Loaded:
         return self.widest if self.sharing == Sharing.PREFIXES and self.widest < self.context else None
 
     def beyond(self) -> Loaded:
-        """How texts are answered that are too long to share a cache."""
+        """Return how texts are answered that are too long to share a cache."""
         return list(self.ways())[-1][1]
 
     def ways(self) -> Iterator[tuple[int, Loaded]]:
-        """How texts of up to so many tokens are answered, shortest first; the last way takes all."""
+        """Yield how texts of up to so many tokens are answered, shortest first; the last way takes all."""
         if self.shared_up_to is not None:
             yield self.shared_up_to, self
         rows = replace(self, sharing=min(self.sharing, Sharing.ROWS), window=UNBOUNDED)
@@ -90,7 +90,7 @@ class Loaded:
             yield UNBOUNDED, self
 
     def forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any = None, use_cache: bool = True) -> Any:
-        """One forward: ``ids`` [B, T], ``mask`` [B, past + T], ``positions`` [B, T]; the model's own output object."""
+        """Return one forward: ``ids`` [B, T], ``mask`` [B, past + T], ``positions`` [B, T]; the model's own output object."""
         extra = {"position_ids": positions} if self.positions else {}
         try:
             return self.model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=use_cache, **extra)
@@ -99,7 +99,7 @@ class Loaded:
                 setattr(module, name, None)
 
     def at(self, ids: Tensor, mask: Tensor, positions: Tensor, spots: Tensor, cache: Any, use_cache: bool) -> tuple[Any, Tensor]:
-        """A forward, and float32 logits [N, V] at ``spots`` [N, 2] (row, column): the head sees those places alone."""
+        """Return a forward, and float32 logits [N, V] at ``spots`` [N, 2] (row, column): the head sees those places alone."""
         rows, columns = spots[:, 0], spots[:, 1]
         if not self.narrows:
             out = self.forward(ids, mask, positions, cache, use_cache)
@@ -132,7 +132,7 @@ def load_model(
 
 
 def _load_weights(folder: Path, dtype: str, allow_pickle: bool, allow_unused: bool) -> tuple[Any, tuple[str, ...]]:
-    """The model with SDPA attention, or eager where it has no other, once it is whole."""
+    """Return the model with SDPA attention, or eager where it has no other, once it is whole."""
     from transformers import AutoModelForCausalLM
 
     files = weight_files(folder, allow_pickle)
@@ -202,7 +202,7 @@ def prepare(model: Any, tokenizer: Any) -> Loaded:
 
 
 def _tensors(model: Any) -> dict[tuple[Any, str], Any]:
-    """What every module holds besides parameters and buffers: tensors, and places that are empty yet."""
+    """Return what every module holds besides parameters and buffers: tensors, and places that are empty yet."""
     return {
         (module, name): value
         for module in model.modules()
@@ -212,7 +212,7 @@ def _tensors(model: Any) -> dict[tuple[Any, str], Any]:
 
 
 def _changed(before: dict[tuple[Any, str], Any], after: dict[tuple[Any, str], Any]) -> tuple[tuple[Any, str], ...]:
-    """The places that a forward without a cache wrote to: the next one would go on from there (RecurrentGemma)."""
+    """Return the places that a forward without a cache wrote to: the next one would go on from there (RecurrentGemma)."""
     return tuple(place for place, value in after.items() if value is not None and value is not before.get(place, value))
 
 
@@ -253,7 +253,7 @@ def probe_ids(loaded: Loaded) -> list[int]:
 
 
 def _check_numbers(loaded: Loaded, name: str) -> Tensor:
-    """Finite logits, and no look ahead: the last token may not change what stands before it."""
+    """Finite logits, and no look ahead: the last token may not change what comes before it."""
     ids = probe_ids(loaded)
     other = [*ids[:-1], (ids[-1] + 1) % loaded.vocabulary]
     rows = torch.tensor([ids, other], device=loaded.device)
@@ -266,7 +266,7 @@ def _check_numbers(loaded: Loaded, name: str) -> Tensor:
 
 
 def _narrows(loaded: Loaded, logits: Tensor) -> bool:
-    """Whether the head can be made to see chosen places alone: it is a module called on the hidden states, and no more."""
+    """Return whether the head can see chosen places alone: it is a module called on the hidden states, and no more."""
     if loaded.model.get_output_embeddings() is None:
         return False
     ids = torch.tensor([probe_ids(loaded)], device=loaded.device)
@@ -291,12 +291,12 @@ def positions_of(mask: Tensor) -> Tensor:
 
 
 def last_logits(loaded: Loaded, ids: Tensor, mask: Tensor) -> Tensor:
-    """The logits [V] after the last token of the first row, without a cache."""
+    """Return the logits [V] after the last token of the first row, without a cache."""
     return _logits(loaded, ids, mask, positions_of(mask))[0, -1]
 
 
 def tolerance(loaded: Loaded, logits: Tensor) -> float:
-    """What rounding may do: near nothing in float32, a part of the spread in half precision."""
+    """Return what rounding may do: near nothing in float32, a part of the spread in half precision."""
     exact = next(loaded.model.parameters()).dtype == torch.float32
     return max(1e-5, (1e-3 if exact else 0.2) * float(logits.std()))
 

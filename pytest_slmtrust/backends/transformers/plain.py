@@ -77,7 +77,7 @@ def _generate(loaded: Loaded, row: Row, counters: Counters) -> Completion | Fail
 
 
 def _read(loaded: Loaded, ids: Sequence[int], places: Sequence[int], counters: Counters) -> Tensor:
-    """The logits [N, V] at some places of a text, from one forward over all of it."""
+    """Return the logits [N, V] at some places of a text, from one forward over all of it."""
     row = torch.tensor([ids], device=loaded.device)
     mask = torch.ones_like(row)
     spots = torch.tensor([[0, place] for place in places], device=loaded.device)

@@ -89,18 +89,18 @@ BY_FAMILY = {
 
 
 def split_named(name: str | None, family: str) -> Split | None:
-    """The split that a file names, or that its family has always used; None for an unknown one."""
+    """Return the split that a file names, or that its family has always used; None for an unknown one."""
     return KNOWN.get(BY_FAMILY.get(family, "") if name is None else name)
 
 
 def suggestion(name: str) -> str:
-    """The nearest known name, or all of them."""
+    """Return the nearest known name, or all of them."""
     near = get_close_matches(name, KNOWN, n=1, cutoff=0.7)
     return f"did the converter mean {near[0]!r}?" if near else f"known: {', '.join(sorted(KNOWN))}"
 
 
 def pre_tokenizer(split: Split) -> dict[str, Any]:
-    """The same as a step of ``tokenizer.json``; the bytes of each piece become letters after it."""
+    """Return the same as a step of ``tokenizer.json``; the bytes of each piece become letters after it."""
     level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
     steps = [{"type": "Split", "pattern": {"Regex": p}, "behavior": "Isolated", "invert": False} for p in split.patterns]
     return {"type": "Sequence", "pretokenizers": [*steps, level]}

@@ -69,21 +69,21 @@ class Reply:
         self.seen = self.begins
 
     def full(self, out: Sequence[int]) -> bool:
-        """Whether a thought has all the tokens that it may have."""
+        """Return whether a thought has all the tokens that it may have."""
         return len(out) >= self.limit
 
     def unfinished(self, codec: Codec, out: Sequence[int], ended: bool) -> Completion:
-        """The completion of a row that ends within its thought."""
+        """Return the completion of a row that ends within its thought."""
         return Completion("", 0, ended, part(codec.raw(out), self.inside).thought, False, len(out))
 
     def text(self, codec: Codec, prompt: Sequence[int], out: Sequence[int]) -> str:
-        """The answer as text."""
+        """Return the answer as text."""
         if not self.begins:
             return codec.text(prompt, out)
         return (self.head + codec.text([*prompt, *out[: self.begins]], out[self.begins :])).lstrip()
 
     def completion(self, codec: Codec, prompt: Sequence[int], out: Sequence[int], text: str | None, finished: bool) -> Completion:
-        """The completion of a row whose answer ends; ``text``: the answer before a stop text."""
+        """Return the completion of a row whose answer ends; ``text``: the answer before a stop text."""
         begins = self.begins or 0
         text = self.text(codec, prompt, out) if text is None else text
         thought = part(codec.raw(out[:begins]), self.inside).thought if begins else ""
@@ -108,12 +108,12 @@ class Thinking:
     without: Mapping[str, Any] = field(default_factory=dict)
 
     def reply(self, prompt: str, room: int) -> Reply:
-        """The state of a row. ``room``: tokens that the model takes beyond the prompt and the answer."""
+        """Return the state of a row. ``room``: tokens that the model takes beyond the prompt and the answer."""
         limit = max(0, min(self.limit, room))
         return Reply(limit, limit if self.knows else 0, opens(prompt))
 
     def skip(self, prompt: str) -> str:
-        """What follows a prompt so that the answer comes next: an empty thought where the template opens one."""
+        """Return what follows a prompt so that the answer comes next: an empty thought where the template opens one."""
         if self.channels and prompt.rstrip().endswith("<|start|>assistant"):
             return "<|channel|>final<|message|>"
         return closing(prompt)
@@ -124,7 +124,7 @@ class Thinking:
 
 
 def thinking_of(tokenizer: Any, template: str, form: Form | None, settings: Settings) -> Thinking:
-    """What the template and the tokenizer tell of thoughts, and what was asked."""
+    """Return what the template and the tokenizer tell of thoughts, and what was asked."""
     switch = form.switch if form else None
     # a tokenizer for transformers 5 says in regular expressions how to part its replies; older versions keep that unread
     schema = getattr(tokenizer, "response_schema", None) or getattr(tokenizer, "init_kwargs", {}).get("response_schema")

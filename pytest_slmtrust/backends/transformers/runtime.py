@@ -42,7 +42,7 @@ def physical_cores() -> int:
 
 
 def cpu_quota(root: Path = Path("/")) -> int | None:
-    """The cgroup's quota in whole CPUs, of version 2 or 1; None without one."""
+    """Return the cgroup's quota in whole CPUs, of version 2 or 1; None without one."""
     base = root / "sys/fs/cgroup"
     try:
         if (base / "cpu.max").is_file():
@@ -66,7 +66,7 @@ def choose_threads(asked: int | None) -> int:
 
 
 def peak_bytes() -> int:
-    """The largest resident size of this process so far."""
+    """Return the largest resident size of this process so far."""
     import resource
     import sys
 
@@ -109,7 +109,7 @@ def energy(root: Path = Path("/")) -> dict[str, tuple[int, int]]:
 
 
 def joules(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]) -> float:
-    """What was used between two readings of :func:`energy`, over one turn of the counter at most."""
+    """Return what was used between two readings of :func:`energy`, over one turn of the counter at most."""
     spent = 0
     for name, (now, most) in after.items():
         if name in before:
@@ -119,7 +119,7 @@ def joules(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int,
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, on any device."""
+    """Return whether an exception says that memory ran out, on any device."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()

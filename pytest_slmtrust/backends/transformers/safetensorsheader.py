@@ -17,7 +17,7 @@ DIMENSIONS = 16
 
 
 def safetensors_header(path: Path) -> dict[str, Any]:
-    """The header of a safetensors file: dtype, shape and place of every tensor.
+    """Return the header of a safetensors file: dtype, shape and place of every tensor.
 
     Raises:
         ModelError: not a safetensors file, or tensors that do not fill it exactly.

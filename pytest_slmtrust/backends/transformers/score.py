@@ -19,7 +19,7 @@ from .state import count
 from .steps import Keep
 from .trie import Item, Node, plan
 
-#: Places whose logits are summed up at once: the copies that sums make stay small beside the logits.
+#: Places whose logits are summed up at once: the copies that sums make stay small compared with the logits.
 PLACES = 128
 #: The part of the cache's limit that a forward may always fill, however much is held for others: single rows are slow.
 LEAST = 8
@@ -35,7 +35,7 @@ class Segments:
 
 @dataclass(slots=True)
 class Parent:
-    """A batch of prefilled segments, each with all that stands before it: of the forwards from the root on, the rows [P]."""
+    """A batch of prefilled segments, each with all that comes before it: of the forwards from the root on, the rows [P]."""
 
     above: list[tuple[Segments, Tensor]]
 
@@ -44,7 +44,7 @@ class Parent:
         return sum(part.mask.shape[1] for part, _ in self.above)
 
     def at(self, rows: Tensor) -> list[tuple[Segments, Tensor]]:
-        """What stands before rows [B] that go on after the batch's rows ``rows``."""
+        """Return what comes before rows [B] that go on after the batch's rows ``rows``."""
         return [(part, own[rows]) for part, own in self.above]
 
 
@@ -115,7 +115,7 @@ def score(loaded: Loaded, items: Sequence[Item], limits: Limits, counters: Count
 
 
 def _within(parent: Parent | None, jobs: list[Job], widest: int) -> tuple[list[Job], list[Job]]:
-    """The jobs that stay within so many columns after their parent, and those that its holes push beyond."""
+    """Return the jobs that stay within so many columns after their parent, and those that its holes push beyond."""
     if parent is None:
         return jobs, []
     room = widest - parent.columns
@@ -123,7 +123,7 @@ def _within(parent: Parent | None, jobs: list[Job], widest: int) -> tuple[list[J
 
 
 def _split(parent: Parent | None, jobs: list[Job], limits: Limits, loaded: Loaded, held: int) -> tuple[list[Job], list[Job]]:
-    """The first jobs that fit one forward and belong together by their widths, and the rest; always at least one.
+    """Return the first jobs that fit one forward and belong together by their widths, and the rest; always at least one.
 
     ``held``: tokens in the caches that rows are still to go on from, those of ``parent`` among them.
     """
@@ -134,7 +134,7 @@ def _split(parent: Parent | None, jobs: list[Job], limits: Limits, loaded: Loade
     for size, job in enumerate(jobs, start=1):
         places += len(job.node.needed())
         grows |= bool(job.node.children)
-        # what stands before is copied one layer at a time
+        # what comes before is copied one layer at a time
         needs = size * past // layers + (size * width if grows else 0)
         too_many = loaded.alone or size > limits.rows * 4 or size * width > limits.tokens
         if fit and (too_many or needs > room or places * loaded.vocabulary * 4 > limits.logits):

@@ -15,7 +15,7 @@ from .model import Loaded, Sharing, pad
 from .steps import shared_keys
 from .tokens import common_prefix
 
-#: Shortest shared prefix that is worth a forward of its own, in tokens.
+#: Shortest shared prefix that is worth a separate forward, in tokens.
 WORTH = 8
 #: Dead columns at the left of a batch that are worth cutting off.
 DEAD = 16
@@ -82,7 +82,7 @@ class Cached:
         return self.mask.shape[1]
 
     def joined(self, other: Cached) -> Cached:
-        """The rows of both, whose caches end here; columns that a row lacks are masked at its left."""
+        """Return the rows of both, whose caches end here; columns that a row lacks are masked at its left."""
         width = max(self.mask.shape[1], other.mask.shape[1])
         masks = [torch.nn.functional.pad(m, (width - m.shape[1], 0)) for m in (self.mask, other.mask)]
         return Cached(
@@ -91,7 +91,7 @@ class Cached:
         )  # fmt: skip
 
     def kept(self, places: Sequence[int]) -> Cached:
-        """The rows at ``places`` (a place may stand twice)."""
+        """The rows at ``places`` (a place may occur twice)."""
         if list(places) == list(range(len(self.mask))):
             return self
         rows = torch.tensor(places, dtype=torch.long, device=self.loaded.device)
@@ -154,14 +154,14 @@ def _recompute(loaded: Loaded, rows: Sequence[Sequence[int]], counters: Counters
 
 
 def _last(loaded: Loaded, ids: Tensor, mask: Tensor, positions: Tensor, past: Any) -> tuple[Any, Tensor]:
-    """A forward whose head sees the last column only."""
+    """Return a forward whose head sees the last column only."""
     rows = torch.arange(len(ids), device=loaded.device)
     spots = torch.stack([rows, torch.full_like(rows, ids.shape[1] - 1)], dim=1)
     return loaded.at(ids, mask, positions, spots, past, True)
 
 
 def _shared_length(loaded: Loaded, prompts: Sequence[tuple[int, ...]], stem: Stem) -> int:
-    """How many tokens all prompts begin with and are worth sharing; every prompt keeps one of its own."""
+    """Return how many tokens all prompts begin with and are worth sharing; every prompt keeps at least one."""
     if loaded.sharing < Sharing.PREFIXES:
         return 0
     first, last = min(prompts), max(prompts)  # in lexicographic order these two differ first

@@ -68,7 +68,7 @@ class Keep(Enum):
 
 
 class Lent(DynamicLayer):  # type: ignore[misc]
-    """Columns of other layers: of each in ``above`` the rows named beside it [B], one after the other.
+    """Columns of other layers: of each in ``above`` the rows named with it [B], one after the other.
 
     They are copied when a forward reaches the layer, and given up after it unless all is kept: no more than one layer is
     copied at a time. ``keys`` and ``values`` are what is kept.
@@ -85,7 +85,7 @@ class Lent(DynamicLayer):  # type: ignore[misc]
         self.columns: int = sum(layer.keys.shape[2] for layer, _ in above)
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """All columns with the new ones."""
+        """Return all columns with the new ones."""
         held = [(layer.keys[rows], layer.values[rows]) for layer, rows in self.above] or [(self.keys, self.values)]
         keys, values = (torch.cat(parts, dim=2) for parts in zip(*held, (key_states, value_states), strict=True))
         if self.keep is Keep.ALL:

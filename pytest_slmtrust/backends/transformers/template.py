@@ -57,7 +57,7 @@ for line in sys.stdin:
 
 
 def plain_form(messages: Sequence[Message]) -> str:
-    """``User: ...`` and ``Assistant:`` lines, for a model without a template; system text stands first."""
+    """``User: ...`` and ``Assistant:`` lines, for a model without a template; system text comes first."""
     lines = []
     for message in messages:
         name = {"system": "", "user": "User: ", "assistant": "Assistant: "}[message.role]
@@ -78,7 +78,7 @@ class Switch:
     off: bool | str | int = False
 
     def options(self, thinking: str) -> dict[str, Any]:
-        """The template's variables for ``auto``, ``on`` or ``off``."""
+        """Return the template's variables for ``auto``, ``on`` or ``off``."""
         value = {"on": self.on, "off": self.off}.get(thinking)
         return {} if value is None else {self.name: value}
 
@@ -144,7 +144,7 @@ class Renderer:
         return Form(roles.pop() if len(roles) == 1 else "mixed", tuple(faults), self._switch())
 
     def render(self, chats: Sequence[Sequence[Message]], options: Sequence[Mapping[str, Any]] | None = None) -> list[Rendered]:
-        """Each chat with the generation prompt after it; ``options``: the template's variables for each.
+        """Return each chat with the generation prompt after it; ``options``: the template's variables for each.
 
         A chat whose template raises, or loses a text, is tried with its system text before the user's first words. One that
         still does has an error.
@@ -163,14 +163,14 @@ class Renderer:
         return own
 
     def _kept(self, chat: Sequence[Message], reply: Mapping[str, str]) -> Rendered:
-        """A reply of the child, or an error where a text of the chat is not in it."""
+        """Return a reply of the child, or an error where a text of the chat is not in it."""
         if "error" in reply:
             return Rendered(error=reply["error"])
         gone = lost(chat, reply["text"])
         return Rendered(error=gone) if gone else Rendered(reply["text"])
 
     def _switch(self) -> Switch | None:
-        """The variable by which thoughts are switched on and off, if the template has one that changes what it renders."""
+        """Return the variable by which thoughts are switched on and off, if the template has one that changes what it renders."""
         chats = [chat for *_, chat in trials()[:1]]
         for switch in SWITCHES:
             if re.search(rf"\b{switch.name}\b", self.template) and (
@@ -195,7 +195,7 @@ class Renderer:
         self._child.close()
 
     def _exchange(self, question: Any, seconds: float) -> Any:
-        """One line of JSON to the child and one back; a new child is first given the template."""
+        """Return one line of JSON to the child and one back; a new child is first given the template."""
         try:
             if not self._child.running:
                 setup = {"template": self.template, "special": dict(self.special), "limit": MAX_TEXT}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ...requests import Message
 from ...thinking import part
 
-#: Texts of several shapes; ``{}`` is a mark that stands nowhere else.
+#: Texts of several shapes; ``{}`` is a mark that occurs nowhere else.
 SHAPES: dict[str, str] = {
     "plain": "Say {} to me.",
     "several lines": "First {}\n\n  second line\n\tthird line\n- a point",
@@ -59,7 +59,7 @@ def lost(chat: Sequence[Message], text: str) -> str:
 
 
 def merged(chat: Sequence[Message]) -> tuple[Message, ...] | None:
-    """The chat with its system text before the user's first words; None where there is no such pair."""
+    """Return the chat with its system text before the user's first words; None where there is no such pair."""
     if len(chat) < 2 or chat[0].role != "system" or chat[1].role != "user":
         return None
     return (Message("user", f"{chat[0].content}\n\n{chat[1].content}"), *chat[2:])

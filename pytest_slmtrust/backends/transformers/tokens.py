@@ -15,9 +15,9 @@ from .files import ModelError
 TAIL = 4
 #: Letters of a reply at most: these, and so many for each token. The longest tokens known are runs of 128 spaces.
 SPARE_LETTERS, TOKEN_LETTERS = 1024, 128
-#: Tokens that one character of a stop text may be made of: the bytes of its UTF-8 form.
+#: Tokens that one character of a stop text may consist of: the bytes of its UTF-8 form.
 BYTES = 4
-#: Tokens at the end of a reply that are searched for stop texts, beyond those that the longest may be made of.
+#: Tokens at the end of a reply that are searched for stop texts, beyond those that the longest may consist of.
 SLACK = 4
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
@@ -47,7 +47,7 @@ def _bounded(text: str, tokens: int) -> str:
 class Codec:
     """A tokenizer with its special tokens settled.
 
-    ``prefix``: what it puts before every text by itself (BOS or nothing). ``start``: the token that stands for an empty
+    ``prefix``: what it puts before every text (BOS or nothing). ``start``: the token that stands for an empty
     context. ``eos``: the ids that end a reply. ``special``: the texts of the tokens that a reply is shown without, by id.
     """
 
@@ -84,7 +84,7 @@ class Codec:
         return whole, min(common, len(whole) - 1)
 
     def text(self, prompt: Sequence[int], reply: Sequence[int]) -> str:
-        """The reply as text, without special tokens.
+        """Return the reply as text, without special tokens.
 
         Raises:
             Unreadable: the tokenizer breaks, or writes more than any honest one.
@@ -95,15 +95,15 @@ class Codec:
         return _bounded(text, len(reply))
 
     def raw(self, reply: Sequence[int]) -> str:
-        """The same with special tokens: some of them are the marks of thoughts."""
+        """Return the same with special tokens: some of them are the marks of thoughts."""
         return _bounded(self._decode(reply, skip=False), len(reply))
 
     def is_special(self, text: str) -> bool:
-        """Whether a text holds a special token's."""
+        """Return whether a text holds a special token's."""
         return any(token in text for token in self.special.values())
 
     def stopped(self, prompt: Sequence[int], reply: Sequence[int], stops: Sequence[str]) -> str | None:
-        """The reply up to the first stop text; None if its last tokens complete none.
+        """Return the reply up to the first stop text; None if its last tokens complete none.
 
         A stop text that holds a special token is looked for with special tokens shown, any other without them.
         """
@@ -119,7 +119,7 @@ class Codec:
         return min((text for text in found if text is not None), key=len, default=None)
 
     def _before(self, prompt: Sequence[int], reply: Sequence[int], stop: str) -> str | None:
-        """The reply as text up to a stop text with special tokens in it."""
+        """Return the reply as text up to a stop text with special tokens in it."""
         whole = self.raw(reply)
         place, n = whole.find(stop), len(reply)
         if place < 0:
@@ -136,7 +136,7 @@ class Codec:
 
 
 def make_codec(tokenizer: Any, eos: Sequence[int]) -> Codec:
-    """Settle what a tokenizer adds by itself, by encoding one text both ways.
+    """Find out what a tokenizer adds, by encoding one text both ways.
 
     A suffix (EOS after every text) is left out: a prompt is to be continued.
     """
@@ -158,7 +158,8 @@ def _special(tokenizer: Any) -> dict[int, str]:
 
 
 def half_pair(text: str) -> str | None:
-    """Where a text holds half of a surrogate pair, which no encoding has: ``U+D83D at character 7``; None if it does not."""
+    """Return where a text holds half of a surrogate pair, which no encoding has: ``U+D83D at character 7``; None if it does
+    not."""
     found = _HALF_PAIR.search(text)
     return f"U+{ord(found.group()):04X} at character {found.start() + 1}" if found else None
 
@@ -172,6 +173,6 @@ def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
 
 
 def cut_at_stop(text: str, stops: Sequence[str]) -> str | None:
-    """The text before the first stop text in it; None if there is none."""
+    """Return the text before the first stop text in it; None if there is none."""
     places = [place for place in (text.find(stop) for stop in stops if stop) if place >= 0]
     return text[: min(places)] if places else None

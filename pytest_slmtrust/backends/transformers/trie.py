@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .tokens import common_prefix
 
-#: Shortest shared segment that becomes a node of its own, in tokens.
+#: Shortest shared segment that becomes a separate node, in tokens.
 SHORTEST = 4
 #: Levels of shared segments; deeper ones are not split further.
 LEVELS = 6
@@ -52,7 +52,7 @@ class Node:
 
 
 def plan(items: Sequence[Item], share: bool) -> list[Node]:
-    """The nodes at the root: shared segments with their children, or one node an item where sharing saves too little."""
+    """Return the nodes at the root: shared segments with their children, or one node an item where sharing saves too little."""
     alone = [Node(0, item.feed, [item]) for item in items]
     if not share:
         return alone
@@ -63,7 +63,7 @@ def plan(items: Sequence[Item], share: bool) -> list[Node]:
 
 
 def _grow(items: Sequence[Item], done: int, probe: int, levels: int) -> list[Node]:
-    """Nodes for sorted ``items`` that agree on their first ``probe`` tokens, of which ``done`` stand above already."""
+    """Nodes for sorted ``items`` that agree on their first ``probe`` tokens, of which ``done`` are above already."""
     nodes: list[Node] = []
     for group in _split(items, probe):
         first, last = group[0].feed, group[-1].feed
@@ -80,7 +80,7 @@ def _grow(items: Sequence[Item], done: int, probe: int, levels: int) -> list[Nod
 
 
 def _split(items: Sequence[Item], probe: int) -> list[list[Item]]:
-    """Runs of sorted items with the same token at ``probe``; an item that ends there stands alone."""
+    """Runs of sorted items with the same token at ``probe``; an item that ends there is alone."""
     runs: list[list[Item]] = []
     before: int | None = None
     for item in items:

@@ -17,7 +17,7 @@ from .steps import Keep
 
 #: Pads before, or after, a row of the trials.
 PADS = 3
-#: Columns of the largest hole that the trial makes: wider than most windows, and small beside a model's weights.
+#: Columns of the largest hole that the trial makes: wider than most windows, and small compared with a model's weights.
 HOLE = 4096
 #: Windows narrower than this are not worth a shared prefix, in tokens.
 NARROWEST = 16
@@ -58,7 +58,7 @@ def learn(loaded: Loaded) -> Loaded:
 
 
 def limits_of(config: Mapping[str, Any]) -> tuple[int, int]:
-    """The narrowest window that a config names, and the length from which it scales positions; UNBOUNDED without one."""
+    """Return the narrowest window that a config names, and the length from which it scales positions; UNBOUNDED without one."""
     windows, lengths = [UNBOUNDED], [UNBOUNDED]
     for owner, name, value in _numbers(config):
         kind = owner.get("rope_type", owner.get("type"))
@@ -70,7 +70,7 @@ def limits_of(config: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _numbers(config: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str, int]]:
-    """Every positive whole number of a config, with its name and the mapping that holds it."""
+    """Yield every positive whole number of a config, with its name and the mapping that holds it."""
     for name, value in config.items():
         if isinstance(value, Mapping):
             yield from _numbers(value)
@@ -90,14 +90,15 @@ def _close(loaded: Loaded, found: Tensor, plain: Tensor) -> bool:
 
 
 def _pads_change_nothing(loaded: Loaded, ids: list[int], plain: Tensor) -> bool:
-    """Whether a row with pads after it, beside a longer one, gives the plain logits."""
+    """Return whether a row with pads after it, next to a longer one, gives the plain logits."""
     row, mask = pad([ids, ids + ids[:PADS]], False, loaded.device)
     logits = loaded.forward(row, mask, positions_of(mask), use_cache=False).logits
     return _close(loaded, logits[0, len(ids) - 1], plain)
 
 
 def _rows_can_leave(loaded: Loaded, ids: list[int], plain: Tensor) -> int | None:
-    """The bytes of a cached token, if a row with pads before it gives the plain logits after another one left the batch."""
+    """Return the bytes of a cached token, if a row with pads before it gives the plain logits after another one left the
+    batch."""
     row, mask = pad([ids, ids + ids[:PADS]], True, loaded.device)
     where = positions_of(mask)
     cache = loaded.forward(row[:, :-1], mask[:, :-1], where[:, :-1]).past_key_values
@@ -109,7 +110,7 @@ def _rows_can_leave(loaded: Loaded, ids: list[int], plain: Tensor) -> int | None
 
 
 def _prefixes_can_be_shared(loaded: Loaded, ids: list[int], plain: Tensor) -> bool:
-    """Whether two rows that borrow one prefix give the plain logits, one of them with a hole after the prefix."""
+    """Return whether two rows that borrow one prefix give the plain logits, one of them with a hole after the prefix."""
     n, split = len(ids), max(1, len(ids) // 2)
     if not whole_layers(_read(loaded, ids, None), windows=True):
         return False
@@ -143,6 +144,6 @@ def _hole_changes_nothing(loaded: Loaded, ids: list[int], plain: Tensor, hole: i
 
 
 def _read(loaded: Loaded, ids: list[int], cache: Any) -> Any:
-    """The cache of a text, ``cache`` filled or the model's own."""
+    """Return the cache of a text, ``cache`` filled or the model's own."""
     row, mask = pad([ids], True, loaded.device)
     return loaded.forward(row, mask, positions_of(mask), cache).past_key_values

@@ -109,18 +109,18 @@ def check_index(index: Path, files: Sequence[Path], held: Mapping[str, Stored]) 
 
 
 def derived(name: str, shape: Sequence[int]) -> bool:
-    """Whether a tensor is state that the model works out itself and that versions of transformers save or leave out."""
+    """Return whether a tensor is state that the model works out itself and that versions of transformers save or leave out."""
     return bool(DERIVED.search(name)) or (bool(MASK.search(name)) and len(shape) > 1)
 
 
 def named(names: Iterable[str]) -> str:
-    """The first names in order, and how many more there are."""
+    """Return the first names in order, and how many more there are."""
     found = sorted(names)
     return ", ".join(found[:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
 
 
 def unused_line(names: Sequence[str], described: str) -> str:
-    """Why a model that leaves weights of its files out is refused, and what to do."""
+    """Say why a model that leaves weights of its files out is refused, and what to do."""
     return (
         f"{len(names)} weights are not used by the model that {described} ({named(names)}); "
         "mend that, or pass --slm-allow-unused-weights to audit the model without them"

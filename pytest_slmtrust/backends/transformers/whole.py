@@ -78,7 +78,7 @@ def check_present(model: Any) -> None:
 
 
 def held_in_pickles(folder: Path, files: Sequence[Path]) -> dict[str, Stored]:
-    """The tensors of pickled weights by name, read without their values.
+    """Return the tensors of pickled weights by name, read without their values.
 
     Raises:
         ModelError: a tensor in two shards, or an index that differs from its shards.
@@ -94,7 +94,8 @@ def held_in_pickles(folder: Path, files: Sequence[Path]) -> dict[str, Stored]:
 
 
 def _finite(value: Tensor) -> bool:
-    """One sum tells: it is finite only where all numbers are. A sum that overflows is looked at again, number by number."""
+    """Return one sum tells: it is finite only where all numbers are. A sum that overflows is looked at again, number by
+    number."""
     if not value.is_floating_point() or hasattr(value, "__tensor_flatten__") or value.layout != torch.strided:
         return True
     if value.element_size() == 1:  # 8-bit floats know no sums
@@ -120,7 +121,7 @@ def check_types(held: Mapping[str, Stored], names: Iterable[str]) -> None:
 
 
 def _weights_in(model: Any, held: Mapping[str, Stored]) -> list[str]:
-    """The tensors of the files that are floating-point parameters of a model; none where a quantiser packs them."""
+    """Return the tensors of the files that are floating-point parameters of a model; none where a quantiser packs them."""
     if getattr(model.config, "quantization_config", None) is not None:
         return []
     floats = [name for name, value in model.named_parameters(remove_duplicate=False) if value.is_floating_point()]
@@ -128,7 +129,7 @@ def _weights_in(model: Any, held: Mapping[str, Stored]) -> list[str]:
 
 
 def _keys(model: Any, name: str) -> tuple[str, ...]:
-    """The names under which the files may hold a parameter: its own, and without or with the base model's prefix."""
+    """Return the names under which the files may hold a parameter: its own, and without or with the base model's prefix."""
     prefix = f"{getattr(model, 'base_model_prefix', '')}."
     return (name,) if prefix == "." else (name, name.removeprefix(prefix), prefix + name)
 
@@ -181,7 +182,7 @@ def _read(file: Path, name: str) -> Tensor:
 
 
 def _state(path: Path, device: str) -> dict[str, Any]:
-    """The state in a pickle, read with torch's own restricted unpickler."""
+    """Return the state in a pickle, read with torch's own restricted unpickler."""
     state = torch.load(path, map_location=device, weights_only=True)
     if not isinstance(state, dict):
         raise ModelError(f"{path}: holds a {type(state).__name__}; expected weights by name")

@@ -79,7 +79,7 @@ def _address_space() -> int:
 class Child:
     """One Python process that runs ``code``; it starts at the first question and lives until :meth:`close`.
 
-    ``status``: how it ended by itself (a negative number is a signal); None if it did not.
+    ``status``: how it ended (a negative number is a signal); None if it did not.
     """
 
     code: str

@@ -15,7 +15,7 @@ _aside = threading.RLock()
 
 
 def is_panic(error: BaseException) -> bool:
-    """Whether an exception is a panic; each library has a class for it that cannot be imported."""
+    """Return whether an exception is a panic; each library has a class for it that cannot be imported."""
     return type(error).__name__ == "PanicException"
 
 

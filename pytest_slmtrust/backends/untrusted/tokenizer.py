@@ -44,7 +44,7 @@ PIECES = (".model", ".spm")
 
 
 def trial_files(folder: Path) -> list[Path]:
-    """The tokenizer's files that a trial reads."""
+    """Return the tokenizer's files that a trial reads."""
     names = ("tokenizer.json", "tekken.json", *JSON_TABLES, *TEXT_TABLES)
     found = [folder / name for name in names if (folder / name).is_file()]
     return found + sorted(path for path in folder.iterdir() if path.suffix in PIECES and path.is_file())
@@ -115,7 +115,7 @@ def _try_fast(path: Path) -> None:
 
 
 def _few_added(path: Path) -> bytes:
-    """The file as it is, if its added tokens are not too many: loading them takes the square of their number."""
+    """Return the file as it is, if its added tokens are not too many: loading them takes the square of their number."""
     data = read_bytes(path)
     added = data.count(b'"single_word"')
     if added > MAX_ADDED:
@@ -140,7 +140,7 @@ def _check_reply(path: Path, ids: Sequence[int], text: str) -> None:
 
 
 def _guarded(path: Path, what: str, step: Any) -> Any:
-    """What ``step`` gives; a panic of a Rust library is no ``Exception``."""
+    """Return what ``step`` gives; a panic of a Rust library is no ``Exception``."""
     try:
         return step()
     except ModelError:
@@ -153,12 +153,12 @@ def _guarded(path: Path, what: str, step: Any) -> Any:
 
 
 def _state(part: Any) -> Any:
-    """A tokenizer's part as the JSON that it was made from; None where it has none."""
+    """Return a tokenizer's part as the JSON that it was made from; None where it has none."""
     return None if part is None else json.loads(part.__getstate__())
 
 
 def _nodes(data: Any) -> Iterator[dict[str, Any]]:
-    """Every object of a JSON tree."""
+    """Yield every object of a JSON tree."""
     if isinstance(data, dict):
         yield data
     for value in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
@@ -166,7 +166,7 @@ def _nodes(data: Any) -> Iterator[dict[str, Any]]:
 
 
 def growth(part: Any) -> float:
-    """An upper limit of the letters that one letter, or one token's letters each, become by all replacements of a part.
+    """Return an upper limit of the letters that one letter, or one token's letters each, become by all replacements of a part.
 
     A replacement of a fixed text takes that text away; a regular expression may match between any two letters.
     """
@@ -183,7 +183,7 @@ def growth(part: Any) -> float:
 
 
 def _takes(pattern: str) -> bool:
-    """Whether a regular expression surely takes a letter away where it matches."""
+    """Return whether a regular expression surely takes a letter away where it matches."""
     if any(mark in pattern for mark in ("(?", "\\b", "\\B", "^", "$", "|", "\\K")):
         return False
     try:
@@ -193,7 +193,7 @@ def _takes(pattern: str) -> bool:
 
 
 def _pumped(parts: Any) -> list[str]:
-    """Runs of each letter that stands in a regular expression of a tokenizer's parts, with another letter after them.
+    """Runs of each letter that occurs in a regular expression of a tokenizer's parts, with another letter after them.
 
     Such runs are where a pattern that goes back and forth without end shows it.
     """

@@ -110,7 +110,7 @@ def forget(path: Path) -> None:
 
 
 def _memory() -> Path | None:
-    """Where trials that went well are remembered, as who may write to the cache may change models there too."""
+    """Return where trials that went well are remembered, as who may write to the cache may change models there too."""
     try:
         return cache_folder() / TRIED
     except CacheError:
@@ -136,7 +136,7 @@ def _remember(digest: Any) -> None:
 
 
 def marks_of(path: Path) -> dict[str, Mark]:
-    """A mark of every file that a loader may read, by name; a write to it, or another file in its place, changes the mark.
+    """Return a mark of every file that a loader may read, by name; a write to it, or another file in its place, changes the mark.
 
     What is left: who may write to the folder can put one file back exactly as it was between two looks (the change time is
     the system's own), or write to a file through a memory map within one tick of its clock.
@@ -156,7 +156,7 @@ def _mark(path: Path) -> Mark:
 
 
 def _ask(child: Child, question: dict[str, Any], where: str) -> dict[str, Any]:
-    """The child's answer, or the reason why there is none."""
+    """Return the child's answer, or the reason why there is none."""
     try:
         found = child.ask(question, WAIT)
     except TimeoutError:

@@ -50,7 +50,7 @@ def serve() -> None:
 
 
 def _digest(files: Sequence[Path]) -> str:
-    """The identity of a trial; empty if the files cannot be read, which the trial itself reports."""
+    """Return the identity of a trial; empty if the files cannot be read, which the trial itself reports."""
     try:
         return trial_digest(files) if files else ""
     except (ModelError, OSError, MemoryError):
@@ -63,7 +63,7 @@ def _answer(stream: TextIO, answer: dict[str, Any]) -> None:
 
 
 def _guarded(path: Path, step: Callable[[], Any]) -> str:
-    """The fault that a step finds, in one line; empty without one."""
+    """Return the fault that a step finds, in one line; empty without one."""
     try:
         step()
     except ModelError as error:
