@@ -24,7 +24,7 @@ from .untrusted.verdict import inspect_files
 
 THINKING = ("auto", "on", "off")
 DTYPES = ("float32", "bfloat16", "float16")
-ENGINES = ("fast", "plain")
+ENGINES = ("fast", "plain", "llamacpp")
 FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 DEVICE = re.compile(r"(auto|cpu|mps|cuda(:\d+)?)\Z")
 
@@ -43,8 +43,8 @@ class ModelSpec:
     the model's own chat template if it has one, False the plain form, True insists on its own. ``threads``: None divides the
     physical cores among workers. ``batch_rows`` and ``batch_tokens`` bound one forward; answers do not depend on them.
     ``allow_unused``: weights of the files that the model does not use are named instead of refused. ``thinking``: whether a
-    reasoning model thinks before it answers (auto, on, off), in at most ``thought_tokens``. ``engine``: ``fast``, or ``plain``
-    for one text at a time without a cache.
+    reasoning model thinks before it answers (auto, on, off), in at most ``thought_tokens``. ``engine``: ``fast``, ``plain``
+    for one text at a time without a cache, or ``llamacpp`` for GGUF files as llama.cpp runs them.
     """
 
     text: str
@@ -101,6 +101,8 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
         raise SpecError(f"{error}{hint}") from None
     except OSError as error:
         raise SpecError(f"{text[:80]}: cannot be read ({_one_line(error)})") from None
+    if spec.engine == "llamacpp":
+        return _llamacpp(spec, source, progress)
     name = ALIAS if source.kind == "embedded" else Path(source.text).name if source.kind != "hub" else text
     return TransformersBackend(name, spec.settings(), source, progress=progress)
 
@@ -115,6 +117,22 @@ def _endpoint(spec: ModelSpec, progress: Callable[[str], None] | None) -> Backen
     except AddressError as error:
         raise SpecError(str(error)) from None
     return EndpointBackend(address, spec.key, spec.thinking, spec.thought_tokens, progress=progress)
+
+
+def _llamacpp(spec: ModelSpec, source: Source, progress: Callable[[str], None] | None) -> Backend:
+    if source.kind != "gguf":
+        raise SpecError(f"{spec.text[:80]}: llama.cpp runs GGUF files; name a .gguf file, or leave the engine out")
+    missing = [name for name in ("httpx", "xllamacpp") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SpecError(
+            f"llama.cpp needs {missing[0]}, which is not installed: install pytest-slmtrust with its extra [llamacpp]"
+        )
+    if spec.template is not None or spec.dtype != "float32":
+        raise SpecError("llama.cpp takes the file's own chat template and number types: leave these options out")
+    from .llamacpp.backend import LlamaCppBackend
+
+    path = Path(source.text)
+    return LlamaCppBackend(path, spec.thinking, spec.thought_tokens, spec.threads, spec.device, spec.rehash, progress)
 
 
 def wrap_loaded(model: Any, tokenizer: Any, name: str = "", settings: Settings | None = None) -> Backend:

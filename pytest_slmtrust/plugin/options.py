@@ -74,8 +74,8 @@ OPTIONS = (
            "answer one text at a time, because rounding would make a reply depend on its batch", default="float32",
            metavar="DTYPE"),
     Option("device", "where the model runs: auto, cpu, cuda, cuda:1, mps (default: auto)", default="auto", metavar="DEVICE"),
-    Option("engine", "how the model is run: fast, or plain (slow: one text at a time, without a cache) (default: fast)",
-           default="fast", choices=("fast", "plain")),
+    Option("engine", "how the model is run: fast, plain (slow: one text at a time, without a cache), or llamacpp for a GGUF "
+           "file as it is quantised (default: fast)", default="fast", choices=("fast", "plain", "llamacpp")),
     Option("chat-template", "use the model's chat template: auto, on or off (default: auto)", default="auto",
            choices=("auto", "on", "off")),
     Option("thinking", "whether a reasoning model thinks before it answers: auto (its chat template decides), on or off "

@@ -226,7 +226,10 @@ class Setup:
         from ..backends.load import SpecError, load_backend
 
         try:
-            return admitted(self._made(load_backend(self._spec(spec, key=KEY_VS), self._note)))
+            other = self._spec(spec, key=KEY_VS)
+            if other.engine == "llamacpp" and not spec.endswith(".gguf"):
+                other = replace(other, engine="fast")  # a GGUF file against the model that it was made of
+            return admitted(self._made(load_backend(other, self._note)))
         except SpecError as error:
             raise usage_error(f"--slm-vs: {error}") from None
 

@@ -43,6 +43,8 @@ class EndpointBackend:
     """Answers :class:`Generate`, and :class:`Loglikelihood` where the server gives log-probabilities of prompts.
 
     ``key``: sent to the hosts of the address and written nowhere. ``thinking``, ``thought_tokens``: as for a model here.
+    ``alone``: one request at a time, of a server that is known by other means than its replies. ``more``: further entries of
+    each question for a reply.
     """
 
     address: Address
@@ -51,6 +53,8 @@ class EndpointBackend:
     thought_tokens: int = LIMIT
     patience: Patience = field(default_factory=Patience)
     progress: Callable[[str], None] | None = None
+    alone: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
     answers: tuple[type[Request[Any]], ...] = (Generate, Loglikelihood)
     counters: Counters = field(default_factory=Counters)
     known: Known | None = None
@@ -110,7 +114,7 @@ class EndpointBackend:
                 kind for kind, forms in ((Generate, ("chat", "raw")), (Loglikelihood, ("scores",)))
                 if not all(form in self.lacks for form in forms)
             )  # fmt: skip
-            self._pace = Pace(sum(one.alive for one in self._replicas))
+            self._pace = Pace(sum(one.alive for one in self._replicas), most=1 if self.alone else 0)
         return self.known
 
     def compare_with_last(self, path: Path) -> None:
@@ -170,7 +174,8 @@ class EndpointBackend:
         model = self.address.model or _only_model(listed[first.base], first.host)
         abilities = await Trials(wire, first, model, self.thinking, self.thought_tokens).abilities()
         chats = "chat" not in abilities.lacks
-        identity = await identify(wire, first, abilities.dialect, chats, listed[first.base])
+        abilities = replace(abilities, dialect=replace(abilities.dialect, more=self.more))
+        identity = await identify(wire, first, abilities.dialect, chats, listed[first.base], asks=not self.alone)
         for other in alive[1:]:
             check_same(first, identity, other, await identify(wire, other, abilities.dialect, chats, listed[other.base]))
         left = tuple(replica.host for replica in wire.replicas if not replica.alive)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...requests import Completion, Generate, Message, text_of
@@ -52,7 +52,7 @@ class Dialect:
 
     ``answers_as``: the name of the model in its replies, as it was at the start. ``thought``: tokens that a thought may have,
     0 where the model does not think. ``switch``: variables of the chat template for thinking on or off. ``inside``: a chat ends
-    within a thought that its template opens, and the server does not tell the two apart.
+    within a thought that its template opens, and the server does not tell the two apart. ``more``: further entries of a question.
     """
 
     model: str
@@ -62,11 +62,13 @@ class Dialect:
     thought: int = 0
     switch: Mapping[str, Any] | None = None
     inside: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def question(self, request: Generate) -> tuple[str, dict[str, Any]]:
         """Path and body of a request."""
         most = request.max_new_tokens + self.thought
         body: dict[str, Any] = {"model": self.model, "max_tokens": most, "temperature": request.temperature, "stream": False}
+        body |= self.more
         if request.temperature > 0:
             body |= {"seed": request.seed % _SEEDS, "top_p": request.top_p}
         if request.stop:

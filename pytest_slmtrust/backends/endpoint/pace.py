@@ -22,6 +22,7 @@ class Pace:
 
     replicas: int = 1
     limit: int = 0
+    most: int = 0
     best: float = 0.0
     latencies: list[float] = field(default_factory=list)
     most_used: int = 0
@@ -30,7 +31,8 @@ class Pace:
     _since: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.limit = self.limit or FIRST * self.replicas
+        self.most = self.most or MOST * self.replicas
+        self.limit = min(self.most, self.limit or FIRST * self.replicas)
 
     def begin(self) -> None:
         """A new wave: time without questions counts for nothing."""
@@ -46,7 +48,7 @@ class Pace:
             return
         rate = self._count / max(1e-6, time.monotonic() - self._since)
         if rate > self.best * _GAIN:
-            self.limit = min(MOST * self.replicas, self.limit + max(1, self.limit // 2))
+            self.limit = min(self.most, self.limit + max(1, self.limit // 2))
         elif rate < self.best * _LOSS:
             self.limit = max(1, self.limit * 3 // 4)
         self.best = max(rate, self.best * 0.98)  # an old best fades: a machine may have become slower

@@ -65,6 +65,8 @@ class Scorer:
         if not rendered:
             kept = text.rstrip()
             text, continuation = kept, text[len(kept) :] + continuation
+        elif text[-1:].isspace():  # the reply begins where the chat's form leaves off
+            continuation = continuation.lstrip(" ") or continuation
         prompt, begins = await self._pair(text, continuation, rendered)
         if self.name == "llama.cpp" and begins is not None and isinstance(prompt, list):
             return _sum([await self._forced(prompt[:place], prompt[place]) for place in range(begins, len(prompt))])
@@ -106,8 +108,9 @@ class Scorer:
             if not self.texts.start:
                 raise Fault("the server names no token for the beginning of a text", status=400)
             return [*self.texts.start, *await self.texts.ids(continuation, special=False)], len(self.texts.start)
-        head = await self.texts.ids(context, special=not rendered)
-        whole = await self.texts.ids(context + continuation, special=not rendered)
+        special = not rendered or self.texts.strips
+        head = await self.texts.ids(context, special)
+        whole = await self.texts.ids(context + continuation, special)
         return whole, min(_common(head, whole), len(whole) - 1)
 
     async def _head(self, context: str) -> list[int | str]:

@@ -31,6 +31,11 @@ class Texts:
     only: Replica | None = None
     _seen: dict[tuple[str, bool], list[int]] = field(default_factory=dict)
 
+    @property
+    def strips(self) -> bool:
+        """Whether a rendered chat comes without the token that begins every text, as llama.cpp gives it."""
+        return self.name == "llama.cpp"
+
     async def ids(self, text: str, special: bool = True) -> list[int]:
         """Token ids of a text; ``special``: with what the tokenizer puts before it.
 

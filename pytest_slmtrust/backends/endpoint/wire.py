@@ -315,6 +315,9 @@ async def opened(address: Address, replicas: list[Replica], patience: Patience, 
         clients = {}
         for url in address.urls:
             local = is_loopback(urlsplit(url).hostname or "")  # a proxy of the environment is not asked for this machine
-            client = httpx.AsyncClient(headers=headers, timeout=times, limits=limits, follow_redirects=False, trust_env=not local)
+            client = httpx.AsyncClient(
+                headers=headers, timeout=times, limits=limits, follow_redirects=False, trust_env=not local,
+                verify=url.startswith("https:"),  # certificates take a while to be read, and http has none
+            )  # fmt: skip
             clients[url] = await stack.enter_async_context(client)
         yield Wire(replicas, clients, patience, pace, key)
