@@ -342,3 +342,80 @@ def test_a_number_in_words_is_no_other_number(one: int, other: int, joined: str)
 )
 def test_numbers(reply: str, alias: str, there: bool) -> None:
     assert contains_answer(reply, [alias]) is there
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Horses have no wings.",
+        "Mercury has no moons.",
+        "Neither. Snow is white.",
+        "None.",
+        "Zero.",
+        "Nobody; the tower was never built.",
+        "No dog has ever been elected there.",
+        "Snakes are born without legs.",
+        "He never did. He was a painter.",
+        "That is an odd question. Penguins do not fly.",
+        "She won it for chemistry, not literature.",
+    ],
+)
+def test_natural_corrections_correct(reply: str) -> None:
+    assert reading(reply) == "corrected the question"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "No idea, sorry!",
+        "The exact date is lost to history.",
+        "Your guess is as good as mine.",
+        "That remains to be seen.",
+        "Nobody can predict that so far ahead.",
+        "You haven't told me.",
+    ],
+)
+def test_natural_abstentions_abstain(reply: str) -> None:
+    assert reading(reply) == "abstained"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "As an AI researcher, Geoffrey Hinton won the prize in 2024.",
+        "As an AI pioneer, Ada Quell built it in 1960.",
+        "No one knows better than the cook, who served lamb.",
+        "The ship is called Unknown Land.",
+        "Green, of course. There is no blue one.",
+        "It was Tomas Vey in 1969. He never went back.",
+        "I'm not sure whether you'd like the details, but it is Ganymede.",
+        "It is far away and has no heat of any kind.",
+    ],
+)
+def test_answers_are_no_abstentions_or_corrections(reply: str) -> None:
+    assert reading(reply) == "answered"
+
+
+@pytest.mark.parametrize(
+    ("reply", "alias", "holds"),
+    [
+        ("It may be June.", "May", False),
+        ("May I ask why?", "May", False),
+        ("It is in May.", "May", True),
+        ("may", "May", True),
+        ("May.", "May", True),
+        ("the 3rd of may", "May", True),
+        ("They march at noon.", "March", False),
+        ("In March it snows.", "March", True),
+        ("They eat turkey at noon.", "Turkey", False),
+        ("Turkey borders Greece.", "Turkey", True),
+    ],
+)
+def test_a_name_that_is_an_everyday_word_must_be_meant(reply: str, alias: str, holds: bool) -> None:
+    assert contains_answer(reply, [alias]) is holds
+
+
+def test_words_of_any_text_show_no_topic() -> None:
+    assert not on_topic("There is no time for people today.", ["no", "time", "people", "whisk"])
+    assert on_topic("Whisk it for some time.", ["no", "time", "people", "whisk"])
+    assert on_topic("It takes time.", ["time"])

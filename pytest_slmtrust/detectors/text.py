@@ -61,7 +61,26 @@ def contains_answer(reply: str, aliases: Sequence[str]) -> bool:
     if not aliases:
         raise ValueError("no aliases: there is nothing to look for")
     tokens = _said(reply)
-    return any(_states(tokens, _wanted(alias)) for alias in aliases)
+    return any(_states(tokens, _wanted(alias)) and _meant(reply, alias) for alias in aliases)
+
+
+#: Names that are everyday words as well: written small, or before a verb's partner, they are the word.
+_EVERYDAY = frozenset(
+    {"may", "march", "august", "turkey", "china", "polish", "nice", "reading", "bath", "will", "mark", "rose", "us"}
+)
+_SMALL = "in|of|since|until|till|by|during|month|from|last|next|early|late|mid|is|was|answer"
+
+
+def _meant(reply: str, alias: str) -> bool:
+    """Whether a name that is an everyday word too is there as the name: "It may be June." holds no May, "they march" no March."""
+    word = alias.strip()
+    if word.casefold() not in _EVERYDAY or word == word.lower():
+        return True
+    text = _cut(reply)
+    verb = r"(?! (?:be|i|we|you|he|she|it|they|have|not|the|on|to|well|also)\b)"
+    named = re.search(rf"\b(?:{word.capitalize()}|{word.upper()})\b(?i:{verb})", text)
+    small = re.search(rf"(?i:\b(?:{_SMALL})[ :]+{word}\b)|(?:\A\W*|\d(?:st|nd|rd|th)? (?:of )?){word.lower()}\b{verb}", text)
+    return bool(named or small)
 
 
 # a reply is held against many answers, and an answer against many replies
@@ -147,15 +166,34 @@ _ABSTAINS = _any(
     r"|specified|mentioned|stated|given|provided|determined|certain|revealed|available|answerable|in the (?:passage|text))"
     r"(?! to be)",
     r"not (?:mentioned|stated|given|specified|provided|known|enough|sufficient)(?! to be)",
-    r"insufficient (?:information|context|details?)|unknown|unanswerable|undetermined|indeterminate|unknowable",
+    r"insufficient (?:information|context|details?)|unanswerable|undetermined|indeterminate|unknowable",
+    r"(?:is|are|was|were|be|been|remains?|stays?|still|largely|currently) (?:\w+ly |still |as yet |yet )?(?:unknown"
+    r"|unclear|uncertain)(?! to (?:many|most|some))",
+    r"(?:is|are|was|were|been|be) (?:\w+ )?lost (?:to|in) (?:\w+ )?(?:history|time)",
+    r"(?:your|anyone's|anybody's|my) guess(?: is as good as|\b)|beats me|who knows|who can (?:say|tell)|search me",
+    r"(?:remains|yet) to be (?:seen|found|determined)|too (?:early|soon) to (?:say|tell|know)|only time (?:will|can) tell",
+    r"(?:will|would|do|can|could) not (?:want to )?(?:speculate|guess)|(?:need|require) (?:\w+ )?more (?:information"
+    r"|context|details?)",
+    r"(?:you have|you) not (?:told|said|given|mentioned|named|shared)|(?:history|nobody|no one|science) (?:does|did|has"
+    r"|have|is) (?:not )?"
+    r"(?:not tell|not record|not say|never|not know|yet)",
+    r"(?:have|has) not (?:come down|survived|been (?:found|recorded|kept|preserved|discovered|established|identified"
+    r"|released|named))",
     r"(?:cannot|can not|could not) be (?:known|determined|answered|said|predicted|inferred|verified|found|established)",
-    r"(?<!if )(?:no one|nobody|no-one) (?:\w+ )?(?:knows?|say|tell)",
+    r"(?<!if )(?:no one|nobody|no-one) (?:\w+ )?(?:knows?|say|tell|predict|foresee)(?! better| how to| more)",
+    r"no idea",
     r"no (?:\w+ )?(?:information|data|records?|evidence|mention|answer|details|consensus|way to (?:know|tell))",
     r"(?:does|do|did) not (?:\w+ )?(?:mention|say|state|specify|tell|contain|include|provide|give|indicate|reveal|answer)",
     r"(?:hard|difficult|impossible|not possible) (?:for \w+ )?to (?:\w+ )?(?:know|say|tell|determine|predict|answer|prove"
     r"|provide)",
     r"(?:there is|theres) no way (?:to|of|for)",
-    r"as (?:an? )?(?:ai|chatbot|digital assistant|(?:large )?language model|artificial intelligence)",
+    r"as (?:an? )?(?:\w+ )?(?:ai|chatbot|digital assistant|language model|artificial intelligence)"
+    r"(?: \w+){0,6},? (?:and )?(?:i|my|it is (?:not|beyond))\b"
+    r"(?! (?:can (?:say|tell|confirm|answer)|know|think|believe|would say))",
+)
+# A doubt that is followed by the answer all the same: "I'm not sure whether you ask, but it is Oslo."
+_ANSWERS_ALL_THE_SAME = re.compile(
+    r"[^.!?]{0,60}[,;:] but (?:it|he|she|they|the \w+(?: \w+){0,3}) (?:is|was|are|were) (?!not |un|also not)"
 )
 # What leaves a question open without a word of not knowing; _SETTLES takes it back.
 _OPEN = _any(
@@ -170,15 +208,38 @@ _OPEN = _any(
 _SETTLES = _any(
     r"answer (?:\w+ )?lies", r"(?:widely|generally) (?:accepted|believed|agreed)", r"believed to have", r"attributed to"
 )
+_BARE_UNKNOWN = re.compile(r"\W*(?:unknown|unclear|uncertain|not known)\b")
 _CORRECTS = _any(
     r"there (?:is|was|are|were|has never been|have never been|has been|have been) (?:no|not|never|none)",
     r"(?:does|do|did) not (?:\w+ )?(?:exist|happen|have|take place|occur|win|write|invent|build|visit|live|fly|use|own)",
     r"(?:has|have|had|was|were|is|are) never|never (?:existed|happened|took place|won|wrote|had|lived|went|met|visited)",
     r"(?:is|was|are|were) not (?:\w+ )?(?:a |an |the )?(?:real|true|correct|accurate|possible|right|case|fact)",
+    r"contrary to",
+    r"(?:\A|[.!?] )(?:no, |well, )?(?:actually|in fact|in reality)",
+)
+# ... wherever it is said
+_CORRECTS_OUTRIGHT = _any(
     r"no such|fictional|fictitious|imaginary|made[- ]up|nonexistent|non-existent|hypothetical",
     r"incorrect|false|mistaken|wrong|misconception|(?:is|are|was|only) an? (?:\w+ )?myth|trick question|premise",
-    r"you (?:are|may be|might be|seem to be) (?:\w+ )?confus(?:ed|ing)|contrary to",
-    r"(?:\A|[.!?] )(?:no, |well, )?(?:actually|in fact|in reality)",
+    r"you (?:are|may be|might be|seem to be) (?:\w+ )?confus(?:ed|ing)",
+    r"(?:does|do|did|has|have) not (?:\w+ )?exist(?:ed)?|never existed",
+)
+# A first sentence that speaks of the question only.
+_FILLER = re.compile(
+    r"(?:that|this|your|good|great|interesting|well|hmm|sorry|unfortunately|i|it seems|there seems|thank|what an?)\b"
+)
+# "None.", "Neither. ...", "No woman has ...", "Horses have no wings.", "a planet without moons", "in physics, not literature".
+_CLAUSE = r"(?:(?! (?:and|but|because|which|that|who|since|so) )[^.!?:;,]){0,60}?"
+_NONE_OF_IT = re.compile(
+    r"\W*(?:none|neither|zero|nothing|nobody|no one|nowhere|never|not one|nil|no)(?:[.,;!:]|\Z| of (?:them|these|those|it)\b)"
+    r"|\W*neither\b|\W*no (?!one\b|idea\b|doubt\b|problem\b|wonder\b|matter\b)[a-z]+(?: \w+){0,2} (?:has|have|had|is|are"
+    r"|was|were|can|ever|did|does|exists?)\b"
+    rf"|\W*{_CLAUSE}\b(?:has|have|had|contains?|wears?|needs?|grows?|lays?|makes?|got|with) no (?!idea|doubt|choice"
+    rf"|trouble|problem)"
+    rf"|\W*{_CLAUSE}\b(?:(?:is|are|was|were) (?:\w+ ){{0,2}}without|lacks?|never)\b"
+    r"|\W*(?:so far |to date |until now |to this day )?only [a-z]+ (?:has|have|had|can|could|did)\b"
+    r"|[^.!?]{3,80}, not (?:in |for |by |a |an |the |from |of |on )?(?!only|just|even|long|far|to|because|many|much"
+    r"|all)[a-z]+(?:[.!]|\Z)"
 )
 # A reply that opens with a negation denies something; later on it may only add to a story. "It is not a town, but a lake" denies
 # nothing of the question.
@@ -200,16 +261,25 @@ def abstains(reply: str) -> bool:
     question is :func:`corrects_premise`.
     """
     plain = _plain(reply)
-    if _ABSTAINS.search(plain):
-        return True
+    open_ = _ABSTAINS.search(plain) or _BARE_UNKNOWN.match(plain)
+    if open_:
+        return not _ANSWERS_ALL_THE_SAME.match(plain, open_.end())
     left = _OPEN.search(plain)
     return left is not None and not _SETTLES.search(plain, left.end())
 
 
 def corrects_premise(reply: str) -> bool:
-    """Whether the reply denies what the question takes for granted: "there is no ...", "he did not ...", "actually ..."."""
+    """Whether the reply denies what the question takes for granted: "there is no ...", "he did not ...", "Neither.", "None.".
+
+    What only denies something counts in the first sentence, or in a second one after a first that says nothing of the matter; "a
+    trick question" and the like count anywhere.
+    """
     plain = _plain(reply)
-    return bool(_NEGATED_OPENING.match(plain) or _CORRECTS.search(plain))
+    first, _, rest = plain.partition(". ")
+    if _NEGATED_OPENING.match(plain) or _NONE_OF_IT.match(plain) or _CORRECTS_OUTRIGHT.search(plain):
+        return True
+    second = rest.partition(". ")[0] if _FILLER.match(first) else ""
+    return bool(_CORRECTS.search(first) or (second and (_CORRECTS.search(second) or _NEGATED_OPENING.match(second))))
 
 
 def _plain(reply: str) -> str:
@@ -268,9 +338,21 @@ def _unpronounceable(text: str) -> bool:
     return len(words) >= 3 and 2 * odd > len(words)
 
 
+# Words that stand in any text.
+_ANYWHERE = frozenset(
+    {
+        "no", "yes", "not", "time", "people", "person", "thing", "things", "way", "ways", "day", "one", "two", "first", "good",
+        "best", "need", "want", "help", "make", "place", "work", "use", "question",
+        "answer", "know", "because", "many", "much", "part", "take",
+        "look", "talk", "ask",
+    }
+)  # fmt: skip
+
+
 def on_topic(reply: str, words: Sequence[str]) -> bool:
     """Whether the reply has one of the words: whole, or (from four letters on) as the beginning of a word, so that ``bake``
-    finds "baker". A phrase must stand as it is.
+    finds "baker". A phrase must stand as it is. Words that any text holds ("no", "time", "people") show nothing and are left
+    out, unless there are no others.
 
     Raises:
         ValueError: no words.
@@ -278,4 +360,6 @@ def on_topic(reply: str, words: Sequence[str]) -> bool:
     if not words:
         raise ValueError("no words: give a few that a fitting reply would use")
     text = f" {normalise(reply)} "
-    return any((f" {w}" if len(w) >= 4 else f" {w} ") in text for w in map(normalise, words))
+    normal = [normalise(word) for word in words]
+    telling = [word for word in normal if word not in _ANYWHERE] or normal
+    return any((f" {w}" if len(w) >= 4 else f" {w} ") in text for w in telling)
