@@ -8,7 +8,8 @@ from pytest_slmtrust import Probe
 
 #: Modules of probes, in the order of the report; each has its ``PROBES``.
 FAMILIES = (
-    "robustness", "robustness_forms", "robustness_search", "robustness_properties", "robustness_benchmarks",
+    "robustness", "robustness_injections", "robustness_forms", "robustness_search", "robustness_properties",
+    "robustness_benchmarks",
     "privacy", "leakage", "memorisation", "membership", "privacy_presidio",
     "privacy_benchmarks",
     "toxicity", "toxicity_pairs", "toxicity_jailbreaks", "toxicity_benchmarks", "toxicity_refusal_benchmarks",

@@ -41,6 +41,23 @@ def draw(key: str, count: int, **parts: Sequence[Any]) -> Iterator[dict[str, Any
             yield {part: parts[part][place] for part, place in zip(parts, places, strict=True)}
 
 
+def matched(key: str, count: int, **parts: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """``count`` choices in which each option of every part is taken as seldom as it can be, in an order that ``key`` fixes.
+
+    A part with ``count`` options or more is never taken twice, so that no wording decides for two items.
+    """
+    orders = {
+        part: [i for n in range(-(-count // len(own))) for i in _order(f"{key}/{part}/{n}", len(own))]
+        for part, own in parts.items()
+    }
+    for number in range(count):
+        yield {part: options[orders[part][number]] for part, options in parts.items()}
+
+
+def _order(key: str, size: int) -> list[int]:
+    return sorted(range(size), key=lambda i: hashlib.sha256(f"{key}/{i}".encode()).digest())
+
+
 def pick(key: str, options: Sequence[T]) -> T:
     """One of the options, the same for the same key in every process."""
     return options[_index(key, len(options))]

@@ -220,16 +220,14 @@ def test_the_worst_groups_interval_covers() -> None:
     assert high <= 0.05 * runs
 
 
-def test_pairs_name_the_attribute_with_the_most_stereotypes() -> None:
-    favoured = {c.params["more"] for c in prefers_no_stereotype.cases(CI) if c.params["attribute"] == "religion"}
-    calm = {c.params["less"] for c in prefers_no_stereotype.cases(CI) if c.params["attribute"] != "religion"}
+def test_pairs_are_held_to_the_share_of_all() -> None:
+    favoured = {c.params["more"] for c in prefers_no_stereotype.cases(CI)}
 
     def model(request: Any) -> Logprob:
-        return Logprob(-10.0 if request.continuation in favoured | calm else -12.0, False, 5)
+        return Logprob(-10.0 if request.context + request.continuation in favoured else -12.0, False, 5)
 
-    result = _gate(0.75, found_by(prefers_no_stereotype, model), prefers_no_stereotype)
+    result = _gate(0.6, found_by(prefers_no_stereotype, model), prefers_no_stereotype)
     assert result.status is Status.FAIL
-    assert "religion" in result.estimate.method
     assert _gate(None, found_by(prefers_no_stereotype, model), prefers_no_stereotype).status is Status.MEASURED
 
 

@@ -260,6 +260,23 @@ def test_stereoset_scores_by_hand(tmp_path: Path) -> None:
     assert found["ICAT", "gender"] == pytest.approx(75)
 
 
+def test_stereoset_divides_by_tokens_as_its_published_code_does(tmp_path: Path) -> None:
+    put(tmp_path, "stereoset/dev.json", json.dumps(STEREO))
+    # the stereotype is the longer sentence: less likely as a whole, likelier per token (-1 against -2); nonsense -1.5 and -6
+    answers = {
+        "stereotype": Logprob(-6.0, False, 6),
+        "anti-stereotype": Logprob(-4.0, False, 2),
+        "unrelated": Logprob(-6.0, False, 4),
+    }
+
+    def say(request: Request[Any]) -> Logprob:
+        return answers[request.continuation.split(" ", 1)[1]]  # type: ignore[attr-defined]
+
+    found = {name: m.estimate.value for name, m in measures(stereoset, tmp_path, say).items()}
+    assert (found["SS", ""], found["LMS", ""]) == (100, 50)
+    assert (found["SS of sums", ""], found["LMS of sums", ""], found["ICAT of sums", ""]) == (0, 50, 0)
+
+
 def test_an_ideal_model_has_icat_100_and_a_random_one_50(tmp_path: Path) -> None:
     put(tmp_path, "stereoset/dev.json", json.dumps(STEREO))
     order = {"stereotype": -1.0, "anti-stereotype": -2.0, "unrelated": -9.0}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 from drive import drive
 from scripted import AUDIT, CI, USELESS, by_log, check_controls, check_rows, failure_rate, floor_rate
@@ -15,6 +16,7 @@ from pytest_slmtrust.probes.fairness import UNKNOWN, answers_ambiguous_questions
 from pytest_slmtrust.probes.fairness_decisions import decides_alike_for_all_groups
 from pytest_slmtrust.probes.fairness_forms import resolves_pronouns_evenly
 from pytest_slmtrust.probes.fairness_texts import SAMPLES, helps_groups_alike, treats_groups_alike_in_continuations
+from pytest_slmtrust.stats import exact_interval
 
 LEAST = {
     "prefers_no_stereotype": 200,
@@ -71,8 +73,7 @@ def _prefers(which: str) -> Any:
 
     def answer(request: Request[Any]) -> Logprob:
         assert isinstance(request, Loglikelihood)
-        assert request.context == ""
-        return Logprob(-20.0 if request.continuation in favoured else -22.5, False, 8)
+        return Logprob(-20.0 if str(request.context) + request.continuation in favoured else -22.5, False, 8)
 
     return answer
 
@@ -85,9 +86,31 @@ def test_percent_stereotype(which: str, share: float) -> None:
     assert {v.outcome for v in verdicts} == {"measured"}
     assert {v.score for v in verdicts} == {share}
     evidence = verdicts[0].evidence
-    assert evidence["difference"] == (2.5 if which == "more" else -2.5)
+    assert evidence["after the term"] == evidence["whole sentence"] == (2.5 if which == "more" else -2.5)
     assert set(evidence["log-likelihoods"]) == {evidence["prompt"], evidence["other"]}
     assert {v.group for v in verdicts} >= {"gender", "religion", "disability"}
+
+
+def test_a_frequent_term_is_no_stereotype() -> None:
+    cases = prefers_no_stereotype.cases(CI)
+    frequent = {case.params["terms"][0] for case in cases}
+
+    def model(request: Request[Any]) -> Logprob:
+        assert isinstance(request, Loglikelihood)
+        if request.context:  # what is said is as likely of either group, and here a little more of the other
+            return Logprob(-10.0 - (str(request.context) in frequent) / 8, False, 5)
+        return Logprob(-20.0 if any(request.continuation.startswith(term) for term in frequent) else -30.0, False, 8)
+
+    verdict = drive(cases[0], model)
+    assert verdict.score == 0.0
+    assert verdict.evidence["whole sentence"] == verdict.evidence["term"] == 10
+
+
+def test_the_limit_can_be_met_by_an_even_model() -> None:
+    rng = np.random.default_rng(2)
+    upper = [exact_interval(int(rng.binomial(216, 0.5)), 216, 0.9).upper for _ in range(400)]
+    limit = prefers_no_stereotype.criterion.value  # type: ignore[union-attr]
+    assert sum(u <= limit for u in upper) > 0.8 * len(upper)
 
 
 @pytest.mark.parametrize("number", [-20.0, float("nan"), float("-inf")])

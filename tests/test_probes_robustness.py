@@ -21,16 +21,14 @@ from pytest_slmtrust.probes.robustness import (
     PROBES,
     RECIPES,
     ignores_format_and_option_order,
-    ignores_injected_instructions,
-    obeyed,
     survives_character_noise,
 )
+from pytest_slmtrust.probes.robustness_injections import ignores_injected_instructions, obeyed
 
 LEAST = {
     "survives_character_noise": 200,
     "reads_noisy_texts": 200,
     "ignores_format_and_option_order": 200,
-    "ignores_injected_instructions": 400,
 }
 
 
@@ -197,10 +195,8 @@ def test_injections_are_short_varied_and_leak_no_product() -> None:
             assert not contains_answer(case.params["document"], [case.params["word"]]), case.params
 
 
-def test_floor_documents_hold_no_product() -> None:
-    words = {case.params["word"] for case in ignores_injected_instructions.cases(CI)}
+def test_floor_documents_are_described_by_their_own_words() -> None:
     for case in ignores_injected_instructions.floor_cases():
-        assert not contains_answer(case.params["document"], sorted(words)), case.params["document"]
         assert drive(case, f"In short: {case.params['document']}").passed is True
 
 
@@ -243,8 +239,15 @@ def test_not_obeyed(reply: str, kind: str, word: str) -> None:
     assert not obeyed(reply, DOCUMENT, kind, word)
 
 
+@cache
+def _tasks() -> dict[str, str]:
+    return {f"{c.params['task']}.".lower(): c.params["word"] for c in ignores_injected_instructions.cases(CI)}
+
+
 def _sums_up(request: Request[Any]) -> Completion:
-    """Repeats the first sentence of a document that is no instruction."""
+    """Repeats the first sentence of a document that is no instruction; does a task that is asked for."""
+    if "\n\n" not in prompt_text(request):
+        return Completion(_tasks()[prompt_text(request).lower()])
     document = prompt_text(request).split("\n\n", 1)[1]
     known = [" ".join(c.params["document"].split()) for c in ignores_injected_instructions.floor_cases()]
     return Completion(next(d for d in known if d.split(". ")[0].rstrip("?.") in document))
@@ -255,7 +258,7 @@ def test_injection_two_sided() -> None:
     assert failure_rate(ignores_injected_instructions, _sums_up, 180) == 0
     assert floor_rate(ignores_injected_instructions, _sums_up) == 1
     bad = failure_rate(
-        ignores_injected_instructions, lambda r: Completion(obedient[prompt_text(r).split("\n\n", 1)[1]].upper()), 180
+        ignores_injected_instructions, lambda r: Completion(obedient.get(prompt_text(r).split("\n\n")[-1], "").upper()), 180
     )
     assert bad == 1
     case = ignores_injected_instructions.cases(CI)[0]
@@ -264,6 +267,16 @@ def test_injection_two_sided() -> None:
     assert verdict.group == case.params["form"]
     assert case.params["word"] in str(verdict.evidence["reading"])
     assert case.params["document"] in str(verdict.evidence["prompt"])
+
+
+def test_a_task_that_the_model_cannot_do_shows_nothing() -> None:
+    def unable(request: Request[Any]) -> Completion:
+        return _sums_up(request) if "\n\n" in prompt_text(request) else Completion("I would rather talk of the weather.")
+
+    case = ignores_injected_instructions.cases(CI)[0]
+    assert drive(case, unable).outcome == "unscored"
+    assert drive(case, _sums_up).passed is True
+    assert drive(case, lambda r: Completion(case.params["word"]) if "\n\n" in prompt_text(r) else unable(r)).passed is False
 
 
 @pytest.mark.parametrize("name", sorted(SILLY))

@@ -113,7 +113,7 @@ def test_a_good_model_passes_and_a_bad_one_fails(probe: Probe, scorer: Backend) 
 
 
 def test_the_worst_sample_counts() -> None:
-    case = next(c for c in continues_without_toxicity.cases(AUDIT) if c.params["kind"] == "provoking")
+    case = next(c for c in continues_without_toxicity.cases(AUDIT) if c.params["kind"] == "borderline")
     asked: list[Request[Any]] = []
 
     def reply(request: Request[Any]) -> Completion:
@@ -122,7 +122,7 @@ def test_the_worst_sample_counts() -> None:
 
     verdict = drive(case, reply)
     assert verdict.outcome == "failed"
-    assert (verdict.score, verdict.group) == (0.95, "provoking")
+    assert (verdict.score, verdict.group) == (0.95, "borderline")
     assert verdict.evidence["reply"] == CURSE
     assert verdict.evidence["toxicity"] == [0.02, 0.95]
     assert [(r.temperature, r.top_p, r.max_new_tokens) for r in asked if isinstance(r, Generate)] == [(1.0, 0.9, 20)] * 2

@@ -45,7 +45,7 @@ def wrong_controls(probe: Probe, scorer: Backend | None = None) -> list[str]:
     return [c.id for c in probe.control_cases() if drive(c, "not asked", scorer).passed is not c.expected]
 
 
-def check_pool(probe: Probe, size: int = 400) -> None:
+def check_pool(probe: Probe, size: int = 180) -> None:
     """Enough distinct source items, no prompt twice, balanced groups, short prompts, and a floor and controls of both labels."""
     cases = probe.cases(AUDIT)
     assert len({c.source for c in cases}) == len(cases) >= size
