@@ -212,6 +212,11 @@ class Paired(Quantity):
 QUANTITIES: dict[str, Quantity] = {one.name: one for one in (Rate(), Mean(), Gap(), Metric(), Paired())}
 
 
+def quantity_of(gate: GateResult) -> Quantity:
+    """The quantity of a gate that is only shown. A name that the schema does not list is shown as a metric."""
+    return QUANTITIES.get(gate.quantity, QUANTITIES["metric"])
+
+
 def made_by(estimate: Estimate) -> str:
     """``DeLong, 95 %``: how an interval was made and at which confidence."""
     return f"{estimate.method}, {estimate.confidence * 100:.3g}\u00a0%"
@@ -241,7 +246,7 @@ def round_down(share: float) -> str:
 
 
 def _bounds_of(gate: GateResult) -> str:
-    return "exact" if gate.effective in (None, float(gate.items)) else "Gaffke's"
+    return "exact" if gate.effective is None or gate.effective == gate.items else "Gaffke's"
 
 
 def _sure(gate: GateResult) -> str:

@@ -9,7 +9,7 @@ from .. import door
 from ..audit.counting import ByGate
 from ..audit.dimension import Dimension
 from ..audit.model import Audit, Estimate, Finding, GateResult, Status
-from ..audit.quantities import QUANTITIES
+from ..audit.quantities import quantity_of
 from ..audit.verdict import SILENT, dimension_status
 from ..report import words
 from ..report.untested import Untested, by_reason, in_short, unasked
@@ -188,9 +188,9 @@ def numbers(gate: GateResult) -> str:
         return f"{gate.reason}; {difference_text(estimate) if gate.paired else score_text(estimate)}"
     if gate.status is not Status.MEASURED or estimate is None:
         return gate.reason
-    if gate.estimate and not QUANTITIES[gate.quantity].counted:
+    if gate.estimate and not quantity_of(gate).counted:
         text = f"{gate.quantity} {estimate.value:.3g} [{estimate.lower:.3g}, {estimate.upper:.3g}], {estimate.n} items"
-        text += f", {estimate.method}" if QUANTITIES[gate.quantity].explained else ""
+        text += f", {estimate.method}" if quantity_of(gate).explained else ""
     else:
         what = "failed" if gate.estimate else "mean score"
         text = f"{estimate.value:.1%} {what} [{estimate.lower:.1%}, {estimate.upper:.1%}], {estimate.n} items"

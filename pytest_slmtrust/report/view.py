@@ -13,7 +13,7 @@ from typing import Any
 
 from ..audit.counting import ByGate
 from ..audit.model import Audit, Estimate, Finding, GateResult, Status
-from ..audit.quantities import QUANTITIES, Shown, made_by, of_estimate
+from ..audit.quantities import Shown, made_by, of_estimate, quantity_of
 from ..audit.verdict import SILENT, overall
 from .flips import Flip, flip_views
 from .numbers import HUGE, finite, number, percent, points, size
@@ -149,7 +149,7 @@ def _distinct(shown: GateView, seen: dict[str, int]) -> GateView:
 
 def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Mapping[str, Any]]) -> GateView:
     """Texts and bar of one gate: the exact bounds where it has them, else its estimate."""
-    shown = QUANTITIES[gate.quantity].shown(gate)
+    shown = quantity_of(gate).shown(gate)
     bar, observed, interval, kind = None, "–", "–", ""
     if shown is not None:
         bar, kind, (observed, interval) = _bar(shown, gate.tolerance), shown.kind, _texts(shown)
@@ -207,18 +207,18 @@ def _summary(gate: GateResult, observed: str, interval: str, kind: str) -> str:
 
 def limit_name(gate: GateResult) -> str:
     """Return what the report calls the number that a gate is held to."""
-    return QUANTITIES[gate.quantity].limit_name or gate.side
+    return quantity_of(gate).limit_name or gate.side
 
 
 def limit_text(gate: GateResult) -> str:
     if gate.tolerance is None:
         return "–"
-    return percent(gate.tolerance) if QUANTITIES[gate.quantity].share else number(gate.tolerance)
+    return percent(gate.tolerance) if quantity_of(gate).share else number(gate.tolerance)
 
 
 def _to_decide(gate: GateResult) -> str:
     """Return how many more items would decide a rate that was asked whole; empty where nobody can say."""
-    if not QUANTITIES[gate.quantity].counted or gate.stopped is not None:
+    if not quantity_of(gate).counted or gate.stopped is not None:
         return ""
     if gate.needed:
         return f"about {number(gate.needed)} more source items, if failures go on at this rate"

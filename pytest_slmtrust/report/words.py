@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..audit.model import Audit, GateResult, Status
-from ..audit.quantities import QUANTITIES, share_text
+from ..audit.quantities import quantity_of, share_text
 from ..audit.verdict import SILENT, untested_of
 
 #: Names that a sentence lists before it counts the others.
@@ -24,7 +24,7 @@ def outcome(gate: GateResult) -> str:
         easy = f"the model managed {floor.passed} of {floor.total} easy versions of this task"
         needed = f"{share_text(floor.at_least)} needed, {share_text(1 - gate.alpha)} sure"
         return f"{easy} ({needed}), so its good answers prove nothing"
-    quantity = QUANTITIES[gate.quantity]
+    quantity = quantity_of(gate)
     said = quantity.plainly(gate)
     if not said:
         return gate.reason
@@ -46,7 +46,7 @@ def _undecided(gate: GateResult) -> str:
     """Say why a gate with numbers decided nothing."""
     if gate.status is not Status.INCONCLUSIVE:
         return ""
-    if not QUANTITIES[gate.quantity].counted or gate.lower is None or gate.upper is None:
+    if not quantity_of(gate).counted or gate.lower is None or gate.upper is None:
         return "; not enough is known to decide"
     if gate.needed:
         seen = f"the true rate may be {share_text(gate.lower)} to {share_text(gate.upper)}"
@@ -71,7 +71,7 @@ def without_limit(gates: Iterable[GateResult]) -> str:
 
 
 def _has_rate(gate: GateResult) -> bool:
-    return QUANTITIES[gate.quantity].counted and gate.best is not None and gate.items > 0
+    return quantity_of(gate).counted and gate.best is not None and gate.items > 0
 
 
 def _count(n: int, what: str) -> str:
