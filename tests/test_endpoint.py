@@ -17,7 +17,7 @@ from pytest_slmtrust.backends.endpoint.address import is_loopback, read_address
 from pytest_slmtrust.backends.endpoint.backend import EndpointBackend, Known
 from pytest_slmtrust.backends.endpoint.dialect import same_model
 from pytest_slmtrust.backends.endpoint.notes import notes
-from pytest_slmtrust.backends.endpoint.pace import Pace
+from pytest_slmtrust.backends.endpoint.pace import FIRST, MOST, Pace
 from pytest_slmtrust.backends.endpoint.wire import Patience, Replica
 from pytest_slmtrust.backends.load import ModelSpec, SpecError, load_backend
 from pytest_slmtrust.engine.admission import admitted
@@ -408,13 +408,34 @@ def test_closing_early_ends_what_is_under_way() -> None:
 # -- load ---------------------------------------------------------------------------------------------------------
 
 
-def test_more_requests_are_under_way_where_that_helps() -> None:
+def test_more_requests_are_under_way_while_throughput_grows_and_fewer_when_it_falls(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("pytest_slmtrust.backends.endpoint.pace.time.monotonic", lambda: now[0])
+    pace = Pace(replicas=2)
+    pace.begin()
+
+    def look(rate: float) -> int:
+        """Answer as many requests as are looked at together, at so many a second."""
+        for _ in range(2 * pace.limit):
+            now[0] += 1 / rate
+            pace.answered(0.01)
+        return pace.limit
+
+    grown = [look(rate) for rate in (10, 20, 40, 80)]
+    assert grown == sorted(grown)
+    assert grown[-1] > 4 * FIRST
+    assert look(80) == grown[-1]
+    assert look(40) < grown[-1]
+    assert max(look(2.0**step) for step in range(7, 40)) == 2 * MOST
+
+
+def test_latencies_and_pace_of_a_server_are_kept() -> None:
     with serving(Toy("chat")) as toy:
         one = started(toy)
         toy.delay = 0.01
         answers(one, [Generate(chat(f"Load {i}"), 2) for i in range(150)])
         assert one._pace is not None
-        assert one._pace.most_used > 8
+        assert one._pace.most_used >= FIRST
         extra = one.counters.extra
     assert 0.01 <= extra["latency_p50"] <= extra["latency_p95"] <= extra["latency_p99"]
     assert extra["tokens_per_second"] > 0
