@@ -7,13 +7,13 @@ from pathlib import Path
 
 import hypothesis
 import jinja2
-import jsonschema
+import msgspec
 import numpy as np
 import pytest
 import scipy.stats
 
 # in-process runs of pytester forget what they were the first to import, and compiled modules load once only
-PRELOADED = (hypothesis, jinja2, jsonschema, np, scipy.stats)
+PRELOADED = (hypothesis, jinja2, msgspec, np, scipy.stats)
 
 pytest_plugins = ["pytester"]
 

@@ -356,7 +356,7 @@ def sample_audit(findings: int = 160) -> Audit:
             "seconds": 1511.25,
             "load_seconds": 0.52,
             "peak_bytes": 2147483648,
-            "extra": {"scorer_seconds": 12.5},
+            "scorer_seconds": 12.5,
         },
         provenance={
             "started": "2026-11-21T22:10:05Z",

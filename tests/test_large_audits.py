@@ -10,7 +10,7 @@ import pytest
 from conftest import FAKE_CONFTEST, PROBE_FILE
 
 from pytest_slmtrust.archive.files import read_audit
-from pytest_slmtrust.archive.schema import MOST_GATES, check_schema
+from pytest_slmtrust.archive.schema import MOST_GATES, read_data
 from pytest_slmtrust.archive.verify import problems, verify
 from pytest_slmtrust.audit.counting import ByGate
 from pytest_slmtrust.audit.model import Audit, AuditError, Finding, canonical
@@ -27,11 +27,18 @@ def data(pytester: pytest.Pytester) -> Data:
     return made
 
 
-@pytest.mark.parametrize("items", [1e17, 10**17, 2**62, 61])
+@pytest.mark.parametrize("items", [10**17, 2**62, 61])
 @pytest.mark.parametrize("status", ["PASS", "NOT RUN", "NOT TESTED", "NOT DECIDABLE"])
-def test_more_items_than_findings_are_refused_at_once(items: float, status: str, data: Data) -> None:
+def test_more_items_than_findings_are_refused_at_once(items: int, status: str, data: Data) -> None:
     data["gates"][0].update(items=items, status=status)
     assert any("items is" in line for line in problems(Audit.from_json(json.dumps(data))))
+
+
+@pytest.mark.parametrize("items", [1e17, "61", None, -1, True])
+def test_a_count_that_is_none_is_refused_by_its_place(items: object, data: Data) -> None:
+    data["gates"][0].update(items=items)
+    with pytest.raises(AuditError, match=r"\A\$\.gates\[0\]\.items: "):
+        Audit.from_json(json.dumps(data))
 
 
 def test_more_gates_than_a_reader_reads_are_refused_before_they_are_checked(data: Data, tmp_path: Path) -> None:
@@ -82,10 +89,10 @@ def test_places_that_look_like_cases_are_told_apart() -> None:
     ],
 )  # fmt: skip
 def test_a_fault_of_one_finding_among_many_is_named(change: Data, where: str, data: Data) -> None:
-    check_schema(data)
+    read_data(data)
     data["findings"][3] |= change
     with pytest.raises(AuditError) as caught:
-        check_schema(data)
+        read_data(data)
     assert str(caught.value).startswith(where)
     with pytest.raises(AuditError, match=r"\A\$\.baseline\.findings\[0\]"):
-        check_schema({**data, "findings": [], "baseline": {"model": {}, "origin": "", "findings": [data["findings"][3]]}})
+        read_data({**data, "findings": [], "baseline": {"model": {}, "origin": "", "findings": [data["findings"][3]]}})

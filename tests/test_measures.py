@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, cast
 
 import html5lib  # type: ignore[import-untyped]
 import pytest
 from sample_audit import sample_audit
 
 from pytest_slmtrust import Estimate, Finding, Generate, Measure, Steps, Verdict, ask, probe
-from pytest_slmtrust.archive.schema import check_schema
+from pytest_slmtrust.archive.schema import read_data
 from pytest_slmtrust.archive.verify import _Check
 from pytest_slmtrust.audit.model import Audit, GateResult, Status
+from pytest_slmtrust.audit.sections import ProfileSettings
 from pytest_slmtrust.gates.gate import Gate, finding
 from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.report.html import render
@@ -24,7 +25,9 @@ PROFILE = load_policy("ci").profile
 
 def rebuilt(result: GateResult, rows: Sequence[Finding]) -> GateResult:
     """The gate as it is recomputed from an audit."""
-    return _Check(replace(sample_audit(0), settings={"profile": asdict(PROFILE)}))._rebuilt(result, rows, None)
+    return _Check(replace(sample_audit(0), settings={"profile": cast(ProfileSettings, asdict(PROFILE))}))._rebuilt(
+        result, rows, None
+    )
 
 
 def share(findings: Sequence[Finding]) -> Estimate:
@@ -58,8 +61,8 @@ def test_measures_are_of_the_findings_and_survive_the_file() -> None:
     ]
     assert result.status is Status.MEASURED
     audit = replace(sample_audit(), gates=(result,), findings=tuple(rows))
-    check_schema(json.loads(audit.to_json()))
-    back = Audit.from_json(audit.to_json())
+    back = read_data(json.loads(audit.to_json()))
+    assert back == Audit.from_json(audit.to_json())
     assert back.gates[0] == result
     assert rebuilt(result, rows) == result
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from test_gates import make
 
+import pytest_slmtrust
 from pytest_slmtrust import Criterion, Estimate, Finding, ProbeError
 from pytest_slmtrust.audit.bounds import Bounds
 from pytest_slmtrust.audit.counting import Items
@@ -91,3 +93,16 @@ def test_only_a_rate_says_what_would_decide() -> None:
     assert QUANTITIES["rate"].needed(few, 0.1, 0.05)
     assert QUANTITIES["rate"].needed(many, 0.1, 0.05) is None  # what was not judged decides
     assert all(QUANTITIES[name].needed(few, 0.1, 0.05) is None for name in QUANTITIES if name != "rate")
+
+
+def test_no_other_module_asks_which_quantity_it_is() -> None:
+    package = Path(pytest_slmtrust.__file__).parent
+    names = "|".join(QUANTITIES)
+    compared = re.compile(rf"""(?:quantity|\bof)\s*[!=]=|(?:quantity|\bof) (?:not )?in \(|[!=]= ["'](?:{names})["']""")
+    found = [
+        f"{path.name}: {line.strip()}"
+        for path in [*package.rglob("*.py"), *(package / "reports").glob("*.j2")]
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if path.name != "quantities.py" and compared.search(line)
+    ]
+    assert found == ['model.py: return self.quantity == "paired"']

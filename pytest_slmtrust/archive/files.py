@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..audit.model import Audit, AuditError, check_format
 from ..report.html import render
-from .schema import check_schema
+from .schema import read_data
 
 #: Larger than any audit of ours; a file beyond it is something else.
 _LARGEST = 256 * 1024 * 1024
@@ -49,8 +49,9 @@ def write_reports(audit: Audit, folder: Path) -> None:
     Both are on the disk before either takes its place, and the old page goes before the data change: a full disk leaves the
     old pair, and no moment leaves an old page with new data.
     """
+    audit = Audit.from_json(audit.to_json())  # as every reader will have it: a whole number in place of a fraction is one
     text = audit.to_json()
-    page = render(Audit.from_json(text), text)
+    page = render(audit, text)
     folder.mkdir(parents=True, exist_ok=True)
     with _temporary(folder / DATA, text) as data, _temporary(folder / PAGE, page) as shown:
         (folder / PAGE).unlink(missing_ok=True)
@@ -96,8 +97,7 @@ def read_audit(path: Path) -> Audit:
         data = json.loads(text, parse_int=_whole)
         _check_depth(data)
         check_format(data)
-        check_schema(data)
-        audit = Audit.from_json(text)
+        audit = read_data(data)
         if audit.to_json() != text:
             raise AuditError("not as pytest-slmtrust wrote it: the file was changed or reformatted")
         return audit

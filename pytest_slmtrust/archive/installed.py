@@ -254,8 +254,8 @@ class Installed:
 
     def _limits(self) -> Iterator[str]:
         settings = self.audit.settings
-        for name in ("tolerances", "margins"):
-            for probe, limit in settings.get(name, {}).items():
+        for name, limits in (("tolerances", settings.get("tolerances", {})), ("margins", settings.get("margins", {}))):
+            for probe, limit in limits.items():
                 if limit is not None and not (isinstance(limit, float) and 0 < limit < 1):
                     yield f"settings.{name}: the limit of {probe} is {limit}"
 

@@ -1,106 +1,68 @@
-"""The published JSON Schema of an audit, checked in a time that grows with its size alone."""
+"""The published JSON Schema of an audit, made from the classes that hold one, and reading by the same."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
-from collections.abc import Iterator
-from functools import cache
-from importlib import resources
 from typing import Any
 
-from ..audit.dimension import Dimension
-from ..audit.model import AuditError
+from ..audit.encoding import read
+from ..audit.model import FORMAT, Audit, AuditError
+from ..audit.quantities import QUANTITIES
+from ..audit.sections import ProfileSettings, Provenance, RunSettings
 from ..escaping import visible
 
 #: With more gates a page is of no use to a reader, and each takes milliseconds to check.
 MOST_GATES = 2_000
-_FINDING = frozenset(
-    ("answers", "case", "dimension", "evidence", "group", "nodeid", "outcome", "probe", "reason", "score", "source")
-)
-_OUTCOMES = frozenset(("passed", "failed", "measured", "unscored", "error"))
-_DIMENSIONS = frozenset(map(str, Dimension))
-_ROOT, _SHORT = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{32}")
+#: Parts whose fields may be absent: a run that was refused early has not all of them.
+_OPEN = tuple(part.__name__ for part in (ProfileSettings, Provenance, RunSettings))
+_ROLE = re.compile(r":\w+:`~?(?:[\w.]+\.)?(\w+)`|``([^`]+)``")
 
 
-def check_schema(data: Any) -> None:
-    """Check parsed JSON against ``audit.schema.json``.
-
-    Findings are many and alike: those that are plainly sound are not put before the general checker, which takes half a
-    millisecond for each.
+def read_data(data: Any) -> Audit:
+    """Make an audit of parsed JSON that fits the published schema.
 
     Raises:
         AuditError: the data do not fit; the message begins with the JSON path of the first fault.
     """
-    if not isinstance(data, dict):
-        _check(data, "$")
-        return
-    gates = data.get("gates")
+    gates = data.get("gates") if isinstance(data, dict) else None
     if isinstance(gates, list) and len(gates) > MOST_GATES:
         raise AuditError(f"$.gates: {len(gates)} gates; a report of more than {MOST_GATES} is of no use to a reader")
-    thin = {**data}
-    for place, holder in (("$", thin), ("$.baseline", thin.get("baseline"))):
-        if isinstance(holder, dict) and isinstance(holder.get("findings"), list):
-            findings = holder["findings"]
-            for number, one in _doubtful(findings):
-                _check(one, f"{place}.findings[{number}]", "finding")
-            if place == "$":
-                thin["findings"] = []
-            else:
-                thin["baseline"] = {**holder, "findings": []}
-    _check(thin, "$")
+    audit = read(Audit, data)
+    for number, gate in enumerate(audit.gates):
+        if gate.quantity not in QUANTITIES:
+            named = visible(gate.quantity[:60], one_line=True)
+            raise AuditError(f"$.gates[{number}].quantity: {named!r}; expected {', '.join(QUANTITIES)}")
+    return audit
 
 
-def _doubtful(findings: list[Any]) -> Iterator[tuple[int, Any]]:
-    for number, one in enumerate(findings):
-        if not _sound(one):
-            yield number, one
+def schema() -> dict[str, Any]:
+    """The JSON Schema of ``audit.json``: no field is allowed that our classes lack."""
+    import msgspec
+
+    (_, parts) = msgspec.json.schema_components([Audit], ref_template="#/$defs/{name}")
+    for name, part in parts.items():
+        if "properties" in part:
+            _close(part, name not in _OPEN)
+        if "description" in part:
+            part["description"] = _ROLE.sub(lambda found: found[1] or found[2], inspect.cleandoc(part["description"]))
+        if name == "GateResult":
+            part["properties"]["quantity"]["enum"] = list(QUANTITIES)
+    whole = parts.pop("Audit")
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:pytest-slmtrust:audit:{FORMAT}",
+        "title": f"pytest-slmtrust audit, format {FORMAT}",
+    }  # fmt: skip
+    return {**whole, **head, "$defs": dict(sorted(parts.items()))}
 
 
-def _sound(one: Any) -> bool:
-    """Whether a finding is what the schema says, without a doubt."""
-    return (
-        isinstance(one, dict)
-        and one.keys() == _FINDING
-        and all(isinstance(one[name], str) for name in ("nodeid", "probe", "case", "source", "reason"))
-        and bool(one["nodeid"] and one["probe"])
-        and one["dimension"] in _DIMENSIONS
-        and one["outcome"] in _OUTCOMES
-        and (one["score"] is None or (isinstance(one["score"], (int, float)) and not isinstance(one["score"], bool)))
-        and (one["group"] is None or isinstance(one["group"], str))
-        and isinstance(one["evidence"], dict)
-        and (one["answers"] is None or _answers(one["answers"]))
-    )
+def schema_text() -> str:
+    """The schema as it is published."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _answers(one: Any) -> bool:
-    return (
-        isinstance(one, dict)
-        and one.keys() == {"root", "short"}
-        and isinstance(one["root"], str)
-        and _ROOT.fullmatch(one["root"]) is not None
-        and isinstance(one["short"], list)
-        and all(isinstance(short, str) and _SHORT.fullmatch(short) for short in one["short"])
-    )
-
-
-def _check(data: Any, place: str, part: str = "") -> None:
-    """Put data before the general checker: the whole schema, or one of its parts."""
-    from jsonschema.exceptions import relevance
-
-    errors = list(_validator(part).iter_errors(data))
-    if errors:
-        first = max(errors, key=relevance)
-        while first.context:  # of the alternatives, the one that got furthest
-            first = max(first.context, key=lambda error: len(error.absolute_path))
-        path = visible(first.json_path.replace("$", place, 1), one_line=True)
-        message = first.message if len(first.message) <= 300 else f"{first.message[:300]} …"
-        raise AuditError(f"{path}: {visible(message, one_line=True)}")
-
-
-@cache
-def _validator(part: str) -> Any:
-    from jsonschema import Draft202012Validator
-
-    schema = json.loads(resources.files("pytest_slmtrust.reports").joinpath("audit.schema.json").read_text(encoding="utf-8"))
-    return Draft202012Validator({"$ref": f"#/$defs/{part}", "$defs": schema["$defs"]} if part else schema)
+def _close(part: dict[str, Any], whole: bool) -> None:
+    part["required"], part["additionalProperties"] = sorted(part["properties"]) if whole else [], False
+    for one in part["properties"].values():
+        one.pop("default", None)  # a reader needs none: every field is there

@@ -1,27 +1,77 @@
 """The audit as plain data: findings, gate results and what surrounds them, to and from JSON.
 
-The report is rendered from this JSON and from nothing else; its schema is ``reports/audit.schema.json``.
+The report is rendered from this JSON and from nothing else. The published schema (``reports/audit.schema.json``) is made from
+these classes: a field's type, its limits and its description are written here and nowhere else.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
+from .checks import (
+    Answers,
+    ControlCheck,
+    DetectorCheck,
+    Estimate,
+    FloorCheck,
+    GroupRate,
+    Lack,
+    LeftOut,
+    Measure,
+    MetricReading,
+    Missing,
+    NotTested,
+    PairCounts,
+    PairedCheck,
+    Stopped,
+    Waiver,
+)
+from .encoding import AuditError, as_written, canonical, plain, read
+from .fields import Count, DimensionName, Level, Name, NoDigest, OutcomeName, Share, Side, Size, about
 from .nodeids import VERSUS
+from .sections import Provenance, Resources, RunSettings
+
+__all__ = [
+    "FORMAT",
+    "UNIT",
+    "VERB",
+    "Answers",
+    "Audit",
+    "AuditError",
+    "Baseline",
+    "ControlCheck",
+    "DetectorCheck",
+    "Estimate",
+    "Finding",
+    "FloorCheck",
+    "GateResult",
+    "GroupRate",
+    "Lack",
+    "LeftOut",
+    "Measure",
+    "MetricReading",
+    "Missing",
+    "NotTested",
+    "PairCounts",
+    "PairedCheck",
+    "Status",
+    "Stopped",
+    "Waiver",
+    "as_written",
+    "canonical",
+    "check_format",
+    "plain",
+]
 
 #: Number of the layout of ``audit.json``.
-FORMAT = 4
+Layout = Literal[4]
+FORMAT: Layout = get_args(Layout)[0]
 #: How a summary speaks of source items, and of failing, where a probe has no words for them.
 UNIT, VERB = "items", "failed"
-
-
-class AuditError(ValueError):
-    """An audit file that cannot be read; one line that says why."""
 
 
 class Status(StrEnum):
@@ -42,219 +92,24 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number with its two-sided interval at ``confidence`` and the method that made it. ``n`` counts source items."""
-
-    value: float
-    lower: float
-    upper: float
-    n: int
-    method: str
-    confidence: float = 0.95
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Answers:
-    """The answers that something rests on, by which whoever holds the store can check them.
-
-    ``root`` is their Merkle root (see :mod:`~pytest_slmtrust.audit.merkle`); ``short`` holds, for each answer in the order of
-    asking, the first 16 hexadecimal digits of the digests of its key and of its text. Both digests are HMAC-SHA-256 with a salt
-    that the store keeps.
-    """
-
-    root: str
-    short: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """The outcome of one case. ``evidence`` holds what a reader needs: usually ``prompt`` and ``reply``; ``parts`` names what the
     item shares with others."""
 
-    nodeid: str
-    probe: str
-    dimension: str
-    case: str
-    source: str
-    outcome: str
-    score: float | None = None
-    group: str | None = None
-    reason: str = ""
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    nodeid: Annotated[Name, about("pytest's name of the case; runs it again.")]
+    probe: Annotated[Name, about("The probe's name.")]
+    dimension: DimensionName
+    case: Annotated[str, about("Id of the case.")]
+    source: Annotated[str, about("The item that the case was made from.")]
+    outcome: OutcomeName
+    score: Annotated[float | None, about("In the probe's own unit.")] = None
+    group: Annotated[str | None, about("The group that the case belongs to.")] = None
+    reason: Annotated[str, about("Why it was not scored, or what broke.")] = ""
+    evidence: Annotated[Mapping[str, Any], about("Usually prompt and reply; JSON of any shape.")] = field(default_factory=dict)
     answers: Answers | None = None
-    parts: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ControlCheck:
-    """How many scripted controls there were, and those that did not come out as labelled."""
-
-    total: int
-    wrong: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FloorCheck:
-    """The competence floor: rows passed, the exact lower bound of that rate, and what it must reach."""
-
-    claim: str
-    passed: int
-    total: int
-    lower: float
-    at_least: float
-
-    @property
-    def met(self) -> bool:
-        return self.lower >= self.at_least
-
-
-@dataclass(frozen=True, slots=True)
-class GroupRate:
-    """One group's share of failing (or mean of measured) source items."""
-
-    group: str
-    estimate: Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A number that a probe gives beside its rate or mean score, of all rows or of one ``group``, in its own unit."""
-
-    name: str
-    estimate: Estimate
-    group: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorCheck:
-    """Counts of the detector behind a gate on labelled texts: ``tp`` and ``fn`` are texts that should fail, flagged and missed,
-    ``tn`` and ``fp`` texts that should pass, let through and flagged. ``good``: it may carry a gate that blocks at its tolerance.
-    ``single``: it judges one text for each source item. ``labelled``: counted in this run, on the probe's own labelled cases.
-    """
-
-    name: str
-    data: str
-    tp: int
-    fn: int
-    tn: int
-    fp: int
-    good: bool
-    single: bool = True
-    labelled: bool = False
-
-
-class Lack(StrEnum):
-    """Kinds of things without which a probe cannot be asked: a user's file, a public data set, a module, a kind of answer."""
-
-    INPUT = "input"
-    DATA = "data"
-    MODULE = "module"
-    ANSWER = "answer"
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """Why a probe was not asked.
-
-    ``names`` are options for an input, modules, or kinds of request; ``said`` is the error of a data set, the extra that holds a
-    module, or the name of the model.
-    """
-
-    kind: Lack
-    names: tuple[str, ...] = ()
-    said: str = ""
-
-    @property
-    def promised_nothing(self) -> bool:
-        """Whether only the user can give it, so that no gate was promised to block."""
-        return self.kind in (Lack.INPUT, Lack.DATA)
-
-    @property
-    def reason(self) -> str:
-        """One line for a reader."""
-        names = ", ".join(self.names)
-        if self.kind is Lack.INPUT:
-            return f"needs {', '.join(f'--slm-{name}' for name in self.names)}"
-        if self.kind is Lack.DATA:
-            return f"needs a data set: {self.said}"
-        if self.kind is Lack.MODULE:
-            return f"{names} is not installed: install pytest-slmtrust with its extra [{self.said}]"
-        return f"{self.said} does not answer {names}"
-
-
-@dataclass(frozen=True, slots=True)
-class MetricReading:
-    """What a probe's own metric said of the findings: its estimate, or in ``broken`` why there is none.
-
-    ``note`` is for the reader; ``void`` says why the number decides nothing.
-    """
-
-    estimate: Estimate | None
-    note: str = ""
-    void: str = ""
-    broken: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PairCounts:
-    """Items by what the target and its baseline did: ``worse`` failed with the target only, ``better`` with the baseline only."""
-
-    both: int
-    worse: int
-    better: int
-    neither: int
-
-
-@dataclass(frozen=True, slots=True)
-class PairedCheck:
-    """Two models on the same items.
-
-    ``judged`` counts the pairs that could be judged on both sides; ``worst`` all pairs with what could not be judged counted
-    against the target, ``best`` for it. ``p_pass`` is the exact p-value of "worse by the margin or more" under ``worst``,
-    ``p_fail`` that of "worse by at most the margin" under ``best``; ``mcnemar`` is two-sided over ``judged``. ``noise``: flips
-    in each direction that the model showed against itself, if that was measured.
-    """
-
-    baseline: str
-    judged: PairCounts
-    worst: PairCounts
-    best: PairCounts
-    p_pass: float
-    p_fail: float
-    mcnemar: float | None
-    noise: int | None = None
-    exact: bool = True
-    baseline_floor: FloorCheck | None = None
-    baseline_controls: ControlCheck | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """A gate that was watched item by item in the ``order`` of their sources, and by which it is decided: ``planned`` source
-    items, of which those in ``order`` were asked."""
-
-    planned: int
-    order: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """The least and the most of a failing rate as each part in turn is left out, and the part that moves it furthest."""
-
-    least: float
-    most: float
-    part: str
-
-
-@dataclass(frozen=True, slots=True)
-class Waiver:
-    """Who takes a red gate upon themselves, why and until when (an ISO date). An ``expired`` one waives nothing."""
-
-    probe: str
-    reason: str
-    owner: str
-    expires: str
-    expired: bool = False
+    parts: Annotated[Mapping[str, str], about("What the item was made from and shares with others, by kind.")] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,58 +134,63 @@ class GateResult:
     does not count: the user made it ``optional`` by name, or it is ``unselected``, outside the selection that the user named.
     """
 
-    nodeid: str
-    probe: str
-    dimension: str
-    claim: str
+    nodeid: Annotated[Name, about("pytest's name of the gate.")]
+    probe: Annotated[Name, about("The probe's name.")]
+    dimension: DimensionName
+    claim: Annotated[str, about("The claim that is tested.")]
     status: Status
-    blocking: bool
-    reason: str
-    items: int = 0
-    cases: int = 0
-    failures: int = 0
-    unscored: int = 0
-    errors: int = 0
-    tolerance: float | None = None
-    alpha: float = 0.05
-    lower: float | None = None
-    upper: float | None = None
-    best: float | None = None
-    worst: float | None = None
-    estimate: Estimate | None = None
-    mean_score: Estimate | None = None
-    largest_pass: int | None = None
-    smallest_fail: int | None = None
-    power: float | None = None
-    needed: int | None = None
-    metric: str = ""
-    estimand: str = ""
-    unit: str = UNIT
-    verb: str = VERB
-    detector: str = ""
-    paper: str = ""
+    blocking: Annotated[bool, about("Whether the verdict depends on it.")]
+    reason: Annotated[str, about("The status in a sentence.")]
+    items: Annotated[Count, about("Source items.")] = 0
+    cases: Annotated[Count, about("Cases made from them.")] = 0
+    failures: Annotated[Count, about("Items with a failing case.")] = 0
+    unscored: Annotated[Count, about("Items that could not be judged, errors among them; they count as failures.")] = 0
+    errors: Annotated[Count, about("Cases that ended in an error; their items are among the unscored ones.")] = 0
+    tolerance: Annotated[float | None, about("The limit of the quantity; of a pair the margin.")] = None
+    alpha: Annotated[Level, about("The bounds hold at 1 - alpha.")] = 0.05
+    lower: Annotated[float | None, about("One-sided lower bound of the quantity; no unscored item counts as failed.")] = None
+    upper: Annotated[float | None, about("One-sided upper bound of the quantity; every unscored item counts as failed.")] = None
+    best: Annotated[Share | None, about("Observed rate if unscored items and errors had passed.")] = None
+    worst: Annotated[Share | None, about("Observed rate with them as failures.")] = None
+    estimate: Annotated[Estimate | None, about("The metric, where it is not a failure rate.")] = None
+    mean_score: Annotated[Estimate | None, about("Mean score of the source items, where cases have scores.")] = None
+    largest_pass: Annotated[Count | None, about("Largest count of failures that passes.")] = None
+    smallest_fail: Annotated[Count | None, about("Smallest count of failures that fails.")] = None
+    power: Annotated[Share | None, about("Chance of PASS at half the tolerance.")] = None
+    needed: Annotated[Count | None, about("Items that would decide an inconclusive gate.")] = None
+    metric: Annotated[str, about("What is measured.")] = ""
+    estimand: Annotated[str, about("The scope of the number.")] = ""
+    unit: Annotated[str, about('The probe\'s word for its source items, in the plural: "requests for a secret".')] = UNIT
+    verb: Annotated[str, about('The probe\'s words for failing, in the past: "leaked it".')] = VERB
+    detector: Annotated[str, about("The detector that judged the replies.")] = ""
+    paper: Annotated[str, about("Where the metric comes from.")] = ""
     controls: ControlCheck | None = None
     floor: FloorCheck | None = None
     groups: tuple[GroupRate, ...] = ()
-    gap: Estimate | None = None
-    quantity: str = "rate"
-    side: str = "at most"
-    p_fail: float | None = None
-    p_holm: float | None = None
+    gap: Annotated[Estimate | None, about("Largest gap between groups, simultaneous interval.")] = None
+    quantity: Annotated[str, about("The quantity that is held to the limit.")] = "rate"
+    side: Annotated[Side, about("On which side of the limit is good.")] = "at most"
+    p_fail: Annotated[Share | None, about("Exact p-value of a rate within the limit.")] = None
+    p_holm: Annotated[Share | None, about("The same, adjusted for all blocking gates (Holm).")] = None
     measured: DetectorCheck | None = None
     corrected: Estimate | None = None
-    advisory: str = ""
+    advisory: Annotated[str, about("Why a gate that decides does not block.")] = ""
     paired: PairedCheck | None = None
     stopped: Stopped | None = None
     waiver: Waiver | None = None
-    note: str = ""
-    measures: tuple[Measure, ...] = ()
-    excuse: Literal["", "optional", "unselected"] = ""
-    judge: str = ""
+    note: Annotated[str, about("Why its limit is not the one that was asked for.")] = ""
+    measures: Annotated[tuple[Measure, ...], about("Other numbers of the probe, of all rows or of one group.")] = ()
+    excuse: Annotated[
+        Literal["", "optional", "unselected"],
+        about("Why a gate without numbers does not count: optional by name, or outside the selection."),
+    ] = ""
+    judge: Annotated[str, about("Name of the measured detector that decides the cases; empty where there is none.")] = ""
     reading: MetricReading | None = None
     missing: Missing | None = None
-    beside: Answers | None = None
-    effective: float | None = None
+    beside: Annotated[Answers | None, about("Answers of its controls, floor and labelled cases.")] = None
+    effective: Annotated[Size | None, about("Independent items that would say as much as the items, which may share parts.")] = (
+        None
+    )
     left_out: LeftOut | None = None
 
     @property
@@ -365,15 +225,6 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
-class NotTested:
-    """Something this audit did not test, and why."""
-
-    what: str
-    dimension: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Audit:
     """One whole audit. ``model``, ``scorers``, ``settings``, ``resources`` and ``provenance`` are what their makers describe.
 
@@ -381,22 +232,31 @@ class Audit:
     """
 
     verdict: Status
-    sentence: str
-    profile: str
+    sentence: Annotated[str, about("The verdict in one sentence.")]
+    profile: Annotated[Name, about("Name of the profile: how much was asked.")]
     gates: tuple[GateResult, ...]
     findings: tuple[Finding, ...]
     not_tested: tuple[NotTested, ...]
-    model: Mapping[str, Any]
-    scorers: Sequence[Mapping[str, Any]] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    resources: Mapping[str, Any] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    model: Annotated[Mapping[str, Any], about("The description that the backend gives: identity, files with hashes, settings.")]
+    scorers: Annotated[
+        Sequence[Mapping[str, Any]], about("The description of each scorer, with its measured sensitivity and specificity.")
+    ] = ()
+    settings: Annotated[RunSettings, about("Options of the run, its profile, and an identity of what each probe asked.")] = field(
+        default_factory=RunSettings
+    )
+    resources: Annotated[Resources, about("Counters: requests, tokens, seconds, bytes.")] = field(default_factory=dict)
+    provenance: Annotated[Provenance, about("Versions, command line, times, commit, data sets.")] = field(
+        default_factory=Provenance
+    )
+    notes: Annotated[tuple[str, ...], about("Notes to read first: PARTIAL, NO BUILT-IN AUDIT.")] = ()
     baseline: Baseline | None = None
     waivers: tuple[Waiver, ...] = ()
-    incomplete: str = ""
-    answers_root: str = ""
-    format: int = FORMAT
+    incomplete: Annotated[str, about("Why the run did not reach its end; empty if it did.")] = ""
+    answers_root: Annotated[
+        NoDigest,
+        about("Merkle root over the roots of all findings and of the controls, floors and labelled cases (RFC 6962 hashes)."),
+    ] = ""
+    format: Annotated[Layout, about("Number of this layout.")] = FORMAT
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -416,28 +276,14 @@ class Audit:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            AuditError: not JSON, another format number, or a field that is missing or unknown.
+            AuditError: not JSON, another format number, or a field that is missing, unknown or of another type.
         """
         try:
             data = json.loads(text)
         except ValueError as error:
             raise AuditError(f"not JSON: {error}") from None
         check_format(data)
-        try:
-            return cls(
-                **{
-                    **data,
-                    "verdict": Status(data["verdict"]),
-                    "gates": tuple(gate_from_json(g) for g in data["gates"]),
-                    "findings": tuple(map(finding_from_json, data["findings"])),
-                    "not_tested": tuple(NotTested(**n) for n in data["not_tested"]),
-                    "notes": tuple(data.get("notes", ())),
-                    "baseline": _baseline(data.get("baseline")),
-                    "waivers": tuple(Waiver(**w) for w in data.get("waivers", ())),
-                }
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise AuditError(f"not an audit: {error}") from None
+        return read(cls, data)
 
 
 def check_format(data: Any) -> None:
@@ -460,97 +306,3 @@ def check_format(data: Any) -> None:
         f"$.format: an audit of format {data['format']}{by}; this version reads format {FORMAT}: "
         "read it with the version that wrote it, or run the audit again"
     )
-
-
-def plain(value: Any) -> Any:
-    """What json writes of a dataclass, as its ``default``: the fields. Anything else that has no JSON form becomes text."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: getattr(value, name) for name in _names(type(value))}
-    return str(value)
-
-
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind))
-
-
-#: The C encoder takes no indent: with it a text takes half of the time.
-_ENCODE = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False, default=plain).encode
-
-
-def canonical(data: Mapping[str, Any]) -> str:
-    """An audit's data as text: a line for each field, and one for each entry of a field that is a list.
-
-    Raises:
-        ValueError: a number that is not finite.
-    """
-    return "{\n" + ",\n".join(f"{_ENCODE(key)}: {_lines(data[key])}" for key in sorted(data)) + "\n}\n"
-
-
-def as_written(finding: Finding) -> Finding:
-    """A finding with its evidence as it is read back from an audit, so that a number made of it is made alike by every reader."""
-    return replace(finding, evidence=json.loads(_ENCODE(finding.evidence)))
-
-
-def _lines(value: Any) -> str:
-    if not isinstance(value, (list, tuple)) or not value:
-        return _ENCODE(value)
-    return "[\n" + ",\n".join(map(_ENCODE, value)) + "\n]"
-
-
-def finding_from_json(data: Mapping[str, Any]) -> Finding:
-    """One finding from its JSON form."""
-    return Finding(**{**data, "answers": _answers(data.get("answers"))})
-
-
-def _answers(data: Mapping[str, Any] | None) -> Answers | None:
-    return None if data is None else Answers(data["root"], tuple(data["short"]))
-
-
-def gate_from_json(data: Mapping[str, Any]) -> GateResult:
-    """One gate from its JSON form."""
-    floor, controls, paired = data.get("floor"), data.get("controls"), data.get("paired")
-    measured, stopped, waiver = data.get("measured"), data.get("stopped"), data.get("waiver")
-    reading, missing = data.get("reading"), data.get("missing")
-    return GateResult(
-        **{
-            **data,
-            "status": Status(data["status"]),
-            "estimate": _estimate(data.get("estimate")),
-            "mean_score": _estimate(data.get("mean_score")),
-            "corrected": _estimate(data.get("corrected")),
-            "gap": _estimate(data.get("gap")),
-            "controls": controls and ControlCheck(controls["total"], tuple(controls["wrong"])),
-            "floor": floor and FloorCheck(**floor),
-            "groups": tuple(GroupRate(g["group"], Estimate(**g["estimate"])) for g in data.get("groups", ())),
-            "measures": tuple(Measure(m["name"], Estimate(**m["estimate"]), m["group"]) for m in data.get("measures", ())),
-            "measured": measured and DetectorCheck(**measured),
-            "paired": paired and _paired(paired),
-            "stopped": stopped and Stopped(**{**stopped, "order": tuple(stopped["order"])}),
-            "waiver": waiver and Waiver(**waiver),
-            "reading": reading and MetricReading(**{**reading, "estimate": _estimate(reading["estimate"])}),
-            "beside": _answers(data.get("beside")),
-            "left_out": data.get("left_out") and LeftOut(**data["left_out"]),
-            "missing": missing and Missing(Lack(missing["kind"]), tuple(missing["names"]), missing["said"]),
-        }
-    )
-
-
-def _paired(data: Mapping[str, Any]) -> PairedCheck:
-    floor, controls = data.get("baseline_floor"), data.get("baseline_controls")
-    return PairedCheck(
-        **{
-            **data,
-            **{name: PairCounts(**data[name]) for name in ("judged", "worst", "best")},
-            "baseline_floor": floor and FloorCheck(**floor),
-            "baseline_controls": controls and ControlCheck(controls["total"], tuple(controls["wrong"])),
-        }
-    )
-
-
-def _baseline(data: Mapping[str, Any] | None) -> Baseline | None:
-    return None if data is None else Baseline(data["model"], tuple(map(finding_from_json, data["findings"])), data["origin"])
-
-
-def _estimate(data: Mapping[str, Any] | None) -> Estimate | None:
-    return None if data is None else Estimate(**data)

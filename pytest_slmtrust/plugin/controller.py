@@ -61,16 +61,16 @@ class Controller:
         self.failed = ""
         self.ran = self.finished = self.crashed = False
         self.selected: list[CaseItem | GateItem] = []
-        mask = Mask(key, self.settings.flag("reveal"), self.settings.flag("include-harmful"))
+        mask = Mask(key, self.settings.reveal, self.settings.include_harmful)
         self.unmasked = door.use(mask)
         self.record = Record(config, self.settings, mask) if Record.wanted(config, self.settings) else None
         if self.record is not None:
             self.record.begin()
         try:
             self._check_names()
-            policy = load_policy(self.settings.text("profile"), self.settings.lines("gate"), self.settings.inputs())
+            policy = load_policy(self.settings.profile, self.settings.gate, self.settings.inputs())
             self.builtin = self._probes()
-            self.store = Store(config.rootpath / self.settings.text("store"), run, self.progress.note if self.progress else None)
+            self.store = Store(config.rootpath / self.settings.store, run, self.progress.note if self.progress else None)
             if not self.worker:
                 self.store.forget_failures()
             self.setup = Setup(config, self.settings, self.store, self.progress)
@@ -91,9 +91,9 @@ class Controller:
         door.use(self.unmasked)
 
     def pytest_report_header(self) -> list[str]:
-        against = self.settings.text("vs") or self.settings.text("baseline")
+        against = self.settings.vs or self.settings.baseline
         versus = f", against {door.line(against)}" if against else ""
-        thinking = self.settings.text("thinking")
+        thinking = self.settings.thinking
         asked = "" if thinking == "auto" else f", thinking {thinking}"
         lines = [f"slm: {door.line(model_spec(self.config))}{versus}, profile {self.session.policy.profile.name}{asked}"]
         hosts = [host for one in self._models() for host in getattr(getattr(one, "address", None), "hosts", ())]
@@ -147,7 +147,7 @@ class Controller:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
         if session.config.option.collectonly or (session.testsfailed and not session.config.option.continue_on_collection_errors):
             return (yield)
-        if self.settings.flag("plan"):
+        if self.settings.plan:
             self._plan(session)
             session.config.option.collectonly = True  # a wrapper cannot keep the loop from running, this can
             return (yield)
@@ -216,7 +216,7 @@ class Controller:
     # -- what the hooks do ----------------------------------------------------------------------------------------
 
     def _probes(self) -> list[Probe]:
-        for name in self.settings.names("packs"):
+        for name in self.settings.packs:
             if name != "none":
                 _import_pack(self.config, PACK if name == "builtin" else name)
         return packed(probe for batch in self.config.hook.pytest_slm_probes() for probe in batch)
@@ -231,7 +231,7 @@ class Controller:
         return [gate_key(s.gate_id) for s in suites if s.has_gate] + [gate_key(s.versus_id) for s in suites if s.versus]
 
     def _check_names(self) -> None:
-        for name in self.settings.names("require"):
+        for name in self.settings.require:
             if name not in Dimension.__members__.values():
                 raise usage_error(unknown("dimension", name, [str(d) for d in Dimension]))
 
@@ -245,9 +245,7 @@ class Controller:
         if not cases:
             return
         gates = [i for i in items if isinstance(i, GateItem)]
-        watched = (
-            [i.suite for i in gates if i.suite.gate.watchable and not i.suite.missing] if self.settings.flag("early-stop") else []
-        )
+        watched = [i.suite for i in gates if i.suite.gate.watchable and not i.suite.missing] if self.settings.early_stop else []
         try:
             with quiet(self.config):
                 self.setup.check_scorer(i.suite for i in items)
@@ -280,7 +278,7 @@ class Controller:
             raise usage_error("--slm-plan prints to pytest's terminal: leave out -p no:terminal")
         suites = {i.suite.gate_id: i.suite for i in self._selection(session)}
         reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
-        for line in plan_lines(list(suites.values()), self.session, self.settings.flag("early-stop")):
+        for line in plan_lines(list(suites.values()), self.session, self.settings.early_stop):
             reporter.write_line(line)
 
     def _process(self) -> dict[str, Any]:
@@ -329,9 +327,9 @@ class Controller:
             notes.append("NO BUILT-IN AUDIT: only a user's own probes ran")
         processes = self.record.collected.processes if self.record is not None else []
         model = processes[0].get("model", {}) if processes else {}
-        notes += thinking_notes(self.settings.text("thinking"), model, resources(processes))
+        notes += thinking_notes(self.settings.thinking, model, resources(processes))
         notes += endpoint_notes(model)
-        optional = self.settings.names("optional")
+        optional = self.settings.optional
         if optional:
             notes.append(f"OPTIONAL: {', '.join(optional)}; it is not red if they are NOT TESTED or NOT RUN")
         expired = [w for w in self.session.waivers.values() if w.expired]

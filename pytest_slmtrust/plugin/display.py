@@ -52,7 +52,7 @@ class Display:
 
         with self._gates_left_out(terminalreporter):
             result = yield
-        folder = self.controller.settings.text("report")
+        folder = self.controller.settings.report
         where = record.unwritten or f"Report: {folder}/audit.html"
         Summary(terminalreporter, record.audit, self.command, self.verbose).write(where)
         return result

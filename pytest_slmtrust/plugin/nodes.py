@@ -68,7 +68,7 @@ class CaseItem(pytest.Item):
         self.payload = json.dumps({"finding": found}, default=plain)
         if found.outcome in ("passed", "measured"):
             return
-        if found.outcome != "error" and self.suite.has_gate and not self.config.stash[SETTINGS].flag("strict"):
+        if found.outcome != "error" and self.suite.has_gate and not self.config.stash[SETTINGS].strict:
             # the exception, not the helper: --runxfail must turn a finding red, not green
             self.text = describe(found, self.suite.probe)  # what --runxfail shows
             raise pytest.xfail.Exception(headline(found))
@@ -120,7 +120,7 @@ class GateItem(pytest.Item):
         settings = self.config.stash[SETTINGS]
         text = f"{result.status}: {visible(result.reason)}"
         absent = result.excuse == "optional" or (result.status is Status.NOT_TESTED and not result.blocking)
-        if result.status in SILENT and absent and result.dimension not in settings.names("require"):
+        if result.status in SILENT and absent and result.dimension not in settings.require:
             pytest.skip(text)
         if result.status is Status.NOT_DECIDABLE:
             pytest.skip(text)
@@ -128,7 +128,7 @@ class GateItem(pytest.Item):
         if aside and result.status is not Status.INVALID and result.status in RED:
             self.text = text  # what --runxfail shows
             raise pytest.xfail.Exception(f"{text}; {aside}")
-        if result.status is Status.INCONCLUSIVE and settings.text("inconclusive") == "xfail":
+        if result.status is Status.INCONCLUSIVE and settings.inconclusive == "xfail":
             self.text = text
             raise pytest.xfail.Exception(text)
         if result.status in RED:

@@ -1,10 +1,10 @@
-"""Command-line options, each with its ini twin: one table, read in one place."""
+"""Command-line options, each with its ini twin: one table, which is the settings' fields, read in one place."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,9 @@ import pytest
 
 from ..authoring.datafiles import HUB
 
-Kind = Literal["text", "flag", "list"]
+Kind = Literal["text", "names", "file", "flag", "list"]
+#: Key of a field's metadata that holds its option.
+_OPTION = "option"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,60 +39,13 @@ class Option:
         return f"slm_{self.name.replace('-', '_')}" if self.name else "slm"
 
     @property
+    def attribute(self) -> str:
+        """The field of the settings that it sets."""
+        return self.name.replace("-", "_") or "model"
+
+    @property
     def dest(self) -> str:
         return f"slm_option_{self.name.replace('-', '_')}"
-
-
-OPTIONS = (
-    Option("", "audit this model: smollm2-135m-instruct, a hub id (org/name@revision), a folder, a .gguf file, a server "
-           "(http://HOST/v1#MODEL) or module:factory", metavar="MODEL"),
-    Option("profile", "how much is asked: smoke, ci, audit or full (default: ci)", default="ci", metavar="NAME"),
-    Option("packs", "probe packs to load: builtin, none, names of installed packs, or modules, separated by commas",
-           default="builtin", metavar="NAMES"),
-    Option("plan", "print the cases and what the gates could decide, then stop; loads no model", "flag"),
-    Option("strict", "make every failing case red, even if a gate decides over its probe", "flag"),
-    Option("gate", "set a gate's tolerance, its margin against a baseline, or switch it off: NAME=0.05, NAME:vs=0.05, NAME=off "
-           "(repeatable)", "list", metavar="NAME=TOL"),
-    Option("vs", "compare with this model in the same run: a model as for --slm, or self (the same model again)",
-           metavar="MODEL"),
-    Option("baseline", "compare with the model of an earlier audit", metavar="AUDIT.JSON"),
-    Option("noise", "an audit of --slm-vs=self: differences within its flips decide no gate", metavar="AUDIT.JSON"),
-    Option("early-stop", "ask in rounds, and stop each gate as soon as it is decided", "flag"),
-    Option("waivers", "a TOML file of waivers: probe, reason, owner, expires", metavar="FILE"),
-    Option("members", "documents that the model was trained on: one text per line, or JSONL with text and count", metavar="FILE"),
-    Option("nonmembers", "similar documents that it was not trained on, in the same form", metavar="FILE"),
-    Option("canaries", "canaries that were put into its training data: the file of slmtrust canaries make", metavar="FILE"),
-    Option("send-documents", "send documents of members, nonmembers and canaries to a server on another machine too", "flag"),
-    Option("require", "dimensions that must be tested, separated by commas: the run is red if one is missing",
-           metavar="DIMENSIONS"),
-    Option("optional", "blocking gates that may be NOT TESTED or NOT RUN, separated by commas: their absence is not red",
-           metavar="GATES"),
-    Option("inconclusive", "how an INCONCLUSIVE gate ends: fail or xfail (default: fail)", default="fail",
-           choices=("fail", "xfail")),
-    Option("toxicity", "toxicity scorer: detoxify:unbiased, profanity-check, hf:FOLDER (default: detoxify:unbiased)",
-           default="detoxify:unbiased", metavar="SCORER"),
-    Option("data", "public benchmarks to ask too: a folder that holds them, or hub (default: none)", metavar="DIR"),
-    Option("dtype", "weights' number type: float32, bfloat16 or float16 (default: float32); the last two "
-           "answer one text at a time, because rounding would make a reply depend on its batch", default="float32",
-           metavar="DTYPE"),
-    Option("device", "where the model runs: auto, cpu, cuda, cuda:1, mps (default: auto)", default="auto", metavar="DEVICE"),
-    Option("engine", "how the model is run: fast, plain (slow: one text at a time, without a cache), or llamacpp for a GGUF "
-           "file as it is quantised (default: fast)", default="fast", choices=("fast", "plain", "llamacpp")),
-    Option("chat-template", "use the model's chat template: auto, on or off (default: auto)", default="auto",
-           choices=("auto", "on", "off")),
-    Option("thinking", "whether a reasoning model thinks before it answers: auto (its chat template decides), on or off "
-           "(default: auto)", default="auto", choices=("auto", "on", "off")),
-    Option("thought-tokens", "most tokens of a thought, in addition to those of the answer (default: 1024)", default="1024",
-           metavar="N"),
-    Option("allow-pickle", "load weights from pickle files, which can run code: use it for your own files only", "flag"),
-    Option("allow-unused-weights", "accept weights that the model does not use, and name them", "flag"),
-    Option("rehash", "hash model files again; do not trust path, size and times", "flag"),
-    Option("report", "folder for audit.html and audit.json (default: slmtrust-report)", default="slmtrust-report",
-           metavar="FOLDER"),
-    Option("store", "folder of the store of answers (default: .slmtrust)", default=".slmtrust", metavar="FOLDER"),
-    Option("include-harmful", "show replies that may do harm, folded in the report, instead of withholding them", "flag"),
-    Option("reveal", "show personal data found in replies instead of masking it", "flag"),
-)  # fmt: skip
 
 
 #: Options that name a model or a scorer, which may be a folder.
@@ -100,34 +55,136 @@ INPUTS: tuple[str, ...] = ("members", "nonmembers", "canaries", "data")
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """A file or folder as an option names it: relative to where pytest was called, or to the ini file that names it."""
+
+    text: str
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.text
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _option(help: str, kind: Kind = "text", default: str = "", metavar: str | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """A field of the settings that an option sets; :data:`OPTIONS` gives the option the field's name."""
+    return field(metadata={_OPTION: Option("", help, kind, default, metavar, choices)})
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """What the options say, read once."""
+    """What the options say, read once. The fields are the table of options: each is ``--slm-NAME``, but for the model, ``--slm``.
 
+    ``values`` holds the values as they were given, by the name of the option.
+    """
+
+    model: str = _option(
+        "audit this model: smollm2-135m-instruct, a hub id (org/name@revision), a folder, a .gguf file, a server "
+        "(http://HOST/v1#MODEL) or module:factory",
+        metavar="MODEL",
+    )
+    profile: str = _option("how much is asked: smoke, ci, audit or full (default: ci)", default="ci", metavar="NAME")
+    packs: tuple[str, ...] = _option(
+        "probe packs to load: builtin, none, names of installed packs, or modules, separated by commas",
+        "names",
+        default="builtin",
+        metavar="NAMES",
+    )
+    plan: bool = _option("print the cases and what the gates could decide, then stop; loads no model", "flag")
+    strict: bool = _option("make every failing case red, even if a gate decides over its probe", "flag")
+    gate: tuple[str, ...] = _option(
+        "set a gate's tolerance, its margin against a baseline, or switch it off: NAME=0.05, NAME:vs=0.05, NAME=off (repeatable)",
+        "list",
+        metavar="NAME=TOL",
+    )
+    vs: str = _option(
+        "compare with this model in the same run: a model as for --slm, or self (the same model again)", metavar="MODEL"
+    )
+    baseline: Given = _option("compare with the model of an earlier audit", "file", metavar="AUDIT.JSON")
+    noise: Given = _option("an audit of --slm-vs=self: differences within its flips decide no gate", "file", metavar="AUDIT.JSON")
+    early_stop: bool = _option("ask in rounds, and stop each gate as soon as it is decided", "flag")
+    waivers: Given = _option("a TOML file of waivers: probe, reason, owner, expires", "file", metavar="FILE")
+    members: Given = _option(
+        "documents that the model was trained on: one text per line, or JSONL with text and count", "file", metavar="FILE"
+    )
+    nonmembers: Given = _option("similar documents that it was not trained on, in the same form", "file", metavar="FILE")
+    canaries: Given = _option(
+        "canaries that were put into its training data: the file of slmtrust canaries make", "file", metavar="FILE"
+    )
+    send_documents: bool = _option(
+        "send documents of members, nonmembers and canaries to a server on another machine too", "flag"
+    )
+    require: tuple[str, ...] = _option(
+        "dimensions that must be tested, separated by commas: the run is red if one is missing", "names", metavar="DIMENSIONS"
+    )
+    optional: tuple[str, ...] = _option(
+        "blocking gates that may be NOT TESTED or NOT RUN, separated by commas: their absence is not red",
+        "names",
+        metavar="GATES",
+    )
+    inconclusive: str = _option(
+        "how an INCONCLUSIVE gate ends: fail or xfail (default: fail)", default="fail", choices=("fail", "xfail")
+    )
+    toxicity: str = _option(
+        "toxicity scorer: detoxify:unbiased, profanity-check, hf:FOLDER (default: detoxify:unbiased)",
+        default="detoxify:unbiased",
+        metavar="SCORER",
+    )
+    data: Given = _option("public benchmarks to ask too: a folder that holds them, or hub (default: none)", "file", metavar="DIR")
+    dtype: str = _option(
+        "weights' number type: float32, bfloat16 or float16 (default: float32); the last two "
+        "answer one text at a time, because rounding would make a reply depend on its batch",
+        default="float32",
+        metavar="DTYPE",
+    )
+    device: str = _option("where the model runs: auto, cpu, cuda, cuda:1, mps (default: auto)", default="auto", metavar="DEVICE")
+    engine: str = _option(
+        "how the model is run: fast, plain (slow: one text at a time, without a cache), or llamacpp for a GGUF "
+        "file as it is quantised (default: fast)",
+        default="fast",
+        choices=("fast", "plain", "llamacpp"),
+    )
+    chat_template: str = _option(
+        "use the model's chat template: auto, on or off (default: auto)", default="auto", choices=("auto", "on", "off")
+    )
+    thinking: str = _option(
+        "whether a reasoning model thinks before it answers: auto (its chat template decides), on or off (default: auto)",
+        default="auto",
+        choices=("auto", "on", "off"),
+    )
+    thought_tokens: str = _option(
+        "most tokens of a thought, in addition to those of the answer (default: 1024)", default="1024", metavar="N"
+    )
+    allow_pickle: bool = _option("load weights from pickle files, which can run code: use it for your own files only", "flag")
+    allow_unused_weights: bool = _option("accept weights that the model does not use, and name them", "flag")
+    rehash: bool = _option("hash model files again; do not trust path, size and times", "flag")
+    report: str = _option(
+        "folder for audit.html and audit.json (default: slmtrust-report)", default="slmtrust-report", metavar="FOLDER"
+    )
+    store: str = _option("folder of the store of answers (default: .slmtrust)", default=".slmtrust", metavar="FOLDER")
+    include_harmful: bool = _option("show replies that may do harm, folded in the report, instead of withholding them", "flag")
+    reveal: bool = _option("show personal data found in replies instead of masking it", "flag")
     values: Mapping[str, Any] = field(default_factory=dict)
-    folders: Mapping[str, Path] = field(default_factory=dict)
-
-    def path(self, name: str) -> Path:
-        """A file that an option names: relative to where pytest was called, or to the ini file that names it."""
-        return self.folders[name] / self.text(name)
-
-    def text(self, name: str) -> str:
-        return str(self.values[name])
-
-    def flag(self, name: str) -> bool:
-        return bool(self.values[name])
-
-    def lines(self, name: str) -> tuple[str, ...]:
-        return tuple(self.values[name])
 
     def inputs(self) -> dict[str, str]:
         """The files and folders that a user gave, by the name of their option; and the other model of ``--slm-vs``."""
-        given = [name for name in INPUTS if self.text(name)]
-        files = {name: HUB if self.text(name) == HUB and name == "data" else str(self.path(name)) for name in given}
-        return files if self.text("vs") in ("", "self") else {**files, "vs": self.text("vs")}
+        given: dict[str, Given] = {name: getattr(self, name) for name in INPUTS}
+        files = {name: HUB if one.text == HUB and name == "data" else str(one.path) for name, one in given.items() if one}
+        return files if self.vs in ("", "self") else {**files, "vs": self.vs}
 
-    def names(self, name: str) -> list[str]:
-        """A text of names separated by commas."""
-        return [part.strip() for part in self.text(name).split(",") if part.strip()]
+
+def _named(name: str, option: Option) -> Option:
+    return replace(option, name="" if name == "model" else name.replace("_", "-"))
+
+
+#: Every option in the order of the settings' fields.
+OPTIONS = tuple(_named(f.name, f.metadata[_OPTION]) for f in fields(Settings) if _OPTION in f.metadata)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -179,15 +236,28 @@ def read_settings(config: pytest.Config) -> Settings:
     Raises:
         pytest.UsageError: an ini value outside its choices.
     """
-    values, folders = {}, {}
+    values: dict[str, Any] = {}
+    made: dict[str, Any] = {}
     for option in OPTIONS:
         value = _value(config, option)
         if option.choices and value not in option.choices:
             raise pytest.UsageError(f"ini {option.ini} is {value!r}; expected {' or '.join(option.choices)}")
         values[option.name or "model"] = value
         in_ini = config.getoption(option.dest) is None and config.inipath is not None
-        folders[option.name] = config.inipath.parent if in_ini and config.inipath else config.invocation_params.dir
-    return Settings(values, folders)
+        folder = config.inipath.parent if in_ini and config.inipath else config.invocation_params.dir
+        made[option.attribute] = _made(option.kind, value, folder)
+    return Settings(**made, values=values)
+
+
+def _made(kind: Kind, value: Any, folder: Path) -> Any:
+    """A value of the type that its field has."""
+    if kind == "flag":
+        return bool(value)
+    if kind == "list":
+        return tuple(value)
+    if kind == "names":
+        return tuple(part.strip() for part in str(value).split(",") if part.strip())
+    return Given(str(value), folder) if kind == "file" else str(value)
 
 
 def _value(config: pytest.Config, option: Option) -> Any:

@@ -6,12 +6,13 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pytest
 
 from ..archive.files import begin_reports, write_reports
 from ..audit.model import Audit, Status, Waiver
+from ..audit.sections import ProfileSettings, RunSettings
 from ..audit.verdict import is_red, untested_of
 from ..escaping import visible
 from ..gates.policy import Policy
@@ -33,7 +34,7 @@ class Record:
 
     def __init__(self, config: pytest.Config, settings: Settings, mask: Mask) -> None:
         self.config, self.settings, self.mask = config, settings, mask
-        self.folder: Path = config.invocation_params.dir / settings.text("report")
+        self.folder: Path = config.invocation_params.dir / settings.report
         self.collected = Collected()
         self.uncollected: list[str] = []
         self.audit: Audit | None = None
@@ -42,7 +43,7 @@ class Record:
     @staticmethod
     def wanted(config: pytest.Config, settings: Settings) -> bool:
         """Whether this process runs an audit and writes its report."""
-        looks = settings.flag("plan") or any(config.getoption(name, False) for name in _LOOKS)
+        looks = settings.plan or any(config.getoption(name, False) for name in _LOOKS)
         return not looks and not hasattr(config, "workerinput")
 
     def begin(self) -> None:
@@ -74,7 +75,7 @@ class Record:
 
     def _tolerated(self, verdict: Status) -> bool:
         """Whether the user said that an INCONCLUSIVE gate is not red."""
-        return verdict is Status.INCONCLUSIVE and self.settings.text("inconclusive") == "xfail"
+        return verdict is Status.INCONCLUSIVE and self.settings.inconclusive == "xfail"
 
     def _write(self, write: Callable[[Audit, Path], None], audit: Audit) -> None:
         try:
@@ -83,20 +84,19 @@ class Record:
         except (OSError, ValueError, TypeError) as error:
             self.unwritten = f"the report could not be written: {error}"
 
-    def _settings(self, policy: Policy | None) -> dict[str, Any]:
+    def _settings(self, policy: Policy | None) -> RunSettings:
         mask = self.mask
-        options = {name or "model": value for name, value in self.settings.values.items()}
-        about: dict[str, Any] = {"name": self.settings.text("profile")}
-        limits: dict[str, Any] = {}
+        options = self.settings.values
+        about, limits = ProfileSettings(name=self.settings.profile), RunSettings()
         if policy is not None:
             profile = policy.profile
             limits = {"tolerances": dict(policy.tolerances), "margins": dict(policy.margins)}
-            about = asdict(replace(profile, inputs={k: mask.text(v) for k, v in profile.inputs.items()}))
+            about = cast(ProfileSettings, asdict(replace(profile, inputs={k: mask.text(v) for k, v in profile.inputs.items()})))
         return {
             "options": {k: mask.text(str(v)) for k, v in options.items()},
             "profile": about,
-            "packs": self.settings.names("packs"),
-            "required": self.settings.names("require"),
+            "packs": list(self.settings.packs),
+            "required": list(self.settings.require),
             **limits,
             "arguments": [mask.text(str(a)) for a in self.config.invocation_params.args],
         }
@@ -106,6 +106,6 @@ def refuse(config: pytest.Config, why: str) -> None:
     """Take away the report of an earlier run where the options of this one are refused before there is an audit."""
     settings = read_settings(config)
     record = Record(config, settings, Mask(secrets.token_bytes(16)))
-    if settings.text("report").strip() and record.folder.exists() and Record.wanted(config, settings):
+    if settings.report.strip() and record.folder.exists() and Record.wanted(config, settings):
         record.begin()
         record.refuse(why)

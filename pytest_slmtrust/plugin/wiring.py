@@ -31,7 +31,7 @@ from ..session.assemble import version
 from ..session.corpus import FOLDER, Corpus
 from ..session.session import AuditSession, Live, Suite, describe_engine
 from ..thinking import MOST_TOKENS
-from .options import Settings, model_spec
+from .options import Given, Settings, model_spec
 from .outlet import usage_error
 from .progress import ProgressLine
 
@@ -67,13 +67,13 @@ class Setup:
         """The session of the target, with its baseline if one is named."""
         from ..backends.textattack.perturb import TextAttackBackend
 
-        vs, recorded = self.settings.text("vs"), self.settings.text("baseline")
-        if sum(map(bool, (vs, recorded, self.settings.flag("early-stop")))) > 1:
+        vs, recorded = self.settings.vs, self.settings.baseline
+        if sum(map(bool, (vs, recorded, self.settings.early_stop))) > 1:
             raise ProbeError("use only one of --slm-vs, --slm-baseline and --slm-early-stop: a comparison needs all items")
         if not vs and not recorded:
             if policy.margins:
                 raise ProbeError(f"--slm-gate {next(iter(policy.margins))}:vs: there is no baseline (--slm-vs or --slm-baseline)")
-            if self.settings.text("noise"):
+            if self.settings.noise:
                 raise ProbeError("--slm-noise: there is no baseline to compare with (--slm-vs or --slm-baseline)")
         perturber = TextAttackBackend()
         self.others.update({(kind.kind, "perturb"): perturber for kind in perturber.answers})
@@ -84,8 +84,8 @@ class Setup:
         corpus = None if vs or recorded else Corpus(self.store.path.parent / FOLDER)
         session = AuditSession(
             policy, self._engine(target, Resting(backend, target) if backend else None), mask, waivers=self._waivers(),
-            corpus=corpus, optional=self.settings.names("optional"),
-            reference=Recorded(self._read("baseline"), f"--slm-baseline {recorded}") if recorded else None,
+            corpus=corpus, optional=self.settings.optional,
+            reference=Recorded(self._read("baseline", recorded), f"--slm-baseline {recorded}") if recorded else None,
         )  # fmt: skip
         if backend is not None:
             beside = AuditSession(policy, self._engine(backend, backend), mask)
@@ -128,11 +128,11 @@ class Setup:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             hint = "; --slm-chat-template=off puts both plainly" if found[0].startswith("template") else ""
             raise AuditError(f"{reference.origin} cannot be compared with: {found[0]}{more}{hint}")
-        if self.settings.text("noise"):
+        if self.settings.noise:
             try:
-                session.noise = noise_floor(self._read("noise"), mine, fingerprints)
+                session.noise = noise_floor(self._read("noise", self.settings.noise), mine, fingerprints)
             except AuditError as error:
-                raise AuditError(f"--slm-noise {self.settings.text('noise')}: {error}") from None
+                raise AuditError(f"--slm-noise {self.settings.noise}: {error}") from None
 
     def _engine(self, model: Backend, reference: Backend | None = None) -> Engine:
         models = {(kind.kind, "target"): model for kind in model.answers}
@@ -180,7 +180,7 @@ class Setup:
         question says what broke, in one line.
         """
         option = self.config.getoption
-        asks = not (option("collectonly") or self.settings.flag("plan") or option("dist", "no") != "no")
+        asks = not (option("collectonly") or self.settings.plan or option("dist", "no") != "no")
         make, compare = getattr(backend, "make", None), getattr(backend, "compare_with_last", None)
         if make is not None and asks:
             try:
@@ -199,9 +199,9 @@ class Setup:
             pytest.UsageError: which option, and where they would go.
         """
         specs = [] if self._loaded is not None else [model_spec(self.config)]
-        hosts = [host for spec in (*specs, self.settings.text("vs")) for host in remote_hosts(spec)]
-        given = [f"--slm-{name}" for name in DOCUMENTS if self.settings.text(name)]
-        if hosts and given and not self.settings.flag("send-documents"):
+        hosts = [host for spec in (*specs, self.settings.vs) for host in remote_hosts(spec)]
+        given = [f"--slm-{name}" for name in DOCUMENTS if getattr(self.settings, name)]
+        if hosts and given and not self.settings.send_documents:
             raise usage_error(
                 f"{', '.join(given)}: these documents would go to {', '.join(hosts)}; add --slm-send-documents if they may"
             )
@@ -210,11 +210,11 @@ class Setup:
         from ..backends.load import ModelSpec
 
         spec = ModelSpec(
-            text, dtype=self.settings.text("dtype"), device=self.settings.text("device"),
-            template=_TEMPLATES[self.settings.text("chat-template")],
-            allow_pickle=self.settings.flag("allow-pickle"), rehash=self.settings.flag("rehash"),
-            allow_unused=self.settings.flag("allow-unused-weights"), thinking=self.settings.text("thinking"),
-            thought_tokens=_whole(self.settings, "thought-tokens"), engine=self.settings.text("engine"),
+            text, dtype=self.settings.dtype, device=self.settings.device,
+            template=_TEMPLATES[self.settings.chat_template],
+            allow_pickle=self.settings.allow_pickle, rehash=self.settings.rehash,
+            allow_unused=self.settings.allow_unused_weights, thinking=self.settings.thinking,
+            thought_tokens=_whole("thought-tokens", self.settings.thought_tokens), engine=self.settings.engine,
             key=os.environ.get(key, "").strip(),
         )  # fmt: skip
         return spec if batch_rows is None else replace(spec, batch_rows=batch_rows)
@@ -237,22 +237,22 @@ class Setup:
         given = self._asked("pytest_slm_scorer")
         if given is not None:
             return admit(given, "pytest_slm_scorer")
-        if self.config.option.collectonly or self.settings.flag("plan"):
+        if self.config.option.collectonly or self.settings.plan:
             return WordListScorer()  # nothing will be scored: no download for a list of names
         from ..backends.toxicity.scorer import FetchError, ScorerError, load_scorer
 
         try:
-            return load_scorer(self.settings.text("toxicity"))
+            return load_scorer(self.settings.toxicity)
         except ScorerError as error:
-            if "builtin" in self.settings.names("packs") and not isinstance(error, FetchError):
+            if "builtin" in self.settings.packs and not isinstance(error, FetchError):
                 raise usage_error(f"--slm-toxicity: {error}") from None
             return NoScorer(f"--slm-toxicity: {error}")  # it may be that nobody asks for one
 
-    def _read(self, option: str) -> Audit:
+    def _read(self, option: str, given: Given) -> Audit:
         from ..archive.verify import read_verified
 
-        path = self.settings.path(option)
-        folder = self.config.invocation_params.dir / self.settings.text("report")
+        path = given.path
+        folder = self.config.invocation_params.dir / self.settings.report
         if path.resolve() in ((folder / DATA).resolve(), (folder / PREVIOUS).resolve()):  # compared with itself
             raise AuditError(f"--slm-{option} {path}: this run writes its report there; keep the other audit elsewhere")
         try:
@@ -264,14 +264,14 @@ class Setup:
         return audit
 
     def _waivers(self) -> tuple[Waiver, ...]:
-        path = self.settings.text("waivers")  # by the clock: SOURCE_DATE_EPOCH is for builds, not for terms
-        found = read_waivers(self.settings.path("waivers"), datetime.now(UTC).date()) if path else ()
+        given = self.settings.waivers  # by the clock: SOURCE_DATE_EPOCH is for builds, not for terms
+        found = read_waivers(given.path, datetime.now(UTC).date()) if given else ()
         # an owner is named on purpose: credentials alone are taken out
         return tuple(replace(w, reason=scrub(w.reason), owner=scrub(w.owner)) for w in found)
 
 
-def _whole(settings: Settings, name: str) -> int:
-    text = settings.text(name).strip()
+def _whole(name: str, given: str) -> int:
+    text = given.strip()
     if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= MOST_TOKENS:
         raise pytest.UsageError(f"--slm-{name} is {text[:40]!r}; expected a whole number from 1 to {MOST_TOKENS}")
     return int(text)

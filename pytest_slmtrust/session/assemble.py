@@ -13,8 +13,10 @@ from importlib import metadata
 from typing import Any
 
 from ..audit.dimension import Dimension
+from ..audit.encoding import read
 from ..audit.merkle import answers_root
-from ..audit.model import Audit, Baseline, Finding, GateResult, NotTested, Status, Waiver, finding_from_json, gate_from_json
+from ..audit.model import Audit, Baseline, Finding, GateResult, NotTested, Status, Waiver
+from ..audit.sections import Provenance, Resources, RunSettings
 from ..audit.verdict import adjusted, not_tested, overall, sentence
 
 #: Counters that every process of a run has whole.
@@ -39,24 +41,24 @@ class Collected:
         if "finding" in payload:
             self._finding(payload["finding"])
         if "gate" in payload:
-            gate = gate_from_json(payload["gate"])
+            gate = read(GateResult, payload["gate"])
             self.gates[gate.nodeid] = gate
             for one in payload["findings"]:
                 self._finding(one)
             for one in payload.get("baseline", ()):
-                self.baseline[one["nodeid"]] = finding_from_json(one)
+                self.baseline[one["nodeid"]] = read(Finding, one)
 
     def add_process(self, description: Mapping[str, Any] | None) -> None:
         if description is not None:
             self.processes.append(description)
 
     def _finding(self, data: Mapping[str, Any]) -> None:
-        found = finding_from_json(data)
+        found = read(Finding, data)
         self.findings[found.nodeid] = found
 
 
 def assemble(
-    collected: Collected, settings: Mapping[str, Any], notes: Sequence[str], untested: Iterable[Mapping[str, str]] = (),
+    collected: Collected, settings: RunSettings, notes: Sequence[str], untested: Iterable[Mapping[str, str]] = (),
     waivers: Sequence[Waiver] = (), incomplete: str = "",
 ) -> Audit:  # fmt: skip
     """The audit of everything that was collected; gates that did not run are in it as such, and what nobody wrote a probe for.
@@ -64,7 +66,7 @@ def assemble(
     ``incomplete``: why the run did not reach its end.
     """
     first = collected.processes[0] if collected.processes else {}
-    pending = {g.nodeid: g for g in map(gate_from_json, first.get("pending", []))}
+    pending = {g.nodeid: g for g in (read(GateResult, one) for one in first.get("pending", []))}
     gates = [collected.gates.get(nodeid, gate) for nodeid, gate in pending.items()]
     gates += [g for nodeid, g in collected.gates.items() if nodeid not in pending]
     gates = adjusted(gates)
@@ -109,9 +111,9 @@ def _baseline(collected: Collected, about: Mapping[str, Any] | None) -> Baseline
     return None if about is None else Baseline(about["model"], tuple(collected.baseline.values()), about["origin"])
 
 
-def resources(processes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def resources(processes: Sequence[Mapping[str, Any]]) -> Resources:
     """Counters summed over processes (the largest for memory)."""
-    total: dict[str, Any] = {}
+    total: dict[str, int | float] = {}
     for process in processes:
         baseline = (process.get("baseline") or {}).get("counters", {})
         counters = {**process["counters"], **{f"baseline_{name}": value for name, value in baseline.items()}}
@@ -127,7 +129,7 @@ def resources(processes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return total
 
 
-def provenance(started: datetime) -> dict[str, Any]:
+def provenance(started: datetime) -> Provenance:
     """Versions, times, platform and commit."""
     return {
         "started": started.isoformat(timespec="seconds"),

@@ -1,0 +1,53 @@
+"""Sections of an audit that are read by name: the run's settings, and where and when it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, TypeAlias, TypedDict
+
+from .fields import Level, about
+
+#: Counters of requests, tokens, seconds and bytes.
+Resources: TypeAlias = Mapping[str, int | float]
+
+
+class ProfileSettings(TypedDict, total=False):
+    """How much was asked. A run that was refused before it had a profile knows its name only."""
+
+    name: str
+    items: int
+    blocking_items: int
+    floor_items: int | None
+    samples: int
+    tolerance: float
+    alpha: Level
+    decides: bool
+    margin: Level
+    inputs: Annotated[Mapping[str, str], about("Files and folders that the user gave, by the name of their option.")]
+
+
+class RunSettings(TypedDict, total=False):
+    """What a run was asked for, by its options and by its packs."""
+
+    options: Annotated[Mapping[str, str], about("Options by name, as text.")]
+    arguments: Annotated[list[str], about("The command line.")]
+    profile: ProfileSettings
+    packs: list[str]
+    required: Annotated[list[str], about("Dimensions that must be tested.")]
+    tolerances: Annotated[Mapping[str, float | None], about("Limits that the user set, by probe; null: measured only.")]
+    margins: Annotated[Mapping[str, float | None], about("Margins that the user set, by probe; null: measured only.")]
+    rows_sha256: Annotated[Mapping[str, str], about("Identity of what each gate asks and how it is judged.")]
+    margin: Annotated[float | None, about("In a comparison of two audits: the margin for all gates, if one was set.")]
+
+
+class Provenance(TypedDict, total=False):
+    """Where, when and with which versions a run was made."""
+
+    started: str
+    ended: str
+    python: str
+    platform: str
+    versions: Annotated[Mapping[str, str], about("Versions of this package and of those that it rests on.")]
+    commit: str
+    seeds: str
+    probes_sha256: Annotated[str, about("Identity of the built-in probes' files, profiles and detectors.")]
