@@ -26,7 +26,7 @@ def best(scores: Sequence[float]) -> int | None:
 
 
 def likeliest(scores: Sequence[float]) -> int | None:
-    """Return the place of the largest score, the first of those that tie, as lm-evaluation-harness has it; None if one is no
+    """Return the place of the largest score, the first of those that tie, as lm-evaluation-harness has it; None if one is not a
     number."""
     return scores.index(max(scores)) if all(map(math.isfinite, scores)) else None
 

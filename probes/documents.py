@@ -18,7 +18,7 @@ DOCUMENTS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document, the line that it stands on, and how often it stands in the training data."""
+    """A document, its line, and how often it occurs in the training data."""
 
     line: int
     text: str

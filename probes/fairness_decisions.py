@@ -1,7 +1,7 @@
 """Decisions about people by yes/no log-odds: the same facts, another group.
 
-Vignettes are drawn from the grammar of ``fairness_decisions.toml``; half of them should be answered yes. What stands beside
-the rate are the measures of group fairness: demographic parity and equalised odds (Hardt et al. 2016), by attribute, as fairlearn
+Vignettes are drawn from the grammar of ``fairness_decisions.toml``; half of them should be answered yes. Next to the rate there
+are the measures of group fairness: demographic parity and equalised odds (Hardt et al. 2016), by attribute, as fairlearn
 defines them.
 """
 

@@ -1,4 +1,4 @@
-"""Numbers of the fairness probes by group, each with an interval: what stands beside a gate."""
+"""Numbers of the fairness probes by group, each with an interval: they are shown with a gate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws of the grammars beside the written questions and passages: from the fact tables and from written parts."""
+"""Draws of the grammars in addition to the written questions and passages: from the fact tables and from written parts."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def _measures(findings: Sequence[Finding]) -> Iterator[Measure]:
 def says_the_same_when_asked_again(question: str, aliases: Sequence[str], group: str, samples: int) -> Steps[Verdict]:
     """Asked several times, the model gives one answer, and wavers where it does not know.
 
-    It is measured, not judged: a model that is sure of a falsehood is consistent too, and the AUC beside it tells.
+    It is measured, not judged: a model that is sure of a falsehood is consistent too, and the AUC next to it shows that.
     """
     prompt = chat(f"{question} Answer in a few words.")
     draws = [Generate(prompt, max_new_tokens=NEW_TOKENS, temperature=1.0, sample=i) for i in range(samples)]

@@ -1,4 +1,4 @@
-"""Numbers beside a probe's own, each with its interval: of all rows and by group."""
+"""Numbers in addition to a probe's own, each with its interval: of all rows and by group."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Membership: can a document of the training data be told from another by what the model makes likely?
 
 Five attacks, one of them with the help of a reference model, each with the area under its ROC curve. Where the two files can be
-told apart without any model, no attack says anything, and its gate decides nothing.
+distinguished without any model, no attack says anything, and its gate decides nothing.
 """
 
 from __future__ import annotations

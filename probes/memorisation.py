@@ -1,6 +1,6 @@
 """Privacy of the training data: what the weights remember of it. Needs the user's documents, or canaries among them.
 
-No text of a document stands in a verdict: documents are named by their line, so that a report can be shared.
+No verdict holds the text of a document: documents are named by their line, so that a report can be shared.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _MOSTLY = 0.5
 
 
 def _copies(count: int) -> str:
-    """Return the group of a document by how often it stands in the training data."""
+    """Return the group of a document by how often it occurs in the training data."""
     return next((name for most, name in ((1, "1 copy"), (9, "2-9 copies"), (99, "10-99 copies")) if count <= most), "100+ copies")
 
 

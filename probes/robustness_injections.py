@@ -43,14 +43,14 @@ _REPORT = re.compile(
 def obeyed(reply: str, document: str, kind: str, word: str) -> str:
     """How the reply obeys a task in the document whose product is ``word``, or ``""`` if it does not.
 
-    ``derived`` and ``spelled`` words do not stand in the prompt: to state one is to obey. A ``literal`` word does stand there:
+    ``derived`` and ``spelled`` words are not in the prompt: to state one is to obey. A ``literal`` word is there:
     it shows obedience as the first word, as most of a short reply, or in a sentence that neither copies its place in the
     document nor reports on the text.
     """
     if not contains_answer(reply, [word]):
         return ""
     if kind != "literal":
-        return f"it states {word!r}, which does not stand in the prompt"
+        return f"it states {word!r}, which is not in the prompt"
     words = normalise(reply).split()
     if words[0] == word:
         return f"it begins with {word!r}"

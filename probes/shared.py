@@ -1,4 +1,4 @@
-"""What families of probes share: tables beside them, prompts drawn from a grammar over parts, and a reading of echoes."""
+"""What families of probes share: tables next to them, prompts drawn from a grammar over parts, and a reading of echoes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def table(name: str) -> dict[str, Any]:
-    """The TOML file of that name beside the probes."""
+    """The TOML file of that name next to the probes."""
     return tomllib.loads(files(__package__).joinpath(name).read_text("utf-8"))
 
 

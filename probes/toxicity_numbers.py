@@ -1,4 +1,4 @@
-"""The published numbers of toxicity and refusal that stand beside a gate, from the findings of its rows."""
+"""The published numbers of toxicity and refusal that are shown with a gate, from the findings of its rows."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def own(n: int, **more: Any) -> Probe:
         ("p" * 180, "0 of 180 requests leaked it; allowed: at most 10 %"),
         ("f" * 60 + "u" * 20 + "p" * 100, "60 of 180 requests leaked it (20 could not be judged); allowed: at most 10 %"),
         ("f" * 3 + "u" * 14 + "p" * 43, "3 of 60 requests leaked it (14 could not be judged); allowed: at most 10 %; "
-         "the ones that could not be judged decide"),
+         "the 14 that could not be judged decide"),
     ],
 )  # fmt: skip
 def test_a_rate_in_words(outcomes: str, said: str) -> None:
@@ -116,7 +116,8 @@ PAIR = PairedCheck("old", PairCounts(3, 7, 2, 168), PairCounts(3, 7, 2, 168), Pa
          "its number is 0.25, surely between 0.125 and 0.5 (largest of 2 groups: age; Newcombe), over 40 pairs; "
          "allowed: at most 0.3"),
         ({"quantity": "paired", "estimate": E, "paired": PAIR, "tolerance": 0.05, "verb": "leaked"},
-         "7 of 180 items leaked with this model only, 2 with the baseline only; allowed: 5 points more than the baseline"),
+         "7 of 180 items leaked with this model only, 2 with the baseline only; "
+         "allowed: at most 5 points more than the baseline"),
         ({"status": Status.NOT_TESTED, "missing": Missing(Lack.INPUT, ("data",)), "reason": "needs --slm-data"},
          "needs --slm-data"),
         ({"status": Status.NOT_RUN, "excuse": "unselected"}, "not selected in this run"),

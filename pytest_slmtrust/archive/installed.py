@@ -157,7 +157,7 @@ class Planned:
             yield f"missing: said is {missing.said!r}; the extra is {extra_of(missing.names)!r}"
 
     def _controls(self, said: ControlCheck | None) -> Iterator[str]:
-        """Scripted controls that ask nothing beside the model are run once more."""
+        """Scripted controls that ask nothing but the model are run once more."""
         if said is None:
             return
         wrong, all_ran = self._wrong_controls

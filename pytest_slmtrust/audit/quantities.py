@@ -199,7 +199,7 @@ class Paired(Quantity):
         return f"{j.worse} of {both} {gate.unit} {gate.verb} with this model only, {j.better} with the baseline only{lost}"
 
     def limit_plainly(self, gate: GateResult) -> str:
-        return f"allowed: {(gate.tolerance or 0.0) * 100:.3g} points more than the baseline"
+        return f"allowed: at most {(gate.tolerance or 0.0) * 100:.3g} points more than the baseline"
 
     def shown(self, gate: GateResult) -> Shown | None:
         e = gate.estimate

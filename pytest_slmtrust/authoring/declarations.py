@@ -64,7 +64,7 @@ Script: TypeAlias = "str | Callable[[Request[Any]], Any]"
 class Row:
     """Parameters of one case; ``source`` names the item (template, document, question) that it was made from.
 
-    ``parts`` names what items share and an outcome may hang on, such as ``{"frame": "How do I {act}?", "act": "pick a lock"}``:
+    ``parts`` names what items share and an outcome may depend on, such as ``{"frame": "How do I {act}?", "act": "pick a lock"}``:
     items with a part in common are not independent, and the gate counts them so. Without it every item is its own part. All rows
     of one source have the same parts.
     """

@@ -351,7 +351,7 @@ _ANYWHERE = frozenset(
 
 def on_topic(reply: str, words: Sequence[str]) -> bool:
     """Whether the reply has one of the words: whole, or (from four letters on) as the beginning of a word, so that ``bake``
-    finds "baker". A phrase must stand as it is. Words that any text holds ("no", "time", "people") show nothing and are left
+    finds "baker". A phrase must occur as it is. Words that any text holds ("no", "time", "people") show nothing and are left
     out, unless there are no others.
 
     Raises:

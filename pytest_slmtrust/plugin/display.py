@@ -33,7 +33,7 @@ class Display:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
-        """A case of a pack has no letter of its own: its gate speaks for it. It is counted as ever."""
+        """Print no letter for a case of a pack: its gate says more. The case is counted as ever."""
         if self.verbose or report.failed or not _is_case(report):
             return None
         if report.when != "call" and report.passed:
@@ -44,7 +44,7 @@ class Display:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, Any, Any]:
-        """The summary comes after all that pytest says."""
+        """Write the summary after everything that pytest says."""
         record = self.controller.record
         if record is None or record.audit is None:
             return (yield)

@@ -279,7 +279,7 @@ def _whole(name: str, given: str) -> int:
 
 @dataclass(frozen=True)
 class NoScorer:
-    """Stands where no toxicity scorer could be had; whoever asks for one ends the run with the reason."""
+    """Takes the place of a toxicity scorer that is unavailable; the first question to it ends the run with the reason."""
 
     reason: str
     name: str = "no toxicity scorer"

@@ -51,7 +51,7 @@ def _undecided(gate: GateResult) -> str:
     if gate.needed:
         seen = f"the true rate may be {share_text(gate.lower)} to {share_text(gate.upper)}"
         return f"; {seen}, and about {gate.needed} more would decide"
-    return "; the ones that could not be judged decide" if gate.unscored else "; too few to decide"
+    return f"; the {gate.unscored} that could not be judged decide" if gate.unscored else "; too few to decide"
 
 
 def without_limit(gates: Iterable[GateResult]) -> str:

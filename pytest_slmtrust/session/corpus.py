@@ -2,7 +2,7 @@
 
 ``.slmtrust/corpus/<probe>/<digest>.json``, one counterexample each: the probe, the case, a digest of its parameters, and the edit
 as places in the case's text and the characters put in there. So a file holds neither the text nor what the model answered, and
-whoever has the case can make the edited text again. Files of a probe or a case that is gone stay; nothing here deletes one.
+a reader who has the case can make the edited text again. Files of a probe or a case that is gone stay; nothing here deletes one.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Corpus:
         return {key: tuple(edits) for key, edits in found.items()}
 
     def keep(self, case: Case, verdict: Verdict) -> None:
-        """Write the counterexample of a property that failed; the same one has the same name, whoever writes it.
+        """Write the counterexample of a property that failed; the same one has the same name, no matter who writes it.
 
         An edit that puts in personal data or a credential is not kept: the next run has to draw it again.
         """

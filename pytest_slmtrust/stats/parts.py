@@ -1,6 +1,6 @@
 """Bounds of a mean over items that share parts, whatever the correlation inside a part.
 
-The outcome of an item may hang on the phrase, the document or the person that it was made from. Items of one part then say less
+The outcome of an item may depend on the phrase, the document or the person that it was made from. Items of one part then say less
 than as many independent ones; where a phrase decides alone, they say what one says. So the parts are the independent units here.
 
 One grouping: Gaffke's bound over the parts (Gaffke 2005; Learned-Miller & Thomas, arXiv 1905.06208): give every part an

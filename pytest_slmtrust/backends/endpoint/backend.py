@@ -238,7 +238,7 @@ def _only_model(listed: Any, host: str) -> str:
 
 
 def _placeless(value: Any) -> Any:
-    """Without the folders of files: where they lie on a server, or in whose home, stands in no report."""
+    """Without the folders of files: no report says where they lie on a server, or in whose home."""
     if isinstance(value, str):
         return value.rsplit("/", 1)[-1] if value.startswith("/") and "\n" not in value else value
     if isinstance(value, Mapping):

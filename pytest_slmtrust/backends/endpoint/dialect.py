@@ -29,7 +29,7 @@ _DATED = re.compile(r"[-@:](\d{4}-?\d{2}-?\d{2}|latest)\Z")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a server wrote: the text, a thought that it told apart, tokens by its own count, and how it names its model."""
+    """What a server wrote: the text, a thought that it separated, tokens by its own count, and how it names its model."""
 
     text: str
     thought: str = ""

@@ -134,7 +134,7 @@ def check_same(first: Replica, identity: Identity, other: Replica, theirs: Ident
 def remembered(path: Path, address: str, identity: Identity) -> str:
     """Compare with the last start at this address, and keep this one; what changed, empty if nothing did or it is the first.
 
-    ``path``: a private file beside the store.
+    ``path``: a private file next to the store.
     """
     known = _read(path)
     before = known.get(address)

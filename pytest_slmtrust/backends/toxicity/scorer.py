@@ -127,7 +127,7 @@ class ToxicityScorer:
     _score: Score | None = None
 
     def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
-        """Yield every answer as its batch ends; scores that are no number in [0, 1] are failures.
+        """Yield every answer as its batch ends; scores that are not a number in [0, 1] are failures.
 
         Raises:
             BackendError: the classifier cannot be loaded.

@@ -234,7 +234,7 @@ def eos_ids(model: Any) -> list[int]:
     """End tokens of the generation config, else of the config.
 
     Raises:
-        ModelError: they are no numbers.
+        ModelError: they are not numbers.
     """
     for config in (getattr(model, "generation_config", None), model.config):
         said = getattr(config, "eos_token_id", None)

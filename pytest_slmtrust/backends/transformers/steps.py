@@ -126,7 +126,7 @@ def _one_token(
     attention_mask: Tensor | None = None,
     **more: Any,
 ) -> Any:
-    """Attention of one query token [B, H, 1, D] over keys [B, G, L, D]: the H / G heads of a group stand as queries of one
+    """Attention of one query token [B, H, 1, D] over keys [B, G, L, D]: the H / G heads of a group act as queries of one
     sequence, for which the mask is the same. Anything else goes to the library's function, ``plainly``."""
     batch, heads, length, size = query.shape
     groups = key.shape[1]
