@@ -1,4 +1,4 @@
-"""What stands in an audit beside its findings and gates: estimates, checks, counts, lacks, waivers.
+"""The parts of an audit besides its findings and gates: estimates, checks, counts, lacks, waivers.
 
 Each field's type holds what the published schema says of it.
 """
@@ -28,7 +28,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Answers:
-    """The answers that something rests on, by which whoever holds the store can check them.
+    """The answers that something is based on. A reader who has the store can check them.
 
     ``root`` is their Merkle root (see :mod:`~pytest_slmtrust.audit.merkle`); ``short`` holds, for each answer in the order of
     asking, the first 16 hexadecimal digits of the digests of its key and of its text. Both digests are HMAC-SHA-256 with a salt
@@ -74,7 +74,7 @@ class GroupRate:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number that a probe gives beside its rate or mean score, of all rows or of one ``group``, in its own unit."""
+    """A number that a probe gives in addition to its rate or mean score, of all rows or of one ``group``, in its own unit."""
 
     name: Annotated[str, about("What it is.")]
     estimate: Estimate

@@ -127,7 +127,7 @@ class GateResult:
     (Holm 1979). ``effective`` is the number of independent items that would say as much as the ``items``, which may share parts;
     ``left_out`` the range of the rate over leaving out each of these.
     ``corrected`` is the rate corrected for the errors of its detector (Rogan & Gladen 1978). ``advisory`` says why
-    a gate that decides does not block. ``measures`` are the probe's other numbers; nothing hangs on them. ``judge`` names the
+    a gate that decides does not block. ``measures`` are the probe's other numbers; nothing depends on them. ``judge`` names the
     measured detector that decides the cases, ``measured`` its counts on labelled texts. ``reading`` is what the metric of a gate
     with one said; ``unit`` and ``verb`` are the probe's words for its items and their failing; ``missing`` says why a gate was
     not tested; ``beside`` holds the answers of its controls, floor and labelled cases. ``excuse`` says why a gate without numbers
