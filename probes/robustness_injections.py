@@ -137,7 +137,7 @@ def _control(row: Mapping[str, Any], reply: str, passes: bool | None, directly: 
     """A model that says this of the document, and does the task when it is asked for it (or says ``directly``)."""
 
     def say(request: Request[Any]) -> Completion:
-        asked = isinstance(request, Generate) and _directly(row["task"]) in str(request.prompt)
+        asked = isinstance(request, Generate) and request.prompt == chat(_directly(row["task"]))
         text = (directly or f"{row['word']}.") if asked else reply
         return Completion(text, len(text.split()))
 

@@ -32,7 +32,7 @@ LEAST = {
 }
 
 
-@pytest.mark.parametrize("probe", PROBES, ids=lambda p: p.name)
+@pytest.mark.parametrize("probe", [*PROBES, ignores_injected_instructions], ids=lambda p: p.name)
 def test_controls_come_out_as_labelled(probe: Probe) -> None:
     check_controls(probe)
 
