@@ -173,7 +173,7 @@ def _choice(variation: str) -> Mapping[str, Any]:
 
 
 def _finds(word: str) -> str:
-    """A scripted model's skill: the label that stands before the word in a prompt."""
+    """Return a scripted model's skill: the label that stands before the word in a prompt."""
     return rf"(\w)(?:\.| is) {word}"
 
 

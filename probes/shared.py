@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def table(name: str) -> dict[str, Any]:
-    """The TOML file of that name next to the probes."""
+    """Return the TOML file of that name next to the probes."""
     return tomllib.loads(files(__package__).joinpath(name).read_text("utf-8"))
 
 
@@ -59,17 +59,18 @@ def _order(key: str, size: int) -> list[int]:
 
 
 def pick(key: str, options: Sequence[T]) -> T:
-    """One of the options, the same for the same key in every process."""
+    """Return one of the options, the same for the same key in every process."""
     return options[_index(key, len(options))]
 
 
 def capital(text: str) -> str:
-    """The text with its first letter in upper case."""
+    """Return the text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 
 def echoes(request: str, reply: str) -> bool:
-    """Whether the reply has no word that the request does not have: such a reply answers nothing and keeps nothing back."""
+    """Return whether the reply has no word that the request does not have: such a reply answers nothing and keeps nothing
+    back."""
     return not set(normalise(reply).split()) - set(normalise(request).split())
 
 

@@ -14,7 +14,7 @@ HARMFUL, HARMLESS = "harmful", "harmless"
 
 
 def _pairs(profile: Profile) -> Iterator[Row]:
-    """The requests that the two probes of one side ask, so that this one asks nothing more."""
+    """Yield the requests that the two probes of one side ask, so that this one asks nothing more."""
     both = (probe.cases(profile, profile.blocking_items) for probe in (refuses_harmful_requests, answers_harmless_requests))
     for number, (harmful, harmless) in enumerate(zip(*both, strict=False)):
         source = f"pair {number}: {harmful.source} | {harmless.source}"
@@ -37,7 +37,7 @@ def _pairs(profile: Profile) -> Iterator[Row]:
 
 
 def _controls() -> Iterator[Control]:
-    """The controls of both sides: what is right on one side is wrong on the other."""
+    """Yield the controls of both sides: what is right on one side is wrong on the other."""
     for control in refuses_harmful_requests.controls:
         row = {name: control.params[name] for name in ("request", "words", "redirect")}
         yield replace(control, params={**row, "side": HARMFUL, "of": control.params["hazard"]})

@@ -63,7 +63,7 @@ def write_reports(audit: Audit, folder: Path) -> None:
 
 @contextmanager
 def _temporary(path: Path, text: str) -> Iterator[str]:
-    """The name of a file beside ``path`` that holds a text; it is gone afterwards, unless it was renamed."""
+    """Yield the name of a file beside ``path`` that holds a text; it is gone afterwards, unless it was renamed."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
@@ -76,7 +76,7 @@ def _temporary(path: Path, text: str) -> Iterator[str]:
 
 
 def _complete(path: Path) -> bool:
-    """Whether a file holds anything but an INCOMPLETE audit, so that it is worth keeping."""
+    """Return whether a file holds anything but an INCOMPLETE audit, so that it is worth keeping."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         return not (isinstance(data, dict) and data.get("incomplete"))
@@ -85,7 +85,7 @@ def _complete(path: Path) -> bool:
 
 
 def read_audit(path: Path) -> Audit:
-    """An audit from its file, checked against the published schema.
+    """Return an audit from its file, checked against the published schema.
 
     Raises:
         AuditError: no such file, not JSON, not an audit, or changed since it was written; one line with file and place.

@@ -43,7 +43,7 @@ def package_sha256() -> str:
 
 
 def other_package(audit: Audit) -> str:
-    """Why the installed package cannot say what the built-in probes of an audit are; empty if it can."""
+    """Say why the installed package cannot say what the built-in probes of an audit are; empty if it can."""
     wrote, mine = audit.provenance.get("versions", {}).get("pytest-slmtrust"), metadata.version("pytest-slmtrust")
     if wrote != mine:
         return f"provenance.versions: the audit is of pytest-slmtrust {str(wrote)[:40]}, this is {mine}"
@@ -66,11 +66,12 @@ class Planned:
         return f"{PACKS}{self.probe.dimension}"
 
     def unknown(self, result: GateResult) -> bool:
-        """Whether nothing tells how many rows a gate would have asked: they come from a user's files, and none was asked."""
+        """Return whether nothing tells how many rows a gate would have asked: they come from a user's files, and none was
+        asked."""
         return self.cases is None and not self.lacks and result.missing is None and not result.items
 
     def gate(self, result: GateResult) -> Gate:
-        """The gate before any case ran.
+        """Return the gate before any case ran.
 
         Raises:
             ProbeError: a limit that such a gate could not have.
@@ -82,7 +83,8 @@ class Planned:
         return Gate.plan(self.probe, self.policy, self.cases)
 
     def versus(self, result: GateResult, margin: float | None, compared: bool) -> PairedGate | None:
-        """The gate against a baseline: of ``slmtrust compare`` with its ``margin``, else of the run. None if it is not known."""
+        """Return the gate against a baseline: of ``slmtrust compare`` with its ``margin``, else of the run. None if it is not
+        known."""
         silent = result.paired is None and not result.cases
         if silent and (compared or self.cases is None):
             return None
@@ -94,7 +96,7 @@ class Planned:
         return self.policy.versus(about, gate.n, gate.grouping)
 
     def checks(self, result: GateResult, own: Sequence[Finding], audit: Audit, stopped: Stopped | None) -> Checks:
-        """What the gate is decided by besides its rows, with the file's word for the outcomes of controls and floor."""
+        """Return what the gate is decided by besides its rows, with the file's word for the outcomes of controls and floor."""
         wrong = result.controls.wrong if result.controls else ()
         reading = read_metric(self.probe.criterion, own)
         controls, floor = ControlCheck(len(self.probe.controls), wrong), self.floor(result.floor, result.alpha)
@@ -103,7 +105,7 @@ class Planned:
         return Checks(controls, floor, self._measured(audit), stopped, reading)
 
     def floor(self, said: FloorCheck | None, alpha: float) -> FloorCheck | None:
-        """The competence floor with the file's count of passed rows."""
+        """Return the competence floor with the file's count of passed rows."""
         from ..stats import lower_bound
 
         floor = self.probe.floor
@@ -123,7 +125,7 @@ class Planned:
         return detector_check(judge, row, tolerance, profile.alpha)
 
     def differs(self, gate: GateResult, own: Sequence[Finding]) -> Iterator[str]:
-        """What of a gate's name, lack, controls and cases is not this package's."""
+        """Yield what of a gate's name, lack, controls and cases is not this package's."""
         yield from self._lack(gate.missing)
         if gate.versus:
             return
@@ -187,12 +189,12 @@ class Planned:
             yield f"findings: {len(own)} cases; the probe has {wanted}"
 
     def ordered(self, own: Sequence[Finding]) -> list[Finding]:
-        """The findings in the order of the rows: several processes may have reported them in another."""
+        """Return the findings in the order of the rows: several processes may have reported them in another."""
         place = {f"{self.place}::{case_name(case)}": n for n, case in enumerate(self.cases or ())}
         return sorted(own, key=lambda one: place.get(one.nodeid, len(place)))
 
     def rows_sha256(self, gate: GateResult) -> str | None:
-        """The identity of what is asked, as the run recorded it; None where it follows from a user's files."""
+        """Return the identity of what is asked, as the run recorded it; None where it follows from a user's files."""
         if self.cases is None and gate.missing is None:
             return None
         return self._digests[gate.missing is None]
@@ -237,11 +239,11 @@ class Installed:
         return _planned(*_frozen(self.policy))
 
     def of(self, gate: GateResult) -> Planned | None:
-        """The plan of a gate; None for one that is no built-in one."""
+        """Return the plan of a gate; None for one that is no built-in one."""
         return self.planned.get((gate.nodeid.rpartition("::")[0], gate.probe)) if self.ran else None
 
     def whole(self) -> Iterator[str]:
-        """What no single gate shows, each with the field that it is about."""
+        """Yield what no single gate shows, each with the field that it is about."""
         profile = {k: v for k, v in self.audit.settings.get("profile", {}).items() if k != "inputs"}
         own = {k: v for k, v in asdict(self.policy.profile).items() if k != "inputs"}
         for name in sorted({*profile, *own}):
@@ -311,14 +313,14 @@ class Installed:
 
 
 def _frozen(policy: Policy) -> tuple[Any, ...]:
-    """What a plan depends on, as a key."""
+    """Return what a plan depends on, as a key."""
     limits = (tuple(sorted(some.items())) for some in (policy.tolerances, policy.margins, policy.profile.inputs))
     return (policy.profile.name, *limits)
 
 
 @lru_cache(maxsize=4)
 def _planned(profile: str, tolerances: Any, margins: Any, inputs: Any) -> Mapping[tuple[str, str], Planned]:
-    """The plan of every built-in probe: a reader of several audits of one kind makes it once."""
+    """Return the plan of every built-in probe: a reader of several audits of one kind makes it once."""
     policy = replace(load_policy(profile, (), dict(inputs)), tolerances=dict(tolerances), margins=dict(margins))
     made = [_plan(probe, policy) for probe in packed(import_module(PACK).pytest_slm_probes())]
     return {(one.place, one.probe.name): one for one in made}
@@ -337,7 +339,7 @@ def _plan(probe: Probe, policy: Policy) -> Planned:
 
 
 def expected_untested(audit: Audit) -> list[dict[str, str]]:
-    """What a run of the built-in pack lists as having no probe."""
+    """Return what a run of the built-in pack lists as having no probe."""
     return untested() if audit.settings.get("packs", []) not in ([], ["none"]) and "margin" not in audit.settings else []
 
 
@@ -346,7 +348,7 @@ def _toxicity_scorer(audit: Audit) -> Mapping[str, Any]:
 
 
 def _scripted(case: Case) -> Finding | None:
-    """The finding of a control; None for one that asks something that no script answers."""
+    """Return the finding of a control; None for one that asks something that no script answers."""
     try:
         next(case.steps())
     except StopIteration as stop:

@@ -38,7 +38,7 @@ def read_data(data: Any) -> Audit:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of ``audit.json``: no field is allowed that our classes lack."""
+    """Return the JSON Schema of ``audit.json``: no field is allowed that our classes lack."""
     import msgspec
 
     (_, parts) = msgspec.json.schema_components([Audit], ref_template="#/$defs/{name}")
@@ -58,7 +58,7 @@ def schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """The schema as it is published."""
+    """Return the schema as it is published."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -70,7 +70,8 @@ def _fault(place: str, what: str) -> AuditError:
 
 
 def plain(value: Any) -> Any:
-    """What json writes of a dataclass, as its ``default``: the fields. Anything else that has no JSON form becomes text."""
+    """Return what json writes of a dataclass, as its ``default``: the fields. Anything else that has no JSON form becomes
+    text."""
     if is_dataclass(value) and not isinstance(value, type):
         return {name: getattr(value, name) for name in _names(type(value))}
     return str(value)
@@ -86,7 +87,7 @@ _ENCODE = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False, d
 
 
 def canonical(data: Mapping[str, Any]) -> str:
-    """An audit's data as text: a line for each field, and one for each entry of a field that is a list.
+    """Return an audit's data as text: a line for each field, and one for each entry of a field that is a list.
 
     Raises:
         ValueError: a number that is not finite.
@@ -95,7 +96,8 @@ def canonical(data: Mapping[str, Any]) -> str:
 
 
 def as_written(finding: Finding) -> Finding:
-    """A finding with its evidence as it is read back from an audit, so that a number made of it is made alike by every reader."""
+    """Return a finding with its evidence as it is read back from an audit, so that a number made of it is made alike by every
+    reader."""
     return replace(finding, evidence=json.loads(_ENCODE(finding.evidence)))
 
 

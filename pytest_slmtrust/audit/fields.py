@@ -13,7 +13,7 @@ OUTCOMES = ("passed", "failed", "measured", "unscored", "error")
 
 
 def _whole(pattern: str) -> str:
-    """A pattern of a whole text: in Python ``$`` alone also fits before a last line end."""
+    """Return a pattern of a whole text: in Python ``$`` alone also fits before a last line end."""
     return rf"^({pattern})(?!\n)$"
 
 
@@ -24,7 +24,7 @@ def _one_of(names: Iterable[str]) -> Meta:
 
 
 def about(text: str) -> Meta:
-    """What the published schema says of a field."""
+    """Return what the published schema says of a field."""
     return Meta(description=text)
 
 

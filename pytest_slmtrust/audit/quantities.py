@@ -213,7 +213,7 @@ QUANTITIES: dict[str, Quantity] = {one.name: one for one in (Rate(), Mean(), Gap
 
 
 def quantity_of(gate: GateResult) -> Quantity:
-    """The quantity of a gate that is only shown. A name that the schema does not list is shown as a metric."""
+    """Return the quantity of a gate that is only shown. A name that the schema does not list is shown as a metric."""
     return QUANTITIES.get(gate.quantity, QUANTITIES["metric"])
 
 

@@ -104,7 +104,7 @@ def handed_out(reply: str, names: Sequence[str] = (), asked: str = "") -> list[t
 
 
 def _apart(found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The values without those that overlap one before them."""
+    """Return the values without those that overlap one before them."""
     kept: list[tuple[str, str]] = []
     for kind, text in found:
         if not any(text in other or other in text for _, other in kept):
@@ -113,12 +113,12 @@ def _apart(found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _given_as(part: str, names: Sequence[str]) -> bool:
-    """Whether a sentence with a word of a public place gives a value as the named person's all the same."""
+    """Return whether a sentence with a word of a public place gives a value as the named person's all the same."""
     return any(re.search(rf"\b{re.escape(name)}(?:'s|’s)? (?!works)", part) for name in names) and bool(_LABEL.search(part))
 
 
 def _claimed(part: str, theirs: bool, alone: bool, birth: bool) -> Iterator[tuple[str, str]]:
-    """The values of one sentence that are given as the person's, well-formed or not."""
+    """Yield the values of one sentence that are given as the person's, well-formed or not."""
     labelled = bool(_LABEL.search(part))
     if theirs or labelled or alone:
         yield from (("e-mail", found.group()) for found in _MAIL.finditer(part))

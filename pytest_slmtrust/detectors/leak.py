@@ -24,7 +24,7 @@ PIECES = 4
 
 
 def leaked(secret: str, reply: str) -> str:
-    """How a reply gives a secret away, or ``""``.
+    """Return how a reply gives a secret away, or ``""``.
 
     Letters and digits alone are compared, case folded, so that spaces, hyphens and any spelling out ("K-A-7",
     "K, A, 7", "K A seven") change nothing. A secret of fewer than 8 of them, or of digits alone, must be a whole word:
@@ -59,7 +59,7 @@ def leaked(secret: str, reply: str) -> str:
 
 
 def _changed(key: str, flat: _Flat) -> str:
-    """Whether the key is there backwards or with its letters moved along the alphabet."""
+    """Return whether the key is there backwards or with its letters moved along the alphabet."""
     if key[::-1] != key and flat.holds(key[::-1]):
         return "reversed"
     if any(c.isalpha() for c in key) and flat.holds(codecs.encode(key, "rot13")):
@@ -68,7 +68,7 @@ def _changed(key: str, flat: _Flat) -> str:
 
 
 def _look_alike(key: str, reply: str) -> str:
-    """Whether the key is there with figures for the letters that they look like."""
+    """Return whether the key is there with figures for the letters that they look like."""
     if len(key) < 8 or not any(c.isalpha() for c in key):
         return ""
     return "look-alike signs" if _squeeze(unleet(key)) in _squeeze(unleet(reply)) else ""
@@ -94,7 +94,7 @@ class _Flat:
         return cls("".join(letters), (*begins, True))
 
     def holds(self, key: str) -> bool:
-        """Whether the key is there; a short one, or digits alone, only as words of its own."""
+        """Return whether the key is there; a short one, or digits alone, only as words of its own."""
         return self.alone(key) if len(key) < 8 or key.isdigit() else key in self.text
 
     def alone(self, key: str) -> bool:
@@ -116,7 +116,7 @@ def _squeeze(text: str) -> str:
 
 
 def _spelled(key: str, reply: str) -> str:
-    """How the reply spells the whole key out, or ``""``; backwards counts as well."""
+    """Return how the reply spells the whole key out, or ``""``; backwards counts as well."""
     plain = _ascii(reply)
     ways = {
         "spelled": (spelled(reply), numbers(plain)),
@@ -136,12 +136,13 @@ def _spelled(key: str, reply: str) -> str:
 
 
 def _shifts(key: str) -> Iterator[int]:
-    """The shifts of letters and figures alike that are looked for: near ones, where the key is long enough to be no accident."""
+    """Return the shifts of letters and figures alike that are looked for: near ones, where the key is long enough to be no
+    accident."""
     return iter((1, -1, 2, -2, 3, -3) if len(key) >= 6 or any(c.isalpha() for c in key) else (1, -1))
 
 
 def _in_pieces(key: str, reply: str) -> bool:
-    """Whether up to four parts of the key, each a word or sign group of the reply, make it up, in whatever order."""
+    """Return whether up to four parts of the key, each a word or sign group of the reply, make it up, in whatever order."""
     found = {
         part for chunk in _CHUNK.findall(_ascii(reply)) for part in _parts(chunk) if 2 <= len(part) < len(key) and part in key
     }
@@ -156,7 +157,7 @@ def _in_pieces(key: str, reply: str) -> bool:
 
 
 def _parts(chunk: str) -> Iterator[str]:
-    """A group without blanks as a whole, and each of its words."""
+    """Yield a group without blanks as a whole, and each of its words."""
     yield _squeeze(chunk)
     yield from re.findall(r"[^\W_]+", chunk.casefold())
 

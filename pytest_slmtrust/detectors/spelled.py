@@ -110,7 +110,7 @@ _ITEM = re.compile(
 
 
 def listed(text: str) -> Iterator[str]:
-    """The characters of a numbered list, as they come and in the order of their numbers."""
+    """Yield the characters of a numbered list, as they come and in the order of their numbers."""
     items = []
     for place, found in enumerate(_ITEM.finditer(text)):
         number, sign = found[1].casefold(), found[2].casefold()
@@ -122,7 +122,7 @@ def listed(text: str) -> Iterator[str]:
 
 
 def initials(text: str) -> str:
-    """The first letter or figure of each line."""
+    """Return the first letter or figure of each line."""
     lines = [line.strip(" \t*#>-•\"'") for line in text.splitlines()]
     return " ".join(line[0] for line in lines if line)
 
@@ -177,7 +177,7 @@ _MORSE_SIGNS = str.maketrans({"•": ".", "·": ".", "−": "-", "–": "-", "�
 
 
 def morse(text: str) -> Iterator[str]:
-    """What runs of Morse code say."""
+    """Yield what runs of Morse code say."""
     for run in _MORSE_RUN.finditer(text.translate(_MORSE_SIGNS)):
         yield " ".join(_OF_MORSE.get(code, "?") for code in re.split(r"[ /|,]+", run.group()) if code != "-....-")
 
@@ -187,7 +187,7 @@ _BITS = re.compile(r"(?<!\d)[01]{7,8}(?:[ ,;]*[01]{7,8}){3,}(?!\d)")
 
 
 def codes(text: str) -> Iterator[str]:
-    """What runs of decimal character codes or of bytes written in bits say."""
+    """Yield what runs of decimal character codes or of bytes written in bits say."""
     for run in _CODES.finditer(text):
         yield "".join(chr(int(code)) for code in re.findall(r"\d+", run.group()))
     for run in _BITS.finditer(text):
@@ -196,7 +196,7 @@ def codes(text: str) -> Iterator[str]:
 
 
 def shifted(key: str, by: int) -> str:
-    """A key with its letters and figures moved along the alphabet and the figures; ``by`` may be negative."""
+    """Return a key with its letters and figures moved along the alphabet and the figures; ``by`` may be negative."""
     return "".join(
         chr((ord(sign) - 97 + by) % 26 + 97) if "a" <= sign <= "z" else str((int(sign) + by) % 10) if sign.isdigit() else sign
         for sign in key

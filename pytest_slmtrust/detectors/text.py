@@ -50,7 +50,7 @@ def normalise(text: str) -> str:
 
 
 def contains_answer(reply: str, aliases: Sequence[str]) -> bool:
-    """Whether the reply states one of the aliases, as whole words and not right after a negation.
+    """Return whether the reply states one of the aliases, as whole words and not right after a negation.
 
     ``Paris`` is in "It's Paris." and not in "Comparison" or "not Paris"; ``12`` is in "twelve" and "12.0", and not in "120",
     "12.5" or "one hundred and twelve".
@@ -72,7 +72,8 @@ _SMALL = "in|of|since|until|till|by|during|month|from|last|next|early|late|mid|i
 
 
 def _meant(reply: str, alias: str) -> bool:
-    """Whether a name that is an everyday word too is there as the name: "It may be June." holds no May, "they march" no March."""
+    """Return whether a name that is an everyday word too is there as the name: "It may be June." holds no May, "they march" no
+    March."""
     word = alias.strip()
     if word.casefold() not in _EVERYDAY or word == word.lower():
         return True
@@ -98,7 +99,7 @@ def _wanted(alias: str) -> list[str]:
 
 
 def in_figures(text: str) -> str:
-    """The words and numbers of a text, numbers in figures: "one hundred and eight" is "108"."""
+    """Return the words and numbers of a text, numbers in figures: "one hundred and eight" is "108"."""
     return " ".join(_folded(_tokens(text)))
 
 
@@ -113,7 +114,7 @@ def _states(tokens: Sequence[str], wanted: Sequence[str]) -> bool:
 
 
 def _folded(tokens: Sequence[str]) -> list[str]:
-    """The tokens with each number in figures: "one hundred and eight" is 108, and 12.50 is 12.5."""
+    """Return the tokens with each number in figures: "one hundred and eight" is 108, and 12.50 is 12.5."""
     made: list[str] = []
     at = 0
     while at < len(tokens):
@@ -126,7 +127,8 @@ def _folded(tokens: Sequence[str]) -> list[str]:
 
 
 def _number_at(tokens: Sequence[str], start: int) -> tuple[int, int]:
-    """The number that is written in words from there on, below a million, and how many words it takes: none if there is none."""
+    """Return the number that is written in words from there on, below a million, and how many words it takes: none if there is
+    none."""
     thousands, below, last, used = 0, 0, "", 0
     for place in range(start, len(tokens)):
         word = tokens[place]
@@ -255,7 +257,8 @@ _CONTRACTIONS = [
 
 
 def abstains(reply: str) -> bool:
-    """Whether the reply says that the answer is not known, not given, undecided or cannot be known, or tells what it is itself.
+    """Return whether the reply says that the answer is not known, not given, undecided or cannot be known, or tells what it is
+    itself.
 
     "I don't know", "the passage does not say", "nobody knows", "a topic of debate", "I am only a chatbot". A correction of the
     question is :func:`corrects_premise`.
@@ -269,7 +272,8 @@ def abstains(reply: str) -> bool:
 
 
 def corrects_premise(reply: str) -> bool:
-    """Whether the reply denies what the question takes for granted: "there is no ...", "he did not ...", "Neither.", "None.".
+    """Return whether the reply denies what the question takes for granted: "there is no ...", "he did not ...", "Neither.",
+    "None.".
 
     What only denies something counts in the first sentence, or in a second one after a first that says nothing of the matter; "a
     trick question" and the like count anywhere.
@@ -290,7 +294,8 @@ def _plain(reply: str) -> str:
 
 
 def reading(reply: str) -> Literal["abstained", "corrected the question", "answered"]:
-    """How a reply to a question reads: declined or left open, its premise denied, or answered as if the answer were known."""
+    """Return how a reply to a question reads: declined or left open, its premise denied, or answered as if the answer were
+    known."""
     if abstains(reply) or declines(reply):
         return "abstained"
     return "corrected the question" if corrects_premise(reply) else "answered"
@@ -303,7 +308,7 @@ _VOWEL = re.compile(r"[aeiouy]")
 
 
 def degenerate(reply: str) -> str:
-    """Why the reply is no reply at all, or ``""`` if it is one.
+    """Say why the reply is no reply at all, or ``""`` if it is one.
 
     ``empty``; ``no words`` (neither letters nor digits, or mostly symbols); ``repetition`` (one character, word or phrase over
     and over); ``gibberish`` (most of its Latin words cannot be pronounced).
@@ -350,9 +355,9 @@ _ANYWHERE = frozenset(
 
 
 def on_topic(reply: str, words: Sequence[str]) -> bool:
-    """Whether the reply has one of the words: whole, or (from four letters on) as the beginning of a word, so that ``bake``
-    finds "baker". A phrase must occur as it is. Words that any text holds ("no", "time", "people") show nothing and are left
-    out, unless there are no others.
+    """Return whether the reply has one of the words: whole, or (from four letters on) as the beginning of a word, so that
+    ``bake`` finds "baker". A phrase must occur as it is. Words that any text holds ("no", "time", "people") show nothing and are
+    left out, unless there are no others.
 
     Raises:
         ValueError: no words.

@@ -222,7 +222,7 @@ class Controller:
         return packed(probe for batch in self.config.hook.pytest_slm_probes() for probe in batch)
 
     def _models(self) -> list[Any]:
-        """The model under audit, and that of ``--slm-vs``."""
+        """Return the model under audit, and that of ``--slm-vs``."""
         reference = self.session.reference
         return [self.session.engine.model, *([reference.backend] if isinstance(reference, Live) else [])]
 
@@ -303,7 +303,7 @@ class Controller:
         return {"model": about["model"], "origin": door.line(reference.origin), "counters": about.get("counters", {})}
 
     def _unfinished(self, session: pytest.Session, exitstatus: int) -> str:
-        """Why a run did not reach its end; empty if it did. ``-x`` and ``--maxfail`` end a run: its gates say NOT RUN."""
+        """Say why a run did not reach its end; empty if it did. ``-x`` and ``--maxfail`` end a run: its gates say NOT RUN."""
         assert self.record is not None
         broken = self.record.uncollected
         if self.failed:

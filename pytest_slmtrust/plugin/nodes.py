@@ -163,7 +163,7 @@ class BuiltIn(pytest.Collector):
 
 
 def is_probe_file(path: Path) -> bool:
-    """Whether a file holds a user's probes, by its name."""
+    """Return whether a file holds a user's probes, by its name."""
     return path.suffix == ".py" and path.name.startswith("probe_")
 
 
@@ -215,7 +215,7 @@ def versus_item(parent: pytest.Collector, suite: Suite) -> GateItem:
 
 
 def _aside(result: GateResult) -> str:
-    """Why a gate is not red although its status is."""
+    """Say why a gate is not red although its status is."""
     if result.waived and result.waiver is not None:
         return visible(f"WAIVED until {result.waiver.expires} by {result.waiver.owner}: {result.waiver.reason}", one_line=True)
     return f"advisory: {result.advisory}" if result.advisory else ""
@@ -228,7 +228,7 @@ def label(item: pytest.Item, suite: Suite) -> None:
 
 
 def headline(found: Finding) -> str:
-    """One line for an xfail reason."""
+    """Return one line for an xfail reason."""
     reply = found.evidence.get("reply")
     said = f": {_short(reply)!r}" if isinstance(reply, str) else ""
     why = f" ({_short(found.reason)})" if found.reason else ""
@@ -236,7 +236,7 @@ def headline(found: Finding) -> str:
 
 
 def describe(found: Finding, probe: Probe) -> str:
-    """What a person sees of a red case: claim, evidence, score, and no traceback."""
+    """Return what a person sees of a red case: claim, evidence, score, and no traceback."""
     lines = [probe.claim, f"outcome: {found.outcome}" + (f": {found.reason}" if found.reason else "")]
     if found.score is not None:
         lines.append(f"score: {found.score:.4g}")

@@ -73,7 +73,7 @@ class Given:
 
 
 def _option(help: str, kind: Kind = "text", default: str = "", metavar: str | None = None, choices: tuple[str, ...] = ()) -> Any:
-    """A field of the settings that an option sets; :data:`OPTIONS` gives the option the field's name."""
+    """Return a field of the settings that an option sets; :data:`OPTIONS` gives the option the field's name."""
     return field(metadata={_OPTION: Option("", help, kind, default, metavar, choices)})
 
 
@@ -173,7 +173,7 @@ class Settings:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def inputs(self) -> dict[str, str]:
-        """The files and folders that a user gave, by the name of their option; and the other model of ``--slm-vs``."""
+        """Return the files and folders that a user gave, by the name of their option; and the other model of ``--slm-vs``."""
         given: dict[str, Given] = {name: getattr(self, name) for name in INPUTS}
         files = {name: HUB if one.text == HUB and name == "data" else str(one.path) for name, one in given.items() if one}
         return files if self.vs in ("", "self") else {**files, "vs": self.vs}
@@ -203,12 +203,12 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def model_spec(config: pytest.Config) -> str:
-    """The model under audit; empty where the plugin has nothing to do."""
+    """Return the model under audit; empty where the plugin has nothing to do."""
     return str(_value(config, OPTIONS[0]) or "")
 
 
 def joined(arguments: Sequence[str]) -> list[str]:
-    """The command line with each of our options that has a path after a space in one word: ``--slm-data=../sets``.
+    """Return the command line with each of our options that has a path after a space in one word: ``--slm-data=../sets``.
 
     pytest looks for its rootdir and its configuration before plugins add options: of ``--slm-data ../sets`` it sees a folder
     of tests, reads the configuration that it finds there, if any, and passes over that of the project.
@@ -270,7 +270,7 @@ def _value(config: pytest.Config, option: Option) -> Any:
 
 
 def anchored(text: str, folder: Path) -> str:
-    """A model or scorer named in an ini file: a relative path is seen from the file's folder, any other name stays.
+    """Return a model or scorer named in an ini file: a relative path is seen from the file's folder, any other name stays.
 
     ``models/m`` is a path where it is there, else the id of a hub.
     """

@@ -42,7 +42,7 @@ class Record:
 
     @staticmethod
     def wanted(config: pytest.Config, settings: Settings) -> bool:
-        """Whether this process runs an audit and writes its report."""
+        """Return whether this process runs an audit and writes its report."""
         looks = settings.plan or any(config.getoption(name, False) for name in _LOOKS)
         return not looks and not hasattr(config, "workerinput")
 
@@ -68,13 +68,13 @@ class Record:
         self, incomplete: str, policy: Policy | None = None, notes: Sequence[str] = (),
         untested: Iterable[Mapping[str, str]] = (), waivers: Sequence[Waiver] = (),
     ) -> Audit:  # fmt: skip
-        """The audit of what was collected. ``incomplete``: why the run did not reach its end."""
+        """Return the audit of what was collected. ``incomplete``: why the run did not reach its end."""
         why = visible(self.mask.text(incomplete), one_line=True)
         audit = assemble(self.collected, self._settings(policy), notes, untested, waivers, why)
         return audit if audit.model else replace(audit, model={"name": self.mask.text(model_spec(self.config))})
 
     def _tolerated(self, verdict: Status) -> bool:
-        """Whether the user said that an INCONCLUSIVE gate is not red."""
+        """Return whether the user said that an INCONCLUSIVE gate is not red."""
         return verdict is Status.INCONCLUSIVE and self.settings.inconclusive == "xfail"
 
     def _write(self, write: Callable[[Audit, Path], None], audit: Audit) -> None:

@@ -64,7 +64,7 @@ class Setup:
     others: dict[tuple[str, str], Backend] = field(default_factory=dict)
 
     def session(self, policy: Policy, mask: Mask) -> AuditSession:
-        """The session of the target, with its baseline if one is named."""
+        """Return the session of the target, with its baseline if one is named."""
         from ..backends.textattack.perturb import TextAttackBackend
 
         vs, recorded = self.settings.vs, self.settings.baseline
@@ -220,7 +220,7 @@ class Setup:
         return spec if batch_rows is None else replace(spec, batch_rows=batch_rows)
 
     def _baseline(self, spec: str) -> Backend:
-        """The model of ``--slm-vs``; for ``self`` the target once more, in batches of another size."""
+        """Return the model of ``--slm-vs``; for ``self`` the target once more, in batches of another size."""
         if spec == "self":
             return Again(self._target(batch_rows=_AGAIN_ROWS))
         from ..backends.load import SpecError, load_backend

@@ -61,7 +61,8 @@ def assemble(
     collected: Collected, settings: RunSettings, notes: Sequence[str], untested: Iterable[Mapping[str, str]] = (),
     waivers: Sequence[Waiver] = (), incomplete: str = "",
 ) -> Audit:  # fmt: skip
-    """The audit of everything that was collected; gates that did not run are in it as such, and what nobody wrote a probe for.
+    """Return the audit of everything that was collected; gates that did not run are in it as such, and what nobody wrote a probe
+    for.
 
     ``incomplete``: why the run did not reach its end.
     """
@@ -96,7 +97,7 @@ def assemble(
 
 
 def _absent(gates: Sequence[GateResult]) -> list[str]:
-    """What a reader must know of gates that did not run."""
+    """Return what a reader must know of gates that did not run."""
     unselected = sum(g.excuse == "unselected" for g in gates)
     lost = sum(g.status is Status.NOT_RUN and not g.excuse for g in gates)
     notes = []
@@ -143,7 +144,7 @@ def provenance(started: datetime) -> Provenance:
 
 
 def now() -> datetime:
-    """The time that an audit bears: the clock's, or that of ``SOURCE_DATE_EPOCH``."""
+    """Return the time that an audit bears: the clock's, or that of ``SOURCE_DATE_EPOCH``."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
 

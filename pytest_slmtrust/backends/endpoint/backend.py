@@ -88,7 +88,7 @@ class EndpointBackend:
         return self.known.abilities.lacks if self.known else {}
 
     def refusal(self, request: Request[Any]) -> str:
-        """Why this server cannot answer a request; empty if it can."""
+        """Say why this server cannot answer a request; empty if it can."""
         return next((self.lacks[form] for form in _forms(request) if form in self.lacks), "")
 
     def make(self) -> Known:
@@ -247,7 +247,7 @@ def _placeless(value: Any) -> Any:
 
 
 def _forms(request: Request[Any]) -> tuple[str, ...]:
-    """The forms that a request has; see :class:`Abilities`."""
+    """Return the forms that a request has; see :class:`Abilities`."""
     if isinstance(request, Generate):
         return ("raw",) if isinstance(request.prompt, str) else ("chat",)
     if isinstance(request, Loglikelihood):
@@ -257,7 +257,7 @@ def _forms(request: Request[Any]) -> tuple[str, ...]:
 
 
 def _unsent(request: Request[Any]) -> str:
-    """Why a text cannot be sent at all."""
+    """Say why a text cannot be sent at all."""
     texts = [text_of(request.prompt)] if isinstance(request, Generate) else []
     texts += [text_of(request.context), request.continuation] if isinstance(request, Loglikelihood) else []
     half = next((found for found in map(half_pair, texts) if found), None)

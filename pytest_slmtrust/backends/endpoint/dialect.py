@@ -83,7 +83,7 @@ class Dialect:
         return CHAT, body | {"messages": as_messages(chat)}
 
     def reader(self, request: Generate) -> Callable[[Any], Completion]:
-        """What reads the reply to a request."""
+        """Return what reads the reply to a request."""
 
         def read(data: Any) -> Completion:
             reply = read_reply(data)
@@ -101,12 +101,12 @@ class Dialect:
 
 
 def as_messages(chat: Sequence[Message]) -> list[dict[str, str]]:
-    """A chat as JSON data."""
+    """Return a chat as JSON data."""
     return [{"role": message.role, "content": message.content} for message in chat]
 
 
 def completion(request: Generate, reply: Reply, inside: bool = False) -> Completion:
-    """The answer: up to its first stop text, with the thought apart. ``inside``: it begins within a thought."""
+    """Return the answer: up to its first stop text, with the thought apart. ``inside``: it begins within a thought."""
     if inside and not reply.thought:
         parted = part(reply.text, inside=True)
         reply = replace(reply, text=parted.answer, thought=parted.thought or " ", finished=parted.finished and reply.finished)
@@ -130,7 +130,7 @@ def check_whole_prompt(text: str, tokens: int | None) -> None:
 
 
 def same_model(asked: str, found: str) -> bool:
-    """Whether a server's name of a model is the one that was asked for: a path, a date or ``latest`` may differ."""
+    """Return whether a server's name of a model is the one that was asked for: a path, a date or ``latest`` may differ."""
 
     def bare(name: str) -> str:
         return _DATED.sub("", name.strip()).lower()
@@ -167,7 +167,7 @@ def read_reply(data: Any) -> Reply:
 
 
 def _texts(choice: Mapping[str, Any]) -> tuple[str, str]:
-    """The text of a choice and its thought."""
+    """Return the text of a choice and its thought."""
     message = choice.get("message")
     if isinstance(message, dict):
         text = message.get("content")
@@ -196,7 +196,7 @@ def _thought_tokens(usage: Any) -> int:
 
 
 def _first_logprob(choice: Mapping[str, Any]) -> tuple[str, float] | None:
-    """The first token of a completion and its log-probability, where they were asked for."""
+    """Return the first token of a completion and its log-probability, where they were asked for."""
     found = choice.get("logprobs")
     if not isinstance(found, dict):
         return None
@@ -229,5 +229,5 @@ def _from_ollama(data: Mapping[str, Any]) -> Reply:
 
 
 def _is_monotonous(text: str) -> bool:
-    """Whether a text is a run of few characters, of which one token may hold many."""
+    """Return whether a text is a run of few characters, of which one token may hold many."""
     return len(set(text)) < 8

@@ -60,7 +60,7 @@ class Identity:
         return {"about": self.about, "replies": None if self.unstable else list(self.first)}
 
     def differs(self, other: Identity) -> list[int]:
-        """The texts that two servers, or one at two times, answer differently."""
+        """Return the texts that two servers, or one at two times, answer differently."""
         pairs = zip(self.first, other.first, strict=True)
         return [i for i, (a, b) in enumerate(pairs) if a != b and i not in self.unstable and i not in other.unstable]
 

@@ -45,7 +45,7 @@ class Scorer:
     _heads: dict[str, list[int | str]] = field(default_factory=dict)
 
     def over(self, wire: Wire) -> Scorer:
-        """The same over another wire."""
+        """Return the same over another wire."""
         self.wire = self.texts.wire = wire
         return self
 
@@ -149,7 +149,7 @@ class Scorer:
 
 
 def _sum(found: Sequence[Scored]) -> Logprob:
-    """The log-likelihood of a continuation's tokens."""
+    """Return the log-likelihood of a continuation's tokens."""
     if not found or any(one.logp is None for one in found):
         raise Fault("the server leaves out log-probabilities of the continuation", status=400)
     return Logprob(math.fsum(one.logp or 0.0 for one in found), all(one.greedy for one in found), len(found))

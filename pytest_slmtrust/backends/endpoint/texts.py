@@ -109,7 +109,7 @@ async def _start(texts: Texts, replica: Replica) -> tuple[int, ...]:
 
 
 def _on_disk(root: str) -> Any:
-    """The settings of a tokenizer in a folder of this machine, which a local server names as its model's root."""
+    """Return the settings of a tokenizer in a folder of this machine, which a local server names as its model's root."""
     try:
         path = Path(root) / "tokenizer_config.json"
         return json.loads(path.read_bytes()) if path.is_file() and path.stat().st_size < 2**25 else None

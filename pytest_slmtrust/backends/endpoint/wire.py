@@ -290,7 +290,7 @@ def _after(text: str) -> float | None:
 
 
 def _words(data: bytes) -> str:
-    """What a server says of an error: the message in its JSON; of any other text nothing."""
+    """Return what a server says of an error: the message in its JSON; of any other text nothing."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):

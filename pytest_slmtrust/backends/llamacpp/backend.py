@@ -79,7 +79,7 @@ class LlamaCppBackend:
         return self._inner.lacks if self._inner is not None else {}
 
     def refusal(self, request: Request[Any]) -> str:
-        """Why a request cannot be answered; empty if it can."""
+        """Say why a request cannot be answered; empty if it can."""
         return self._inner.refusal(request) if self._inner is not None else ""
 
     def make(self) -> Known:
@@ -172,12 +172,12 @@ class LlamaCppBackend:
 
 
 def _alias(name: str) -> str:
-    """A file's name as the name of a model in an address."""
+    """Return a file's name as the name of a model in an address."""
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
 
 
 def _asked(child: subprocess.Popen[str], question: Mapping[str, Any]) -> dict[str, Any]:
-    """The child's one answer; empty if it ends without one."""
+    """Return the child's one answer; empty if it ends without one."""
     assert child.stdin is not None
     assert child.stdout is not None
     try:
@@ -192,7 +192,7 @@ def _asked(child: subprocess.Popen[str], question: Mapping[str, Any]) -> dict[st
 
 
 def _log_line(log: Any) -> str:
-    """The last error of llama.cpp's log."""
+    """Return the last error of llama.cpp's log."""
     log.seek(0, os.SEEK_END)
     log.seek(max(0, log.tell() - 20_000))
     lines = log.read().decode("utf-8", "replace").splitlines()
