@@ -323,7 +323,7 @@ def test_an_adapter_is_one_line_with_what_to_do(tmp_path: Path) -> None:
     for text in (None, "[]", "{"):
         if text:
             (tmp_path / "lora" / "adapter_config.json").write_text(text)
-        with pytest.raises(SpecError, match=r"holds an adapter.*not a whole model; merge it") as caught:
+        with pytest.raises(SpecError, match=r"holds an adapter.*not a whole model; name its base too") as caught:
             load_backend(ModelSpec(str(tmp_path / "lora")))
         assert "\n" not in str(caught.value)
         assert ("'owner/base'" in str(caught.value)) is (text is None)

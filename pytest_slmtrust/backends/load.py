@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
@@ -16,9 +16,11 @@ from typing import Any, cast
 from ..requests import Backend, BackendError, Counters, Generate, Loglikelihood, Request
 from ..thinking import LIMIT as THOUGHT_TOKENS
 from .endpoint.address import AddressError, is_address, read_address
+from .transformers.adapter import read_adapter
 from .transformers.backend import Settings, TransformersBackend
 from .transformers.embedded import ALIAS
 from .transformers.files import ModelError, read_object
+from .transformers.quantisers import check_quantiser
 from .transformers.source import Source, check_hub
 from .untrusted.verdict import inspect_files
 
@@ -38,6 +40,7 @@ class ModelSpec:
     """Which model, and how it is asked.
 
     ``text``: ``smollm2-135m-instruct`` (embedded), a folder, a ``.gguf`` file, a hub id with optional ``@revision``,
+    ``BASE+ADAPTER`` (a LoRA adapter's folder),
     ``http://HOST/v1[#MODEL]`` (a server; replicas separated by commas), or ``module:factory`` (a function of no arguments that
     gives a Backend or a (model, tokenizer) pair). ``key``: the server's; it is written nowhere. ``template``: None takes
     the model's own chat template if it has one, False the plain form, True insists on its own. ``threads``: None divides the
@@ -83,7 +86,7 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
     if is_address(text):
         return _endpoint(spec, progress)
     try:
-        source = None if FACTORY.match(text) and not Path(text).exists() else _source(text)
+        source = None if FACTORY.match(text) and not Path(text).exists() else _adapted(text) or _source(text)
     except SpecError:
         raise
     except (OSError, RuntimeError, ValueError) as error:  # an unknown user after ~, a name too long, a zero byte
@@ -94,6 +97,7 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
     try:
         if source.kind == "folder":
             inspect_files(Path(source.text), "model", spec.allow_pickle)
+            check_quantiser(Path(source.text))
         elif source.kind == "hub":
             check_hub(source.text, source.revision)
     except ModelError as error:
@@ -103,8 +107,15 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
         raise SpecError(f"{text[:80]}: cannot be read ({_one_line(error)})") from None
     if spec.engine == "llamacpp":
         return _llamacpp(spec, source, progress)
+    return TransformersBackend(_name(source, text), spec.settings(), source, progress=progress)
+
+
+def _name(source: Source, text: str) -> str:
+    """What a reader calls a model."""
     name = ALIAS if source.kind == "embedded" else Path(source.text).name if source.kind != "hub" else text
-    return TransformersBackend(name, spec.settings(), source, progress=progress)
+    if source.adapter:
+        name = f"{text.rpartition('+')[0] if source.kind == 'hub' else name}+{Path(source.adapter).name}"
+    return name
 
 
 def _endpoint(spec: ModelSpec, progress: Callable[[str], None] | None) -> Backend:
@@ -192,10 +203,33 @@ def _source(text: str) -> Source:
     return Source("hub", repo, revision or None)
 
 
+def _adapted(text: str) -> Source | None:
+    """``BASE+ADAPTER``: a base, and the folder of an adapter after the last plus sign; None for any other text."""
+    base, plus, adapter = text.rpartition("+")
+    folder = Path(adapter).expanduser()
+    if not plus or Path(text).expanduser().exists() or not (folder / "adapter_config.json").is_file():
+        return None
+    made = _source(base.strip())
+    if made.adapter or made.kind == "gguf":
+        raise SpecError(f"{base[:80]}: an adapter needs a base in full: a model folder, a hub id, or {ALIAS!r}")
+    return replace(made, adapter=str(_checked(folder).resolve()))
+
+
+def _checked(folder: Path) -> Path:
+    """The folder of an adapter that may be loaded."""
+    missing = importlib.util.find_spec("peft") is None
+    if missing:
+        raise SpecError(f"{folder}: an adapter is merged with peft, which is not installed: install the extra [adapters]")
+    try:
+        return read_adapter(folder).folder
+    except ModelError as error:
+        raise SpecError(str(error)) from None
+
+
 def _folder(path: Path) -> Source:
     if not os.path.lexists(path / "config.json"):
         if (path / "adapter_config.json").is_file():
-            raise SpecError(_adapter(path))
+            return _on_its_base(path)
         inside = sorted(path.glob("*.gguf"))
         if inside:
             raise SpecError(f"{path}: a folder of GGUF files; name one: {inside[0]}")
@@ -203,14 +237,17 @@ def _folder(path: Path) -> Source:
     return Source("folder", str(path.resolve()))
 
 
-def _adapter(path: Path) -> str:
-    """One line for the folder of an adapter (LoRA and its kin): not a model, and how to make one."""
+def _on_its_base(path: Path) -> Source:
+    """An adapter alone: its base must be a folder of this machine. Nothing is fetched because an adapter says so."""
     try:
-        base = str(read_object(path / "adapter_config.json").get("base_model_name_or_path") or "")[:80]
+        base = str(read_object(path / "adapter_config.json").get("base_model_name_or_path") or "")
     except ModelError:
         base = ""
-    of = f" of {base!r}" if base else ""
-    return f"{path}: holds an adapter{of}, not a whole model; merge it into its base (peft: merge_and_unload) and save that"
+    folder = next((f for f in (Path(base), path / base) if base and (f / "config.json").is_file()), None)
+    if folder is None:
+        of = f" of {base[:80]!r}" if base else ""
+        raise SpecError(f"{path}: holds an adapter{of}, not a whole model; name its base too, as in BASE+{path.name}")
+    return Source("folder", str(folder.resolve()), adapter=str(_checked(path).resolve()))
 
 
 def _missing(path: Path, text: str) -> str:

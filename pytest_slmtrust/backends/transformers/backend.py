@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...requests import BackendError, Counters, Failure, Generate, Loglikelihood, Request
 from ...thinking import LIMIT as THOUGHT_TOKENS
 from ..untrusted.verdict import inspect_files
+from .adapter import Adapter, read_adapter
 from .files import ModelError, Progress
 from .fingerprint import digest_folder, fingerprint_of, installed
 from .identity import describe_loaded, describe_place, digest_loaded, light_device
@@ -72,6 +73,7 @@ class TransformersBackend:
     _fingerprint: str = ""
     _engine: Engine | None = None
     _unused: tuple[str, ...] | None = None
+    _adapter: Adapter | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -114,8 +116,10 @@ class TransformersBackend:
         about |= {"torch": installed("torch"), "transformers": installed("transformers"), "engine": self.settings.engine}
         about |= self._answering()
         if self.source is not None:
-            about |= {"spec": self.source.text, "source": self.source.kind}
+            about |= {"spec": self._spec_text(), "source": self.source.kind}
             place = _or_stop(self._located)
+            adapter = _or_stop(self._adapted)
+            about |= {"adapter": adapter.describe(), "peft": installed("peft")} if adapter is not None else {}
             about |= {"revision": place.revision, **_or_stop(lambda: describe_place(place, self._digests or {}))}
             if self.settings.allow_unused:
                 about["unused_weights"] = _or_stop(self._unused_weights)
@@ -126,6 +130,10 @@ class TransformersBackend:
         elif self.pair is not None:
             about |= {"architecture": type(self.pair[0]).__name__}
         return about | {"template_sha256": _or_stop(self._template_digest)}
+
+    def _spec_text(self) -> str:
+        assert self.source is not None
+        return self.source.text + (f"+{self.source.adapter}" if self.source.adapter else "")
 
     def close(self) -> None:
         """Let the weights go; the next question loads them again."""
@@ -179,7 +187,16 @@ class TransformersBackend:
                 self._digests = {**made.files, **made.given}
             else:
                 self._digests = digest_folder(self._located().folder, self.settings.allow_pickle, self.settings.rehash)
+            adapter = self._adapted()
+            if adapter is not None:
+                self._digests = {**self._digests, **adapter.digests(self.settings.rehash)}
         return self._digests
+
+    def _adapted(self) -> Adapter | None:
+        """The adapter of the spec, checked once."""
+        if self._adapter is None and self.source is not None and self.source.adapter:
+            self._adapter = read_adapter(Path(self.source.adapter))
+        return self._adapter
 
     def _unused_weights(self) -> list[str]:
         """Names of the weights of the files that the model does not use; known once it was loaded."""
@@ -201,7 +218,9 @@ class TransformersBackend:
                 from .engine import start
 
                 with self._held(folder):
-                    self._engine = start(folder, self.pair, self.settings, mode, width)
+                    self._engine = start(folder, self.pair, self.settings, mode, width, self._adapted())
+                if self._adapter is not None and not self._adapter.digests(rehash=True).items() <= self._identity().items():
+                    raise ModelError(f"{self._adapter.folder}: changed while it was being read; start again once it is at rest")
                 self._unused = self._engine.unused
             self.counters.load_seconds += time.perf_counter() - started
         return self._engine

@@ -11,6 +11,7 @@ import torch
 
 from ...requests import Counters, Failure, Generate, Loglikelihood, Message, Prompt, Request, text_of
 from . import plain
+from .adapter import Adapter, merge
 from .files import ModelError
 from .generate import Row, generate
 from .identity import light_device
@@ -198,10 +199,17 @@ def _by_way(loaded: Loaded, texts: Sequence[T], width: Callable[[T], int]) -> It
         least = most
 
 
-def start(folder: Path | None, pair: tuple[Any, Any] | None, settings: Settings, mode: str, width: int = 0) -> Engine:
+def start(
+    folder: Path | None,
+    pair: tuple[Any, Any] | None,
+    settings: Settings,
+    mode: str,
+    width: int = 0,
+    adapter: Adapter | None = None,
+) -> Engine:
     """Load a linted folder, or take a loaded pair; check it; settle threads, limits and the chat's form.
 
-    ``width``: tokens of the longest row that is planned.
+    ``width``: tokens of the longest row that is planned; ``adapter``: merged into the weights of a folder.
 
     Raises:
         ModelError: it does not fit the memory, cannot be loaded, is no causal decoder, or its chat template is not safe to use.
@@ -215,6 +223,7 @@ def start(folder: Path | None, pair: tuple[Any, Any] | None, settings: Settings,
         check_fits(cost, width, settings.dtype, at_hand)
         device = light_device(settings.device)
         model, tokenizer, unused = load_model(folder, settings.dtype, device, settings.allow_pickle, settings.allow_unused)
+        model = merge(model, adapter) if adapter is not None else model
     else:
         (model, tokenizer), unused = pair, ()
     loaded = prepare(model, tokenizer)

@@ -46,7 +46,7 @@ def describe_folder(folder: Path, digests: Mapping[str, str]) -> dict[str, Any]:
     text: dict[str, Any] = inner if isinstance(inner, dict) else config
     tokenizer = read_object(folder / "tokenizer_config.json")
     eos = generation.get("eos_token_id", config.get("eos_token_id"))
-    weights = [folder / name for name in sorted(digests) if name.endswith((".safetensors", ".bin"))]
+    weights = [folder / n for n in sorted(digests) if n.endswith((".safetensors", ".bin")) and not n.startswith("adapter/")]
     unread = unread_files(folder, weights)
     return {
         "files": dict(sorted(digests.items())),

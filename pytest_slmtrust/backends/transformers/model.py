@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .files import ModelError, read_object
+from .quantisers import check_quantiser
 from .tokens import Codec, make_codec
 from .weights import held_tensors, weight_files
 from .whole import check_types, check_values, check_whole, held_in_pickles
@@ -124,7 +125,7 @@ def load_model(
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
         model, unused = _load_weights(folder, dtype, allow_pickle, allow_unused)
-        return model.to(pick_device(device)), tokenizer, unused
+        return _placed(model, pick_device(device)), tokenizer, unused
     except ModelError:
         raise
     except Exception as error:
@@ -135,6 +136,7 @@ def _load_weights(folder: Path, dtype: str, allow_pickle: bool, allow_unused: bo
     """Return the model with SDPA attention, or eager where it has no other, once it is whole."""
     from transformers import AutoModelForCausalLM
 
+    check_quantiser(folder)
     files = weight_files(folder, allow_pickle)
     held = held_tensors(folder, files) or held_in_pickles(folder, files)
     # shapes that differ are then named, and refused; a quantiser stores other shapes by design
@@ -154,6 +156,11 @@ def _load_weights(folder: Path, dtype: str, allow_pickle: bool, allow_unused: bo
                 check_types(held, held)  # of which torch says no more than that there was an error
             raise
     return model, check_whole(folder, model, info, held, allow_unused)
+
+
+def _placed(model: Any, device: torch.device) -> Any:
+    """The model on a device; some quantised ones may not be moved, and are there already."""
+    return model if next(model.parameters()).device.type == device.type else model.to(device)
 
 
 def pick_device(device: str) -> torch.device:

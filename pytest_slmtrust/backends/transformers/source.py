@@ -21,11 +21,12 @@ ASK_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """``text``: a path, or a repository of the hub; ``revision``: a branch, tag or commit of it."""
+    """``text``: a path, or a repository of the hub; ``revision``: a branch, tag or commit of it; ``adapter``: a folder."""
 
     kind: Literal["embedded", "folder", "gguf", "hub"]
     text: str
     revision: str | None = None
+    adapter: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ REFUSED = (TypeError, ValueError, AttributeError, RuntimeError, IndexError, KeyE
 def learn(loaded: Loaded) -> Loaded:
     """Try what a cache may be used for: padded rows, prefixes shared by several rows, and holes after a prefix.
 
-    In half precision every text is answered alone, so that it depends on nothing else. The caller runs this in inference mode.
+    In half precision and 8-bit integers every text is answered alone, so that it depends on nothing else. The caller runs this in
+    inference mode.
     """
     ids = probe_ids(loaded)
     one = torch.tensor([ids], device=loaded.device)
@@ -49,7 +50,8 @@ def learn(loaded: Loaded) -> Loaded:
     if size is None:
         return found
     found = replace(found, sharing=Sharing.ROWS, kv_bytes=size)
-    if loaded.model.dtype in HALF:
+    eight_bit = getattr(loaded.model, "is_loaded_in_8bit", False)  # its outliers are looked for in the whole batch
+    if loaded.model.dtype in HALF or eight_bit:
         return replace(found, alone=True)
     if not _tried(_prefixes_can_be_shared, found, ids, plain):
         return found
