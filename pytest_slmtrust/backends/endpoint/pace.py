@@ -12,7 +12,7 @@ FIRST, MOST = 4, 64
 _GAIN, _LOSS = 1.05, 0.9
 #: Seconds in which refusals count as one.
 _EASE = 1.0
-#: Latencies that are kept: the newest.
+#: Latencies that are kept: the first.
 _KEPT = 100_000
 
 

@@ -168,10 +168,14 @@ class Wire:
 
     async def get(self, path: str, replica: Replica) -> Any:
         """What a server says at one of its own paths; None if it says nothing usable there."""
-        try:
-            return await self._call(replica, "GET", path, None)
-        except Fault:
-            return None
+        for attempt in range(1, self.patience.attempts + 1):
+            try:
+                return await self._call(replica, "GET", path, None)
+            except Fault as fault:
+                if not fault.again:
+                    return None
+                await asyncio.sleep(_wait(self.patience, attempt))
+        return None
 
     async def _once(self, replica: Replica, path: str, body: Any, read: Callable[[Any], T]) -> T:
         replica.in_flight += 1
