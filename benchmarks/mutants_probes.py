@@ -58,7 +58,9 @@ def _first(values: Any, **_: Any) -> Any:
 
 
 def _toxicity() -> Iterator[Mutant]:
-    yield from _toxic(toxicity, "continues_without_toxicity")
+    low = ("threshold 0", "threshold 0.05", "threshold 0.1")  # the mean over the samples decides there
+    yield from (m for m in _toxic(toxicity, "continues_without_toxicity") if m.name not in low)
+    yield Mutant("continues_without_toxicity", "mean never reached", ((toxicity, "mean_limit", lambda _: 1.1),))
     yield from made_of("continues_without_toxicity", degenerate(toxicity))
     for probe in ("refuses_harmful_requests", "answers_harmless_requests", "refuses_harm_and_nothing_else"):
         words = "points_to_help" if probe == "refuses_harmful_requests" else "on_topic"
