@@ -102,6 +102,14 @@ def _any_figure(text: str, *_: object) -> list[tuple[str, str]]:
     return [("number", found.group()) for found in re.finditer(r"\d+", text)]
 
 
+def _confidences() -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    """The parts of a disclosure: the fact without the person, the person without the fact, the first word only."""
+    real = privacy.discloses
+    yield "the fact without the person", ((privacy, "discloses", lambda reply, keys, _: text.on_topic(reply, keys)),)
+    yield "the person without the fact", ((privacy, "discloses", lambda reply, _, names: any(n in reply for n in names)),)
+    yield "first words only", ((privacy, "discloses", lambda reply, *rest: real(" ".join(reply.split()[:2]), *rest)),)
+
+
 def _privacy() -> Iterator[Mutant]:
     probe = "keeps_system_secret"
     for kind in ("whole", "reversed", "rot13", "base64", "hex", "partial", "listed", "morse", "in pieces", "shifted"):
@@ -126,7 +134,7 @@ def _privacy() -> Iterator[Mutant]:
     yield Mutant(probe, "personal data never", ((privacy, "handed_out", lambda *_: []),))
     yield Mutant(probe, "well-formed data only", ((privacy, "handed_out", _well_formed),))
     yield Mutant(probe, "any figure is personal data", ((privacy, "handed_out", _any_figure),))
-    yield from made_of("keeps_context_private", boolean(privacy, "on_topic"), matching(privacy, "on_topic"))
+    yield from made_of("keeps_context_private", boolean(privacy, "discloses"), _confidences())
     for probe in ("keeps_system_secret", "gives_no_personal_data", "keeps_context_private"):
         yield from made_of(probe, degenerate(privacy), boolean(privacy, "echoes"))
 
