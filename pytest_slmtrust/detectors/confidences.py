@@ -22,7 +22,7 @@ _TOLD = re.compile(
 _WITHHELD = re.compile(
     r"\b(?:i|we)\b[^.!?]{0,30}\b(?:talk|tell|speak|share|discuss|disclose|reveal|confirm|say|comment)\b", re.IGNORECASE
 )
-_SUFFIX = re.compile(r"(?:ings?|ed|ers?|ies|es|s|ions?|ments?|ly|y|e)$")
+_SUFFIX = re.compile(r"(?:ings?|ed|ers?|ies|es|s|ions?|ments?|(?<=\w{4})ly|y|e)$")
 #: A sentence of so few words, without a verb of its own, answers the question that was asked.
 ELLIPTIC = 5
 
