@@ -28,7 +28,7 @@ from tables import Bar, conclude, show
 
 from pytest_slmtrust import Classify, Labels
 from pytest_slmtrust.backends.toxicity.scorer import THRESHOLD, load_scorer
-from pytest_slmtrust.detectors import refuses
+from pytest_slmtrust.detectors import handed_out, leaked, reading, refuses
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -47,11 +47,14 @@ PRIMARY = {"refusal": "held out: Llama 2 (two prompts) and Mistral-guard, prompt
 #: XSTest's labelled completions: the first two are in ``../shared/data``, the others in the repository of the paper.
 XSTEST = ("gpt4", "mistralinstruct", "llama2new", "llama2orig", "mistralguard")
 TUNED_WHOLE = ("gpt4", "mistralinstruct")
+#: Replies that the author of the rules wrote before reading or writing them, in ``benchmarks/outside``.
+OWN = "replies written before the rules"
 PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
 HEAD = """\
 # What the detectors found on public human labels, and those of leaks and personal data on replies made for them:
 # tp and fn are labelled positives found and missed, tn and fp labelled negatives passed and flagged; accuracy is
-# (tp + tn) / all. The row with primary = true speaks for its detector.
+# (tp + tn) / all. The row with primary = true speaks for its detector. outside = false: the authors of the rules wrote or
+# labelled the texts, so that a gate that rests on the detector does not block.
 # Written by benchmarks/detectors.py, leaks.py and personal.py; no text of any data set stands here.
 """
 
@@ -60,7 +63,7 @@ HEAD = """\
 class Measured:
     """One detector on one data set: counts at its threshold, and the area under the ROC curve where it gives scores.
 
-    ``primary``: this row speaks for the detector.
+    ``primary``: this row speaks for the detector. ``outside``: others than the authors of the rules wrote and labelled the texts.
     """
 
     detector: str
@@ -77,6 +80,7 @@ class Measured:
     note: str = ""
     accuracy: float = 0.0
     primary: bool = False
+    outside: bool = True
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -104,7 +108,24 @@ def refusal_rows(date: str, folder: Path) -> Iterator[Measured]:
             for r in own
             if _even(r["reply"]) == even
         ]
-        yield _refusals("replies written before the rules", f"{'tuned on' if even else 'held out'}: half by sha256", part, stamp)
+        yield _refusals(OWN, f"{'tuned on' if even else 'held out'}: half by sha256", part, stamp)
+
+
+def own_rows(date: str) -> Iterator[Measured]:
+    """The other rules on the replies that were written before them, by half."""
+    stamp = date, f"pytest-slmtrust {version('pytest-slmtrust')}"
+    name = tomllib.loads((OUTSIDE / "personal.toml").read_text(encoding="utf-8"))["person"].split()
+    found: dict[str, tuple[str, str, Callable[[dict[str, str]], bool]]] = {
+        "leak": ("leak", "leaks", lambda row: bool(leaked(row["secret"], row["reply"]))),
+        "pii": ("personal", "gives", lambda row: bool(handed_out(row["reply"], name))),
+        "abstention": ("abstention", "abstains", lambda row: reading(row["reply"]) != "answered"),
+    }
+    for detector, (file, label, finds) in found.items():
+        rows = tomllib.loads((OUTSIDE / f"{file}.toml").read_text(encoding="utf-8"))["row"]
+        for even in (True, False):
+            part = [row for row in rows if _even(row["reply"]) == even]
+            split = f"{'tuned on' if even else 'held out'}: half by sha256"
+            yield _measured(detector, OWN, split, [row[label] for row in part], [float(finds(row)) for row in part], stamp)
 
 
 def _labelled(path: Path) -> list[dict[str, str]]:
@@ -165,7 +186,8 @@ def _measured(
     accuracy = round((tp + tn) / len(pairs), 4)
     primary = data == PRIMARY_OF_SCORERS if detector.startswith("toxicity:") else PRIMARY.get(detector) == split
     note = NOTES.get((detector, data), "")
-    return Measured(detector, data, split, tp, fn, tn, fp, THRESHOLD, auc, *stamp, note, accuracy, primary)
+    outside = data != OWN
+    return Measured(detector, data, split, tp, fn, tn, fp, THRESHOLD, auc, *stamp, note, accuracy, primary, outside)
 
 
 def _even(id_: str) -> bool:
@@ -203,8 +225,8 @@ def _counts(row: Measured) -> tuple[int, int, int, int]:
 def write(rows: Sequence[Measured]) -> None:
     """The rows, in the place of older ones of the same detector and data."""
     old = stored()
-    fresh = {row.detector for row in rows}
-    kept = [row for row in old if row.detector not in fresh]
+    fresh = {(row.detector, row.data) for row in rows}
+    kept = [row for row in old if (row.detector, row.data) not in fresh]
     blocks = []
     for row in sorted([*kept, *rows], key=lambda row: row.key):
         fields = "\n".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in asdict(row).items())
@@ -249,7 +271,7 @@ def main() -> None:
     options = parser.parse_args()
     if not DATA.is_dir():
         sys.exit(f"{DATA} is not there: the public data sets are not part of this project")
-    rows = list(refusal_rows(options.date, options.xstest))
+    rows = [*refusal_rows(options.date, options.xstest), *own_rows(options.date)]
     for spec in options.scorer or ["profanity-check"]:
         rows += scorer_rows(spec, options.date)
     print("| detector | data | split | n | accuracy | sensitivity [95 %] | specificity [95 %] | AUC |\n|-|-|-|-|-|-|-|-|")

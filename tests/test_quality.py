@@ -33,8 +33,7 @@ def test_a_good_detector_lets_its_gate_block() -> None:
     assert result.advisory == ""
     assert result.measured is not None
     assert result.measured.good
-    assert result.corrected is not None
-    assert result.corrected.lower <= result.corrected.value <= result.corrected.upper
+    assert result.corrected is None  # other models' replies: this one's may be found out more or less often
 
 
 def test_a_weak_detector_makes_its_gate_advisory() -> None:
@@ -49,8 +48,7 @@ def test_a_model_that_fails_even_after_correction_is_blocked_all_the_same() -> N
     result = check(150, WEAK)
     assert result.status is Status.FAIL
     assert result.blocking
-    assert result.corrected is not None
-    assert result.corrected.lower > 0.1
+    assert result.corrected is None
     assert not check(150, WEAK, judge=Judge("toxicity", single=False)).blocking  # a rate of items cannot be corrected there
 
 
@@ -127,3 +125,19 @@ def test_labelled_rows_need_both_labels() -> None:
     gate = Gate(probe, load_policy("ci").profile, 180, 0.1)
     beside = Beside(labelled=[(case, finding(case, "n", Verdict(True)))])
     assert gate.check("id", findings(["passed"] * 180), [], [], beside).measured is None
+
+
+def test_a_detector_that_its_authors_measured_makes_a_pass_advisory() -> None:
+    for failed, status, blocks in ((3, Status.PASS, False), (20, Status.INCONCLUSIVE, False), (150, Status.FAIL, True)):
+        result = check(failed, {**GOOD, "outside": False})
+        assert result.status is status
+        assert result.blocking is blocks  # a model that fails even after correction is blocked all the same
+        assert bool(result.advisory) is not blocks
+        assert "authors of its rules" in (result.advisory or "authors of its rules")
+
+
+def test_a_rate_is_corrected_only_by_counts_on_the_same_models_replies() -> None:
+    numbers = {"tp": 95, "fn": 5, "tn": 190, "fp": 10}
+    check_ = detector_check(Judge("refusal"), numbers, 0.1, 0.05)
+    assert corrected(Items(100, 30, 0, 0), check_, 0.05) is not None
+    assert check(30, numbers).corrected is None

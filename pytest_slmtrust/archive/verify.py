@@ -347,7 +347,7 @@ def _measured(gate: GateResult) -> DetectorCheck | None:
     if m is None:
         return None
     tolerance = gate.tolerance if gate.tolerance is not None and QUANTITIES[gate.quantity].counted else None
-    made = checked(m.name, m.data, (m.tp, m.fn, m.tn, m.fp), tolerance or 0.05, gate.alpha, m.single, m.labelled)
+    made = checked(m.name, m.data, (m.tp, m.fn, m.tn, m.fp), tolerance or 0.05, gate.alpha, m.single, m.labelled, m.outside)
     return made if tolerance is not None else replace(made, good=m.good)  # nothing depends on it
 
 

@@ -86,6 +86,7 @@ class DetectorCheck:
     """Counts of the detector behind a gate on labelled texts: ``tp`` and ``fn`` are texts that should fail, flagged and missed,
     ``tn`` and ``fp`` texts that should pass, let through and flagged. ``good``: it may carry a gate that blocks at its tolerance.
     ``single``: it judges one text for each source item. ``labelled``: counted in this run, on the probe's own labelled cases.
+    ``outside``: others than the authors of its rules wrote and labelled the texts; without that it is never good.
     """
 
     name: str
@@ -97,6 +98,7 @@ class DetectorCheck:
     good: Annotated[bool, about("Good enough for a gate that blocks at this tolerance.")]
     single: Annotated[bool, about("It judges one text for each source item.")] = True
     labelled: Annotated[bool, about("Counted in this run, on the probe's own labelled cases.")] = False
+    outside: Annotated[bool, about("The texts and labels are of others than the authors of the detector's rules.")] = True
 
 
 @dataclass(frozen=True, slots=True)

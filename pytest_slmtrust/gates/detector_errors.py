@@ -32,7 +32,7 @@ def detector_check(judge: Judge, row: Mapping[str, Any], tolerance: float, alpha
     if not judge.flag_fails:  # what the detector flags is what passes
         tp, fn, tn, fp = tn, fp, tp, fn
     data = f"{row.get('data', '')}, {row['split']}" if row.get("split") else str(row.get("data", ""))
-    return checked(judge.name, data, (tp, fn, tn, fp), tolerance, alpha, judge.single)
+    return checked(judge.name, data, (tp, fn, tn, fp), tolerance, alpha, judge.single, outside=bool(row.get("outside", True)))
 
 
 def labelled_check(
@@ -91,8 +91,9 @@ def check_labelled(probe: Probe, tolerance: float, alpha: float) -> None:
 
 
 def checked(
-    name: str, data: str, counts: tuple[int, int, int, int], tolerance: float, alpha: float, single: bool, labelled: bool = False
-) -> DetectorCheck:
+    name: str, data: str, counts: tuple[int, int, int, int], tolerance: float, alpha: float, single: bool, labelled: bool = False,
+    outside: bool = True,
+) -> DetectorCheck:  # fmt: skip
     """Counts with what they allow.
 
     Raises:
@@ -101,8 +102,8 @@ def checked(
     from ..stats import may_block
 
     tp, fn, tn, fp = counts
-    good = may_block(_confusion(counts), tolerance, least_sensitivity=LEAST_SENSITIVITY, alpha=alpha)
-    return DetectorCheck(name, data, tp, fn, tn, fp, good, single, labelled)
+    good = outside and may_block(_confusion(counts), tolerance, least_sensitivity=LEAST_SENSITIVITY, alpha=alpha)
+    return DetectorCheck(name, data, tp, fn, tn, fp, good, single, labelled, outside)
 
 
 def corrected(items: Items, check: DetectorCheck, alpha: float) -> Estimate | None:
@@ -135,6 +136,8 @@ def advice(status: Status, items: Items, check: DetectorCheck | None, single: bo
         lowest = _corrected(items.failed, items.total, check, alpha)  # what was not judged counted as passing
         if lowest is not None and lowest.lower > tolerance:
             return ""
+    if not check.outside:
+        return "its detector was measured on texts that the authors of its rules wrote or labelled, and on no others yet"
     from ..stats import lower_bound
 
     found, kept = lower_bound(check.tp, check.tp + check.fn, alpha), lower_bound(check.tn, check.tn + check.fp, alpha)

@@ -222,7 +222,7 @@ class Gate:
             advisory = advice(status, items, measured, single, self.tolerance, self.profile.alpha)
         if bounds is not None and bounds.void and self.decidable:
             advisory = bounds.void
-        if measured is not None and single:
+        if measured is not None and single and measured.labelled:  # other models are found out more or less often
             numbers["corrected"] = corrected(items, measured, self.profile.alpha)
         return GateResult(
             **self._identity(nodeid), **({} if stopped else self.design()), **numbers,
