@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from scripted import CI, USELESS, check_controls, check_rows, failure_rate, prom
 
 from pytest_slmtrust import Completion, Probe, Request
 from pytest_slmtrust.detectors import contains_answer
+from pytest_slmtrust.probes import hallucination
 from pytest_slmtrust.probes.hallucination import (
     PROBES,
     _pairs,
@@ -150,3 +152,15 @@ def test_passage_two_sided() -> None:
 @pytest.mark.parametrize("probe", PROBES, ids=lambda p: p.name)
 def test_useless_models_fail_nearly_everything(probe: Probe, name: str) -> None:
     assert failure_rate(probe, USELESS[name]) >= 0.4
+
+
+def test_no_capital_is_ambiguous_or_on_the_move() -> None:
+    """Names of two places, countries with several capitals, and capitals that are being moved."""
+    doubtful = {"Georgia", "Indonesia", "Bolivia", "South Africa", "Sri Lanka", "Burundi", "Kazakhstan", "Myanmar", "Ivory Coast",
+                "Equatorial Guinea", "Congo", "Guinea", "Israel", "Benin", "Tanzania", "Eswatini", "Montenegro"}  # fmt: skip
+    lines = (Path(hallucination.__file__).with_name("hallucination_facts.csv")).read_text(encoding="utf-8").splitlines()
+    asked = {
+        line.split(",")[1].removeprefix("What is the capital of ").rstrip("?") for line in lines if line.startswith("capitals,")
+    }
+    assert not asked & doubtful
+    assert len(asked) == sum(line.startswith("capitals,") for line in lines)
