@@ -47,7 +47,7 @@ def test_a_header_that_speaks_of_more_than_the_file_holds_is_refused_at_once(tmp
     file = tmp_path / "x.gguf"
     assert check_header(_gguf(file)) == 0
     for header in ({"array": 2**40}, {"array": 1}, {"pairs": 2**50}, {"tensors": 2}, {"key": 2**63}, {"pairs": 2}):
-        with pytest.raises(ModelError, match=r"x\.gguf: cannot be converted: the header speaks of \d+ "):
+        with pytest.raises(ModelError, match=r"x\.gguf: cannot be converted: the header declares \d+ "):
             check_header(_gguf(file, **header))
 
 

@@ -172,7 +172,7 @@ def test_the_command_makes_a_file_that_is_read_back(tmp_path: Path, capsys: pyte
         ({"format": "{digit}"}, "field 'format': unknown field"),
         ({"canaries": []}, "1 to 10,000"),
         ({"seed": "1"}, "'seed'"),
-        ({"canaries": [3]}, "canary 1 is no object"),
+        ({"canaries": [3]}, "canary 1 is not an object"),
         ({"names": ["a", "b"]}, "canary 1: 'names' and"),
         ({"secret": "123"}, "field 'secret' must be a list"),
         ({"secret": ["12x"]}, "do not fit"),

@@ -181,7 +181,7 @@ def test_a_file_that_is_none_is_left_out_with_a_warning(tmp_path: Path, text: st
     (tmp_path / "stays" / "0.json").write_text(text)
     (tmp_path / "stays" / "1.json").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "stays" / "2.json").mkdir()
-    with pytest.warns(CorpusWarning, match="is no counterexample"):
+    with pytest.warns(CorpusWarning, match="is not a counterexample"):
         kept = corpus.read("stays")
     [[pieces]] = kept.values()
     assert edited(TEXT, pieces) == verdict.evidence["perturbed"]

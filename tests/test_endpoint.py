@@ -411,7 +411,7 @@ def test_a_server_that_is_killed_and_started_again_loses_nothing(after: int) -> 
 def test_replicas_must_be_one_model() -> None:
     with serving(Toy("chat")) as a, serving(Toy("chat", seed="other")) as b:
         both = backend(a, b)
-        with pytest.raises(BackendError, match="no replicas of one model: to 'What is the capital"):
+        with pytest.raises(BackendError, match="not replicas of one model: to 'What is the capital"):
             both.make()
 
 

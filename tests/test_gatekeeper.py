@@ -355,10 +355,10 @@ def test_a_description_becomes_json_data() -> None:
 
 
 HOOKS = [
-    ("return 7", "pytest_slm_backend: gave a int, which is no Backend (no name)"),
+    ("return 7", "pytest_slm_backend: gave a int, which is not a Backend (no name)"),
     ("return Odd", "gave the class Odd; expected a Backend, so call it"),
     ("return (1, 2, 3)", "pytest_slm_backend gave a tuple of 3; expected a (model, tokenizer) pair"),
-    ("return changed(run=None)", "gave a Made, which is no Backend (no run)"),
+    ("return changed(run=None)", "gave a Made, which is not a Backend (no run)"),
     ("return changed(name=7)", "pytest_slm_backend: its name is 7; expected a str"),
     ("return changed(answers=Generate)", "its answers is a "),
     ("return changed(describe=lambda s: 1 / 0)", "describe() failed (ZeroDivisionError: division by zero)"),

@@ -150,7 +150,7 @@ def test_an_unknown_pre_tokenizer_is_refused_in_one_line(name: str, raw: Any, tm
     message = refused(converted(tmp_path / "x.gguf", raw, pre=name))
     assert "'tokenizer.ggml.pre' is " in message
     assert ("did the converter mean 'llama-bpe'?" in message) is (name == "llama-bpee")
-    assert "convert the model anew" in message
+    assert "convert the model again" in message
 
 
 def test_a_missing_pre_tokenizer_is_that_of_the_family_or_refused(raw: Any, tmp_path: Path) -> None:

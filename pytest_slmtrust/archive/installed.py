@@ -181,7 +181,7 @@ class Planned:
             case = planned.get(one.nodeid)
             said = (one.case, one.source, one.dimension, one.parts)
             if case is None or said != (case.id, case.source, str(self.probe.dimension), case.parts):
-                yield f"findings: {one.nodeid} is no case of this probe, or of another source or other parts"
+                yield f"findings: {one.nodeid} is not a case of this probe, or of another source or other parts"
                 return
         asked = frozenset(gate.stopped.order) if gate.stopped else None
         wanted = sum(asked is None or case.source in asked for case in self.cases)

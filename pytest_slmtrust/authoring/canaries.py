@@ -202,7 +202,7 @@ def read_canaries(path: Path) -> Canaries:
 
 def _canary(row: Any, shape: Format, at: str) -> Canary:
     if not isinstance(row, dict):
-        raise CanaryError(f"{at} is no object")
+        raise CanaryError(f"{at} is not an object")
     names, secret, insert, text = (row.get(name) for name in ("names", "secret", "insert", "text"))
     for name, value in (("names", names), ("secret", secret)):
         if not isinstance(value, list) or not all(isinstance(v, str) and len(v) <= 100 for v in value):

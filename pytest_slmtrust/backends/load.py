@@ -342,5 +342,5 @@ class FactoryBackend:
         if missing:
             raise BackendError(f"{self.spec}: gave {kind}, which is neither a Backend (no {missing[0]!r}) nor a pair")
         if isinstance(made, type) or not isinstance(made.name, str) or not isinstance(made.answers, tuple):
-            raise BackendError(f"{self.spec}: gave {kind}, which is no Backend (name: a text; answers: a tuple of kinds)")
+            raise BackendError(f"{self.spec}: gave {kind}, which is not a Backend (name: a text; answers: a tuple of kinds)")
         return cast("Backend", made)

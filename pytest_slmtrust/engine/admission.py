@@ -188,7 +188,7 @@ def admit(backend: Any, where: str) -> Backend:
         except BaseException as error:
             raise BackendError(f"{where}: its {part} cannot be read ({said(error)})") from None
         if found is None or (part in ("run", "describe") and not callable(found)):
-            raise BackendError(f"{where}: gave a {type(backend).__name__}, which is no Backend (no {part})")
+            raise BackendError(f"{where}: gave a {type(backend).__name__}, which is not a Backend (no {part})")
     _ = made.name, made.answers, made.fingerprint
     return made
 

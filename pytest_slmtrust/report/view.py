@@ -223,7 +223,7 @@ def _to_decide(gate: GateResult) -> str:
     if gate.needed:
         return f"about {number(gate.needed)} more source items, if failures go on at this rate"
     if gate.status is Status.INCONCLUSIVE:
-        return "no practical number of further items would: the rate lies at the tolerance"
+        return "no practical number of further items would: the rate is too close to the tolerance"
     return ""
 
 

@@ -142,7 +142,7 @@ def _entry(path: Path) -> tuple[str, str | tuple[Piece, ...]] | None:
             return _digest(entry["params"]), entry["perturbed"]
         raise ValueError("expected an object with params_sha256 (a text) and edit (a list)")
     except (OSError, ValueError, RecursionError) as error:
-        _warn(f"{path} is no counterexample and was left out: {error}")
+        _warn(f"{path} is not a counterexample and was left out: {error}")
         return None
 
 

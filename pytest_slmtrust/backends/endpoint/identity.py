@@ -136,7 +136,7 @@ def check_same(first: Replica, identity: Identity, other: Replica, theirs: Ident
     if places:
         i = places[0]
         raise BackendError(
-            f"{first.host} and {other.host} are no replicas of one model: to {CANARIES[i]!r} one answers {identity.first[i]!r}, "
+            f"{first.host} and {other.host} are not replicas of one model: to {CANARIES[i]!r} one answers {identity.first[i]!r}, "
             f"the other {theirs.first[i]!r}"
         )
 

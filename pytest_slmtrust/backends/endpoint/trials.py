@@ -152,7 +152,7 @@ class Trials:
         return {"seed": "honoured" if said[1] != said[2] else "not seen to matter"}
 
     async def _stop(self, dialect: Dialect, chats: bool) -> str:
-        """Whether a stop text ends a reply. It is looked for here too, so nothing hangs on it."""
+        """Whether a stop text ends a reply. It is looked for here too, so nothing depends on it."""
         prompt = "Count from one to ten in words."
         whole = await self._any(dialect, chats, prompt, max_tokens=_LONGER)
         words = whole.text.split() if whole else []
@@ -175,7 +175,7 @@ def _unscored(scorer: Scorer | None, why: str, texts: Texts) -> dict[str, str]:
         return dict.fromkeys(("scores", "scores_chat", "scores_empty", "scores_detail"), why)
     lacks = {"scores_detail": "its server gives no numbers of the whole vocabulary"}
     if not texts.renders:
-        lacks["scores_chat"] = "its server does not tell how it renders a chat, so that no answer in one can be scored"
+        lacks["scores_chat"] = "its server does not say how it renders a chat, so no answer in one can be scored"
     if not scorer.start:
         lacks["scores_empty"] = "its server names no token for the beginning of a text"
     return lacks

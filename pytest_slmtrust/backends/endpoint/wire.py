@@ -220,7 +220,7 @@ class Wire:
             return json.loads(data)
         except (ValueError, RecursionError):
             kind = response.headers.get("content-type", "nothing")[:40]
-            raise Fault(f"{host}: the reply is no JSON ({len(data)} bytes of {kind})", again=True, status=status) from None
+            raise Fault(f"{host}: the reply is not JSON ({len(data)} bytes of {kind})", again=True, status=status) from None
 
     def _refusal(self, response: httpx.Response, data: bytes, host: str) -> Fault:
         status, said = response.status_code, self._safe(_words(data))

@@ -61,7 +61,7 @@ def convert(gguf_file: Path, folder: Path, progress: Progress | None = None, all
             metadata, words = read_metadata(lone)
             blocks = metadata.get(f"{metadata.get('general.architecture')}.block_count", 0)
             if not isinstance(blocks, int) or blocks > tensors:
-                raise ModelError(f"it speaks of {blocks} blocks and holds {tensors} tensors")
+                raise ModelError(f"its header names {blocks} blocks and holds {tensors} tensors")
             _write_tokenizer(folder, metadata, words)
             say(f"de-quantising {gguf_file.name} (once; about half a minute for 100M parameters)")
             unused = _write_model(lone, folder, metadata, end_tokens(metadata, words), allow_unused)

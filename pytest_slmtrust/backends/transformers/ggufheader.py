@@ -119,7 +119,7 @@ class _Walk:
 
     def fits(self, what: str, count: int, least: int, most: int = MOST) -> None:
         if count * least > self.left or count > most:
-            raise _bad(self.file, f"the header speaks of {count} {what}, {self.left} bytes are left and at most {most} are taken")
+            raise _bad(self.file, f"the header declares {count} {what}, {self.left} bytes are left and at most {most} are taken")
 
     def skip(self, size: int) -> None:
         self.fits("bytes", size, 1, self.left)

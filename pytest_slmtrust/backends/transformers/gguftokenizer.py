@@ -105,7 +105,7 @@ def _byte_level(metadata: Mapping[str, Any], words: Vocabulary, vocabulary: Mapp
     split = split_named(name, family)
     if split is None:
         said = f"is {str(name)[:40]!r}, {suggestion(str(name))}" if name is not None else "is missing: texts would be cut wrongly"
-        raise ModelError(f"the pre-tokenizer 'tokenizer.ggml.pre' {said}; convert the model anew with a current llama.cpp")
+        raise ModelError(f"the pre-tokenizer 'tokenizer.ggml.pre' {said}; convert the model again with a current llama.cpp")
     merges = [(word[:cut], word[cut + 1 :]) for word in words.merges if (cut := word.find(" ", 1)) > 0]
     model = {
         "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,

@@ -268,7 +268,9 @@ def _check_numbers(loaded: Loaded, name: str) -> Tensor:
     if not torch.isfinite(logits).all():
         raise ModelError(f"{name} gives logits that are not finite (NaN or infinite) on a plain prompt: its weights are damaged")
     if not torch.allclose(logits[0, :-1], logits[1, :-1], rtol=0, atol=tolerance(loaded, logits)):
-        raise ModelError(f"{name} looks ahead: it is no causal decoder (a masked language model?); this audit needs …ForCausalLM")
+        raise ModelError(
+            f"{name} looks ahead: it is not a causal decoder (a masked language model?); this audit needs …ForCausalLM"
+        )
     return logits[:1]
 
 

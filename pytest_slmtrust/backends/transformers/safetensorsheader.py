@@ -40,7 +40,7 @@ def safetensors_header(path: Path) -> dict[str, Any]:
             raise ModelError(f"{path}: tensors overlap or leave holes at byte {start}")
         place = end
     if not tensors or place != size - 8 - length:
-        raise ModelError(f"{path}: the header speaks of {place} bytes of tensors, the file holds {size - 8 - length}")
+        raise ModelError(f"{path}: the header declares {place} bytes of tensors, the file holds {size - 8 - length}")
     return tensors
 
 

@@ -44,7 +44,7 @@ def weight_files(folder: Path, allow_pickle: bool = False) -> list[Path]:
     if pickles and not allow_pickle:
         raise ModelError(
             f"{pickles[0]}: pickled weights can run code when they are read; give a folder with *.safetensors "
-            "(or allow pickles if you trust whoever made it)"
+            "(or allow pickles if you trust its author)"
         )
     found = _files(folder, *PICKLED) if allow_pickle else []
     if found:
