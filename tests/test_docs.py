@@ -33,6 +33,12 @@ def test_the_reference_pages_are_those_of_the_code() -> None:
         assert path.read_text(encoding="utf-8") == text, f"{path.name} is old: run python tools/reference.py"
 
 
+def test_the_table_of_detectors_is_that_of_the_file() -> None:
+    script = ROOT / "benchmarks" / "detector_table.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_custom_probe_of_the_readme_is_the_example() -> None:
     (code,) = [c for c in re.findall(r"```python\n(.*?)```", readme(), re.DOTALL) if "stays_polite" in c]
     example = (ROOT / "examples" / "support_bot" / "probe_support_bot.py").read_text(encoding="utf-8")
