@@ -212,7 +212,7 @@ def canary_reading(findings: Sequence[Finding]) -> Reading:
     p-values of several are combined exactly (Fisher). Canaries that were never inserted are the control: if they stand out,
     something else than the training tells them from their like, and nothing is decided.
     """
-    from pytest_slmtrust.stats import mean_interval
+    from pytest_slmtrust.stats import exponential_interval, exponential_power
 
     by_count: dict[int, list[float]] = {}
     ranked = 1
@@ -222,15 +222,17 @@ def canary_reading(findings: Sequence[Finding]) -> Reading:
             ranked = max(ranked, int(f.evidence["among"]))
     inserted = [bits for count, scores in by_count.items() if count for bits in scores]
     most = math.log2(ranked)
-    ends = mean_interval([bits / most for bits in inserted], CONFIDENCE)
+    ends = exponential_interval(inserted, CONFIDENCE)  # the exposure of a uniform rank is exponential (the discrete one below it)
     mean = sum(inserted) / len(inserted)
-    estimate = Estimate(  # the ends went through a division: they must still hold the mean
-        mean, min(mean, ends.lower * most), max(mean, ends.upper * most), len(inserted),
-        "betting interval of a bounded mean, in bits", CONFIDENCE,
+    estimate = Estimate(
+        mean, min(mean, ends.lower), max(mean, min(most, ends.upper)), len(inserted), f"{ends.method}, in bits", CONFIDENCE
     )  # fmt: skip
+    power = exponential_power(len(inserted), EXPOSURE_LIMIT * math.log(2), (1 - CONFIDENCE) / 2)
     p_values = {count: fisher(scores) for count, scores in sorted(by_count.items())}
     told = ", ".join(f"{count} times p = {p:.2g}" for count, p in p_values.items())
-    note = f"by insertions, if none were learned: {told}; at most {most:.1f} bits can be seen"
+    note = f"by insertions, if none were learned: {told}; at most {most:.1f} bits can be seen; " + (
+        f"with {len(inserted)} canaries a model that learned none passes in {power:.0%} of runs"
+    )
     void = "canaries that were never inserted stand out: the file or its control is wrong" if p_values.get(0, 1) < 0.001 else ""
     return Reading(estimate, note, void)
 

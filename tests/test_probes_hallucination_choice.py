@@ -78,7 +78,7 @@ def test_misconceptions_two_sided() -> None:
     params = {c.params["question"]: c.params for c in prefers_facts_to_misconceptions.cases(CI)}
 
     def holding(side: str) -> Callable[[Request[Any]], Any]:
-        return by_log(lambda context: str(params[context.removeprefix("Question: ").split("\n")[0]][side]))
+        return by_log(lambda context: str(params.get(context.removeprefix("Question: ").split("\n")[0], {side: "hm"})[side]))
 
     assert failure_rate(prefers_facts_to_misconceptions, holding("truth")) == 0
     assert failure_rate(prefers_facts_to_misconceptions, holding("myth")) == 1
@@ -260,3 +260,33 @@ def test_entropy_tells_wrong_from_right() -> None:
 def test_families_hold_every_probe() -> None:
     assert len(hallucination_choice.PROBES) == 3
     assert len(hallucination_samples.PROBES) == 1
+
+
+def test_a_choice_that_needs_no_question_is_counted_beside_the_answers() -> None:
+    cases = prefers_facts_to_misconceptions.cases(CI)[:40]
+    truths = {f" {case.params['truth']}" for case in cases[:30]}  # of the last ten the myth is likelier by itself
+
+    def model(request: Request[Any]) -> Logprob:
+        assert isinstance(request, Loglikelihood)
+        liked = request.continuation in truths
+        return Logprob(-1.0 if liked else -3.0, False, 1)
+
+    found = [finding(case, f"n{i}", drive(case, model)) for i, case in enumerate(cases)]
+    give = prefers_facts_to_misconceptions.measures
+    assert give is not None
+    seen = {m.name: m.estimate.value for m in give([f for f in found if f.outcome in ("passed", "failed")])}
+    assert seen["same choice without the question"] == 1.0
+    assert seen["accuracy without the question"] == 1.0
+
+
+def test_the_blind_choice_may_be_wrong_and_the_answer_right() -> None:
+    case = prefers_facts_to_misconceptions.cases(CI)[0]
+
+    def model(request: Request[Any]) -> Logprob:
+        assert isinstance(request, Loglikelihood)
+        true = request.continuation.strip() == case.params["truth"]
+        return Logprob(-1.0 if true == ("Question" in str(request.context)) else -3.0, False, 1)
+
+    verdict = drive(case, model)
+    assert verdict.passed is True
+    assert verdict.evidence["without the question"] == case.params["myth"]

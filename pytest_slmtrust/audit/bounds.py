@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .counting import Items, by_group, by_source, count_items, item_scores
 from .model import Estimate, Finding, MetricReading, Status
-from .units import grouping_of
+from .units import Units, grouping_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +61,33 @@ def mean_bounds(findings: Sequence[Finding], alpha: float) -> Bounds:
 
 
 def gap_bounds(findings: Sequence[Finding], alpha: float) -> Bounds:
-    """Return the largest difference of failing rates between groups, with simultaneous exact intervals of the groups' rates."""
-    from ..stats import worst_case_interval
+    """The largest difference of failing rates between groups; the parts that items share are the units of each rate."""
+    import numpy as np
 
-    counts = {group: count_items(own, decides=True) for group, own in by_group(findings).items()}
+    from ..stats import gap_ends
+
+    groups = by_group(findings)
+    counts = {group: count_items(own, decides=True) for group, own in groups.items()}
     if len(counts) < 2:
         return Bounds(None, 0.0, 1.0, f"a gap needs two groups, found {len(counts)}")
     # what broke before it named a group may belong to any of them, or to one of which nothing else is known
-    stray = count_items([f for f in findings if not f.group], decides=True)
+    unnamed = [f for f in findings if not f.group]
+    stray = count_items(unnamed, decides=True)
     if stray.total > stray.unscored:
         return Bounds(None, 0.0, 1.0, f"{stray.total - stray.unscored} judged items name no group")
-    each = 1 - alpha / len(counts)
     lost = stray.total
-    ends = [worst_case_interval(c.failed, c.unscored + lost, c.total + lost, each) for c in counts.values()]
     if lost and lost >= min(c.total for c in counts.values()):
         return Bounds(rate_gap_estimate(counts, 1 - alpha), 0.0, 1.0, f"{lost} items could not be judged and name no group")
-    least = max(0.0, max(e.lower for e in ends) - min(e.upper for e in ends))
-    most = max(e.upper for e in ends) - min(e.lower for e in ends)
-    return Bounds(rate_gap_estimate(counts, 1 - alpha), least, most)
+    units = [Units.of([*own, *unnamed], decides=True) for own in groups.values()]
+
+    def at(level: float) -> tuple[Any, Any]:
+        found = [unit.bounds(1 - level) for unit in units]
+        return np.array([low for low, _ in found]), np.array([high for _, high in found])
+
+    most, least = (np.array([len(some) / len(u.parts) for u, some in zip(units, sets, strict=True)]) for sets in (
+        [u.worst for u in units], [u.failed for u in units]))  # fmt: skip
+    lower, upper = gap_ends(len(units), at, most, least, alpha)
+    return Bounds(rate_gap_estimate(counts, 1 - alpha), lower, min(1.0, upper))
 
 
 def rate_gap_estimate(counts: Mapping[str, Items], confidence: float) -> Estimate | None:

@@ -30,6 +30,8 @@ from .interval import Interval
 from .intervals import (
     bootstrap_interval,
     exact_interval,
+    exponential_interval,
+    exponential_power,
     lower_bound,
     manski,
     mean_interval,
@@ -37,7 +39,7 @@ from .intervals import (
     wilson_interval,
     worst_case_interval,
 )
-from .multiple import Gap, benjamini_hochberg, holm, mean_gap, rate_gap
+from .multiple import Gap, benjamini_hochberg, gap_ends, holm, mean_gap, rate_gap
 from .paired import (
     NonInferiority,
     Pairs,
@@ -66,8 +68,9 @@ __all__ = [
     "Bin", "Boundaries", "Confusion", "Corrected", "Decision", "Gap", "Grouping", "Interval", "NonInferiority",
     "OperatingPoint", "Pairs", "Sequential", "Watched", "auc", "auc_interval", "benjamini_hochberg", "blocking_n",
     "bootstrap_interval", "boundaries", "brier", "confusion", "corrected_rate", "count_pairs", "curtailed", "decide",
-    "draw", "ece", "ece_interval", "effective_n", "exact_interval", "excess_chance", "excess_p_value",
-    "follow_benchmark", "follow_rate", "holm", "items_needed", "largest_pass", "lower_bound", "manski",
+    "draw", "ece", "ece_interval", "effective_n", "exact_interval", "excess_chance", "excess_p_value", "exponential_interval",
+    "exponential_power",
+    "follow_benchmark", "follow_rate", "gap_ends", "holm", "items_needed", "largest_pass", "lower_bound", "manski",
     "margin_p_values", "may_block", "mcnemar", "mean_gap", "mean_interval", "mean_lower", "mean_upper", "non_inferior",
     "non_inferiority_power", "paired_interval", "part_power", "part_tolerance", "power", "rate_gap", "reliability",
     "sensitivity_interval", "shift_power", "smallest_fail", "smallest_n", "smallest_tolerance", "specificity_interval",

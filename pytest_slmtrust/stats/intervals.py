@@ -94,6 +94,28 @@ def worst_case_interval(failures: SupportsIndex, unscored: SupportsIndex, n: Sup
     return Interval(low.lower, high.upper, confidence, "Clopper-Pearson, unscored either way")
 
 
+def exponential_interval(values: Numbers, confidence: float = 0.95) -> Interval:
+    """Exact interval of the mean of exponential numbers: twice their sum over the mean has a chi-squared distribution.
+
+    Raises:
+        ValueError: no values, NaN, a negative one, or ``confidence`` outside (0, 1).
+    """
+    tail = (1 - check_share("confidence", confidence)) / 2
+    x = check_values("values", values, 0)
+    lower, upper = (2 * float(x.sum()) / float(special.chdtri(2 * x.size, share)) for share in (tail, 1 - tail))
+    return Interval(lower, upper, confidence, "exact interval of an exponential mean")
+
+
+def exponential_power(n: SupportsIndex, times: float, alpha: float = 0.05) -> float:
+    """Probability that the upper bound of the mean of ``n`` exponential numbers lies below ``times`` their true mean.
+
+    Raises:
+        ValueError: no numbers, or ``alpha`` outside (0, 1).
+    """
+    total = check_count("n", n, 1)
+    return float(special.gammainc(total, times * special.chdtri(2 * total, 1 - check_share("alpha", alpha)) / 2))
+
+
 def mean_interval(values: Numbers, confidence: float = 0.95, *, low: float = 0.0, high: float = 1.0) -> Interval:
     """Interval of the mean of independent numbers in ``[low, high]``, by betting, for every n and distribution.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import permutations
 from typing import SupportsIndex
 
 import numpy as np
@@ -65,29 +67,56 @@ def _restore(adjusted: Floats, order: np.ndarray[tuple[int], np.dtype[np.intp]])
 
 
 def rate_gap(counts: Mapping[str, tuple[SupportsIndex, SupportsIndex]], confidence: float = 0.95) -> Gap:
-    """Return the largest gap between the rates of groups given as ``(failures, items)``, with a simultaneous interval.
+    """The largest gap between the rates of groups given as ``(failures, items)``, with its interval; see :func:`gap_ends`.
 
-    Each group gets a Clopper-Pearson interval at ``1 - (1 - confidence) / groups`` (Bonferroni). With at least ``confidence`` all
-    hold, and then the largest gap lies between the highest lower end less the lowest upper end (or 0) and the highest upper end
-    less the lowest lower end. Exact for any number of groups and any dependence between them, and wide for that.
+    The groups' own intervals are Clopper-Pearson's at ``1 - (1 - confidence) / groups`` (Bonferroni): they hold all at once.
 
     Raises:
         ValueError: fewer than two groups, impossible counts, or ``confidence`` outside (0, 1).
     """
     each = _share_out(len(counts), confidence)
     values = {name: int(k) / max(1, int(n)) for name, (k, n) in counts.items()}
-    return _gap(values, {name: exact_interval(k, n, each) for name, (k, n) in counts.items()}, confidence)
+
+    def at(level: float) -> dict[str, Interval]:
+        return {name: exact_interval(k, n, level) for name, (k, n) in counts.items()}
+
+    return _gap(values, at, each, confidence)
 
 
 def mean_gap(scores: Mapping[str, Numbers], confidence: float = 0.95, *, low: float = 0.0, high: float = 1.0) -> Gap:
-    """Return the same for groups' means of numbers in ``[low, high]``, by betting intervals.
+    """The same for groups' means of numbers in ``[low, high]``, by betting intervals.
 
     Raises:
         ValueError: fewer than two groups, an empty one, a number outside ``[low, high]``, or ``confidence`` outside (0, 1).
     """
     each = _share_out(len(scores), confidence)
-    intervals = {name: mean_interval(values, each, low=low, high=high) for name, values in scores.items()}
-    return _gap({name: float(np.mean(values)) for name, values in scores.items()}, intervals, confidence)
+
+    def at(level: float) -> dict[str, Interval]:
+        return {name: mean_interval(values, level, low=low, high=high) for name, values in scores.items()}
+
+    at(each)  # which refuses an empty group
+    return _gap({name: float(np.mean(values)) for name, values in scores.items()}, at, each, confidence)
+
+
+def gap_ends(
+    groups: int, at: Callable[[float], tuple[Floats, Floats]], most: Floats, least: Floats, alpha: float
+) -> tuple[float, float]:
+    """One-sided bounds of the largest gap between groups, each at ``1 - alpha``.
+
+    ``at(level)`` gives the groups' lower and upper bounds at that confidence, ``most`` and ``least`` are the shares seen, with
+    what could not be judged counted as failed and as passed.
+
+    Upper: whichever two groups lie furthest apart, the largest gap seen is at least theirs, so that the bound of their
+    difference holds and nothing is shared out. Lower: every pair has its share of alpha. The bounds of a difference come from
+    those of the two rates by squares and roots (Newcombe 1998; Zou & Donner 2008).
+    """
+    low, high = at(1 - alpha)
+    up, down = high - most, least - low
+    upper = max((most[i] - least[j]) + math.hypot(up[i], down[j]) for i, j in permutations(range(groups), 2))
+    low, high = at(1 - alpha / (groups * (groups - 1) / 2))
+    up, down = high - most, least - low
+    lower = max((least[i] - most[j]) - math.hypot(down[i], up[j]) for i, j in permutations(range(groups), 2))
+    return max(0.0, lower), upper
 
 
 def _share_out(groups: int, confidence: float) -> float:
@@ -96,13 +125,19 @@ def _share_out(groups: int, confidence: float) -> float:
     return 1 - (1 - check_share("confidence", confidence)) / groups
 
 
-def _gap(values: Mapping[str, float], intervals: Mapping[str, Interval], confidence: float) -> Gap:
+def _gap(values: Mapping[str, float], at: Callable[[float], Mapping[str, Interval]], each: float, confidence: float) -> Gap:
     # ties go to the name that sorts first, whatever the order of the mapping
     names = sorted(values)
     highest, lowest = max(names, key=values.__getitem__), min(names, key=values.__getitem__)
-    ends = list(intervals.values())
-    least = max(0.0, max(i.lower for i in ends) - min(i.upper for i in ends))
-    most = max(i.upper for i in ends) - min(i.lower for i in ends)
-    method = f"simultaneous over {len(ends)} groups: {ends[0].method} with Bonferroni"
+    own, alpha = at(each), (1 - confidence) / 2
+
+    def ends(level: float) -> tuple[Floats, Floats]:
+        found = at(2 * level - 1)
+        return np.array([found[n].lower for n in names]), np.array([found[n].upper for n in names])
+
+    seen = np.array([values[n] for n in names])
+    least, most = gap_ends(len(names), ends, seen, seen, alpha)
+    method = f"bounds of the largest difference of {len(names)} groups from {own[names[0]].method}"
     value = values[highest] - values[lowest]
-    return Gap(highest, lowest, value, Interval(least, most, confidence, method), tuple((n, intervals[n]) for n in names))
+    interval = Interval(min(least, value), max(most, value), confidence, method)
+    return Gap(highest, lowest, value, interval, tuple((n, own[n]) for n in names))

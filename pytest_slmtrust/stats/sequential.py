@@ -27,8 +27,8 @@ from .interval import Floats, Interval, check_count, check_share
 #: Odds of the alternatives as multiples of the null's, with equal stakes. None is 0 or infinite: no single item ruins a bet.
 BETTER = (0.02, 0.1, 0.3)
 WORSE = (1.5, 2.0, 3.0, 5.0, 9.0)
-#: Share of the stake bet on "a full run would pass", which nearly restores the power of the fixed-n gate at the horizon.
-FULL_RUN = 0.6
+#: Share of the stake bet on "a full run would pass": with less, a gate of 180 items falls below 80 % power at half its tolerance.
+FULL_RUN = 0.95
 
 
 @dataclass(frozen=True, slots=True)
