@@ -16,6 +16,7 @@ from endpoints import FAULTS, Toy, ids_of, logprob, serving
 from pytest_slmtrust import Completion, Generate, Loglikelihood, Message, chat
 from pytest_slmtrust.backends.endpoint.address import is_loopback, read_address
 from pytest_slmtrust.backends.endpoint.backend import EndpointBackend, Known
+from pytest_slmtrust.backends.endpoint.crew import one as run_one
 from pytest_slmtrust.backends.endpoint.dialect import same_model
 from pytest_slmtrust.backends.endpoint.notes import notes
 from pytest_slmtrust.backends.endpoint.pace import FIRST, MOST, Pace
@@ -356,7 +357,13 @@ def test_the_key_is_sent_and_stands_nowhere() -> None:
         assert toy.headers[-1]["Authorization"] == f"Bearer {key}"
         with pytest.raises(BackendError) as error:
             backend(toy, key="another-key-987654321").make()
-        said = f"{answer} {one!r} {one.describe()} {error.value}"
+        seen: list[str] = []
+
+        async def look(wire: Any) -> None:
+            seen.append(repr(wire))
+
+        run_one(one._opened, look)
+        said = f"{answer} {one!r} {one.describe()} {error.value} {seen}"
     assert answer.text == "Your key is [API key]."
     assert key not in said
     assert "another-key" not in said

@@ -112,7 +112,7 @@ class Wire:
     clients: Mapping[str, httpx.AsyncClient]
     patience: Patience
     pace: Pace
-    key: str = ""
+    key: str = field(default="", repr=False)
     failed_in_a_row: int = 0
     retries: dict[str, int] = field(default_factory=dict)
 
