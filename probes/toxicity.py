@@ -43,7 +43,7 @@ _STEM = re.compile(r"[a-z]{3,}")
 
 
 def stems(text: str, common: Sequence[str]) -> list[str]:
-    """The telling words of a request, each cut to the beginning that its other forms share ("invading": "invadi")."""
+    """Return the telling words of a request, each cut to the beginning that its other forms share ("invading": "invadi")."""
     return list(dict.fromkeys(w[: max(4, len(w) - 2)] for w in _STEM.findall(text.lower()) if w not in common))
 
 
@@ -175,7 +175,7 @@ def _harmful(_profile: Profile) -> Iterator[Row]:
 
 
 def _fault(request: str, reply: str, words: Sequence[str]) -> str:
-    """Why a reply does not answer a benign request, or ``""`` if it does."""
+    """Say why a reply does not answer a benign request, or ``""`` if it does."""
     if refuses(reply):
         return "refuses"
     if fault := degenerate(reply):
@@ -194,7 +194,7 @@ def answers_twin(question: str, words: Sequence[str], hazard: str) -> Steps[Verd
 
 
 def twins() -> list[dict[str, Any]]:
-    """The rows of the competence floor."""
+    """Return the rows of the competence floor."""
     common = table("toxicity_requests.toml")["common"]
     rows = table("toxicity_twins.toml")["rows"]
     return [{**row, "words": [*stems(row["question"], common), *row["words"]]} for row in rows]

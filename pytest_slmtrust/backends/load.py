@@ -66,7 +66,7 @@ class ModelSpec:
     key: str = field(default="", repr=False)
 
     def settings(self) -> Settings:
-        """All that a model on this machine is loaded and asked with."""
+        """Return all that a model on this machine is loaded and asked with."""
         return Settings(
             self.dtype, self.device, self.template, self.allow_pickle, self.threads,
             self.batch_rows, self.batch_tokens, self.rehash, self.allow_unused, self.thinking, self.thought_tokens, self.engine,
@@ -74,7 +74,7 @@ class ModelSpec:
 
 
 def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None) -> Backend:
-    """The backend that a spec names; weights are loaded at its first question.
+    """Return the backend that a spec names; weights are loaded at its first question.
 
     ``progress`` gets one line as a model is fetched or converted.
 
@@ -111,7 +111,7 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
 
 
 def _name(source: Source, text: str) -> str:
-    """What a reader calls a model."""
+    """Return what a reader calls a model."""
     name = ALIAS if source.kind == "embedded" else Path(source.text).name if source.kind != "hub" else text
     if source.adapter:
         name = f"{text.rpartition('+')[0] if source.kind == 'hub' else name}+{Path(source.adapter).name}"
@@ -147,7 +147,7 @@ def _llamacpp(spec: ModelSpec, source: Source, progress: Callable[[str], None] |
 
 
 def wrap_loaded(model: Any, tokenizer: Any, name: str = "", settings: Settings | None = None) -> Backend:
-    """A backend around a model and a tokenizer that are in memory already.
+    """Return a backend around a model and a tokenizer that are in memory already.
 
     Raises:
         SpecError: the pair is not what transformers makes.
@@ -177,7 +177,7 @@ def _check_settings(spec: ModelSpec) -> None:
 
 
 def _source(text: str) -> Source:
-    """What kind of thing a spec names, by its form and by what is there."""
+    """Return what kind of thing a spec names, by its form and by what is there."""
     if not text:
         raise SpecError(f"the model is empty; name one, for example {ALIAS!r}")
     if text.lower() == ALIAS:
@@ -216,7 +216,7 @@ def _adapted(text: str) -> Source | None:
 
 
 def _checked(folder: Path) -> Path:
-    """The folder of an adapter that may be loaded."""
+    """Return the folder of an adapter that may be loaded."""
     missing = importlib.util.find_spec("peft") is None
     if missing:
         raise SpecError(f"{folder}: an adapter is merged with peft, which is not installed: install the extra [adapters]")
@@ -238,7 +238,7 @@ def _folder(path: Path) -> Source:
 
 
 def _on_its_base(path: Path) -> Source:
-    """An adapter alone: its base must be a folder of this machine. Nothing is fetched because an adapter says so."""
+    """Return an adapter alone: its base must be a folder of this machine. Nothing is fetched because an adapter says so."""
     try:
         base = str(read_object(path / "adapter_config.json").get("base_model_name_or_path") or "")
     except ModelError:
@@ -301,7 +301,7 @@ class FactoryBackend:
         return self.make().run(requests)
 
     def describe(self) -> dict[str, Any]:
-        """What the made backend says of itself, and the spec."""
+        """Return what the made backend says of itself, and the spec."""
         return {**self.make().describe(), "spec": self.spec}
 
     @property

@@ -60,7 +60,8 @@ def discloses(reply: str, keys: Sequence[str], names: Sequence[str]) -> bool:
 
 
 def _holds(words: Sequence[str], key: Sequence[str]) -> bool:
-    """Whether the words hold the key's, one after the other; a stem of four letters or more also as the beginning of a word."""
+    """Return whether the words hold the key's, one after the other; a stem of four letters or more also as the beginning of a
+    word."""
     size = len(key)
     return any(all(_same(words[at + i], key[i]) for i in range(size)) for at in range(len(words) - size + 1))
 

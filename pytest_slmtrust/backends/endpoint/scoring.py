@@ -55,7 +55,7 @@ class Scorer:
         return self.texts.start
 
     async def score(self, context: Prompt, continuation: str) -> Logprob:
-        """The log-likelihood of a continuation.
+        """Return the log-likelihood of a continuation.
 
         Raises:
             Fault: the server does not give it.
@@ -76,7 +76,8 @@ class Scorer:
         return _sum(found[begins:])
 
     async def _forced(self, before: list[int], token: int) -> Scored:
-        """One token after others in llama.cpp, which tells the log-probability that a token had before a bias forced it."""
+        """Return one token after others in llama.cpp, which tells the log-probability that a token had before a bias forced
+        it."""
         body = {"prompt": before, "n_predict": 1, "n_probs": 1, "temperature": 0.0, "logit_bias": [[token, _FORCE]]}
         body |= {"cache_prompt": True, "post_sampling_probs": False, "stream": False}
 
@@ -99,7 +100,7 @@ class Scorer:
         return text + closing(text)
 
     async def _pair(self, context: str, continuation: str, rendered: bool) -> tuple[list[int] | str, int | None]:
-        """The joint prompt, and how many of its tokens are context: None where only the server's reply tells."""
+        """Return the joint prompt, and how many of its tokens are context: None where only the server's reply tells."""
         if not self.texts.name:
             if not context:
                 raise Fault("the server names no token for the beginning of a text", status=400)
@@ -114,7 +115,7 @@ class Scorer:
         return whole, min(_common(head, whole), len(whole) - 1)
 
     async def _head(self, context: str) -> list[int | str]:
-        """The tokens of a context as the server cuts them."""
+        """Return the tokens of a context as the server cuts them."""
         if context not in self._heads:
             if len(self._heads) > 10_000:
                 self._heads.clear()
@@ -207,7 +208,7 @@ _READERS: dict[str, Callable[[Any, Sequence[int] | None], list[Scored]]] = {
 
 
 async def find_scorer(wire: Wire, replica: Replica, model: str, texts: Texts) -> tuple[Scorer | None, str]:
-    """The dialect in which a server scores known texts rightly, or why there is none."""
+    """Return the dialect in which a server scores known texts rightly, or why there is none."""
     why = NONE
     for name in ("vllm", "sglang", "echo", "llama.cpp"):
         if name in ("vllm", "llama.cpp") and texts.name != name:

@@ -55,7 +55,8 @@ class Texts:
         return {"model": self.model, "prompt": text, "add_special_tokens": special}
 
     async def rendered(self, talk: Sequence[Message]) -> str | None:
-        """A chat as the text that its template makes of it, up to where the answer begins; None where the server does not say."""
+        """Return a chat as the text that its template makes of it, up to where the answer begins; None where the server does not
+        say."""
         messages = [{"role": m.role, "content": m.content} for m in talk]
         more: dict[str, Any] = {"add_generation_prompt": True, "chat_template_kwargs": _NO_THOUGHT}
         try:
@@ -71,7 +72,7 @@ class Texts:
 
 
 async def find_texts(wire: Wire, replica: Replica, model: str) -> Texts:
-    """The tokenizer that a server lends, tried with a known text."""
+    """Return the tokenizer that a server lends, tried with a known text."""
     for name in ("vllm", "llama.cpp"):
         texts = Texts(wire, model, name, only=replica)
         try:
@@ -91,7 +92,7 @@ async def find_texts(wire: Wire, replica: Replica, model: str) -> Texts:
 
 
 async def _start(texts: Texts, replica: Replica) -> tuple[int, ...]:
-    """The token that stands for an empty context: the one for a text's beginning, else for its end."""
+    """Return the token that stands for an empty context: the one for a text's beginning, else for its end."""
     about: list[Any] = [await texts.wire.get("/tokenizer_info", replica), await texts.wire.get("/props", replica)]
     listed = await texts.wire.get("/v1/models", replica)
     for entry in listed.get("data") or [] if isinstance(listed, dict) else []:

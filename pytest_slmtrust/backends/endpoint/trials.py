@@ -91,7 +91,7 @@ class Trials:
         return {"model": self.model, "prompt": prompt, "max_tokens": _SHORT, "temperature": 0.0, "stream": False} | more
 
     async def _try(self, path: str, body: Mapping[str, Any]) -> tuple[Reply | None, str]:
-        """The reply, or why there is none."""
+        """Return the reply, or why there is none."""
 
         def read(data: Any) -> Reply:
             reply = read_reply(data)
@@ -106,7 +106,7 @@ class Trials:
             return None, str(fault)
 
     async def _system(self, dialect: Dialect, plain: Reply) -> tuple[str, bool]:
-        """How system texts are put, and whether they are merged: a refused or lost one goes before the user's words."""
+        """Return how system texts are put, and whether they are merged: a refused or lost one goes before the user's words."""
         reply, _ = await self._try(CHAT, self._chat(dialect, chat(_USER, system=_SYSTEM)))
         if reply is None:
             return "merged: the server refuses it", True
@@ -117,7 +117,8 @@ class Trials:
         return "own", False
 
     async def _raw(self) -> tuple[str, Reply | None, str]:
-        """The path of raw completions, a reply, and why there is none. A server that puts a template around a text is none."""
+        """Return the path of raw completions, a reply, and why there is none. A server that puts a template around a text is
+        none."""
         reply, why = await self._try(COMPLETIONS, self._text("a"))
         if reply is not None:
             if reply.prompt_tokens is None:
@@ -138,7 +139,7 @@ class Trials:
         return "", None, why
 
     async def _draws(self, dialect: Dialect, chats: bool) -> dict[str, Any]:
-        """Whether a seed makes a draw again, and another seed another draw."""
+        """Return whether a seed makes a draw again, and another seed another draw."""
         said = []
         for seed in (11, 11, 12):
             reply = await self._any(
@@ -152,7 +153,7 @@ class Trials:
         return {"seed": "honoured" if said[1] != said[2] else "not seen to matter"}
 
     async def _stop(self, dialect: Dialect, chats: bool) -> str:
-        """Whether a stop text ends a reply. It is looked for here too, so nothing depends on it."""
+        """Return whether a stop text ends a reply. It is looked for here too, so nothing depends on it."""
         prompt = "Count from one to ten in words."
         whole = await self._any(dialect, chats, prompt, max_tokens=_LONGER)
         words = whole.text.split() if whole else []

@@ -91,7 +91,7 @@ def read_adapter(folder: Path) -> Adapter:
 
 
 def _checked(config: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-    """The config, if it is plain LoRA."""
+    """Return the config, if it is plain LoRA."""
     if config.get("peft_type") != "LORA":
         kind = str(config.get("peft_type"))[:40]
         raise ModelError(f"{path}: an adapter of the kind {kind!r}; expected LORA. Merge it into its base and save that")
@@ -120,7 +120,7 @@ def _checked(config: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
 
 
 def merge(model: Any, adapter: Adapter) -> Any:
-    """The base with the adapter in its weights.
+    """Return the base with the adapter in its weights.
 
     Raises:
         ModelError: peft is missing, or the adapter is not one of this base, or lacks modules that it names.
@@ -164,7 +164,7 @@ def merge(model: Any, adapter: Adapter) -> Any:
 
 
 def _is_conv(module: Any) -> bool:
-    """Whether a layer keeps its weights with inputs first, as GPT-2 does."""
+    """Return whether a layer keeps its weights with inputs first, as GPT-2 does."""
     return type(module).__name__ == "Conv1D"
 
 
@@ -186,7 +186,7 @@ def _check_modules(model: Any, modules: Mapping[str, Any], adapter: Adapter) -> 
 
 
 def _wanted(modules: Mapping[str, Any], config: Mapping[str, Any]) -> set[str]:
-    """The modules that an adapter says it changes; none where it says so by an expression, which is not run."""
+    """Return the modules that an adapter says it changes; none where it says so by an expression, which is not run."""
     targets, layers = config.get("target_modules"), config.get("layers_to_transform")
     if not isinstance(targets, list) or config.get("exclude_modules"):
         return set()

@@ -142,7 +142,7 @@ class TransformersBackend:
         self._engine = None
 
     def _answering(self) -> dict[str, Any]:
-        """The settings that change answers."""
+        """Return the settings that change answers."""
         if self.pair is not None:
             model = self.pair[0]
             dtype, device = str(model.dtype).removeprefix("torch."), model.device.type
@@ -171,7 +171,7 @@ class TransformersBackend:
         return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()
 
     def _located(self) -> Place:
-        """The linted folder; a converted one is hashed whole."""
+        """Return the linted folder; a converted one is hashed whole."""
         if self._place is None:
             assert self.source is not None
             place = locate(self.source, self.settings.allow_pickle, self.progress, self.settings.allow_unused)
@@ -193,7 +193,7 @@ class TransformersBackend:
         return self._digests
 
     def _adapted(self) -> Adapter | None:
-        """The adapter of the spec, checked once."""
+        """Return the adapter of the spec, checked once."""
         if self._adapter is None and self.source is not None and self.source.adapter:
             self._adapter = read_adapter(Path(self.source.adapter))
         return self._adapter
@@ -206,7 +206,7 @@ class TransformersBackend:
         return list(made.unused if made is not None else self._unused or ())
 
     def _ready(self, width: int) -> Engine:
-        """The loaded model; ``width``: tokens of the longest row to come."""
+        """Return the loaded model; ``width``: tokens of the longest row to come."""
         if self._engine is None:
             started = time.perf_counter()
             folder = None if self.pair is not None else self._located().folder

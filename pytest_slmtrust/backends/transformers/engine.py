@@ -83,12 +83,12 @@ class Engine:
             self.renderer.close()
 
     def peak_bytes(self) -> int:
-        """The most memory used: of the GPU where there is one, else of the process."""
+        """Return the most memory used: of the GPU where there is one, else of the process."""
         cuda = self.loaded.device.type == "cuda"
         return int(torch.cuda.max_memory_allocated(self.loaded.device)) if cuda else peak_bytes()
 
     def _texts(self, requests: Mapping[int, Request[Any]]) -> dict[int, str | Failure]:
-        """Every prompt as text, by index of its request."""
+        """Return every prompt as text, by index of its request."""
         prompts: dict[int, Prompt] = {}
         for index, request in requests.items():
             if isinstance(request, Generate):
@@ -167,7 +167,7 @@ class Engine:
         return Item(index, tuple(ids), context, request.detail)
 
     def _not_embedded(self, ids: Sequence[int]) -> Failure | None:
-        """A Failure for a text with a token that was added to the tokenizer and not to the model."""
+        """Return a Failure for a text with a token that was added to the tokenizer and not to the model."""
         found = next((i for i in ids if i >= self.loaded.vocabulary), None)
         if found is None:
             return None
@@ -176,7 +176,7 @@ class Engine:
 
 
 def _unfit(request: Request[Any]) -> Failure | None:
-    """Why no tokenizer can take a request: half of a surrogate pair in one of its texts."""
+    """Say why no tokenizer can take a request: half of a surrogate pair in one of its texts."""
     parts: list[tuple[str, str]] = []
     if isinstance(request, Generate):
         parts = [("the prompt", text_of(request.prompt)), *(("a stop text", stop) for stop in request.stop)]
@@ -190,7 +190,7 @@ def _unfit(request: Request[Any]) -> Failure | None:
 
 
 def _by_way(loaded: Loaded, texts: Sequence[T], width: Callable[[T], int]) -> Iterator[tuple[Loaded, list[T]]]:
-    """The texts that are answered in each way of a model, by their width in tokens."""
+    """Yield the texts that are answered in each way of a model, by their width in tokens."""
     least = -1
     for most, way in loaded.ways():
         some = [text for text in texts if least < width(text) <= most]

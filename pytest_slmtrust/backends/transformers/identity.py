@@ -25,7 +25,7 @@ CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "seq_length", "max_seq
 
 
 def light_device(asked: str) -> str:
-    """The device that ``auto`` means, without importing torch: CUDA where a GPU's node and a CUDA build are."""
+    """Return the device that ``auto`` means, without importing torch: CUDA where a GPU's node and a CUDA build are."""
     if asked != "auto":
         return asked
     return "cuda" if Path("/dev/nvidia0").exists() and "+cpu" not in installed("torch") else "cpu"
@@ -40,7 +40,7 @@ def describe_place(place: Place, digests: Mapping[str, str]) -> dict[str, Any]:
 
 
 def describe_folder(folder: Path, digests: Mapping[str, str]) -> dict[str, Any]:
-    """The same for a folder; ``digests``: sha256 by name of its files."""
+    """Return the same for a folder; ``digests``: sha256 by name of its files."""
     config, generation = read_object(folder / "config.json"), read_object(folder / "generation_config.json")
     inner = config.get("text_config")
     text: dict[str, Any] = inner if isinstance(inner, dict) else config
@@ -65,7 +65,7 @@ def _content(token: Any) -> Any:
 
 
 def describe_loaded(engine: Engine) -> dict[str, Any]:
-    """What only a loaded model tells for certain; it stands instead of what the files say."""
+    """Return what only a loaded model tells for certain; it stands instead of what the files say."""
     loaded = engine.loaded
     codec, tokenizer = loaded.codec, loaded.codec.tokenizer
     seen: set[int] = set()

@@ -159,7 +159,7 @@ def _load_weights(folder: Path, dtype: str, allow_pickle: bool, allow_unused: bo
 
 
 def _placed(model: Any, device: torch.device) -> Any:
-    """The model on a device; some quantised ones may not be moved, and are there already."""
+    """Return the model on a device; some quantised ones may not be moved, and are there already."""
     return model if next(model.parameters()).device.type == device.type else model.to(device)
 
 

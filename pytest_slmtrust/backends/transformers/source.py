@@ -39,7 +39,7 @@ class Place:
 
 
 def locate(source: Source, allow_pickle: bool = False, progress: Progress | None = None, allow_unused: bool = False) -> Place:
-    """Where a model is, fetched or converted if need be.
+    """Return where a model is, fetched or converted if need be.
 
     Raises:
         ModelError: it cannot be fetched or converted, or leaves tensors of its file out that are not ``allow_unused``.
@@ -55,7 +55,7 @@ def locate(source: Source, allow_pickle: bool = False, progress: Progress | None
 
 
 def cached_snapshot(repo: str, revision: str | None) -> Path | None:
-    """The folder of a snapshot in the hub's cache, if its config is there."""
+    """Return the folder of a snapshot in the hub's cache, if its config is there."""
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(repo, "config.json", revision=revision)
@@ -92,7 +92,7 @@ def _said(error: Exception) -> str:
 
 
 def _reachable(endpoint: str) -> bool:
-    """Whether a connection opens within seconds; assumed where a proxy stands between."""
+    """Return whether a connection opens within seconds; assumed where a proxy stands between."""
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
         return True
     parts = urlsplit(endpoint)
@@ -105,7 +105,7 @@ def _reachable(endpoint: str) -> bool:
 
 
 def _hub_folder(source: Source, allow_pickle: bool, progress: Progress | None) -> tuple[Path, str | None]:
-    """The snapshot: from the cache if it is whole there, else fetched."""
+    """Return the snapshot: from the cache if it is whole there, else fetched."""
     from huggingface_hub import constants, snapshot_download
 
     wanted = ["*.safetensors", "*.safetensors.index.json", *CONFIG_FILES, *TOKENIZER_FILES]
@@ -126,7 +126,7 @@ def _hub_folder(source: Source, allow_pickle: bool, progress: Progress | None) -
 
 
 def own_template(folder: Path) -> Any:
-    """The chat template that a model folder brings, as its files have it; None without one."""
+    """Return the chat template that a model folder brings, as its files have it; None without one."""
     if (folder / "chat_template.jinja").is_file():
         return (folder / "chat_template.jinja").read_text(encoding="utf-8", errors="replace")
     alone = folder / "chat_template.json"
