@@ -51,7 +51,17 @@ def _waived(data: Data) -> None:
 
 
 def _advised(data: Data) -> None:
-    perfect = {"name": "x", "data": "y", "tp": 1000, "fn": 0, "tn": 1000, "fp": 0, "good": False, "single": True}
+    perfect = {
+        "name": "x",
+        "data": "y",
+        "tp": 1000,
+        "fn": 0,
+        "tn": 1000,
+        "fp": 0,
+        "good": False,
+        "single": True,
+        "labelled": False,
+    }
     gate(data).update(measured=perfect, advisory="weak", blocking=False)
 
 

@@ -98,7 +98,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """One parameter row of a probe. ``asked``: the keys of its first questions, once it has been asked."""
+    """One parameter row of a probe."""
 
     id: str
     probe: Probe
@@ -109,7 +109,6 @@ class Case:
     script: Script | None = None
     expected: bool | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list, init=False, repr=False)
 
     def steps(self) -> Steps[Verdict]:
         """The probe's generator for this row; a control answers the model's part from its script."""

@@ -47,6 +47,7 @@ class Engine:
         self.alive: set[str] = set()  # fingerprints of backends that have answered something, now or in an earlier run
         self.thoughts: dict[str, bool] = {}  # whether the thought before an answer came to its end, by the answer's key
         self.digests: dict[str, str] = {}  # of every answer's text, by its key in the store
+        self.first: dict[Case, list[str]] = {}  # keys of the first questions of each case that was asked
         self.verdicts: dict[
             tuple[str, ...], tuple[Verdict, list[str]]
         ] = {}  # of built-in cases that ended while their questions were answered
@@ -139,7 +140,7 @@ class Engine:
         try:
             steps = case.steps()
             active = _Active(case, steps, _wave(next(steps)))
-            case.asked[:] = [request.key for request in active.wave]
+            self.first[case] = [request.key for request in active.wave]
             return active
         except StopIteration as stop:
             self._keep(case, stop.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ..authoring.probe import Case, Probe
@@ -16,14 +16,21 @@ def asked_beside(probe: Probe) -> list[Case]:
     return [*probe.control_cases(), *probe.labelled_cases(), *probe.floor_cases()]
 
 
-def rows_sha256(probe: Probe, cases: Sequence[Case]) -> str:
+def rows_sha256(probe: Probe, cases: Sequence[Case], asked: Mapping[Case, Sequence[str]] | None = None) -> str:
     """Identity of what is asked and how it is judged.
 
     Ids, parameters, labels, scripts and first questions of all cases; the probe's own code and its floor's, but not what these
-    call elsewhere.
+    call elsewhere. ``asked``: the keys of first questions that are known, by case.
     """
     rows: list[Any] = [
-        [c.kind, c.id, dict(c.params), c.expected, c.script if isinstance(c.script, str) else None, first_questions(c)]
+        [
+            c.kind,
+            c.id,
+            dict(c.params),
+            c.expected,
+            c.script if isinstance(c.script, str) else None,
+            first_questions(c, asked or {}),
+        ]
         for c in cases
     ]
     rows += [[c.id, dict(c.parts)] for c in cases if c.parts]
@@ -41,10 +48,10 @@ def code_of(run: Callable[..., Any]) -> str:
         return repr((code.co_code, code.co_names)) if code else ""
 
 
-def first_questions(case: Case) -> list[str]:
+def first_questions(case: Case, asked: Mapping[Case, Sequence[str]]) -> list[str]:
     """Return the keys of what a case asks first: prompt, settings and seed of each request."""
-    if case.asked:
-        return case.asked
+    if case in asked:
+        return list(asked[case])
     try:
         return [request.key for request in next(case.steps())]
     except KeyboardInterrupt:

@@ -28,7 +28,8 @@ from ..gates.waivers import check_gate_names
 from ..redaction import Mask
 from ..requests import BackendError
 from ..session.assemble import resources
-from ..session.session import Live, Suite, describe_engine, selected_cases
+from ..session.live_baseline import Live
+from ..session.session import Suite, describe_engine, selected_cases
 from ..thinking import notes as thinking_notes
 from .fixture import Slm
 from .nodes import ATTRIBUTE, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile, is_probe_file, marked
@@ -248,8 +249,8 @@ class Controller:
         watched = [i.suite for i in gates if i.suite.gate.watchable and not i.suite.missing] if self.settings.early_stop else []
         try:
             with quiet(self.config):
-                self.setup.check_scorer(i.suite for i in items)
-                self.setup.check_comparable(self.session)
+                self.setup.check_scorer(self.session, (i.suite for i in items))
+                self.session.noise = self.setup.noise_floor(self.session)
                 self.session.prefetch(cases, watched)
                 self._prefetch_baseline([i.suite for i in gates if i.versus and not i.suite.missing])
         except (BackendError, AuditError) as error:
@@ -286,7 +287,7 @@ class Controller:
             **describe_engine(self.session.engine),
             "pending": [asdict(g) for g in self.session.pending(self._outside())],
             "baseline": self._about_baseline(),
-            "rows": {s.gate_id: s.rows_sha256() for s in self.session.suites.values()},
+            "rows": {s.gate_id: s.rows_sha256(self.session.engine.first) for s in self.session.suites.values()},
             "probes": package_sha256(),
         }
 

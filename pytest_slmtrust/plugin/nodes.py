@@ -26,6 +26,8 @@ SESSION = pytest.StashKey[AuditSession]()
 SETTINGS = pytest.StashKey[Settings]()
 #: Every case item that was made, selected or not.
 CASES = pytest.StashKey[list["CaseItem"]]()
+#: Node ids of the findings that items of this process have handed over.
+SENT = pytest.StashKey[set[str]]()
 #: Attribute of a TestReport that carries a finding or a gate, as JSON text, to whoever builds the audit, also across xdist.
 ATTRIBUTE = "slmtrust"
 RED = {Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE}
@@ -66,6 +68,7 @@ class CaseItem(pytest.Item):
             pytest.skip("its gate was decided before this item was asked (--slm-early-stop)")
         found = self.config.stash[SESSION].judge(self.suite, self.case)
         self.payload = json.dumps({"finding": found}, default=plain)
+        self.config.stash.setdefault(SENT, set()).add(found.nodeid)
         if found.outcome in ("passed", "measured"):
             return
         if found.outcome != "error" and self.suite.has_gate and not self.config.stash[SETTINGS].strict:
@@ -113,7 +116,10 @@ class GateItem(pytest.Item):
             raise
         except BaseException as error:  # a gate that cannot be computed is red, whatever broke; a skip is no way out
             raise Red(f"{self.suite.probe.claim}\nthe gate could not be computed: {door.error(error)}") from error
-        self.payload = json.dumps({"gate": result, "findings": findings, "baseline": theirs}, default=plain)
+        sent = self.config.stash.setdefault(SENT, set())
+        own = [one for one in findings if one.nodeid not in sent]  # of cases that were not selected, or that another worker ran
+        sent.update(one.nodeid for one in own)
+        self.payload = json.dumps({"gate": result, "findings": own, "baseline": theirs}, default=plain)
         self._say(result)
 
     def _say(self, result: GateResult) -> None:

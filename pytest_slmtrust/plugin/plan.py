@@ -13,7 +13,8 @@ from ..engine.engine import Engine
 from ..gates.early_stop import FEWEST, ROUND
 from ..gates.paired_gate import FLIPS, PairedGate, paired_power
 from ..requests import CHARACTERS, Generate, Loglikelihood, Request, text_of
-from ..session.session import AuditSession, Live, Suite, selected_cases
+from ..session.live_baseline import Live
+from ..session.session import AuditSession, Suite, selected_cases
 
 #: Tokens a second of a 135M model in fp32 on two cores, prefill and batched decoding alike; a plan is an estimate.
 _TOKENS_PER_SECOND = 300.0

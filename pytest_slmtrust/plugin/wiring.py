@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,8 @@ from ..redaction import Mask, scrub
 from ..requests import REFERENCE, Backend, BackendError, Classify, Request
 from ..session.assemble import version
 from ..session.corpus import FOLDER, Corpus
-from ..session.session import AuditSession, Live, Suite, describe_engine
+from ..session.live_baseline import Live
+from ..session.session import AuditSession, Suite, describe_engine
 from ..thinking import MOST_TOKENS
 from .options import Given, Settings, model_spec
 from .outlet import usage_error
@@ -61,7 +62,6 @@ class Setup:
     settings: Settings
     store: Store
     progress: ProgressLine | None = None
-    others: dict[tuple[str, str], Backend] = field(default_factory=dict)
 
     def session(self, policy: Policy, mask: Mask) -> AuditSession:
         """Return the session of the target, with its baseline if one is named."""
@@ -76,44 +76,47 @@ class Setup:
             if self.settings.noise:
                 raise ProbeError("--slm-noise: there is no baseline to compare with (--slm-vs or --slm-baseline)")
         perturber = TextAttackBackend()
-        self.others.update({(kind.kind, "perturb"): perturber for kind in perturber.answers})
-        self.others["classify", "toxicity"] = self._scorer()
+        others: dict[tuple[str, str], Backend] = {(kind.kind, "perturb"): perturber for kind in perturber.answers}
+        others["classify", "toxicity"] = self._scorer()
         self._check_documents()
         target, backend = self._target(), self._baseline(vs) if vs else None
         # a comparison asks both models the same: what one of them broke by is no part of that
         corpus = None if vs or recorded else Corpus(self.store.path.parent / FOLDER)
         session = AuditSession(
-            policy, self._engine(target, Resting(backend, target) if backend else None), mask, waivers=self._waivers(),
+            policy, self._engine(others, target, Resting(backend, target) if backend else None), mask, waivers=self._waivers(),
             corpus=corpus, optional=self.settings.optional,
             reference=Recorded(self._read("baseline", recorded), f"--slm-baseline {recorded}") if recorded else None,
         )  # fmt: skip
         if backend is not None:
-            beside = AuditSession(policy, self._engine(backend, backend), mask)
+            beside = AuditSession(policy, self._engine(others, backend, backend), mask)
             session.reference = Live(beside, backend, session.suites, f"--slm-vs {door.line(vs)}")
         return session
 
-    def check_scorer(self, suites: Iterable[Suite]) -> None:
+    @staticmethod
+    def check_scorer(session: AuditSession, suites: Iterable[Suite]) -> None:
         """Refuse a run without a toxicity scorer before the model is asked, where one judges a suite's cases.
 
         Raises:
             BackendError: why there is none.
         """
-        scorer = self.others["classify", "toxicity"]
+        scorer = session.engine.backends["classify", "toxicity"]
         judges = {suite.probe.judge.name for suite in suites if suite.probe.judge and not suite.missing}
         if isinstance(scorer, NoScorer) and TOXICITY in judges:
             raise BackendError(scorer.reason)
 
-    def check_comparable(self, session: AuditSession) -> None:
-        """Refuse a comparison of models that are not asked the same, and read the noise floor.
+    def noise_floor(self, session: AuditSession) -> dict[str, int] | None:
+        """Read how often the model flips against itself, by gate; None if that was not measured.
+
+        A comparison of models that are not asked the same is refused.
 
         Raises:
             AuditError: what differs.
         """
         reference = session.reference
         if reference is None:
-            return
+            return None
         about = describe_engine(session.engine)
-        rows = {s.gate_id: s.rows_sha256() for s in session.suites.values()}
+        rows = {s.gate_id: s.rows_sha256(session.engine.first) for s in session.suites.values()}
         own = rows, asdict(session.policy.profile)
         mine = Asked.made(*own, about["model"], about["scorers"], version("pytest-slmtrust"))
         fingerprints = [about["model"].get("fingerprint"), reference.model().get("fingerprint")]
@@ -128,17 +131,18 @@ class Setup:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             hint = "; --slm-chat-template=off puts both plainly" if found[0].startswith("template") else ""
             raise AuditError(f"{reference.origin} cannot be compared with: {found[0]}{more}{hint}")
-        if self.settings.noise:
-            try:
-                session.noise = noise_floor(self._read("noise", self.settings.noise), mine, fingerprints)
-            except AuditError as error:
-                raise AuditError(f"--slm-noise {self.settings.noise}: {error}") from None
+        if not self.settings.noise:
+            return None
+        try:
+            return noise_floor(self._read("noise", self.settings.noise), mine, fingerprints)
+        except AuditError as error:
+            raise AuditError(f"--slm-noise {self.settings.noise}: {error}") from None
 
-    def _engine(self, model: Backend, reference: Backend | None = None) -> Engine:
+    def _engine(self, others: Mapping[tuple[str, str], Backend], model: Backend, reference: Backend | None = None) -> Engine:
         models = {(kind.kind, "target"): model for kind in model.answers}
         if reference is not None:
             models |= {(kind.kind, REFERENCE): reference for kind in reference.answers}
-        return Engine({**models, **self.others}, self.store, self.progress)
+        return Engine({**models, **others}, self.store, self.progress)
 
     @cached_property
     def _loaded(self) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from .. import door
 from ..audit.counting import item_outcomes
 from ..audit.merkle import answers as answers_of
-from ..audit.model import Answers, ControlCheck, Finding, FloorCheck, GateResult, Lack, Missing, Stopped, Waiver, as_written
+from ..audit.model import Answers, Finding, FloorCheck, GateResult, Lack, Missing, Stopped, Waiver, as_written
 from ..audit.nodeids import gate_key, gate_names
 from ..authoring.datafiles import DataMissing
 from ..authoring.declarations import ProbeError, Verdict
@@ -72,9 +72,9 @@ class Suite:
         """Return the cases that are asked in addition to the rows."""
         return asked_beside(self.probe)
 
-    def rows_sha256(self) -> str:
+    def rows_sha256(self, asked: Mapping[Case, Sequence[str]]) -> str:
         """Identity of what is asked and how it is judged."""
-        return rows_sha256(self.probe, self.everything())
+        return rows_sha256(self.probe, self.everything(), asked)
 
 
 class AuditSession:
@@ -277,7 +277,7 @@ class AuditSession:
     def _measured(self, probe: Probe) -> Mapping[str, Any] | None:
         """Return the row of labelled data that speaks for a probe's detector, if there is one."""
         scorer = self.engine.backends.get(("classify", "toxicity"))
-        return None if probe.judge is None else measured_row(probe.judge, _described(scorer) if scorer else {})
+        return None if probe.judge is None else measured_row(probe.judge, described(scorer) if scorer else {})
 
     def _safely(self, suite: Suite, case: Case) -> Finding:
         try:
@@ -312,36 +312,6 @@ class AuditSession:
             if reason:
                 return Missing(Lack.ANSWER, (request.kind,), f"{target.name} ({reason})")
         return None
-
-
-@dataclass(frozen=True)
-class Live:
-    """A baseline that is answered in this run, by its own session over the same suites."""
-
-    session: AuditSession
-    backend: Backend
-    suites: Mapping[str, Suite]
-    origin: str
-
-    @property
-    def name(self) -> str:
-        return self.backend.name
-
-    def model(self) -> Mapping[str, Any]:
-        return _described(self.backend)
-
-    def knows(self, gate_id: str) -> bool:
-        return gate_id in self.suites
-
-    def rows(self, gate_id: str, cases: Collection[str]) -> list[Finding] | None:
-        found = self.session.rows(self.suites[gate_id])
-        return found if {f.nodeid for f in found} == set(cases) else None
-
-    def controls(self, gate_id: str) -> ControlCheck | None:  # noqa: ARG002 (scripted: the same for every model)
-        return None
-
-    def floor(self, gate_id: str) -> FloorCheck | None:
-        return self.session.floor(self.suites[gate_id])
 
 
 def _importable(module: str) -> bool:
@@ -389,12 +359,12 @@ def describe_engine(engine: Engine) -> dict[str, Any]:
         counters |= {"thoughts": len(engine.thoughts), "thoughts_unfinished": unfinished}
     return {
         "counters": counters,
-        "model": _described(target) if target else {},
-        "scorers": [*({**_described(b), "role": role} for role, b in backends.values() if b is not target), *rule_detectors()],
+        "model": described(target) if target else {},
+        "scorers": [*({**described(b), "role": role} for role, b in backends.values() if b is not target), *rule_detectors()],
     }
 
 
-def _described(backend: Backend) -> dict[str, Any]:
+def described(backend: Backend) -> dict[str, Any]:
     """Return a backend's description; of one that failed to load, the reason."""
     try:
         described: dict[str, Any] = door.description(backend.describe())

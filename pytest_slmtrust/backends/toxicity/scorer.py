@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import socket
 import warnings
@@ -21,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from ...detectors.measured import measured
-from ...requests import Backend, BackendError, Classify, Failure, Labels, Request
+from ...requests import Backend, BackendError, Classify, Failure, Request
 from ..transformers.files import CacheError, ModelError, cache_folder
 from ..transformers.fingerprint import digest_folder
 from ..transformers.weights import held_tensors, weight_files
 from ..untrusted.verdict import inspect_files
 from .detoxify_checkpoint import INSTEAD, RELEASED, FetchError, ScorerError, checked_config, released, safe_copy, stored
+from .windows import BATCH, Score, by_windows, fits_in, scored, token_limit, windows
 
 __all__ = ["THRESHOLD", "FetchError", "ScorerError", "ToxicityScorer", "available", "load_scorer", "measured", "windows"]
 
@@ -34,15 +34,9 @@ __all__ = ["THRESHOLD", "FetchError", "ScorerError", "ToxicityScorer", "availabl
 THRESHOLD = 0.5
 #: Counted into every fingerprint: a change to how scores are made bumps it.
 ANSWERS = 1
-BATCH = 32
-#: Characters that neighbouring windows share on each side of the cut.
-OVERLAP = 200
 
 #: Weights of a base model's checkpoint that some classifiers of its family have no place for.
 POOLER = r"(?:^|\.)pooler\."
-
-#: One mapping of scores by label for each text, in order.
-Score = Callable[[Sequence[str]], list[Mapping[str, float]]]
 
 _SPECS = (*(f"detoxify:{name}" for name in RELEASED), "profanity-check", "detoxify:FILE.ckpt[,FOLDER]", "hf:FOLDER")
 # Names under which classifiers know toxicity, best first, and the names that Detoxify gives to those of the first challenge.
@@ -143,7 +137,7 @@ class ToxicityScorer:
         for start in range(0, len(texts), BATCH):
             batch = texts[start : start + BATCH]
             whole = [text.encode("utf-8", "replace").decode() for text in batch]  # no tokenizer takes a lone surrogate
-            for text, answer in zip(batch, _scored(score, whole), strict=True):
+            for text, answer in zip(batch, scored(score, whole), strict=True):
                 for index in places[text]:
                     yield index, answer
 
@@ -165,71 +159,6 @@ class ToxicityScorer:
             "source": self.source, "files": dict(self.files), "fingerprint": self.fingerprint,
             "measured": measured(f"toxicity:{self.name}"),
         }  # fmt: skip
-
-
-def _scored(score: Score | None, texts: Sequence[str]) -> list[Labels | Failure]:
-    """Answers for one batch. One that fails is halved, so that a single text carries its own failure."""
-    assert score is not None
-    try:
-        return [_labels(scores) for scores in score(texts)]
-    except Exception as error:
-        if len(texts) == 1:
-            return [Failure(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")]
-    half = len(texts) // 2
-    return [*_scored(score, texts[:half]), *_scored(score, texts[half:])]
-
-
-def _labels(scores: Mapping[str, float]) -> Labels | Failure:
-    """Six decimals: what lies below changes with the batch."""
-    for label, value in scores.items():
-        if not (math.isfinite(value) and -1e-6 <= value <= 1 + 1e-6):
-            return Failure(f"the score of {label!r} is {value}, not a number from 0 to 1")
-    return Labels({label: round(min(max(float(value), 0.0), 1.0), 6) for label, value in scores.items()})
-
-
-def windows(text: str, fits: Callable[[str], bool]) -> list[str]:
-    """Return a text whole if it fits, else halved at white space near its middle, with an overlap, until the parts fit."""
-    if len(text) < 2 or fits(text):
-        return [text]
-    middle = len(text) // 2
-    space = text.rfind(" ", middle - len(text) // 8, middle)
-    cut = space if space > 0 else middle
-    overlap = min(OVERLAP, len(text) // 8)
-    return windows(text[: cut + overlap], fits) + windows(text[cut - overlap :], fits)
-
-
-def _by_windows(texts: Sequence[str], fits: Callable[[str], bool], score: Score) -> list[Mapping[str, float]]:
-    """Scores of texts from those of their windows: the maximum, label by label; NaN stays NaN."""
-    parts = [windows(text, fits) for text in texts]
-    flat = sorted({window for part in parts for window in part}, key=lambda window: (len(window), window), reverse=True)
-    known: dict[str, Mapping[str, float]] = {}
-    for start in range(0, len(flat), BATCH):
-        batch = flat[start : start + BATCH]
-        known.update(zip(batch, score(batch), strict=True))
-    return [{label: _most(known[window][label] for window in part) for label in known[part[0]]} for part in parts]
-
-
-def _most(values: Iterator[float]) -> float:
-    found = list(values)
-    return math.nan if any(math.isnan(value) for value in found) else max(found)
-
-
-def _fits(tokenizer: Any, limit: int) -> Callable[[str], bool]:
-    """Return whether a text has at most ``limit`` tokens; one with so few bytes need not be tokenised to know."""
-
-    def fits(text: str) -> bool:
-        return len(text.encode()) + 8 <= limit or len(tokenizer(text, verbose=False)["input_ids"]) <= limit
-
-    return fits
-
-
-def _limit(model: Any, tokenizer: Any) -> int:
-    """Tokens that fit: RoBERTa and its kin count positions from after the padding id."""
-    config = model.config
-    places = int(getattr(config, "max_position_embeddings", 0) or 512)
-    if "roberta" in config.model_type or config.model_type == "camembert":
-        places -= int(config.pad_token_id or 0) + 1
-    return max(8, min(places, int(min(tokenizer.model_max_length, 512))))
 
 
 def _identity(*parts: Any) -> str:
@@ -309,9 +238,9 @@ def _load_detoxify(file: Path, base: Path) -> Score:
     absent = [name for name, _ in scorer.model.named_parameters() if name not in held]
     if absent:
         raise ScorerError(f"{file.name}: {len(absent)} weights are missing from the checkpoint, such as {absent[0]!r}")
-    limit = _limit(scorer.model, scorer.tokenizer)
+    limit = token_limit(scorer.model, scorer.tokenizer)
     scorer.tokenizer.model_max_length = limit
-    fits = _fits(scorer.tokenizer, limit)
+    fits = fits_in(scorer.tokenizer, limit)
 
     def predict(texts: Sequence[str]) -> list[Mapping[str, float]]:
         found = scorer.predict(list(texts))
@@ -319,7 +248,7 @@ def _load_detoxify(file: Path, base: Path) -> Score:
             return [found]
         return [{label: column[row] for label, column in found.items()} for row in range(len(texts))]
 
-    return lambda texts: _by_windows(texts, fits, predict)
+    return lambda texts: by_windows(texts, fits, predict)
 
 
 # -- sequence classifiers in safetensors --------------------------------------------------------------------------------
@@ -392,8 +321,8 @@ def _load_classifier(folder: Path, labels: Sequence[str], one_of: bool) -> Score
     except ModelError as error:
         raise ScorerError(str(error)) from None
     model.eval()
-    limit = _limit(model, tokenizer)
-    fits = _fits(tokenizer, limit)
+    limit = token_limit(model, tokenizer)
+    fits = fits_in(tokenizer, limit)
 
     def predict(texts: Sequence[str]) -> list[Mapping[str, float]]:
         inputs = tokenizer(list(texts), return_tensors="pt", padding=True, truncation=True, max_length=limit)
@@ -402,4 +331,4 @@ def _load_classifier(folder: Path, labels: Sequence[str], one_of: bool) -> Score
         scores = logits.softmax(-1) if one_of else logits.sigmoid()
         return [dict(zip(labels, row, strict=True)) for row in scores.tolist()]
 
-    return lambda texts: _by_windows(texts, fits, predict)
+    return lambda texts: by_windows(texts, fits, predict)
