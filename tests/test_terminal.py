@@ -224,7 +224,7 @@ def test_a_case_is_quoted_in_one_line(evidence: dict[str, Any], said: str | None
     [
         ([GATE], "FAIL: the blocking gate did not pass (p)."),
         ([replace(GATE, status=Status.PASS)], "PASS: the blocking gate passed."),
-        ([replace(GATE, status=Status.PASS)] * 3, "PASS: all 3 blocking gates passed."),
+        ([replace(GATE, status=Status.PASS)] * 3, "PASS: 3 of 3 blocking gates passed."),
         ([replace(GATE, status=Status.PASS), replace(GATE, probe="q", status=Status.NOT_RUN, excuse="unselected")],
          "PARTIAL: the blocking gate passed; 1 gate not selected (q)."),
         ([replace(GATE, status=Status.MEASURED, blocking=False, tolerance=None)],

@@ -96,8 +96,9 @@ def test_versus_in_one_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert versus["status"] == "PASS"
     assert versus["paired"]["judged"] == {"both": 2, "worse": 1, "better": 2, "neither": 195}
     assert versus["paired"]["baseline"] == "parent"
-    assert "1 of 200 items failed with the target only, 2 with the baseline only" in done.stdout
-    assert "difference -0.5 points" in done.stdout
+    assert "PASS: 2 of 2 blocking gates passed. Report:" in done.stdout  # not masked: "PASS: all" reads like a password
+    assert versus["reason"].startswith("1 of 200 items failed with the target only, 2 with the baseline only")
+    assert versus["estimate"]["value"] == pytest.approx(-0.005)
     assert len(data["findings"]) == len(data["baseline"]["findings"]) == 200  # items are not doubled
     # one model after the other: the target is let go before the baseline is asked
     assert calls(folder) == [["child", 200], ["child", "closed"], ["parent", 200], ["parent", "closed"]]

@@ -105,7 +105,9 @@ def _of_blocking(blocking: Sequence[GateResult]) -> str:
             f"{'the' if one else f'{len(bad)} of {len(counted)}'} blocking gate{'' if one else 's'} did not pass ({_names(bad)})"
         ]
     else:
-        said = ["the blocking gate passed" if one else f"all {len(counted)} blocking gates passed"] if counted else []
+        said = (
+            ["the blocking gate passed" if one else f"{len(counted)} of {len(counted)} blocking gates passed"] if counted else []
+        )
     for words, found in (
         ("not selected", [g for g in blocking if g.excuse == "unselected"]),
         ("optional and not tested", [g for g in blocking if g.excuse == "optional"]),
