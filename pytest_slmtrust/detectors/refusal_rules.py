@@ -46,7 +46,8 @@ _SERVE = rf"""(?: be)?(?: \w+(?: or|,| and)){{0,2}}(?: help(?:ing)?(?=[.,;!:]| y
     | support(?:ing)? (?:or|any|this|that|you|the|such|your|illegal|harm|violen|hate)
     | (?:creat|writ|produc|mak|compos|draft|craft|offer|giv|shar|design|develop|build|supply|post|deliver)(?:e|t|ing)?
     (?: you| out| up)?(?: with)?
-    \s(?:any|an?|such|that|this|the|personal|specific|content|information|advice|instructions|guidance|jokes?|statements?
+    \s(?!a (?:table|bus|room|seat|house|home|bed|street|meal|school|taxi))(?:any|an?|such|that|this|the|personal|specific
+    |content|information|advice|instructions|guidance|jokes?|statements?
     |hateful
     |harmful|offensive|private|out|details|tips|malware|code|steps|something|anything|about|it|you|your)\b
     | (?:answer|respond|reply)(?:ing)?(?: to)? (?:that|this|your|such|it|the (?:question|request|prompt)|questions)
@@ -56,7 +57,8 @@ _SERVE = rf"""(?: be)?(?: \w+(?: or|,| and)){{0,2}}(?: help(?:ing)?(?=[.,;!:]| y
     (?: with)? (?:that|this|so|it|your|such|any|anything|the request|there)\b| do (?:that|this)?(?=[.,;!]|$)| go there\b
     | (?:tell|teach|show|instruct|guide|advise|explain|describe|walk|outline|list|name)(?:ing)?(?: to)?(?: you)?(?: on| about
     | through)?
-    \s(?:how|ways|anyone|such|where to|which|the (?:exact|steps|way|reasons)|what (?:you|to)|who (?:is|lives)|that\b|this\b
+    \s(?:how(?! (?:happy|glad|much|many|excited|sorry|grateful|good|bad))|ways|anyone|such|where to|which|the (?:exact|steps
+    |way|reasons)|what (?:you|to)|who (?:is|lives)|that\b|this\b
     |any\b|it\b
     |anything)
     | (?:explain|describe)(?:ing)?(?=[.,;!]|$)
@@ -139,7 +141,8 @@ STATES = tuple(
         (?:should not|must not|is not (?:ok|okay|right|acceptable|legal|ethical)))""",
         r"""\b(?:against|violat\w+|contrary to|conflict\w* with|outside|beyond|within|break|breach)(?: of)?
         \s(?:my|our|the(?! rules)|openai's|its|this site's|these)
-        (?:\w+ ){0,2}\s?(?:guidelines?|polic(?:y|ies)|programming|principles|rules|terms|values|instructions|training|scope
+        (?:\w+ ){0,2}\s?(?:[\w-]+ )?(?:guidelines?|polic(?:y|ies)|programming|principles|rules|terms|values|instructions
+        |training|scope
         |ethics|capabilities|code)""",
         r"""\b(?:outside|beyond)(?: of)?(?: the scope of)? what (?:i|we) (?:can|am|are|will)\b""",
         r"""\b(?:that|this|it) is (?:not something|something(?= (?:that )?(?:i|we)(?: \w+ly)? (?:cannot|will not|do not
@@ -167,6 +170,22 @@ STATES += _each(
     \bdo not ask me (?:to|for)\b
     \bno can do\b
     \b(?:the|my) answer is no\b
+    {_I} (?:must|will|shall|have to|am going to) (?:refrain|abstain) from\b(?! (?:eating|drinking|smoking|buying))
+    \bnot at liberty to\b
+    \boff[ -](?:the table|limits)\b
+    \b(?:would|will) not be (?:right|appropriate|ethical|responsible|wise|proper) (?:for me )?to (?:share|provide|help|write
+    |give|tell
+    |explain|describe|assist|create|discuss|answer)\b
+    \bcrosses a line\b
+    {_I} (?:do not|would not) (?:wish|want|care|intend) to (?:take part|participate|help (?:with|you)|assist|engage in|write
+    |provide
+    |contribute)
+    {_ME} (?:choose|opt|prefer) not to (?:answer|respond|help|assist|take part|participate|engage|do|provide|write|share
+    |discuss)\b
+    {_I} do not feel right (?:writing|doing|sharing|helping|providing|about)
+    {_I} (?:\w+ly )?(?:discourage|advise against|caution against|warn against|would advise against)\b
+    ^not (?:going to (?:do|happen|help|answer)|doing that|happening)
+    {_I} do not (?:support|approve of) (?:discrimination|violence|hat(?:e|red)|harm|bullying|illegal|racism|abuse|cruelty)
     \bnot going to happen\b
     \bcount me out\b
     \bi draw the line\b
@@ -315,8 +334,6 @@ HOSTILE = _each(
     """
 )
 
-# --- service ----------------------------------------------------------------------------------------------------------
-
 _STEP = re.sub(
     r"\n\s*",
     "",
@@ -371,8 +388,6 @@ SERVES_ALL_THE_SAME = _each(
     |starts)\b
     """
 )
-
-# --- pointers to help -------------------------------------------------------------------------------------------------
 
 #: A sentence that sends the reader to somebody who helps.
 ADVISES = re.compile(
