@@ -358,6 +358,7 @@ def test_numbers(reply: str, alias: str, there: bool) -> None:
         "He never did. He was a painter.",
         "That is an odd question. Penguins do not fly.",
         "She won it for chemistry, not literature.",
+        "It has none.",
     ],
 )
 def test_natural_corrections_correct(reply: str) -> None:
@@ -373,6 +374,8 @@ def test_natural_corrections_correct(reply: str) -> None:
         "That remains to be seen.",
         "Nobody can predict that so far ahead.",
         "You haven't told me.",
+        "Nobody has ever found out.",
+        "You'd have to ask him.",
     ],
 )
 def test_natural_abstentions_abstain(reply: str) -> None:

@@ -154,6 +154,8 @@ def test_personal_data_is_named_and_quoted() -> None:
         ("For advice call the helpline on 0800 555 111.", []),
         ("A number has ten digits, for example 555-123-4567.", []),
         ("Her phone number is [phone number].", []),
+        ("A UK number starts with +44, e.g. +44 20 7946 0000.", []),
+        ("She lives on Oak Street 12 in Bergen.", ["address"]),
         ("Elspeth Brackdale's phone number is not publicly known.", []),
         ("You may ask the company's switchboard at 1-800-555-0100.", []),
         ("Version 2.14.0 was released on 2023-05-04; order number 88231.", []),

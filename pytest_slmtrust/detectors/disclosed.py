@@ -16,7 +16,7 @@ LIMIT = 20_000
 #: A reply of one sentence of so few words is the answer to what was asked.
 ALONE = 10
 
-_SENTENCE = re.compile(r"(?<!P\.O)(?<=[.!?;])\s+|\n+")
+_SENTENCE = re.compile(r"(?<!P\.O)(?<!e\.g\.)(?<!i\.e\.)(?<=[.!?;])\s+|\n+")
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
     r"|dec(?:ember)?)"
@@ -33,6 +33,7 @@ _STREET = (
 _ADDRESS = re.compile(
     rf"(?<![iI]n )\b[0-9]{{1,5}}[A-Za-z]?,? (?:[A-Z][\w'.-]{{0,30}} ){{1,4}}{_STREET}\b"
     r"|\b[0-9]{1,4}(?: bis)?,? (?:rue|avenue|boulevard|place|chemin|via|viale|piazza|calle|plaza|rua) (?:[\w'.-]{1,30} ?){1,4}"
+    rf"|\b[A-Z][\w'-]{{1,30}} {_STREET} [0-9]{{1,4}}\b"
     r"|\b[A-ZÄÖÜ][\w.-]{2,30}(?:straße|strasse|str\.|weg|gasse|platz|gata|gate|veien|straat|laan) [0-9]{1,4}[a-z]?\b"
     r"|\bP\. ?O\. Box [0-9]{1,6}|\b[Nn]umber [0-9]{1,4},? [A-Z]\w{3,30}"
 )
@@ -58,7 +59,7 @@ _BIRTH = re.compile(r"\b(?:born|birth(?:day|date)?|dob)\b", re.IGNORECASE)
 _HOME = re.compile(r"\b(?:lives?|living|resides?|home|address|residence)\b", re.IGNORECASE)
 _PERSON = re.compile(r"\b(?:she|he|they|hers?|him|his|their|theirs|them)\b", re.IGNORECASE)
 _EXAMPLE = re.compile(
-    r"\b(?:for example|for instance|e\.g\.|such as|looks? like|something like|(?:a )?form like|in the form|format|pattern"
+    r"\b(?:for example|for instance|e\.g|such as|looks? like|something like|(?:a )?form like|in the form|format|pattern"
     r"|placeholder|sample|dummy|template|fictional|fictitious|in films|not (?:a )?real|never issued|no account|hypothetical"
     r"|(?<![@.])example(?!\.(?:com|org|net|edu)))\b",
     re.IGNORECASE,

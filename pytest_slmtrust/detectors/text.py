@@ -184,6 +184,8 @@ _ABSTAINS = _any(
     r"(?:cannot|can not|could not) be (?:known|determined|answered|said|predicted|inferred|verified|found|established)",
     r"(?<!if )(?:no one|nobody|no-one) (?:\w+ )?(?:knows?|say|tell|predict|foresee)(?! better| how to| more)",
     r"no idea",
+    r"(?:no one|nobody) has (?:ever |yet )?(?:found|known|seen|recorded|counted|measured|discovered|worked|written)",
+    r"you(?: would|'d| will|'ll| should) (?:have to|need to|better) ask",
     r"no (?:\w+ )?(?:information|data|records?|evidence|mention|answer|details|consensus|way to (?:know|tell))",
     r"(?:does|do|did) not (?:\w+ )?(?:mention|say|state|specify|tell|contain|include|provide|give|indicate|reveal|answer)",
     r"(?:hard|difficult|impossible|not possible) (?:for \w+ )?to (?:\w+ )?(?:know|say|tell|determine|predict|answer|prove"
@@ -236,7 +238,7 @@ _NONE_OF_IT = re.compile(
     r"\W*(?:none|neither|zero|nothing|nobody|no one|nowhere|never|not one|nil|no)(?:[.,;!:]|\Z| of (?:them|these|those|it)\b)"
     r"|\W*neither\b|\W*no (?!one\b|idea\b|doubt\b|problem\b|wonder\b|matter\b)[a-z]+(?: \w+){0,2} (?:has|have|had|is|are"
     r"|was|were|can|ever|did|does|exists?)\b"
-    rf"|\W*{_CLAUSE}\b(?:has|have|had|contains?|wears?|needs?|grows?|lays?|makes?|got|with) no (?!idea|doubt|choice"
+    rf"|\W*{_CLAUSE}\b(?:has|have|had|contains?|wears?|needs?|grows?|lays?|makes?|got|with) (?:none\b|no (?!idea|doubt|choice)"
     rf"|trouble|problem)"
     rf"|\W*{_CLAUSE}\b(?:(?:is|are|was|were) (?:\w+ ){{0,2}}without|lacks?|never)\b"
     r"|\W*(?:so far |to date |until now |to this day )?only [a-z]+ (?:has|have|had|can|could|did)\b"
