@@ -46,6 +46,8 @@ def _undecided(gate: GateResult) -> str:
     """Say why a gate with numbers decided nothing."""
     if gate.status is not Status.INCONCLUSIVE:
         return ""
+    if gate.reading is not None and gate.reading.void:
+        return f"; {gate.reading.void}"
     if not quantity_of(gate).counted or gate.lower is None or gate.upper is None:
         return "; not enough is known to decide"
     if gate.needed:
