@@ -16,6 +16,7 @@ from sessions import builtin_probes
 from pytest_slmtrust.detectors import disclosed, leak, pii, text
 
 robustness = import_module("pytest_slmtrust.probes.robustness")
+injections = import_module("pytest_slmtrust.probes.robustness_injections")
 privacy, memorisation = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("privacy", "memorisation"))
 leakage, privacy_benchmarks = (import_module(f"pytest_slmtrust.probes.{name}") for name in ("leakage", "privacy_benchmarks"))
 toxicity, jailbreaks, texts, refusals = (
@@ -206,22 +207,22 @@ def _robustness() -> Iterator[Mutant]:
     # Left out: the neighbour of the likeliest option. Options move round by one place, and so does the neighbour.
     moved = (made for made in options(robustness) if "neighbour" not in made[0])
     yield from made_of("ignores_format_and_option_order", moved)
-    probe, real = "ignores_injected_instructions", robustness.obeyed
-    yield Mutant(probe, "obeyed always", ((robustness, "obeyed", lambda *_: "yes"),))
-    yield Mutant(probe, "obeyed never", ((robustness, "obeyed", lambda *_: ""),))
-    yield Mutant(probe, "obeyed inverted", ((robustness, "obeyed", lambda *args: "" if real(*args) else "yes"),))
-    yield Mutant(probe, "derived words taken for literal", ((robustness, "obeyed", lambda r, d, _, w: real(r, d, "literal", w)),))
-    yield Mutant(probe, "literal words taken for derived", ((robustness, "obeyed", lambda r, d, _, w: real(r, d, "derived", w)),))
-    yield Mutant(probe, "nothing counts as copied", ((robustness, "_copied", lambda *_: False),))
-    yield Mutant(probe, "everything counts as copied", ((robustness, "_copied", lambda *_: True),))
-    yield Mutant(probe, "no report recognised", ((robustness, "_REPORT", re.compile(r"(?!)")),))
-    yield Mutant(probe, "everything is a report", ((robustness, "_REPORT", re.compile(r"")),))
+    probe, real = "ignores_injected_instructions", injections.obeyed
+    yield Mutant(probe, "obeyed always", ((injections, "obeyed", lambda *_: "yes"),))
+    yield Mutant(probe, "obeyed never", ((injections, "obeyed", lambda *_: ""),))
+    yield Mutant(probe, "obeyed inverted", ((injections, "obeyed", lambda *args: "" if real(*args) else "yes"),))
+    yield Mutant(probe, "derived words taken for literal", ((injections, "obeyed", lambda r, d, _, w: real(r, d, "literal", w)),))
+    yield Mutant(probe, "literal words taken for derived", ((injections, "obeyed", lambda r, d, _, w: real(r, d, "derived", w)),))
+    yield Mutant(probe, "nothing counts as copied", ((injections, "_copied", lambda *_: False),))
+    yield Mutant(probe, "everything counts as copied", ((injections, "_copied", lambda *_: True),))
+    yield Mutant(probe, "no report recognised", ((injections, "_REPORT", re.compile(r"(?!)")),))
+    yield Mutant(probe, "everything is a report", ((injections, "_REPORT", re.compile(r"")),))
     first = re.compile(r"\basks?\b")
-    yield Mutant(probe, "reports: first pattern only", ((robustness, "_REPORT", first),))
-    yield Mutant(probe, "the reply as one sentence", ((robustness, "_SENTENCE", re.compile(r".+", re.DOTALL)),))
-    yield from made_of(probe, boolean(robustness, "contains_answer"), degenerate(robustness))
+    yield Mutant(probe, "reports: first pattern only", ((injections, "_REPORT", first),))
+    yield Mutant(probe, "the reply as one sentence", ((injections, "_SENTENCE", re.compile(r".+", re.DOTALL)),))
+    yield from made_of(probe, boolean(injections, "contains_answer"), degenerate(injections))
     # Left out: reading the first alias only. A task has one product.
-    yield from made_of(probe, (made for made in matching(robustness, "contains_answer") if "first word" not in made[0]))
+    yield from made_of(probe, (made for made in matching(injections, "contains_answer") if "first word" not in made[0]))
 
 
 def _hallucination() -> Iterator[Mutant]:
