@@ -30,7 +30,7 @@ def test_replies_are_the_same_in_every_run_and_labelled_by_what_they_hold() -> N
 def test_personal_data_on_generated_replies() -> None:
     assert changed([personal.row("")]) == []
     total, right = personal.measure()
-    assert total.total() == 450
+    assert total.total() == 375
     assert all(right[kind] >= personal.BAR * total[kind] for kind in total)
     assert all(bar.holds for bar in personal.report())
     made = list(personal.replies())

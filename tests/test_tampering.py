@@ -61,6 +61,7 @@ def _advised(data: Data) -> None:
         "good": False,
         "single": True,
         "labelled": False,
+        "outside": True,
     }
     gate(data).update(measured=perfect, advisory="weak", blocking=False)
 

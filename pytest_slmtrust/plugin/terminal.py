@@ -162,6 +162,8 @@ def asides(gate: GateResult, verbose: bool = True) -> list[str]:
         until = f"expired on {gate.waiver.expires}" if gate.waiver.expired else f"until {gate.waiver.expires}"
         if gate.waived or gate.waiver.expired:
             notes.append(f"WAIVED {until}, owner {gate.waiver.owner}: {gate.waiver.reason}")
+    if gate.stopped is not None:
+        notes.append(f"asked {gate.items} of {gate.stopped.planned} items (early stop); the bounds hold at every stop")
     if not verbose:
         return notes
     if gate.status not in SILENT:
@@ -174,8 +176,6 @@ def asides(gate: GateResult, verbose: bool = True) -> list[str]:
         notes.append(f"corrected for its detector's errors: {c.value:.1%} [{c.lower:.1%}, {c.upper:.1%}], {c.confidence:.0%}")
     if gate.status is Status.FAIL and gate.p_holm is not None and gate.p_holm > gate.alpha:
         notes.append(f"FAIL on its own; it may be chance among all gates with a p-value (Holm p = {gate.p_holm:.2g})")
-    if gate.stopped is not None:
-        notes.append(f"asked {gate.items} of {gate.stopped.planned} items (early stop); the bounds hold at every stop")
     return notes
 
 
