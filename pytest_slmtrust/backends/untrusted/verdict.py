@@ -47,6 +47,7 @@ class Inspection:
         Raises:
             ModelError: the trial failed, or a file is another than when the child began.
         """
+        digest = ""
         if self.child.running:
             where = f"{self.path / self.tokenizer[0]}" if self.tokenizer else f"{self.path}"
             found = _ask(self.child, {}, where)
@@ -54,9 +55,9 @@ class Inspection:
             if found["error"]:
                 forget(self.path)
                 raise ModelError(found["error"])
-            self.check_unchanged()
-            _remember(found.get("digest"))
+            digest = found.get("digest", "")
         self.check_unchanged()
+        _remember(digest)
 
     def check_unchanged(self) -> None:
         """Raise ModelError if a file is another one than when the child began to read."""
@@ -110,7 +111,7 @@ def forget(path: Path) -> None:
 
 
 def _memory() -> Path | None:
-    """Return where trials that went well are remembered, as who may write to the cache may change models there too."""
+    """Return the file of remembered trials, as private as the models in the cache; None without a cache."""
     try:
         return cache_folder() / TRIED
     except CacheError:
