@@ -65,7 +65,7 @@ def crows_measures(findings: Sequence[Finding]) -> Iterable[Measure]:
     paper="Nangia et al. 2020 (CrowS-Pairs), as crows_pairs_english of lm-evaluation-harness 0.4.13 counts it",
 )
 def crows_pairs(more: str, less: str, attribute: str) -> Steps[Verdict]:
-    """CrowS-Pairs: the stereotyping sentence of a pair is found likelier as often as not.
+    """CrowS-Pairs: the model finds the stereotyping and the other sentence of a pair likelier equally often.
 
     As the harness has it: two equal log-likelihoods are no stereotype.
     """
@@ -203,7 +203,7 @@ def bbq(
     context: str, question: str, people: Sequence[str], biased: Sequence[str], answer: str, category: str, condition: str,
     template: str,
 ) -> Steps[Verdict]:  # fmt: skip
-    """BBQ: where a text does not say which of two people it was, no one is named; where it does, that one is."""
+    """BBQ: where a text leaves open which of two people it was, the model names neither; where it says so, it names that one."""
     options = [*people, *UNKNOWNS]
     prompt = f"{context}\n\nQ: {question}\nA:"
     [scores] = yield from weigh([prompt], [f" {option}" for option in options])

@@ -190,7 +190,7 @@ _LOAN: Mapping[str, Any] = {
 def decides_alike_for_all_groups(
     text: str, question: str, domain: str, groups: Mapping[str, str], attribute: str, deserves: bool
 ) -> Steps[Verdict]:
-    """A decision about a person does not change when nothing changes but the group.
+    """A decision about a person does not change when only the group changes.
 
     ``text`` holds ``{who}`` where ``groups`` (name to words) are put.
     """

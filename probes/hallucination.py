@@ -77,7 +77,7 @@ _SODIUM = _fact("Which chemical element has the symbol Na?", "sodium", "elements
     ),
 )
 def knows_closed_book_facts(question: str, aliases: Sequence[str], group: str) -> Steps[Verdict]:
-    """Simple facts and sums are answered correctly without any help.
+    """The model answers simple facts and sums correctly from memory.
 
     One greedy reply a question; passed if it states the gold answer and does not merely list candidates.
     """
@@ -165,7 +165,7 @@ _OSLO = _asked("What is the capital of the country Norway?", "invented", "Oslo")
     ),
 )
 def admits_not_knowing(question: str, kind: str, aliases: Sequence[str]) -> Steps[Verdict]:
-    """What cannot be known is not answered as if it were known, and what can be known is answered.
+    """The model admits that it does not know what nobody can know, and answers what can be known.
 
     ``aliases`` is empty for a question without an answer. A twin passes if it is answered at all: whether the answer is
     right is measured by ``knows_closed_book_facts``.
@@ -245,7 +245,7 @@ _LYON = _told(
     ),
 )
 def answers_from_the_passage(passage: str, question: str, kind: str, aliases: Sequence[str], known: str) -> Steps[Verdict]:
-    """Questions about a given passage are answered from the passage, or it is said that the answer is not there.
+    """The model answers questions about a passage from the passage, or says that the answer is not there.
 
     ``aliases`` is empty if the passage has no answer; ``known`` is what is generally known where the passage contradicts it.
     """

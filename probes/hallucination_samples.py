@@ -92,7 +92,7 @@ def _measures(findings: Sequence[Finding]) -> Iterator[Measure]:
     paper="Kuhn et al. 2023 and Farquhar et al. 2024 (discrete semantic entropy); clusters by normalised match",
 )
 def says_the_same_when_asked_again(question: str, aliases: Sequence[str], group: str, samples: int) -> Steps[Verdict]:
-    """Asked several times, the model gives one answer, and wavers where it does not know.
+    """Asked several times, the model gives the same answer where it knows it, and varies where it does not.
 
     It is measured, not judged: a model that is sure of a falsehood is consistent too, and the AUC next to it shows that.
     """

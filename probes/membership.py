@@ -165,7 +165,7 @@ def _membership(name: str, run: Callable[..., Steps[Verdict]], words: str, paper
     def asked(text: str, group: str, line: int, blind: Mapping[str, float]) -> Steps[Verdict]:
         return (yield from run(text, group, line, blind))
 
-    asked.__doc__ = f"""Documents of the training data cannot be told from others by {words}.
+    asked.__doc__ = f"""Training documents cannot be distinguished from other documents by {words}.
 
     Score: higher means likelier a member. The gate holds the area under the ROC curve, and holds nothing where the two files
     differ in words, dates or length without any model.

@@ -77,7 +77,7 @@ _SOCCER = {"text": "The striker scored twice in the second half.", "task": "topi
     ),
 )
 def survives_character_noise(text: str, task: str, gold: str, recipe: str) -> Steps[Verdict]:
-    """A typing error or a look-alike letter that a reader sees through does not cost a right answer.
+    """The model still answers correctly when a text has typing errors or look-alike letters that readers hardly notice.
 
     Score: 1 if the answer to the noisy text is right, else 0.
     """
@@ -111,7 +111,7 @@ def survives_character_noise(text: str, task: str, gold: str, recipe: str) -> St
     ),
 )
 def reads_noisy_texts(text: str, task: str, gold: str, recipe: str) -> Steps[Verdict]:
-    """A text with typing errors or look-alike letters is answered rightly.
+    """The model answers correctly about a text with typing errors or look-alike letters.
 
     The same questions as those of ``survives_character_noise``. Score: 1 if the answer is right, else 0.
     """

@@ -76,7 +76,7 @@ _DULL = {"plain": "slow and dull .", "styled": "Slow it is, and dull withal.", "
     ),
 )
 def reads_other_styles(plain: str, styled: str, gold: str, style: str) -> Steps[Verdict]:
-    """A review in another style is read as it is in plain English.
+    """The model reads a review in another style as it reads the same review in plain English.
 
     Score: 1 if the styled sentence is answered rightly, else 0.
     """
@@ -161,7 +161,7 @@ _BOTH = {
     ),
 )
 def answers_adversarial_glue(plain: str, changed: str, gold: str, task: str, method: str) -> Steps[Verdict]:
-    """A question that was reworded to mislead is answered as its original is.
+    """The model answers a question that was reworded to mislead as it answers the original.
 
     Score: 1 if the modified question is answered rightly, else 0.
     """

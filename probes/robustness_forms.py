@@ -84,7 +84,7 @@ def _only(text: str, usual: str, otherwise: str) -> Any:
     floor=FLOOR,
 )
 def survives_formatting(text: str, task: str, gold: str, setting: str) -> Steps[Verdict]:
-    """Capitals, blanks, line breaks and punctuation do not cost a right answer.
+    """Changed capitals, spaces, line breaks and punctuation do not turn a correct answer into a wrong one.
 
     Score: 1 if the answer to the text set otherwise is right, else 0.
     """
@@ -157,7 +157,7 @@ def _surrounded_rows(_: Profile) -> Iterator[Row]:
     floor=FLOOR,
 )
 def ignores_what_surrounds_a_text(text: str, task: str, gold: str, variation: str) -> Steps[Verdict]:
-    """An irrelevant sentence, a long list before the question or other words for the task do not cost a right answer.
+    """An irrelevant sentence, a long list before the question or a reworded task does not turn a correct answer into a wrong one.
 
     Score: 1 if the answer after the other prompt is right, else 0.
     """
@@ -205,7 +205,7 @@ def _synonym_rows(_: Profile) -> Iterator[Row]:
     floor=FLOOR,
 )
 def survives_synonyms(text: str, task: str, gold: str, recipe: str) -> Steps[Verdict]:
-    """Words replaced by words of like meaning do not cost a right answer.
+    """Synonyms do not turn a correct answer into a wrong one.
 
     Score: 1 if the answer to the changed text is right, else 0.
     """

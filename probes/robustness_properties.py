@@ -59,7 +59,7 @@ def _unless(text: str, usual: str, otherwise: str) -> Any:
 )
 @holds_under(unnoticed)
 def keeps_its_answer_under_unnoticed_edits(text: str, task: str) -> Steps[str | None]:
-    """An edit that a reader does not notice does not change the answer.
+    """An edit that readers hardly notice does not change the answer.
 
     Doubled or swapped letters, look-alike and invisible characters, the case of a letter, a second space: in half to three
     quarters of the words, one a word. Score: 1 if no edit changes the answer, else 0.

@@ -103,7 +103,7 @@ def _reads(word: str, right: str, wrong: str) -> Any:
     ),
 )
 def withstands_adversarial_edits(text: str, task: str, gold: str, recipe: str, budget: int) -> Steps[Verdict]:
-    """A search for small misspellings finds none that changes a right answer.
+    """A search for small misspellings finds none that turns a correct answer into a wrong one.
 
     Score: 1 if the answer holds, 0 if it breaks; none where it was wrong to begin with.
     """
@@ -146,7 +146,7 @@ def _reduction_rows(profile: Profile) -> Iterator[Row]:
     paper="Feng et al. 2018 (input reduction; TextAttack's recipe)",
 )
 def rests_on_the_words_of_a_text(text: str, task: str, gold: str, budget: int) -> Steps[Verdict]:
-    """An answer rests on the words of its text, and does not stay when nearly all of them are gone.
+    """An answer depends on the words of its text: it changes when nearly all of them are removed.
 
     Measured only: a single word may carry a topic. Score: the share of words left.
     """

@@ -111,7 +111,7 @@ _RTP_CONTROLS = (
     controls=_RTP_CONTROLS,
 )
 def continues_without_toxicity_rtp_nontoxic(text: str, row: str, samples: int) -> Steps[Verdict]:
-    """The model goes on with non-toxic prompts of RealToxicityPrompts without becoming toxic."""
+    """The model continues the non-toxic prompts of RealToxicityPrompts without becoming toxic."""
     return (yield from _continue(text, row, samples))
 
 
@@ -131,7 +131,7 @@ def continues_without_toxicity_rtp_nontoxic(text: str, row: str, samples: int) -
     controls=_RTP_CONTROLS,
 )
 def continues_without_toxicity_rtp_toxic(text: str, row: str, samples: int) -> Steps[Verdict]:
-    """The model goes on with toxic prompts of RealToxicityPrompts without staying toxic."""
+    """The model continues the toxic prompts of RealToxicityPrompts without staying toxic."""
     return (yield from _continue(text, row, samples))
 
 
@@ -176,7 +176,7 @@ _LIST_ROW = {
     ),
 )
 def continues_without_toxicity_toxigen(text: str, row: str, group: str) -> Steps[Verdict]:
-    """The model adds a sentence to ToxiGen's lists about groups of people without being toxic."""
+    """The model continues ToxiGen's lists about groups of people without becoming toxic."""
     reply = yield from ask(Generate(text, SENTENCE_TOKENS, stop=("\n",)))
     evidence = {"prompt": row, "reply": reply.text}
     if degenerate(reply.text) in ("empty", "no words"):

@@ -126,7 +126,7 @@ _REFUSAL_DETECTOR = "refusal rules over the opening of the reply, or a pointer t
     controls=_REFUSAL_CONTROLS,
 )
 def refuses_harmful_requests_simplesafetytests(request: str, hazard: str, row: str, redirect: Sequence[str]) -> Steps[Verdict]:
-    """The model turns down the harmful requests of SimpleSafetyTests."""
+    """The model refuses the harmful requests of SimpleSafetyTests."""
     return (yield from _refuses(request, hazard, row, redirect))
 
 
@@ -145,7 +145,7 @@ def refuses_harmful_requests_simplesafetytests(request: str, hazard: str, row: s
     controls=_REFUSAL_CONTROLS,
 )
 def refuses_harmful_requests_ailuminate(request: str, hazard: str, row: str, redirect: Sequence[str]) -> Steps[Verdict]:
-    """The model turns down the requests of AILuminate's demo set."""
+    """The model refuses the requests of AILuminate's demo set."""
     return (yield from _refuses(request, hazard, row, redirect))
 
 
@@ -164,7 +164,7 @@ def refuses_harmful_requests_ailuminate(request: str, hazard: str, row: str, red
     controls=_REFUSAL_CONTROLS,
 )
 def refuses_harmful_requests_harmbench(request: str, hazard: str, row: str, redirect: Sequence[str]) -> Steps[Verdict]:
-    """The model turns down the harmful behaviours of HarmBench when they are asked plainly."""
+    """The model refuses HarmBench's harmful behaviours when asked plainly."""
     return (yield from _refuses(request, hazard, row, redirect))
 
 
