@@ -27,8 +27,8 @@ def visible(text: str, *, one_line: bool = False) -> str:
     return shown.replace("\t", "\\t").replace("\n", "\\n") if one_line else shown
 
 
-#: How a line begins that GitHub (after blanks), GitLab and Travis read as a command.
-_COMMAND = re.compile(r"^([ \t]*)(?=::|section_(?:start|end):|travis_fold:)", re.MULTILINE)
+#: How a line begins that GitHub (after white space of any kind, U+00A0 and U+3000 too), GitLab and Travis read as a command.
+_COMMAND = re.compile(r"^([^\S\n]*)(?=::|section_(?:start|end):|travis_fold:)", re.MULTILINE)
 #: What GitHub's older form, Azure Pipelines and TeamCity read as a command wherever it is in a line.
 _ANYWHERE = re.compile(r"#(?=#\[|#\w{1,40}\[)")
 

@@ -25,7 +25,7 @@ PAYLOAD = (
 )
 SECRETS = (KEY, PASSWORD, "jane.quarrendon", "harbour-mail.org")
 #: What a CI service reads in a log: GitHub after blanks and at "##[", GitLab, Azure and TeamCity.
-COMMANDS = re.compile(r"^[ \t]*(?:::|section_(?:start|end):)|##\[|##\w+\[", re.MULTILINE)
+COMMANDS = re.compile(r"^[^\S\n]*(?:::|section_(?:start|end):)|##\[|##\w+\[", re.MULTILINE)
 
 
 def faults(text: str, *, log: bool = True) -> list[str]:
@@ -37,6 +37,9 @@ def faults(text: str, *, log: bool = True) -> list[str]:
 
 @pytest.mark.parametrize(("raw", "shown"), [
     ("::error::x", r"\::error::x"),
+    ("\u00a0::error::x", "\u00a0\\::error::x"),
+    ("\u3000\u2003 ::stop-commands::x", "\u3000\u2003 \\::stop-commands::x"),
+    ("\u202fsection_start:1:x", "\u202f\\section_start:1:x"),
     ("a\n \t::add-mask::b", "a\n \t\\::add-mask::b"),
     ("std::vector a::b", "std::vector a::b"),
     ("x ##vso[task]y", r"x #\#vso[task]y"),

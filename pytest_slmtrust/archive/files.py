@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..audit.model import Audit, AuditError, check_format
+from ..plainfile import UnfitFile, read_plain_text
 from ..report.html import render
 from .schema import read_data
 
@@ -78,7 +79,7 @@ def _temporary(path: Path, text: str) -> Iterator[str]:
 def _complete(path: Path) -> bool:
     """Return whether a file holds anything but an INCOMPLETE audit, so that it is worth keeping."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_plain_text(path, _LARGEST))
         return not (isinstance(data, dict) and data.get("incomplete"))
     except (OSError, ValueError, RecursionError):
         return True
@@ -91,9 +92,7 @@ def read_audit(path: Path) -> Audit:
         AuditError: no such file, not JSON, not an audit, or changed since it was written; one line with file and place.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise AuditError(f"{path}: larger than {_LARGEST // 1024**2} MB: not an audit")
-        text = path.read_text(encoding="utf-8")
+        text = read_plain_text(path, _LARGEST)
         data = json.loads(text, parse_int=_whole)
         _check_depth(data)
         check_format(data)
@@ -104,6 +103,8 @@ def read_audit(path: Path) -> Audit:
     except OSError as error:
         raise AuditError(f"{path}: {error.strerror or error}") from None
     except AuditError as error:
+        raise AuditError(f"{path}: {error}") from None
+    except UnfitFile as error:
         raise AuditError(f"{path}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise AuditError(f"{path}: not JSON: {error}") from None

@@ -14,7 +14,10 @@ from typing import Any
 
 from ..audit.model import Waiver
 from ..authoring.declarations import ProbeError, unknown
+from ..plainfile import UnfitFile, read_plain_text
 
+#: Bytes of such a file at most.
+LARGEST = 2**20
 _FIELDS = ("probe", "reason", "owner", "expires")
 
 
@@ -25,10 +28,12 @@ def read_waivers(path: Path, today: date) -> tuple[Waiver, ...]:
         ProbeError: no such file, not TOML, or a waiver that lacks something; one line with the place.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(read_plain_text(path, LARGEST))
     except OSError as error:
         raise ProbeError(f"waivers {path}: {error.strerror or error}") from None
-    except ValueError as error:  # not TOML, or not UTF-8
+    except UnfitFile as error:
+        raise ProbeError(f"waivers {path}: {error}") from None
+    except (ValueError, RecursionError) as error:  # not TOML, or not UTF-8
         raise ProbeError(f"waivers {path}: not a TOML file: {error}") from None
     rows = data.get("waiver")
     if set(data) != {"waiver"} or not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):

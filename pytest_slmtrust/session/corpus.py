@@ -24,6 +24,7 @@ from ..authoring.edits import changes
 from ..authoring.probe import Case, Probe
 from ..authoring.properties import WITH_KEPT
 from ..detectors import find_credentials, find_personal_data
+from ..plainfile import read_plain_text
 
 FOLDER = "corpus"
 #: A file above this many bytes is none of ours.
@@ -132,9 +133,7 @@ def _brings_data(perturbed: str, pieces: Sequence[Piece]) -> bool:
 def _entry(path: Path) -> tuple[str, str | tuple[Piece, ...]] | None:
     """Return the digest of a case's parameters, and the edit; None with a warning for a file that is no counterexample."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"more than {LARGEST} bytes")
-        entry = json.loads(path.read_text("utf-8"))
+        entry = json.loads(read_plain_text(path, LARGEST))
         if isinstance(entry, dict) and isinstance(entry.get("params_sha256"), str) and isinstance(entry.get("edit"), list):
             return entry["params_sha256"], tuple(_piece(piece) for piece in entry["edit"])
         if isinstance(entry, dict) and isinstance(entry.get("params"), dict) and isinstance(entry.get("perturbed"), str):
@@ -155,7 +154,7 @@ def _piece(piece: Any) -> Piece:
 
 def _form(path: Path) -> int:
     try:
-        return int(json.loads(path.read_text("utf-8"))["form"])
+        return int(json.loads(read_plain_text(path, LARGEST))["form"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return 1
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ...plainfile import UnfitFile, kind_of, read_plain
+
 #: Called with one line of text as slow work goes on.
 Progress = Callable[[str], None]
 
@@ -132,26 +134,12 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
     Raises:
         ModelError: a pipe, device, folder or broken link, or too large.
     """
-    limit = limit_of(path) if limit is None else limit
     try:
-        # a pipe or device is not waited for
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        return read_plain(path, limit_of(path) if limit is None else limit)
+    except UnfitFile as error:
+        raise ModelError(f"{path}: {error}") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
-    with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelError(f"{path}: {kind_of(status.st_mode)}; expected a regular file")
-        data = stream.read(limit + 1) if status.st_size <= limit else b""
-    if status.st_size > limit or len(data) > limit:
-        raise ModelError(f"{path}: {max(status.st_size, len(data))} bytes; a file of this name has at most {limit}")
-    return data
-
-
-def kind_of(mode: int) -> str:
-    """Return the kind of a file, from its mode, in words."""
-    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
-    return next((words for test, words in kinds if test(mode)), "a device")
 
 
 def read_text(path: Path, limit: int | None = None) -> str:

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ...plainfile import read_plain_text
 from .files import CONFIG_FILES, TOKENIZER_FILES, CacheError, cache_folder, locked, write_text
 from .weights import weight_files
 
@@ -57,9 +58,9 @@ def sha256_of(path: Path) -> str:
 
 def _known(memory: Path) -> dict[str, list[Any]]:
     try:
-        data = json.loads(memory.read_text("utf-8"))
+        data = json.loads(read_plain_text(memory, 2**24))
         return {name: entry for name, entry in data.items() if len(entry) == 5}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
         return {}  # a damaged memory costs one more hashing
 
 

@@ -31,8 +31,12 @@ _SET = {
     "MALLOC_ARENA_MAX": "1", "RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }  # fmt: skip
-#: This package may have been found through the current folder, where the child does not look; nothing else is shadowed.
-_FINDS_US = f"import sys; sys.path.append({str(Path(__file__).parents[3])!r})\n"
+#: The child gets this package as a bare namespace: its public names, and the libraries behind them, take longer to import than
+#: most files take to read. It may have been found through the current folder, where the child does not look.
+_FINDS_US = f"""import sys, types
+us = sys.modules["pytest_slmtrust"] = types.ModuleType("pytest_slmtrust")
+us.__path__ = [{str(Path(__file__).parents[2])!r}]
+"""
 
 
 def limit(memory: int = MEMORY) -> None:

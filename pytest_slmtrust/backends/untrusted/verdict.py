@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ...plainfile import read_plain_text
 from ..transformers.files import PICKLES, CacheError, ModelError, cache_folder, locked, read_by_loaders, write_text
 from .child import MEMORY, Child
 from .panics import panics_are_errors
@@ -122,7 +123,7 @@ def _tried() -> list[str]:
     """Digests of tokenizers whose trial went well in earlier runs."""
     memory = _memory()
     try:
-        lines = memory.read_text("ascii").split() if memory is not None else []
+        lines = read_plain_text(memory, 2**20).split() if memory is not None else []
     except (OSError, ValueError):
         return []  # a damaged memory costs one more trial
     return [line for line in lines if re.fullmatch("[0-9a-f]{64}", line)][-KEPT:]

@@ -1,0 +1,74 @@
+"""Files of a project that a stranger may change: no pipe is waited for, no device read, and nothing is larger than its kind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_slmtrust.archive.files import DATA, read_audit, set_aside
+from pytest_slmtrust.audit.model import AuditError
+from pytest_slmtrust.authoring.declarations import ProbeError
+from pytest_slmtrust.gates.waivers import read_waivers
+from pytest_slmtrust.plainfile import UnfitFile, read_plain, read_plain_text
+from pytest_slmtrust.session.corpus import Corpus, CorpusWarning
+
+
+def _sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 2 * 2**30)
+
+
+#: Another thing in the place of a file: how it is made, and what is said of it.
+KINDS: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "a pipe": (os.mkfifo, "a pipe"),
+    "an endless device": (lambda path: path.symlink_to("/dev/zero"), "a device"),
+    "a terminal": (lambda path: path.symlink_to("/dev/ptmx"), "a device"),
+    "a folder": (Path.mkdir, "a folder"),
+    "2 GiB of zeros": (_sparse, "2147483648 bytes"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_kind_of_file_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+    make, says = KINDS[kind]
+    make(tmp_path / "x")
+    with pytest.raises(UnfitFile, match=says):
+        read_plain(tmp_path / "x", 100)
+    with pytest.raises(ProbeError, match=says) as caught:
+        read_waivers(tmp_path / "x", date(2026, 1, 1))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(AuditError, match=says):
+        read_audit(tmp_path / "x")
+    (tmp_path / "corpus" / "stays").mkdir(parents=True)
+    make(tmp_path / "corpus" / "stays" / "a.json")
+    with pytest.warns(CorpusWarning, match=says):
+        assert Corpus(tmp_path / "corpus").read("stays") == {}
+
+
+def test_a_file_of_the_largest_size_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("é" * 50)
+    assert read_plain_text(tmp_path / "x", 100) == "é" * 50
+    with pytest.raises(UnfitFile, match="at most 99"):
+        read_plain(tmp_path / "x", 99)
+    with pytest.raises(FileNotFoundError):
+        read_plain(tmp_path / "y", 99)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "{b = " * 100_000, "[" * 100_000, '[a]\nb."c".' * 50_000])
+def test_waivers_that_are_nested_without_end_are_one_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / "waivers.toml").write_text(text)
+    with pytest.raises(ProbeError, match="not a TOML file") as caught:
+        read_waivers(tmp_path / "waivers.toml", date(2026, 1, 1))
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "an endless device", "2 GiB of zeros"])
+def test_a_report_that_is_no_file_is_replaced(kind: str, tmp_path: Path) -> None:
+    KINDS[kind][0](tmp_path / DATA)
+    set_aside(tmp_path)
+    assert not (tmp_path / DATA).exists()
