@@ -12,6 +12,9 @@ from . import door
 from .audit.model import AuditError
 from .requests import BackendError
 
+#: Kept here, so that ``slmtrust --help`` imports none of them.
+_FORMATS = ("sarif", "markdown", "csv", "parquet", "ctrf", "cyclonedx", "eee", "hf", "oscal", "intoto")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit status."""
@@ -32,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compare.add_argument("--margin", type=_share, help="how much more often the target may fail (default: the profile's)")
     compare.add_argument("--noise", type=Path, help="audit.json of a model against itself (--slm-vs=self)")
     compare.add_argument("--report", type=Path, help="a folder for audit.json and audit.html of the comparison")
+    export = commands.add_parser("export", help="write an audit in the format of another system")
+    export.add_argument("audit", type=Path, help="an audit.json")
+    export.add_argument("--to", required=True, metavar="FORMAT", help=f"one of {', '.join(_FORMATS)}")
+    export.add_argument("-o", "--output", type=Path, help="a file (default: standard output)")
     verdict = commands.add_parser("verdict", help="print the verdict of an audit; exit 1 if it is red")
     verdict.add_argument("audit", type=Path, help="an audit.json")
     cache = commands.add_parser("cache", help="show what the store of answers holds, or empty it")
@@ -52,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "render": _render,
         "verify": _verify,
         "verdict": _verdict,
+        "export": _export,
         "prepare": _prepare,
         "compare": _compare,
         "cache": _cache,
@@ -75,6 +83,27 @@ def _render(chosen: argparse.Namespace) -> int:
     for line in found.unchecked:
         _say(f"not checked: {line}")
     _say(f"wrote {target}")
+    return 0
+
+
+def _export(chosen: argparse.Namespace) -> int:
+    from .archive.files import write_bytes
+    from .archive.verify import read_and_verify
+    from .exports.formats import FORMATS
+    from .exports.source import Source
+
+    if chosen.to not in FORMATS:
+        raise AuditError(f"--to {chosen.to}: no such format; expected one of {', '.join(FORMATS)}")
+    audit, _ = read_and_verify(chosen.audit)
+    wanted = FORMATS[chosen.to]
+    if wanted.binary and chosen.output is None:
+        raise AuditError(f"--to {chosen.to} is no text: name a file with -o")
+    made = wanted.write(Source(audit))
+    if chosen.output is None:
+        sys.stdout.write(made if isinstance(made, str) else made.decode())
+        return 0
+    write_bytes(chosen.output, made.encode() if isinstance(made, str) else made)
+    _say(f"wrote {chosen.output}")
     return 0
 
 

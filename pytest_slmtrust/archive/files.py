@@ -23,8 +23,13 @@ DATA, PAGE, PREVIOUS = "audit.json", "audit.html", "audit.previous.json"
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file atomically: a reader sees the old one or the new one, never a part."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file atomically, as it is."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _temporary(path, text) as name:
+    with _temporary(path, content) as name:
         os.replace(name, path)
 
 
@@ -54,7 +59,7 @@ def write_reports(audit: Audit, folder: Path) -> None:
     text = audit.to_json()
     page = render(audit, text)
     folder.mkdir(parents=True, exist_ok=True)
-    with _temporary(folder / DATA, text) as data, _temporary(folder / PAGE, page) as shown:
+    with _temporary(folder / DATA, text.encode()) as data, _temporary(folder / PAGE, page.encode()) as shown:
         (folder / PAGE).unlink(missing_ok=True)
         os.replace(data, folder / DATA)
         os.replace(shown, folder / PAGE)
@@ -63,12 +68,12 @@ def write_reports(audit: Audit, folder: Path) -> None:
 
 
 @contextmanager
-def _temporary(path: Path, text: str) -> Iterator[str]:
-    """Yield the name of a file beside ``path`` that holds a text; it is gone afterwards, unless it was renamed."""
+def _temporary(path: Path, content: bytes) -> Iterator[str]:
+    """Yield the name of a file beside ``path`` that holds the content; it is gone afterwards, unless it was renamed."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         # mkstemp makes files that only their owner reads; a report is made to be shared
         os.chmod(name, 0o644)
         yield name

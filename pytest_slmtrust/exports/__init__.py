@@ -1,0 +1,1 @@
+"""Audits in the formats of other systems: one small module a format, and one table of them (:mod:`.formats`)."""
