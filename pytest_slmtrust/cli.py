@@ -6,14 +6,23 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from . import door
 from .audit.model import AuditError
 from .requests import BackendError
 
+if TYPE_CHECKING:
+    from .attestation.answers import Answer
+    from .audit.model import Audit
+
 #: Kept here, so that ``slmtrust --help`` imports none of them.
 _FORMATS = ("sarif", "markdown", "csv", "parquet", "ctrf", "cyclonedx", "eee", "hf", "oscal", "intoto")
+
+_UNSIGNED = (
+    "signature: none was given, so the file is consistent at best. This does not show who made the file: the model's name, its "
+    "hashes and its findings need a signature"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verify = commands.add_parser("verify", help="recompute every number of an audit.json; exit 1 if one is wrong")
     verify.add_argument("audit", type=Path, help="an audit.json")
     verify.add_argument("--store", type=Path, help="also look its answers up in this store (such as .slmtrust)")
+    verify.add_argument("--attestation", type=Path, metavar="FILE", help="also check the signature that slmtrust attest made")
+    verify.add_argument("--key", type=Path, help="the public key that must have signed it (PEM, ed25519)")
+    verify.add_argument("--model", type=Path, metavar="DIR", help="also hash the model's files again")
+    attest = commands.add_parser("attest", help="sign what an audit says of which files, as an in-toto statement")
+    attest.add_argument("audit", type=Path, help="an audit.json")
+    attest.add_argument("--key", type=Path, help="a private key (PEM, ed25519); without one the statement is not signed")
+    attest.add_argument("--model", type=Path, metavar="DIR", help="hash the model's files again first")
+    attest.add_argument("-o", "--output", type=Path, help="a file (default: audit.intoto.json next to the input)")
     prepare = commands.add_parser("prepare", help="fetch a model and a toxicity scorer; prints the scorer that can be used")
     prepare.add_argument("--model", default="smollm2-135m-instruct", help="a model as in pytest --slm=MODEL")
     prepare.add_argument("--toxicity", default="detoxify:unbiased", help="the scorer to try first")
@@ -60,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "verify": _verify,
         "verdict": _verdict,
         "export": _export,
+        "attest": _attest,
         "prepare": _prepare,
         "compare": _compare,
         "cache": _cache,
@@ -107,6 +125,32 @@ def _export(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _attest(chosen: argparse.Namespace) -> int:
+    from .archive.files import write_text
+    from .archive.verify import read_verified
+    from .attestation.answers import model_answer
+    from .attestation.envelope import sign
+    from .attestation.keys import key_id, private_key
+    from .exports.source import Source, to_json
+    from .exports.statement import statement
+
+    audit = read_verified(chosen.audit)
+    answer = model_answer(audit, chosen.model) if chosen.model else None
+    if answer is not None and answer.wrong:
+        raise AuditError(f"not attested: {answer.wrong[0]}")
+    text = to_json(statement(Source(audit)))
+    target = chosen.output or chosen.audit.with_name("audit.intoto.json")
+    if chosen.key is None:
+        write_text(target, text)
+        _say(f"wrote {target}: a statement that nobody signed (--key signs it)")
+        return 0
+    key = private_key(chosen.key)
+    name = key_id(key.public_key())
+    write_text(target, sign(text.encode(), key, name))
+    _say(f"wrote {target}: signed by the key {name}")
+    return 0
+
+
 def _verdict(chosen: argparse.Namespace) -> int:
     from .archive.verify import read_verified
     from .audit.verdict import is_red
@@ -117,7 +161,8 @@ def _verdict(chosen: argparse.Namespace) -> int:
 
 
 def _verify(chosen: argparse.Namespace) -> int:
-    """Everything is said, one line each; the status is 0 only if nothing is wrong."""
+    """Give three answers apart: numbers, signature, model. Everything is said, one line each; the status is 0 only if nothing is
+    wrong."""
     from .archive.files import read_audit
     from .archive.verify import verify
 
@@ -134,9 +179,20 @@ def _verify(chosen: argparse.Namespace) -> int:
         stored = look_up(audit, chosen.store)
         lines += [*stored.faults, f"store: {stored.equal} of {stored.total} answers are there and equal"]
         wrong = wrong or bool(stored.faults)
-    lines.append("This does not show who made the file: the model's name, its hashes and its findings need a signature")
+    answers = _signature_and_model(chosen, audit)
+    lines += [line for answer in answers for line in (*(f"wrong: {one}" for one in answer.wrong), *answer.said)]
     _print(lines)
-    return 1 if wrong else 0
+    return 1 if wrong or any(answer.wrong for answer in answers) else 0
+
+
+def _signature_and_model(chosen: argparse.Namespace, audit: Audit) -> list[Answer]:
+    from .attestation.answers import Answer, model_answer, signature_answer
+
+    if (chosen.attestation is None) != (chosen.key is None):
+        raise AuditError("--attestation FILE and --key KEY go together: a signature says something only for a key that you trust")
+    signed = chosen.attestation is not None
+    made = [signature_answer(audit, chosen.attestation, chosen.key) if signed else Answer((), (_UNSIGNED,))]
+    return [*made, model_answer(audit, chosen.model)] if chosen.model else made
 
 
 def _cache(chosen: argparse.Namespace) -> int:
