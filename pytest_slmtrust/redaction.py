@@ -21,6 +21,8 @@ _WRITTEN = frozenset({
 })  # fmt: skip
 _WORD = re.compile(r"[a-z]+")
 _TOXIC = 0.5
+#: What a text begins with that takes the place of one that may do harm.
+WITHHELD = re.compile(r"\[withheld: \d+ characters that may do harm")
 
 
 def offensive(found: Finding) -> bool:

@@ -7,11 +7,11 @@
   const RANK = { failed: 0, error: 1, unscored: 2, measured: 3, passed: 4 };
   const SHAPE = { failed: "fail", error: "unearned", unscored: "inconclusive", measured: "measured", passed: "pass" };
   const byId = (id) => document.getElementById(id);
-  const data = JSON.parse(byId("data").textContent);
-  const findings = data.rows.map((row) => Object.fromEntries(FIELDS.map((f, i) => [f, row[i]])));
+  let data = { rows: [], twins: [] };
+  let findings = [];
   const command = byId("rows").dataset.command;
   const form = document.querySelector(".filters");
-  let shown = findings;
+  let shown = [];
   let page = 0;
 
   function element(tag, className, ...children) {
@@ -209,7 +209,8 @@
     byId("browser").hidden = false;
     document.documentElement.classList.add("js");
     apply();
-    const follow = () => { if (location.hash.startsWith("#finding-")) open(location.hash.slice(1)); };
+    // without script the findings lie under the same names with "-s"
+    const follow = () => { if (location.hash.startsWith("#finding-")) open(location.hash.slice(1).replace(/-s$/, "")); };
     window.addEventListener("hashchange", follow);
     follow();
   }
@@ -245,8 +246,21 @@
     mark();
   }
 
+  // The findings lie in the page as base64 of raw deflate of JSON. Without a browser that unpacks it the static table stays.
+  async function unpack(text) {
+    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+    return new Response(stream).json();
+  }
+
   startTheme();
   startNavigation();
-  startBrowser();
+  if ("DecompressionStream" in window) {
+    setTimeout(async () => { // after the first paint
+      data = await unpack(byId("data").textContent);
+      findings = data.rows.map((row) => Object.fromEntries(FIELDS.map((f, i) => [f, row[i]])));
+      startBrowser();
+    });
+  }
   window.addEventListener("beforeprint", () => { for (const d of document.querySelectorAll("#static details")) d.open = true; });
 })();

@@ -24,7 +24,8 @@ AT_MOST, AT_LEAST = "at most", "at least"
 class Shown:
     """What a report shows of a gate: a value between its ends, in one unit, and how the ends were made.
 
-    ``band`` is the range that unscored items leave open. ``limited``: the gate's limit belongs on the same axis.
+    ``value`` counts no unscored item as a failure;
+    ``band`` is the range that these leave open. ``limited``: the gate's limit belongs on the same axis.
     """
 
     value: float
@@ -137,16 +138,15 @@ class Rate(Quantity):
 
     def shown(self, gate: GateResult) -> Shown | None:
         best, worst, low, high, seen = gate.best, gate.worst, gate.lower, gate.upper, gate.estimate
-        if worst is None or low is None or high is None:
+        if best is None or worst is None or low is None or high is None:
             return of_estimate(seen or gate.mean_score)
-        if gate.stopped is not None:
-            return Shown(worst, low, high, "share", f"confidence sequence, each end {_sure(gate)}")
         if gate.status is Status.MEASURED and gate.unscored and seen is not None:
             # where nothing is decided, nothing is counted against the model
             kind = f"of {seen.n} judged; {made_by(seen)}"
-            return Shown(seen.value, seen.lower, seen.upper, "share", kind, (best or 0.0, worst), limited=False)
-        band = (best, worst) if best is not None and best < worst else None
-        return Shown(worst, low, high, "share", f"{_bounds_of(gate)} one-sided bounds, each {_sure(gate)}", band)
+            return Shown(seen.value, seen.lower, seen.upper, "share", kind, (best, worst), limited=False)
+        band = (best, worst) if best < worst else None
+        kind = "confidence sequence, each end" if gate.stopped is not None else f"{_bounds_of(gate)} one-sided bounds, each"
+        return Shown(best, low, high, "share", f"{kind} {_sure(gate)}", band)
 
 
 class Mean(Quantity):

@@ -86,7 +86,7 @@ def _of_no_gate(audit: Audit, silent: Sequence[GateResult]) -> str:
     topics = [row.what for row in rows if row.reason != NO_PROBE]
     said = [f"whole dimensions: {', '.join(whole)}"] if whole else []
     if topics:
-        said.append(f"{_groups(len(topics))} no probe, such as {topics[-1].partition(';')[0]}")
+        said.append(f"{_groups(len(topics))} no probe, such as {topics[0].partition(';')[0]}")
     return "; ".join(said)
 
 

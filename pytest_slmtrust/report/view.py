@@ -15,6 +15,7 @@ from ..audit.counting import ByGate
 from ..audit.model import Audit, Estimate, Finding, GateResult, Status
 from ..audit.quantities import Shown, made_by, of_estimate, quantity_of
 from ..audit.verdict import SILENT, overall
+from .account import FEWEST, Account, account_of
 from .flips import Flip, flip_views
 from .numbers import HUGE, finite, number, percent, points, size
 from .reliability import Diagram, diagram
@@ -70,6 +71,17 @@ class GateView:
     to_decide: str = ""
     flips: tuple[Flip, ...] = ()
     reliability: Diagram | None = None
+    account: Account | None = None
+
+    @property
+    def small(self) -> tuple[tuple[str, Estimate, Bar | None], ...]:
+        """Groups with too few items to say anything."""
+        return tuple(one for one in self.groups if one[1].n < FEWEST)
+
+    @property
+    def large(self) -> tuple[tuple[str, Estimate, Bar | None], ...]:
+        """Groups with enough items."""
+        return tuple(one for one in self.groups if one[1].n >= FEWEST)
 
     @property
     def name(self) -> str:
@@ -89,6 +101,25 @@ class DimensionView:
     gates: tuple[GateView, ...]
     unasked: tuple[GateView, ...]
     not_tested: tuple[Untested, ...]
+
+    @property
+    def told(self) -> tuple[GateView, ...]:
+        """Gates that have a result which says something."""
+        return tuple(v for v in self.gates if v.gate.status not in SILENT and not _few(v))
+
+    @property
+    def few(self) -> tuple[GateView, ...]:
+        """Gates whose number says nothing, for want of items."""
+        return tuple(v for v in self.gates if v.gate.status not in SILENT and _few(v))
+
+    @property
+    def silent(self) -> tuple[GateView, ...]:
+        """Gates that have no result."""
+        return tuple(v for v in (*self.gates, *self.unasked) if v.gate.status in SILENT)
+
+
+def _few(view: GateView) -> bool:
+    return view.account is not None and view.account.too_few
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +158,8 @@ def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
         gates = [g for g in audit.gates if g.dimension == name]
         shown = [
             replace(_distinct(gate_view(g, counts.get((name, g.probe), {}), audit.scorers), seen),
-                    flips=flip_views(g, mine.of(g), theirs.of(g)), reliability=diagram(g, mine.of(g)))
+                    flips=flip_views(g, mine.of(g), theirs.of(g)), reliability=diagram(g, mine.of(g)),
+                    account=account_of(g, audit, mine.of(g), finding_anchor))
             for g in gates
         ]  # fmt: skip
         blocking = [g for g in gates if g.blocking]

@@ -1,0 +1,269 @@
+"""The first page: what a reader who has two minutes must know, computed from an audit. No markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..audit.model import Audit, GateResult, Lack, Status
+from ..audit.quantities import quantity_of, share_text
+from ..audit.verdict import NO_PROBE, SILENT
+from .account import limit, limit_from, says_nothing
+from .numbers import number, percent
+from .verdict_words import Sentences, sentences
+from .view import DimensionView, GateView
+
+#: What each dimension asks, for a reader who has not met its name.
+_ABOUT = {
+    "robustness": "Does it stay right when the input is disturbed?",
+    "privacy": "Does it keep secrets and personal data?",
+    "toxicity": "Does it avoid abuse and refuse harm?",
+    "hallucination": "Does it avoid inventing facts?",
+    "fairness": "Does it treat groups of people alike?",
+}
+#: Findings that the first page shows.
+_HEAVIEST = 3
+_RED = (Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One row of the scorecard: a dimension, how much of it was tested, and its worst test. ``mixed``: its limits are kept, and
+    a number without a limit is bad."""
+
+    dimension: DimensionView
+    about: str
+    covers: str
+    said: str
+    worst: GateView | None
+    mixed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """One group of what was not tested: its name, how many, why in plain words, and the entries by dimension."""
+
+    name: str
+    why: str
+    entries: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def count(self) -> int:
+        return sum(len(what) for _, what in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The first page. ``asked`` is how many tests have a result, ``planned`` how many there are."""
+
+    identity: tuple[tuple[str, str, str], ...]
+    sentences: Sentences
+    scores: tuple[Score, ...]
+    heaviest: tuple[GateView, ...]
+    untold: tuple[Untold, ...]
+    limits: tuple[str, ...]
+    asked: int
+    planned: int
+
+
+def front_view(audit: Audit, dimensions: Sequence[DimensionView], started: str) -> Front:
+    """Return the first page of an audit; ``started`` is its date as text."""
+    views = [view for d in dimensions for view in (*d.gates, *d.unasked)]
+    told = [v for v in views if v.gate.status not in SILENT]
+    return Front(
+        identity=_identity(audit, started), sentences=sentences(audit),
+        scores=tuple(_score(d, audit) for d in dimensions), heaviest=tuple(sorted(told, key=_weight)[:_HEAVIEST]),
+        untold=untold(audit), limits=_limits(audit), asked=len(told), planned=len(views),
+    )  # fmt: skip
+
+
+def _identity(audit: Audit, started: str) -> tuple[tuple[str, str, str], ...]:
+    """Return what was audited: a label, its text, and the word of the glossary that explains the label."""
+    model = audit.model
+    tool = audit.provenance.get("versions", {}).get("pytest-slmtrust")
+    rows = [
+        ("Model", str(model.get("name") or "unnamed model"), ""),
+        _digest(model),
+        ("Size", _size(model), "parameters"),
+        ("Precision", str(model.get("dtype") or "not recorded"), "precision"),
+        ("Date", started, ""),
+        ("Tool", f"pytest-slmtrust {tool or '(version not recorded)'}", ""),
+        ("Profile", audit.profile, "profile"),
+    ]
+    return tuple(rows)
+
+
+def weight_files(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return name and sha256 of the model's files of weights."""
+    return [(name, digest) for name, digest in file_digests(model) if name.endswith((".safetensors", ".bin", ".gguf"))]
+
+
+def file_digests(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return name and sha256 of every file of a model that has both, whichever way the backend lists them."""
+    files = model.get("files")
+    if isinstance(files, Mapping):
+        pairs = [(str(k), v.get("sha256") if isinstance(v, Mapping) else v) for k, v in files.items()]
+    elif isinstance(files, (list, tuple)):
+        known = [one for one in files if isinstance(one, Mapping)]
+        pairs = [(str(one.get("path") or one.get("name") or ""), one.get("sha256")) for one in known]
+    else:
+        pairs = []
+    return [(name, digest) for name, digest in pairs if name and isinstance(digest, str) and digest]
+
+
+def _digest(model: Mapping[str, Any]) -> tuple[str, str, str]:
+    weights = weight_files(model)
+    if len(weights) == 1:
+        return ("Digest of its weights", weights[0][1], "digest")
+    if model.get("fingerprint"):
+        return ("Digest of all its parts", str(model["fingerprint"]), "digest")
+    return ("Digest", "not recorded", "digest")
+
+
+def _size(model: Mapping[str, Any]) -> str:
+    count = model.get("parameters")
+    if isinstance(count, bool) or not isinstance(count, (int, float)) or count <= 0:
+        return "not recorded"
+    for scale, unit in ((10**9, "billion"), (10**6, "million"), (10**3, "thousand")):
+        if count >= scale:
+            return f"{count / scale:.3g} {unit} parameters" if count < 10**15 else f"{number(count)} parameters"
+    return f"{number(count)} parameters"
+
+
+def _score(dimension: DimensionView, audit: Audit) -> Score:
+    gates = [v for v in dimension.gates if v.gate.status not in SILENT]
+    measured = [v for v in gates if v.gate.tolerance is None]
+    limited = [v for v in gates if v.gate.tolerance is not None]
+    worst_share = max((_share(v.gate) for v in measured if not says_nothing(v.gate)), default=0.0)
+    allowed = audit.settings.get("profile", {}).get("tolerance", 0.0)
+    mixed = dimension.status is Status.PASS and worst_share > allowed
+    heaviest = sorted(gates, key=_weight)
+    worst = max(measured, key=lambda v: _share(v.gate)) if mixed else heaviest[0] if heaviest else None
+    covers = f"for {dimension.passed} of {len(gates)} tests" if dimension.status is Status.PASS else ""
+    return Score(
+        dimension, _ABOUT.get(dimension.name, ""), covers, _summed(dimension, limited, measured, worst_share), worst, mixed
+    )
+
+
+def _summed(dimension: DimensionView, limited: Sequence[GateView], measured: Sequence[GateView], worst: float) -> str:
+    """Say how many tests of a dimension kept a limit, how many have none, and how bad these are."""
+    counting = [v for v in limited if v.gate.blocking]
+    said = []
+    if counting:
+        said.append(f"{_passed(counting)} of {_tests(len(counting))} that count{'s' if len(counting) == 1 else ''} passed")
+    aside = [v for v in limited if not v.gate.blocking]
+    if aside:
+        said.append(f"{_passed(aside)} of {len(aside)} advisory passed")
+    if measured:
+        said.append(f"{len(measured)} measured without a limit" + (f", worst {percent(worst)}" if worst else ""))
+    silent = sum(v.gate.status in SILENT for v in (*dimension.gates, *dimension.unasked))
+    if silent:
+        said.append(f"{silent} not tested")
+    return "; ".join(said) or "nothing was tested"
+
+
+def _passed(views: Sequence[GateView]) -> int:
+    return sum(v.gate.status is Status.PASS for v in views)
+
+
+def _tests(n: int) -> str:
+    return f"{n} test{'' if n == 1 else 's'}"
+
+
+def _share(gate: GateResult) -> float:
+    """The share of items that failed, of those that could be scored; 0 for a number of another kind."""
+    scored = gate.items - gate.unscored
+    return gate.failures / scored if quantity_of(gate).counted and gate.best is not None and scored else 0.0
+
+
+def _weight(view: GateView) -> tuple[int, float, str]:
+    """Sort tests so that the one that weighs most comes first: what counts before what does not, the largest excess first."""
+    gate = view.gate
+    if gate.status in _RED and gate.blocking and not gate.waived:
+        tier = 0 if gate.status is Status.FAIL else 1
+    elif gate.status in _RED:
+        tier = 2 if gate.status is Status.FAIL else 4
+    elif gate.status is Status.MEASURED and not says_nothing(gate) and _share(gate):
+        tier = 3
+    else:
+        tier = 5 if gate.status is Status.PASS else 6
+    return tier, -_excess(gate), gate.nodeid
+
+
+def _excess(gate: GateResult) -> float:
+    """How far a gate is over its limit, or how much of it failed where it has none."""
+    if gate.tolerance and gate.lower is not None and gate.upper is not None:
+        if gate.status is Status.FAIL and gate.side == "at most":
+            return gate.lower / gate.tolerance
+        return gate.upper / gate.tolerance
+    return gate.lower if gate.lower is not None and quantity_of(gate).counted else 0.0
+
+
+_GROUPS = (
+    ("general", "General limits", "no test of this tool is about them"),
+    ("left out", "Left out of this run", "they were not selected, or not reached"),
+    ("own", "Tests that need files of yours", "for instance documents that the model was trained on"),
+    ("public", "Public test sets", "they were not on this machine"),
+    ("parts", "Parts of the tool that were not installed", "or kinds of answers that this model does not give"),
+)  # fmt: skip
+
+
+def untold(audit: Audit) -> tuple[Untold, ...]:
+    """Return what was not tested in five groups, the most general first; a group may be empty."""
+    found: dict[str, dict[str, list[str]]] = {key: {} for key, _, _ in _GROUPS}
+    silent = {(g.name, g.dimension): g for g in audit.gates if g.status in SILENT}
+    for row in sorted(audit.not_tested, key=lambda n: n.dimension not in ("", "all")):
+        gate = silent.get((row.what, row.dimension))
+        dimension = row.dimension if row.dimension != "all" else ""
+        if gate is not None:
+            found[_kind(gate)].setdefault(dimension, []).append(gate.claim)
+        elif row.reason == NO_PROBE:
+            found["left out"].setdefault(dimension, []).append("the whole dimension")
+        else:
+            found["general"].setdefault(dimension, []).append(row.what)
+    return tuple(Untold(name, why, tuple((d, tuple(what)) for d, what in found[key].items())) for key, name, why in _GROUPS)
+
+
+def _kind(gate: GateResult) -> str:
+    missing = gate.missing
+    if gate.status is Status.NOT_RUN or missing is None:
+        return "left out"
+    if missing.kind is Lack.INPUT:
+        return "public" if missing.names == ("data",) else "own"
+    return "parts"
+
+
+def _limits(audit: Audit) -> tuple[str, ...]:
+    """Return what no number of this audit says."""
+    cases = number(len(audit.findings))
+    few = audit.settings.get("profile", {}).get("tolerance")
+    never = f" With a limit of {share_text(few)}, up to that share may fail." if few else ""
+    return (
+        f"They are about the model alone, asked {cases} times. The product around it (its instructions, documents, filters, "
+        "tools) was not tested.",
+        "They are about questions like those asked here. Real users ask in other ways.",
+        f"PASS does not mean “never”.{never}",
+        "Fixed rules and small programs judged the replies, and they err. Each test says how often, as far as it is known.",
+        "A number without a limit is neither good nor bad: nobody has said what is acceptable.",
+        "Nothing here says that a law or a standard is met.",
+    )
+
+
+def signing(audit: Audit) -> tuple[tuple[str, str], ...]:
+    """Return what a person who signs must know besides the results, and what of it the audit does not say."""
+    told = audit.model
+    gates = [g for g in audit.gates if g.blocking and g.tolerance is not None and g.status not in SILENT]
+    by: dict[str, list[str]] = {}
+    for gate in gates:
+        by.setdefault(f"{limit(gate)}; it {limit_from(gate, audit)}", []).append(gate.name)
+    limits = "; ".join(f"{', '.join(names)}: {text}" for text, names in by.items())
+    compared = "This audit was not compared with an earlier one, so it does not say what changed."
+    if audit.baseline is not None:
+        compared = f"Compared with {audit.baseline.model.get('name', 'a baseline')}: see the rows of the table that end in :vs."
+    return (
+        ("Owner of the model", str(told.get("owner") or "not stated")),
+        ("Intended use", str(told.get("intended_use") or "not stated")),
+        ("Limits, and who set them", limits or "no limit counts in this run"),
+        ("Since the last audit", compared),
+    )

@@ -1,0 +1,157 @@
+"""The verdict in three sentences: what was found, how sure that is, and what is allowed. They recommend nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..audit.model import Audit, GateResult, Status
+from ..audit.quantities import quantity_of, share_text
+from ..audit.verdict import untested_of
+from .account import found, limit, limit_from
+from .numbers import number, percent
+
+#: Tests that a sentence names before it counts the others.
+_NAMED = 3
+_SAID = (
+    (Status.FAIL, "failed"), (Status.INVALID, "had a broken judge"), (Status.UNEARNED, "proved nothing"),
+    (Status.INCONCLUSIVE, "stayed undecided"), (Status.NOT_RUN, "did not run"), (Status.NOT_TESTED, "could not be tested"),
+    (Status.PASS, "passed"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """What was found, how sure that is, what is allowed; ``meaning`` says what the verdict's word means here."""
+
+    found: str
+    sure: str
+    allowed: str
+    meaning: str
+
+
+def sentences(audit: Audit) -> Sentences:
+    """Return the three sentences of an audit and the meaning of its verdict."""
+    counted = [g for g in audit.gates if g.blocking and not g.waived and not g.excuse]
+    return Sentences(_found(audit, counted), _sure(audit, counted), _allowed(audit, counted), _MEANING.get(audit.verdict, ""))
+
+
+_MEANING = {
+    Status.PASS: "Every test that counts kept its limit. This leaves out what was not tested, and numbers without a limit.",
+    Status.FAIL: "At least one test that counts shows more failures than its limit allows.",
+    Status.INCONCLUSIVE: "At least one test that counts could not be decided, and none failed. This is not a pass.",
+    Status.UNEARNED: "At least one test that counts proves nothing: the model cannot do the harmless version of its task. "
+    "This is not a pass.",
+    Status.INVALID: "The judge of at least one test that counts is broken here. The audit has no result for it.",
+    Status.NOT_TESTED: "Something that had to be tested has no result. This is not a pass.",
+    Status.NOT_RUN: "At least one test that counts did not run. This is not a pass.",
+    Status.NOT_DECIDABLE: "Too few questions were asked to decide anything. The numbers only show that the tests work.",
+    Status.MEASURED: "Numbers were taken, and no limit counts in this run. Nothing was decided.",
+    Status.WAIVED: "A test that counts did not pass, and a named person has taken that on. This is not a pass.",
+    Status.PARTIAL: "Only a chosen part of the tests was run. Nothing is decided about the others.",
+    Status.INCOMPLETE: "The run did not reach its end. It decides nothing.",
+}  # fmt: skip
+
+
+def _found(audit: Audit, counted: Sequence[GateResult]) -> str:
+    if audit.incomplete:
+        return f"The run did not reach its end ({audit.incomplete}), so nothing was found."
+    missing = untested_of(audit.gates, audit.required)
+    extra = f" Required and not tested: {', '.join(missing)}." if missing else ""
+    if not counted:
+        return f"No test in this run counts towards a decision.{_aside(audit)}{extra}"
+    groups = [(words, sum(g.status is status for g in counted)) for status, words in _SAID]
+    said = _listed([f"{n} {words}" for words, n in groups if n])
+    total = f"Of {len(counted)} tests that count, {said}" if len(counted) > 1 else f"The one test that counts {said[2:]}"
+    bad = [g for g in counted if g.status is Status.FAIL]
+    shown = [found(g).rstrip(".") for g in sorted(bad, key=_heavy)[:_NAMED]]
+    return f"{total}{': ' + '; '.join(shown) if shown else ''}.{_aside(audit)}{extra}"
+
+
+def _aside(audit: Audit) -> str:
+    """Name what of the blocking gates does not count."""
+    waived = [g for g in audit.gates if g.blocking and g.waived]
+    absent = [g for g in audit.gates if g.blocking and g.excuse]
+    said = ""
+    if waived:
+        said += f" {_many(len(waived), 'more')} did not pass and {'is' if len(waived) == 1 else 'are'} waived."
+    if absent:
+        said += f" {_many(len(absent), 'more')} {'was' if len(absent) == 1 else 'were'} left out."
+    return said
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}"
+
+
+def _sure(audit: Audit, counted: Sequence[GateResult]) -> str:
+    if audit.incomplete or not counted:
+        return "So there is nothing to be sure of: each number below has its own interval."
+    level = share_text(1 - max(g.alpha for g in counted))
+    said: list[str] = []
+    for status, text in ((Status.FAIL, _fails), (Status.INCONCLUSIVE, _between), (Status.PASS, _passes)):
+        own = sorted((g for g in counted if g.status is status and _is_rate(g)), key=_heavy)
+        if own and (status is not Status.PASS or not said):
+            said.append(text(own))
+    nothing = [g for g in counted if g.status in (Status.UNEARNED, Status.INVALID, Status.NOT_RUN, Status.NOT_TESTED)]
+    if nothing:
+        said.append(f"nothing is known about {_listed([_short(g) for g in nothing[:_NAMED]], len(nothing))}")
+    if not said:
+        return f"Each of these results is {level} sure."
+    return f"With {level} confidence in each, {'; '.join(said)}."
+
+
+def _is_rate(gate: GateResult) -> bool:
+    return quantity_of(gate).counted and gate.lower is not None and gate.upper is not None
+
+
+def _short(gate: GateResult) -> str:
+    return gate.unit if gate.unit != "items" else gate.probe.replace("_", " ")
+
+
+def _fails(gates: Sequence[GateResult]) -> str:
+    each = [f"{percent(g.lower, 'down')} of {_short(g)}" for g in gates[:_NAMED]]
+    return f"at least {_listed(each, len(gates))} fail"
+
+
+def _between(gates: Sequence[GateResult]) -> str:
+    each = [f"between {percent(g.lower, 'down')} and {percent(g.upper, 'up')} of {_short(g)}" for g in gates[:_NAMED]]
+    return f"{_listed(each, len(gates))} fail, which leaves the limit open"
+
+
+def _passes(gates: Sequence[GateResult]) -> str:
+    each = [f"{percent(g.upper, 'up')} of {_short(g)}" for g in gates[:_NAMED]]
+    return f"at most {_listed(each, len(gates))} fail"
+
+
+def _allowed(audit: Audit, counted: Sequence[GateResult]) -> str:
+    gates = [g for g in counted if g.tolerance is not None]
+    if not gates:
+        return "No limit was set that counts, so nothing says how much is allowed."
+    limits: dict[str, int] = {}
+    for gate in gates:
+        limits[limit(gate)] = limits.get(limit(gate), 0) + 1
+    if len(limits) == 1:
+        said = (
+            f"Allowed are {next(iter(limits))} failures in each"
+            if len(gates) > 1
+            else f"Allowed are {next(iter(limits))} failures"
+        )
+    else:
+        said = f"The limits are {_listed([f'{text} ({number(n)})' for text, n in limits.items()])}"
+    chosen = {limit_from(g, audit) for g in gates}
+    who = chosen.pop() if len(chosen) == 1 else "partly was set by the person who ran the audit, and partly is the tool's own"
+    return f"{said}; this {who}."
+
+
+def _listed(parts: Sequence[str], total: int = 0) -> str:
+    """Join names with commas and ``and``; ``total``: how many there are, if more than are named."""
+    more = total - len(parts)
+    every = [*parts, f"{more} more"] if more > 0 else list(parts)
+    return every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}"
+
+
+def _heavy(gate: GateResult) -> tuple[float, str]:
+    """Sort the gate that is furthest over its limit first."""
+    end = gate.lower if gate.status is Status.FAIL else gate.upper
+    return -((end or 0.0) / gate.tolerance if gate.tolerance else 0.0), gate.nodeid
