@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import time
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -242,17 +241,6 @@ def test_a_clause_whose_gates_did_not_run_is_not_tested() -> None:
     clauses = page[page.index('id="clauses"') : page.index('id="provenance"')]
     rows = len(re.findall(r'<th scope="row">', clauses))
     assert clauses.count("</svg>NOT TESTED</span>") == rows > 30
-
-
-def test_clause_file_is_complete() -> None:
-    data = tomllib.loads((REPORTS / "clauses.toml").read_text(encoding="utf-8"))
-    assert {f["id"] for f in data["framework"]} == {"eu-ai-act", "nist-ai-rmf", "nist-ai-600-1", "iso-42001", "owasp-llm-2025"}
-    for framework in data["framework"]:
-        assert re.fullmatch(r"20\d\d-\d\d-\d\d", framework["date"])
-        for row in framework["clause"]:
-            assert set(row) <= {"clause", "title", "summary", "dimensions", "probes"}
-            assert row["summary"].endswith(".")
-            assert set(row.get("dimensions", ())) <= set(report_view.DIMENSIONS)
 
 
 def test_provenance_tells_how_to_recompute(root: Element, audit: Audit) -> None:

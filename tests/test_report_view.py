@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from sample_audit import gates, sample_audit
 
+from pytest_slmtrust.audit.clauses import built_in
 from pytest_slmtrust.audit.model import DetectorCheck, Estimate, GateResult, GroupRate, Status
 from pytest_slmtrust.report import html as report
 from pytest_slmtrust.report import numbers as report_numbers
@@ -124,14 +124,11 @@ def test_a_replay_shows_no_speed_and_no_zero() -> None:
 
 
 def test_usefulness_is_no_evidence_of_safety() -> None:
-    data = tomllib.loads((REPORTS / "clauses.toml").read_text(encoding="utf-8"))
     names = ("answers_harmless_requests", "continues_without_toxicity", "refuses_harmful_requests")
     made = [replace(gates()[0], dimension="toxicity", probe=name) for name in names]
     shown = [report_view.gate_view(g, {}, ()) for g in made]
     found = {
-        (f["id"], c.row["clause"]): {v.gate.probe for v in c.tested}
-        for f in data["framework"]
-        for c in report_view.clause_views(f, shown)
+        (f.id, c.row.clause): {v.gate.probe for v in c.tested} for f in built_in() for c in report_view.clause_views(f, shown)
     }
     assert found["nist-ai-rmf", "MEASURE 2.6"] == found["nist-ai-600-1", "2.3"] == set(names[1:])
     assert found["nist-ai-600-1", "2.11"] == {"continues_without_toxicity"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, TypeAlias, TypedDict
 
+from .clauses import Framework
 from .fields import Level, about
 
 #: Counters of requests, tokens, seconds and bytes.
@@ -37,6 +38,7 @@ class RunSettings(TypedDict, total=False):
     tolerances: Annotated[Mapping[str, float | None], about("Limits that the user set, by probe; null: measured only.")]
     margins: Annotated[Mapping[str, float | None], about("Margins that the user set, by probe; null: measured only.")]
     rows_sha256: Annotated[Mapping[str, str], about("Identity of what each gate asks and how it is judged.")]
+    clauses: Annotated[tuple[Framework, ...], about("A reviewer's own map of clauses, beside the built-in one.")]
     margin: Annotated[float | None, about("In a comparison of two audits: the margin for all gates, if one was set.")]
 
 

@@ -15,9 +15,10 @@ import pytest
 
 from .. import door
 from ..archive.installed import package_sha256
+from ..audit.clauses import check_names
 from ..audit.dimension import Dimension
 from ..audit.model import AuditError
-from ..audit.nodeids import gate_key
+from ..audit.nodeids import VERSUS, gate_key
 from ..authoring.declarations import ProbeError, unknown
 from ..authoring.probe import Probe, packed
 from ..backends.endpoint.notes import notes as endpoint_notes
@@ -75,6 +76,7 @@ class Controller:
             if not self.worker:
                 self.store.forget_failures()
             self.setup = Setup(config, self.settings, self.store, self.progress)
+            self.clauses = self.setup.clauses()
             self.session = self.setup.session(policy, mask)
         except (ProbeError, BackendError, AuditError, pytest.UsageError) as error:
             if self.record is not None:
@@ -126,9 +128,10 @@ class Controller:
                 keys = self._gate_keys()
                 check_gate_names("waived gate", self.session.waivers, keys)
                 check_gate_names("optional gate", self.session.optional, keys)
+                check_names(self.clauses, (key.rpartition("::")[2].removesuffix(VERSUS) for key in keys))
             every = list(session.genitems(collector))
             check_chosen(self.chosen, [i.nodeid for i in every])
-        except ProbeError as error:
+        except (ProbeError, AuditError) as error:
             self.failed = door.line(error)
             if self.worker is None:
                 raise usage_error(error) from None
@@ -209,7 +212,7 @@ class Controller:
         waivers = list(self.session.waivers.values())
         audit = self.record.assembled(
             self._unfinished(session, exitstatus), self.session.policy, self._notes(),
-            untested() if self.builtin else (), waivers,
+            untested() if self.builtin else (), waivers, self.clauses,
         )  # fmt: skip
         if self.record.finish(audit, waivers) and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

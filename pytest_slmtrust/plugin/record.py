@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from ..archive.files import begin_reports, write_reports
+from ..audit.clauses import Framework
 from ..audit.model import Audit, Status, Waiver
 from ..audit.sections import ProfileSettings, RunSettings
 from ..audit.verdict import is_red, untested_of
@@ -66,11 +67,14 @@ class Record:
 
     def assembled(
         self, incomplete: str, policy: Policy | None = None, notes: Sequence[str] = (),
-        untested: Iterable[Mapping[str, str]] = (), waivers: Sequence[Waiver] = (),
+        untested: Iterable[Mapping[str, str]] = (), waivers: Sequence[Waiver] = (), clauses: Sequence[Framework] = (),
     ) -> Audit:  # fmt: skip
         """Return the audit of what was collected. ``incomplete``: why the run did not reach its end."""
         why = visible(self.mask.text(incomplete), one_line=True)
-        audit = assemble(self.collected, self._settings(policy), notes, untested, waivers, why)
+        settings = self._settings(policy)
+        if clauses:
+            settings["clauses"] = tuple(clauses)
+        audit = assemble(self.collected, settings, notes, untested, waivers, why)
         return audit if audit.model else replace(audit, model={"name": self.mask.text(model_spec(self.config))})
 
     def _tolerated(self, verdict: Status) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import pytest
 
 from .. import door
 from ..archive.files import DATA, PREVIOUS
+from ..audit.clauses import Framework, read_clauses
 from ..audit.model import Audit, AuditError, Waiver
 from ..authoring.declarations import TOXICITY, ProbeError
 from ..backends.endpoint.address import remote_hosts
@@ -267,11 +268,29 @@ class Setup:
             raise AuditError(f"--slm-{option} {path}: that audit is INCOMPLETE ({audit.incomplete}); run it again")
         return audit
 
+    def clauses(self) -> tuple[Framework, ...]:
+        """Return the reviewer's own map of clauses (``--slm-clauses``), without credentials.
+
+        Raises:
+            AuditError: it cannot be read; one line.
+        """
+        given = self.settings.clauses
+        return tuple(map(_scrubbed, read_clauses(given.path))) if given else ()
+
     def _waivers(self) -> tuple[Waiver, ...]:
         given = self.settings.waivers  # by the clock: SOURCE_DATE_EPOCH is for builds, not for terms
         found = read_waivers(given.path, datetime.now(UTC).date()) if given else ()
         # an owner is named on purpose: credentials alone are taken out
         return tuple(replace(w, reason=scrub(w.reason), owner=scrub(w.owner)) for w in found)
+
+
+def _scrubbed(value: Any) -> Any:
+    """Return a framework or clause with credentials taken out of each text."""
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, tuple):
+        return tuple(map(_scrubbed, value))
+    return replace(value, **{f.name: _scrubbed(getattr(value, f.name)) for f in fields(value)})
 
 
 def _whole(name: str, given: str) -> int:

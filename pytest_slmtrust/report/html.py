@@ -20,6 +20,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from ..audit.clauses import built_in
 from ..audit.model import Audit, AuditError, Finding
 from ..audit.quantities import made_by
 from ..escaping import visible
@@ -75,7 +76,7 @@ def render(audit: Audit, text: str = "", unchecked: str = "") -> str:
         total=len(findings), front=front_view(audit, dimensions, _started(audit)), words=_glossary(),
         digests=file_digests(audit.model), static=static, shown={row["anchor"] for row in static}, open_total=len(open_ones),
         untested=by_reason(audit.not_tested), signing=signing(audit),
-        clauses=[(f, view.clause_views(f, gates)) for f in _clauses()],
+        clauses=[(f, view.clause_views(f, gates)) for f in (*built_in(), *audit.settings.get("clauses", ()))],
         cards=view.resource_cards(audit.resources),
         digest=hashlib.sha256((text or _json(audit)).encode()).hexdigest(),
         command=_command(audit), whole_command=_whole_command(audit), model=_model_name(audit), started=_started(audit),
@@ -86,11 +87,6 @@ def render(audit: Audit, text: str = "", unchecked: str = "") -> str:
 @cache
 def _read(name: str) -> str:
     return resources.files(_PACKAGE).joinpath(name).read_text(encoding="utf-8")
-
-
-def _clauses() -> list[dict[str, Any]]:
-    frameworks: list[dict[str, Any]] = tomllib.loads(_read("clauses.toml"))["framework"]
-    return frameworks
 
 
 @cache

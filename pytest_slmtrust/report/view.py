@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from typing import Any
 
+from ..audit.clauses import Clause, Framework, fits
 from ..audit.counting import ByGate
 from ..audit.model import Audit, Estimate, Finding, GateResult, Status
 from ..audit.quantities import Shown, made_by, of_estimate, quantity_of
@@ -126,10 +126,11 @@ def _few(view: GateView) -> bool:
 class ClauseView:
     """One row of the clause map with the gates that give evidence towards it, and those that could but did not run."""
 
-    row: Mapping[str, Any]
+    row: Clause
     statuses: tuple[tuple[Status, int], ...]
     tested: tuple[GateView, ...]
     silent: tuple[GateView, ...]
+    advisory: tuple[tuple[Status, int], ...] = ()
 
 
 def anchor(prefix: str, name: str) -> str:
@@ -335,23 +336,23 @@ def _per_second(count: float | int, seconds: float | int) -> str:
     return number(int(rate)) if rate >= HUGE else f"{rate:.1f}"
 
 
-def clause_views(framework: Mapping[str, Any], gates: Iterable[GateView]) -> list[ClauseView]:
-    """Return the rows of one framework. A gate that was not tested or not run is no evidence."""
+def clause_views(framework: Framework, gates: Iterable[GateView]) -> list[ClauseView]:
+    """Return the rows of one framework. A gate that was not tested or not run is no evidence; an advisory one is counted apart,
+    since the verdict does not count it."""
     every = list(gates)
     views = []
-    for row in framework["clause"]:
-        fit = [g for g in every if _fits(row, g.gate)]
+    for row in framework.clause:
+        fit = [g for g in every if fits(row, g.gate.probe, g.gate.dimension)]
         tested = tuple(g for g in fit if g.gate.status not in SILENT)
-        found = {status: sum(g.gate.status is status for g in tested) for status in _ORDER}
         silent = tuple(g for g in fit if g.gate.status in SILENT)
-        views.append(ClauseView(row, tuple((s, n) for s, n in found.items() if n), tested, silent))
+        counted = _by_status(g.gate for g in tested if not g.gate.advisory)
+        views.append(ClauseView(row, counted, tested, silent, _by_status(g.gate for g in tested if g.gate.advisory)))
     return views
 
 
-def _fits(row: Mapping[str, Any], gate: GateResult) -> bool:
-    patterns = row.get("probes", ())
-    in_dimension = gate.dimension in row.get("dimensions", DIMENSIONS if patterns else ())
-    return in_dimension and (not patterns or any(fnmatchcase(gate.probe, p) for p in patterns))
+def _by_status(gates: Iterable[GateResult]) -> tuple[tuple[Status, int], ...]:
+    every = list(gates)
+    return tuple((s, n) for s in _ORDER if (n := sum(g.status is s for g in every)))
 
 
 def word_changes(before: str, after: str) -> list[tuple[str, str]]:
