@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from . import door
 from .audit.model import AuditError
+from .gates.lock import NAME as LOCK
 from .requests import BackendError
 
 if TYPE_CHECKING:
@@ -56,6 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     export.add_argument("audit", type=Path, help="an audit.json")
     export.add_argument("--to", required=True, metavar="FORMAT", help=f"one of {', '.join(_FORMATS)}")
     export.add_argument("-o", "--output", type=Path, help="a file (default: standard output)")
+    accept = commands.add_parser("accept", help="write the lock that later runs must be no worse than")
+    accept.add_argument("audit", type=Path, nargs="?", default=Path("slmtrust-report/audit.json"), help="an audit.json")
+    accept.add_argument("--output", type=Path, default=Path(LOCK), help=f"where the lock goes (default: {LOCK})")
+    accept.add_argument(
+        "--red-until", type=_day, metavar="DATE", help="accept failing gates, too, until this day, while they get no worse"
+    )
+    diff = commands.add_parser("diff", help="print what differs between two locks or audits, as a Markdown table")
+    diff.add_argument("old", type=Path, help="a lock or an audit.json")
+    diff.add_argument("new", type=Path, help="a lock or an audit.json")
     verdict = commands.add_parser("verdict", help="print the verdict of an audit; exit 1 if it is red")
     verdict.add_argument("audit", type=Path, help="an audit.json")
     cache = commands.add_parser("cache", help="show what the store of answers holds, or empty it")
@@ -75,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = {
         "render": _render,
         "verify": _verify,
+        "accept": _accept,
+        "diff": _diff,
         "verdict": _verdict,
         "export": _export,
         "attest": _attest,
@@ -148,6 +161,24 @@ def _attest(chosen: argparse.Namespace) -> int:
     name = key_id(key.public_key())
     write_text(target, sign(text.encode(), key, name))
     _say(f"wrote {target}: signed by the key {name}")
+    return 0
+
+
+def _accept(chosen: argparse.Namespace) -> int:
+    from .archive.accept import accept
+    from .archive.files import write_text
+    from .archive.verify import read_verified
+
+    made = accept(read_verified(chosen.audit), datetime.now(UTC).date(), chosen.red_until)
+    write_text(chosen.output, made.lock.to_text())
+    _print([*made.lines, f"wrote {chosen.output}: review it like code, and commit it"])
+    return 0
+
+
+def _diff(chosen: argparse.Namespace) -> int:
+    from .archive.lock_diff import diff_lines, read_side
+
+    _print(diff_lines(read_side(chosen.old), read_side(chosen.new)))
     return 0
 
 
@@ -233,6 +264,13 @@ def _canaries(chosen: argparse.Namespace) -> int:
 
 def _counts(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date; expected one such as 2030-01-31") from None
 
 
 def _share(text: str) -> float:

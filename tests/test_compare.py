@@ -13,13 +13,12 @@ from test_gates import findings, gate
 from pytest_slmtrust.audit.counting import ItemOutcome
 from pytest_slmtrust.audit.model import Audit, ControlCheck, Finding, FloorCheck, GateResult, PairCounts, Status
 from pytest_slmtrust.audit.nodeids import gate_key
+from pytest_slmtrust.gates.asked import Asked, differences
 from pytest_slmtrust.gates.paired_gate import (
-    Asked,
     Context,
     PairedGate,
     Reading,
     count,
-    differences,
     paired_power,
     score_difference,
     smallest_margin,

@@ -12,8 +12,9 @@ from ..audit.model import Audit, AuditError, Baseline, ControlCheck, Finding, Ga
 from ..audit.nodeids import VERSUS, gate_key
 from ..audit.units import Units
 from ..audit.verdict import adjusted, is_red, not_tested, overall, sentence
+from ..gates.asked import Asked, differences
 from ..gates.baseline import Recorded, noise_floor
-from ..gates.paired_gate import Asked, Context, PairedGate, differences
+from ..gates.paired_gate import Context, PairedGate
 
 
 def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | None = None, noise: Audit | None = None) -> Audit:

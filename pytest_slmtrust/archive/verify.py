@@ -6,7 +6,6 @@ hash of the model. Only a signature binds those.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +17,7 @@ from ..audit.counting import ByGate
 from ..audit.dimension import Dimension
 from ..audit.merkle import answers_root
 from ..audit.model import (
+    ACCEPTED,
     Audit,
     AuditError,
     ControlCheck,
@@ -40,9 +40,10 @@ from ..authoring.probe import Probe, stable_order
 from ..escaping import visible
 from ..gates.detector_errors import checked
 from ..gates.gate import Checks, Gate
-from ..gates.paired_gate import Context, PairedGate
+from ..gates.paired_gate import NEW, Context, PairedGate
 from ..requests import Steps
 from .installed import Installed, Planned, expected_untested, other_package
+from .sameness import same, short
 
 if TYPE_CHECKING:
     from ..stats import Grouping
@@ -158,7 +159,7 @@ class _Check:
             yield "the sentence is not what the gates say"
         plain = [replace(g, p_holm=None) for g in audit.gates]
         for gate, made in zip(audit.gates, adjusted(plain), strict=True):
-            if not _same(gate.p_holm, made.p_holm):
+            if not same(gate.p_holm, made.p_holm):
                 yield f"{gate.nodeid}: the adjusted p-value does not follow from those of all gates"
         silent = not_tested(audit.gates, {f.dimension for f in audit.findings})
         missing = set(silent) - set(audit.not_tested)
@@ -188,7 +189,7 @@ class _Check:
 
     def _gate(self, gate: GateResult) -> Iterator[str]:
         """Return whether a gate is what the code that decides gates makes of the findings."""
-        own = self.mine.of(gate)
+        own = self._own(gate)
         if gate.alpha != self.profile.get("alpha", gate.alpha):
             yield f"its alpha is {gate.alpha:g}, the profile's {self.profile.get('alpha')}"
         if QUANTITIES[gate.quantity].share and gate.tolerance is not None and not 0 < gate.tolerance < 1:
@@ -199,7 +200,7 @@ class _Check:
             yield f"items is {gate.items}; the findings say {items}"
             return
         if gate_names(gate.nodeid)[1] != gate.name:
-            yield f"its name is not that of its probe {_short(gate.probe)}"
+            yield f"its name is not that of its probe {short(gate.probe)}"
         yield from _waiver(gate, self._waivers, str(self.audit.provenance.get("started", "")))
         planned = self.installed.of(gate) if self.installed is not None else None
         if planned is not None and planned.unknown(gate):
@@ -215,6 +216,14 @@ class _Check:
             yield from _lack(gate, own, self.profile)
             yield from self._excuse(gate)
         yield from _differences(gate, made, planned)
+
+    def _own(self, gate: GateResult) -> list[Finding]:
+        """Return the findings that a gate is about; of one against a lock those of rows that are not new."""
+        own = self.mine.of(gate)
+        if gate.quantity != ACCEPTED:
+            return own
+        then = {f.nodeid for f in self.theirs.of(gate)}
+        return [f for f in own if f.nodeid in then]
 
     def _excuse(self, gate: GateResult) -> Iterator[str]:
         """Return whether the run's user made a gate optional, where that is its excuse."""
@@ -235,11 +244,13 @@ class _Check:
         missing = gate.missing
         if gate.versus:
             about = planned.gate(replace(gate, quantity="rate")).not_run("") if planned is not None else gate
-            blank = replace(PairedGate(about, 0, None, gate.note).not_run(gate.nodeid, gate.reason), missing=missing)
-            plan = planned.versus(gate, *self._margin) if planned is not None else None
+            accepted = gate.quantity == ACCEPTED
+            made = PairedGate(about, 0, None, gate.note, accepted=accepted)
+            blank = replace(made.not_run(gate.nodeid, gate.reason), missing=missing)
+            plan = planned.versus(gate, *self._margin) if planned is not None and gate.note != NEW else None
             if plan is not None:
                 return replace(plan.not_run(gate.nodeid, gate.reason), status=gate.status, missing=missing)
-            limited = gate.tolerance is not None
+            limited = made.misses if accepted else gate.tolerance is not None
             return replace(blank, status=gate.status, tolerance=gate.tolerance, power=gate.power, blocking=limited)
         decider = self._decider(gate, planned)
         if gate.status is Status.NOT_RUN:
@@ -270,7 +281,10 @@ class _Check:
         if planned is not None:
             plan = planned.versus(gate, *self._margin)
             context = _of_package(context, planned, gate)
-        plan = plan or PairedGate(gate, gate.items, gate.tolerance, gate.note, _shared(own))
+        every = self.mine.of(gate)  # a lock may not know all of them
+        context = replace(context, new=len(every) - len(own))
+        n, accepted = len({f.source for f in every}), gate.quantity == ACCEPTED
+        plan = plan or PairedGate(gate, n, gate.tolerance, gate.note, _shared(every), accepted)
         return plan.check(gate.nodeid, own, theirs, context)
 
 
@@ -298,7 +312,7 @@ def _lack(gate: GateResult, own: Sequence[Finding], profile: Mapping[str, Any]) 
     if had:
         yield f"it was not tested for want of {', '.join(sorted(had))}, which was given"
     if gate.reason != missing.reason:
-        yield f"its reason is {_short(gate.reason)}; what is missing says {_short(missing.reason)}"
+        yield f"its reason is {short(gate.reason)}; what is missing says {short(missing.reason)}"
 
 
 def _differences(gate: GateResult, made: GateResult, planned: Planned | None) -> Iterator[str]:
@@ -306,8 +320,8 @@ def _differences(gate: GateResult, made: GateResult, planned: Planned | None) ->
     excuse = gate.excuse if gate.status in SILENT else ""  # a gate with numbers has none
     said, found = (asdict(replace(g, waiver=None, p_holm=None, beside=None)) for g in (gate, replace(made, excuse=excuse)))
     for name in said:
-        if not _same(said[name], found[name]):
-            yield f"{name} is {_short(said[name])}; {whose} {_short(found[name])}"
+        if not same(said[name], found[name]):
+            yield f"{name} is {short(said[name])}; {whose} {short(found[name])}"
 
 
 def _shadow(gate: GateResult, asked: Mapping[str, Any], own: Sequence[Finding]) -> Gate:
@@ -371,21 +385,6 @@ def _waiver(gate: GateResult, waivers: frozenset[Any], started: str) -> Iterator
         yield "its waiver belongs to another gate"
     if not waiver.expired and waiver.expires < started[:10]:
         yield "its waiver had expired when the audit began"
-
-
-def _same(one: Any, two: Any) -> bool:
-    if isinstance(one, float) and isinstance(two, (int, float)) and not isinstance(two, bool):
-        return math.isclose(one, two, rel_tol=1e-6, abs_tol=1e-9)
-    if isinstance(one, Mapping) and isinstance(two, Mapping):
-        return one.keys() == two.keys() and all(_same(one[k], two[k]) for k in one)
-    if isinstance(one, (list, tuple)) and isinstance(two, (list, tuple)):
-        return len(one) == len(two) and all(map(_same, one, two))
-    return bool(one == two)
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _nothing() -> Steps[Any]:

@@ -36,7 +36,9 @@ from .nodeids import VERSUS
 from .sections import Provenance, Resources, RunSettings
 
 __all__ = [
+    "ACCEPTED",
     "FORMAT",
+    "PAIRED",
     "UNIT",
     "VERB",
     "Answers",
@@ -72,6 +74,8 @@ Layout = Literal[4]
 FORMAT: Layout = get_args(Layout)[0]
 #: How a summary speaks of source items, and of failing, where a probe has no words for them.
 UNIT, VERB = "items", "failed"
+#: Quantities of gates that compare with a baseline: with another model, and with what a lock accepted.
+PAIRED, ACCEPTED = "paired", "accepted"
 
 
 class Status(StrEnum):
@@ -117,8 +121,8 @@ class GateResult:
     """What one probe's rows say together.
 
     ``quantity`` is what the gate holds to its limit: the ``rate`` of failing source items, the ``mean`` of their scores, the
-    largest ``gap`` between groups, a ``metric`` of the probe's own, or the ``paired`` difference to a baseline. ``tolerance`` is
-    that limit, and ``side`` says on which side of it is good.
+    largest ``gap`` between groups, a ``metric`` of the probe's own, or the ``paired`` difference to a baseline
+    (``accepted``: to a lock). ``tolerance`` is that limit, and ``side`` says on which side of it is good.
 
     Counts are of source items, but for ``cases`` and ``errors``: an item fails if any of its cases fails, else it is unscored
     if any could not be judged. ``lower`` is the one-sided bound at ``1 - alpha`` with unscored items counted as passed,
@@ -196,7 +200,7 @@ class GateResult:
     @property
     def versus(self) -> bool:
         """Whether it compares with a baseline."""
-        return self.quantity == "paired"
+        return self.quantity in (PAIRED, ACCEPTED)
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from .bounds import Bounds, gap_bounds, mean_bounds, metric_bounds
 from .counting import Items
-from .model import Estimate, Finding, GateResult, MetricReading, Status
+from .model import ACCEPTED, PAIRED, Estimate, Finding, GateResult, MetricReading, Status
 from .units import Units
 
 #: How a number is written: in per cent, in its own unit, or as a difference of shares with its sign.
@@ -185,7 +185,7 @@ class Metric(Quantity):
 class Paired(Quantity):
     """The difference of failing rates to a baseline; :class:`~pytest_slmtrust.gates.paired_gate.PairedGate` decides it."""
 
-    name, limit_name = "paired", "margin"
+    name, limit_name = PAIRED, "margin"
     sides = (AT_MOST,)
     share = True
 
@@ -208,8 +208,27 @@ class Paired(Quantity):
         return Shown(e.value, e.lower, e.upper, "number" if gate.paired is None else "points", f"difference, {made_by(e)}")
 
 
+class Accepted(Paired):
+    """The same against what a lock accepted."""
+
+    name = ACCEPTED
+
+    def plainly(self, gate: GateResult) -> str:
+        pair = gate.paired
+        if pair is None:
+            return super().plainly(gate)
+        j = pair.judged
+        both = j.both + j.worse + j.better + j.neither
+        start = "no worse than" if gate.status is Status.PASS else "against"
+        lost = f", {gate.unscored} could not be compared" if gate.unscored else ""
+        return f"{start} {pair.baseline} ({j.worse} of {both} {gate.unit} got worse, {j.better} better{lost})"
+
+    def limit_plainly(self, gate: GateResult) -> str:
+        return f"allowed: at most {(gate.tolerance or 0.0) * 100:.3g} points more"
+
+
 #: Every quantity by its name in an audit.
-QUANTITIES: dict[str, Quantity] = {one.name: one for one in (Rate(), Mean(), Gap(), Metric(), Paired())}
+QUANTITIES: dict[str, Quantity] = {one.name: one for one in (Rate(), Mean(), Gap(), Metric(), Paired(), Accepted())}
 
 
 def quantity_of(gate: GateResult) -> Quantity:

@@ -39,6 +39,8 @@ class RunSettings(TypedDict, total=False):
     margins: Annotated[Mapping[str, float | None], about("Margins that the user set, by probe; null: measured only.")]
     rows_sha256: Annotated[Mapping[str, str], about("Identity of what each gate asks and how it is judged.")]
     clauses: Annotated[tuple[Framework, ...], about("A reviewer's own map of clauses, beside the built-in one.")]
+    asked: Annotated[Mapping[str, Mapping[str, str]], about("Identity of what each row asks, by gate and case.")]
+    judged: Annotated[Mapping[str, str], about("Identity of how each probe judges, by gate.")]
     margin: Annotated[float | None, about("In a comparison of two audits: the margin for all gates, if one was set.")]
 
 

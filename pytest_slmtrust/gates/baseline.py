@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from ..audit.model import Audit, AuditError, ControlCheck, Finding, FloorCheck, GateResult
 from ..audit.nodeids import VERSUS, gate_key
 from ..requests import Backend, Request
-from .paired_gate import Asked, differences
+from .asked import Asked, differences
 
 
 class Reference(Protocol):

@@ -13,10 +13,21 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..audit.counting import ItemOutcome, by_source, item_outcomes
-from ..audit.model import Audit, ControlCheck, Estimate, Finding, FloorCheck, GateResult, Missing, PairCounts, PairedCheck, Status
-from ..audit.nodeids import VERSUS, gate_key
+from ..audit.model import (
+    ACCEPTED,
+    PAIRED,
+    ControlCheck,
+    Estimate,
+    Finding,
+    FloorCheck,
+    GateResult,
+    Missing,
+    PairCounts,
+    PairedCheck,
+    Status,
+)  # fmt: skip
+from ..audit.nodeids import VERSUS
 from ..audit.units import grouping_of
-from ..escaping import visible
 from .shared_pairs import SharedPairs
 
 if TYPE_CHECKING:
@@ -24,6 +35,10 @@ if TYPE_CHECKING:
 
 #: A model that flips so often in each direction, with no difference in sum, must pass a gate that blocks this often.
 FLIPS, POWER = 0.03, 0.8
+#: A lock has a gate for every probe, so each must pass more often, or a model that is no worse would seldom pass them all.
+ACCEPTED_POWER = 0.99
+#: The note of a probe that a lock does not know.
+NEW = "new: it is not in the lock"
 #: Margins are raised in these steps, up to the largest, to what the items can show.
 _STEP, _LOOSEST = 0.005, 0.25
 
@@ -34,7 +49,9 @@ Reading = Literal["judged", "worst", "best"]
 class PairedGate:
     """The gate of one probe against a baseline over ``n`` source items. ``margin`` None: the difference is only measured.
 
-    ``about`` is any result of the probe's own gate: its name, claim and detector are taken from there.
+    ``about`` is any result of the probe's own gate: its name, claim and detector are taken from there. ``accepted``: the baseline
+    is what a lock accepted. An item that could not be judged then and cannot be now has not changed, and where hardly an item
+    passed then, nothing can get worse.
     """
 
     about: GateResult
@@ -42,25 +59,36 @@ class PairedGate:
     margin: float | None
     note: str = ""
     grouping: Grouping | None = None
+    accepted: bool = False
 
     @classmethod
-    def plan(cls, about: GateResult, n: int, margin: float, chosen: bool = False, grouping: Grouping | None = None) -> PairedGate:
+    def plan(
+        cls, about: GateResult, n: int, margin: float, chosen: bool = False, grouping: Grouping | None = None,
+        accepted: bool = False,
+    ) -> PairedGate:  # fmt: skip
         """Decide before any case runs what the comparison can show.
 
         A margin that a person has ``chosen`` is taken at its word, if a model without a flip would pass; another one is raised to
         what ``n`` items can show with enough power. ``grouping``: how the items share parts, None if they share none.
         """
+        made = cls(about, n, None, "", grouping, accepted)
         if n == 0:
-            return cls(about, n, None, "no case was made")
+            return replace(made, note="no case was made", grouping=None)
         if chosen:
             if power_of(n, margin, about.alpha, 0.0, grouping) > 0.5:
-                return cls(about, n, margin, "", grouping)
-            return cls(about, n, None, f"{n} source items cannot show a margin of {margin:.1%}: measured only", grouping)
-        supported = smallest_margin(n, margin, about.alpha, grouping)
+                return replace(made, margin=margin)
+            return replace(made, note=f"{n} source items cannot show a margin of {margin:.1%}: measured only")
+        power = made.power
+        supported = smallest_margin(n, margin, about.alpha, grouping, power)
         if supported is None:
-            return cls(about, n, None, f"{n} source items support no margin up to {_LOOSEST:.0%}: measured only", grouping)
-        raised = f"{n} source items support no margin below {supported:.1%} with {POWER:.0%} power"
-        return cls(about, n, supported, raised if supported > margin else "", grouping)
+            return replace(made, note=f"{n} source items support no margin up to {_LOOSEST:.0%}: measured only")
+        raised = f"{n} source items support no margin below {supported:.1%} with {power:.0%} power"
+        return replace(made, margin=supported, note=raised if supported > margin else "")
+
+    @property
+    def power(self) -> float:
+        """The chance of PASS that a margin must give a model whose flips cancel out."""
+        return ACCEPTED_POWER if self.accepted else POWER
 
     @property
     def label(self) -> str:
@@ -76,11 +104,14 @@ class PairedGate:
             what = "the mean difference of scores; it blocks nothing"
             measured = replace(result, status=Status.MEASURED, blocking=False, tolerance=None, power=None, note="")
             return replace(measured, estimate=shift, reason=what)
-        counts: dict[Reading, PairCounts] = {reading: count(mine, theirs, reading) for reading in READINGS}
+        counts: dict[Reading, PairCounts] = {r: count(mine, theirs, r, self.accepted) for r in READINGS}
         parts = {source: cases[0].parts for source, cases in by_source(target).items()}
         pairs: CountedPairs | SharedPairs = CountedPairs(counts)
         if any(parts.values()) and not grouping_of(parts).independent:
-            pairs = SharedPairs({r: {s: float(a) - b for s, a, b in _sides(mine, theirs, r)} for r in READINGS}, parts)
+            shifts: dict[str, dict[str, float]] = {
+                r: {s: float(a) - b for s, a, b in _sides(mine, theirs, r, self.accepted)} for r in READINGS
+            }
+            pairs = SharedPairs(shifts, parts)
         p_pass, p_fail, mcnemar = pairs.test(self.margin or 0.0, self.about.alpha)
         paired = PairedCheck(
             context.baseline, counts["judged"], counts["worst"], counts["best"], p_pass, p_fail, mcnemar, context.noise,
@@ -97,17 +128,23 @@ class PairedGate:
 
     def not_tested(self, nodeid: str, reason: str, missing: Missing | None = None) -> GateResult:
         """Return the result of a comparison that was not possible; never a pass."""
-        return replace(self._blank(nodeid), reason=reason, missing=missing)
+        return replace(self._blank(nodeid), reason=reason, missing=missing, blocking=self.misses)
 
     def not_run(self, nodeid: str, reason: str = "its gate did not run") -> GateResult:
         """Return the result of a comparison that was not reached; never a pass."""
-        return replace(self._blank(nodeid), status=Status.NOT_RUN, reason=reason)
+        return replace(self._blank(nodeid), status=Status.NOT_RUN, reason=reason, blocking=self.misses)
+
+    @property
+    def misses(self) -> bool:
+        """Whether a run is red without its result: all that was accepted must be asked again."""
+        return self.note != NEW if self.accepted else self.margin is not None
 
     def _blank(self, nodeid: str) -> GateResult:
         about = self.about
         return GateResult(
             nodeid, about.probe, about.dimension, about.claim, Status.NOT_TESTED, self.margin is not None, "",
-            tolerance=self.margin, alpha=about.alpha, quantity="paired", estimand=about.estimand, detector=about.detector,
+            tolerance=self.margin, alpha=about.alpha, estimand=about.estimand, quantity=ACCEPTED if self.accepted else PAIRED,
+            detector=about.detector,
             metric="failing source items of the target less those of its baseline, as a share of all", paper=about.paper,
             power=None if self.margin is None else power_of(self.n, self.margin, about.alpha, FLIPS, self.grouping),
             note=self.note, judge=about.judge, unit=about.unit, verb=about.verb,
@@ -124,9 +161,10 @@ class PairedGate:
                 f"the baseline misses the competence floor ({context.baseline_floor.claim}): nothing to be kept",
             )
         judged = paired.judged
-        flips = f"{judged.worse} of {_total(judged)} items failed with the target only, {judged.better} with the baseline only"
-        lost = _total(paired.worst) - _total(judged)
-        flips += f", {lost} pairs could not be judged" if lost else ""
+        flips = self._flips(paired, context)
+        if self.accepted and self.margin is not None and judged.worse + judged.neither < self.margin * _total(judged):
+            few = f"only {judged.worse + judged.neither} of {_total(judged)} items had passed"
+            return Status.MEASURED, f"{flips}; {few}: no model could fail {self.margin:.1%} more"
         if self.margin is None:
             return Status.MEASURED, f"{flips}; {self.note or 'measured, it blocks nothing'}"
         if not _total(judged):
@@ -142,10 +180,24 @@ class PairedGate:
             )
         return status, said
 
+    def _flips(self, paired: PairedCheck, context: Context) -> str:
+        judged = paired.judged
+        total = _total(judged)
+        if self.accepted:
+            flips = f"{judged.worse} of {total} items got worse than {context.baseline}, {judged.better} better"
+        else:
+            flips = f"{judged.worse} of {total} items failed with the target only, {judged.better} with the baseline only"
+        lost = _total(paired.worst) - total
+        flips += f", {lost} pairs could not be judged" if lost else ""
+        return flips + (f"; {context.new} new {'row is' if context.new == 1 else 'rows are'} not compared" if context.new else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a comparison needs besides the rows: names, controls, both floors, and the flips of the model against itself."""
+    """What a comparison needs besides the rows: names, controls, both floors, and the flips of the model against itself.
+
+    ``new``: rows of the target that the baseline does not have.
+    """
 
     baseline: str
     controls: ControlCheck
@@ -153,6 +205,7 @@ class Context:
     baseline_floor: FloorCheck | None = None
     baseline_controls: ControlCheck | None = None
     noise: int | None = None
+    new: int = 0
 
 
 def paired_status(paired: PairedCheck, alpha: float) -> Status:
@@ -170,20 +223,24 @@ def within_noise(paired: PairedCheck) -> bool:
 READINGS: tuple[Reading, ...] = ("judged", "worst", "best")
 
 
-def count(target: Mapping[str, ItemOutcome], baseline: Mapping[str, ItemOutcome], reading: Reading) -> PairCounts:
+def count(
+    target: Mapping[str, ItemOutcome], baseline: Mapping[str, ItemOutcome], reading: Reading, accepted: bool = False
+) -> PairCounts:
     """Items by what the two models did; see :class:`~pytest_slmtrust.audit.model.PairedCheck` for the three readings.
+
+    ``accepted``: an item that neither could be judged with counts as one that both failed.
 
     Raises:
         ValueError: the two do not list the same items.
     """
     cells = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
-    for _, mine_failed, theirs_failed in _sides(target, baseline, reading):
+    for _, mine_failed, theirs_failed in _sides(target, baseline, reading, accepted):
         cells[mine_failed, theirs_failed] += 1
     return PairCounts(cells[True, True], cells[True, False], cells[False, True], cells[False, False])
 
 
 def _sides(
-    target: Mapping[str, ItemOutcome], baseline: Mapping[str, ItemOutcome], reading: Reading
+    target: Mapping[str, ItemOutcome], baseline: Mapping[str, ItemOutcome], reading: Reading, accepted: bool = False
 ) -> Iterator[tuple[str, bool, bool]]:
     """Yield each item that a reading counts, and whether it failed with the target and with the baseline.
 
@@ -195,6 +252,9 @@ def _sides(
     for source, mine in target.items():
         theirs = baseline[source]
         if reading == "judged" and "unscored" in (mine, theirs):
+            continue
+        if accepted and mine == theirs == "unscored":
+            yield source, True, True
             continue
         lost_mine, lost_theirs = ("failed", "passed") if reading == "worst" else ("passed", "failed")
         mine_failed = (lost_mine if mine == "unscored" else mine) == "failed"
@@ -303,62 +363,13 @@ def power_of(n: int, margin: float, alpha: float, flips: float, grouping: Groupi
     return paired_power(n, margin, alpha, flips) if grouping is None else shift_power(grouping, margin, flips, alpha)
 
 
-def smallest_margin(n: int, least: float, alpha: float, grouping: Grouping | None = None) -> float | None:
-    """Return the smallest margin from ``least`` on, in steps of half a point, that ``n`` items show with enough power; None up to
-    25 %."""
+def smallest_margin(
+    n: int, least: float, alpha: float, grouping: Grouping | None = None, power: float = POWER
+) -> float | None:  # fmt: skip
+    """Return the smallest margin from ``least`` on, in steps of half a point, that ``n`` items show with so much ``power``; None
+    up to 25 %."""
     for step in range(round((_LOOSEST - least) / _STEP) + 1):
         margin = round(least + step * _STEP, 4)
-        if power_of(n, margin, alpha, FLIPS, grouping) >= POWER:
+        if power_of(n, margin, alpha, FLIPS, grouping) >= power:
             return margin
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What must be the same on both sides of a comparison: the cases by gate, and how they were put and judged, each under
-    the name that a reader sees."""
-
-    rows: Mapping[str, str]
-    how: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, audit: Audit) -> Asked:
-        settings, versions = audit.settings, audit.provenance.get("versions", {})
-        rows, profile = settings.get("rows_sha256", {}), settings.get("profile", {})
-        return cls.made(rows, profile, audit.model, audit.scorers, versions.get("pytest-slmtrust"))
-
-    @classmethod
-    def made(
-        cls, rows: Mapping[str, str], profile: Mapping[str, Any], model: Mapping[str, Any],
-        scorers: Sequence[Mapping[str, Any]], version: str | None,
-    ) -> Asked:  # fmt: skip
-        """From their parts, as an audit holds them."""
-        how = {
-            "draws a prompt": profile.get("samples"),
-            "thinking": model.get("thinking", "auto"),
-            "template": [model.get("chat_template"), model.get("template_sha256")],
-            "scorers": sorted(str(s.get("fingerprint") or s.get("name")) for s in scorers),
-            "version of pytest-slmtrust": version,
-        }
-        return cls({gate_key(k): v for k, v in rows.items()}, how)
-
-
-def differences(target: Asked, baseline: Asked, partly: bool = False) -> list[str]:
-    """Say why two models' answers cannot be compared, one line each; empty if they can. ``partly``: cases that only one side has
-    are no reason."""
-    found = []
-    for key in sorted({*target.rows, *baseline.rows}):
-        both, name = key in target.rows and key in baseline.rows, visible(key, one_line=True)
-        if both and target.rows[key] != baseline.rows[key]:
-            found.append(f"cases: {name} asks other cases, or asks or judges them otherwise")
-        elif not both and not partly:
-            found.append(f"cases: {name} is in one of them only")
-    for what, value in target.how.items():
-        if value != baseline.how[what]:
-            found.append(f"{what}: {_short(value)} here, {_short(baseline.how[what])} in the baseline")
-    return found
-
-
-def _short(value: Any) -> str:
-    text = visible(str(value), one_line=True)
-    return text if len(text) <= 120 else f"{text[:119]}…"

@@ -58,19 +58,20 @@ class Policy:
         floor = probe.floor
         return probe if floor is None else replace(probe, floor=replace(floor, rows=floor.rows[: self.profile.floor_items]))
 
-    def versus(self, about: GateResult, n: int, grouping: Grouping | None = None) -> PairedGate:
+    def versus(self, about: GateResult, n: int, grouping: Grouping | None = None, accepted: bool = False) -> PairedGate:
         """Return the gate against a baseline over ``n`` source items; ``about`` is a result of the probe's own gate, ``grouping``
-        says how the items share parts.
+        says how the items share parts, ``accepted`` that the baseline is a lock.
 
         Raises:
             ProbeError: a margin chosen by a person that the items cannot show.
         """
         margin = self.margins.get(about.probe, self.profile.margin)
+        blank = PairedGate(about, n, None, "", grouping, accepted)
         if margin is None:
-            return PairedGate(about, n, None, grouping=grouping)
+            return blank
         if not self.profile.decides:
-            return PairedGate(about, n, None, f"profile {self.profile.name!r} asks too few items to conclude anything", grouping)
-        gate = PairedGate.plan(about, n, margin, about.probe in self.margins, grouping)
+            return replace(blank, note=f"profile {self.profile.name!r} asks too few items to conclude anything")
+        gate = PairedGate.plan(about, n, margin, about.probe in self.margins, grouping, accepted)
         if gate.margin is None and n and about.probe in self.margins:
             raise ProbeError(f"gate '{about.probe}{VERSUS}': {gate.note}. Add rows, or choose a larger margin.")
         return gate

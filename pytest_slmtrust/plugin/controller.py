@@ -28,11 +28,14 @@ from ..gates.policy import load_policy, untested
 from ..gates.waivers import check_gate_names
 from ..redaction import Mask
 from ..requests import BackendError
+from ..session.accepted import asked_of, judged_of, vanished
 from ..session.assemble import resources
+from ..session.describing import describe_engine
 from ..session.live_baseline import Live
-from ..session.session import Suite, describe_engine, selected_cases
+from ..session.session import Suite, selected_cases
 from ..thinking import notes as thinking_notes
 from .fixture import Slm
+from .locking import Updated, held_to, update_lock
 from .nodes import ATTRIBUTE, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile, is_probe_file, marked
 from .options import model_spec, read_settings
 from .outlet import usage_error
@@ -62,6 +65,7 @@ class Controller:
         self.progress = None if self.worker else ProgressLine(config)
         self.failed = ""
         self.ran = self.finished = self.crashed = False
+        self.updated: Updated | None = None
         self.selected: list[CaseItem | GateItem] = []
         mask = Mask(key, self.settings.reveal, self.settings.include_harmful)
         self.unmasked = door.use(mask)
@@ -101,6 +105,7 @@ class Controller:
         lines = [f"slm: {door.line(model_spec(self.config))}{versus}, profile {self.session.policy.profile.name}{asked}"]
         hosts = [host for one in self._models() for host in getattr(getattr(one, "address", None), "hosts", ())]
         lines += [f"slm: prompts are sent to {door.line(', '.join(hosts))}"] if hosts else []
+        lines += held_to(self.setup)
         return lines if self.builtin else [*lines, "slm: NO BUILT-IN AUDIT"]
 
     @pytest.hookimpl(wrapper=True)
@@ -126,7 +131,9 @@ class Controller:
             if not session.testsfailed:  # a file that could not be read may hold the probe that a gate names
                 self.session.policy.check(s.probe for s in self.session.suites.values())
                 keys = self._gate_keys()
-                check_gate_names("waived gate", self.session.waivers, keys)
+                lock = self.session.lock
+                gone = lock.lock.red if lock else ()  # what a lock waives may be gone: its comparison says so
+                check_gate_names("waived gate", [name for name in self.session.waivers if name not in gone], keys)
                 check_gate_names("optional gate", self.session.optional, keys)
                 check_names(self.clauses, (key.rpartition("::")[2].removesuffix(VERSUS) for key in keys))
             every = list(session.genitems(collector))
@@ -214,7 +221,11 @@ class Controller:
             self._unfinished(session, exitstatus), self.session.policy, self._notes(),
             untested() if self.builtin else (), waivers, self.clauses,
         )  # fmt: skip
-        if self.record.finish(audit, waivers) and exitstatus == pytest.ExitCode.OK:
+        red = self.record.finish(audit, waivers)
+        if self.settings.update_lock:
+            self.updated = update_lock(self.setup.lock_path, audit)
+            red = red or not self.updated.written
+        if red and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     # -- what the hooks do ----------------------------------------------------------------------------------------
@@ -286,18 +297,25 @@ class Controller:
             reporter.write_line(line)
 
     def _process(self) -> dict[str, Any]:
+        first = self.session.first_questions()
         return {
             **describe_engine(self.session.engine),
             "pending": [asdict(g) for g in self.session.pending(self._outside())],
             "baseline": self._about_baseline(),
-            "rows": {s.gate_id: s.rows_sha256(self.session.engine.first) for s in self.session.suites.values()},
+            "rows": {s.gate_id: s.rows_sha256(first) for s in self.session.suites.values()},
+            "asked": asked_of(self.session),
+            "judged": judged_of(self.session),
             "probes": package_sha256(),
         }
 
     def _outside(self) -> list[str]:
         suites = self.session.suites.values()
         gates = [nodeid for s in suites for nodeid in (s.gate_id, s.versus_id)]
-        return outside(self.config, self.chosen, gates, {i.nodeid for i in self.selected})
+        found = outside(self.config, self.chosen, gates, {i.nodeid for i in self.selected})
+        lock = self.session.lock
+        gone = [g.nodeid for g in vanished(self.session, lock)] if lock else []
+        named = self.chosen or self.config.args_source is pytest.Config.ArgsSource.ARGS or outside(self.config, [], gone, ())
+        return [*found, *(gone if named else ())]
 
     def _about_baseline(self) -> dict[str, Any] | None:
         reference = self.session.reference

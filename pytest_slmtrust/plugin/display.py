@@ -55,6 +55,8 @@ class Display:
         folder = self.controller.settings.report
         where = record.unwritten or f"Report: {folder}/audit.html"
         Summary(terminalreporter, record.audit, self.command, self.verbose).write(where)
+        for line in self.controller.updated.lines if self.controller.updated else ():
+            terminalreporter.write_line(line)
         return result
 
     @contextmanager

@@ -107,6 +107,11 @@ class Settings:
         "compare with this model in the same run: a model as for --slm, or self (the same model again)", metavar="MODEL"
     )
     baseline: Given = _option("compare with the model of an earlier audit", "file", metavar="AUDIT.JSON")
+    lock: Given = _option(
+        "be no worse than this lock accepted (default: slmtrust.lock.json of the project, if it is there)", "file", metavar="FILE"
+    )
+    no_lock: bool = _option("leave the project's lock out", "flag")
+    update_lock: bool = _option("compare with no lock; write it anew at the end of a complete run", "flag")
     noise: Given = _option("an audit of --slm-vs=self: differences within its flips decide no gate", "file", metavar="AUDIT.JSON")
     early_stop: bool = _option("ask in rounds, and stop each gate as soon as it is decided", "flag")
     waivers: Given = _option("a TOML file of waivers: probe, reason, owner, expires", "file", metavar="FILE")

@@ -11,8 +11,9 @@ from .. import door
 from ..backends.fake import FakeBackend, SwapPerturber, WordListScorer
 from ..engine.engine import Engine
 from ..gates.early_stop import FEWEST, ROUND
-from ..gates.paired_gate import FLIPS, PairedGate, paired_power
+from ..gates.paired_gate import FLIPS, PairedGate, power_of
 from ..requests import CHARACTERS, Generate, Loglikelihood, Request, text_of
+from ..session.accepted import matched
 from ..session.live_baseline import Live
 from ..session.session import AuditSession, Suite, selected_cases
 
@@ -35,7 +36,8 @@ def plan_lines(suites: Sequence[Suite], session: AuditSession, early_stop: bool 
         counts = f"{len(suite.cases):6d} {suite.gate.n:6d} {len(requests):8d}"
         yield f"{door.line(suite.gate_id):44.44} {counts}  {door.line(_gate(suite, watched))}"
         if suite.versus is not None:
-            yield f"{door.line(suite.versus_id):44.44} {'':6} {suite.versus.n:6d} {'':8}  {door.line(_versus(suite.versus))}"
+            said = _versus(session, suite, suite.versus)
+            yield f"{door.line(suite.versus_id):44.44} {'':6} {suite.versus.n:6d} {'':8}  {door.line(said)}"
     kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(asked.items()))
     minutes = tokens / _TOKENS_PER_SECOND / 60
     yield f"requests: {kinds or 'none'}; about {tokens:,.0f} tokens, some {minutes:.0f} min for a 135M model on two cores"
@@ -45,11 +47,18 @@ def plan_lines(suites: Sequence[Suite], session: AuditSession, early_stop: bool 
         yield f"early stop: gates of {FEWEST} items and more ask in rounds of {ROUND} and may end with fewer"
 
 
-def _versus(gate: PairedGate) -> str:
+def _versus(session: AuditSession, suite: Suite, gate: PairedGate) -> str:
+    lock = session.lock
+    if lock is not None and lock.knows(suite.gate_id):
+        refusal = suite.missing.reason if suite.missing else matched(session, lock, suite).refusal
+        if refusal:
+            return f"red: {refusal}"
     if gate.margin is None:
         return gate.note or "measured, blocks nothing"
-    power = f"power {paired_power(gate.n, gate.margin, gate.about.alpha):.0%} for a model that flips {FLIPS:.0%} each way"
-    return f"blocks at {gate.margin:.1%} more failures than the baseline; {power}" + (f"; {gate.note}" if gate.note else "")
+    other = "accepted" if gate.accepted else "the baseline"
+    power = power_of(gate.n, gate.margin, gate.about.alpha, FLIPS, gate.grouping)
+    shown = f"power {power:.0%} for a model that flips {FLIPS:.0%} each way"
+    return f"blocks at {gate.margin:.1%} more failures than {other}; {shown}" + (f"; {gate.note}" if gate.note else "")
 
 
 def _gate(suite: Suite, watched: bool) -> str:

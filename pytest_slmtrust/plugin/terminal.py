@@ -51,8 +51,9 @@ class Summary:
         for dimension in Dimension:
             self._dimension(dimension)
         if audit.baseline is not None:
-            model = door.line(audit.baseline.model.get("name", "?"))
-            reporter.write_line(f"baseline: {model} ({door.line(audit.baseline.origin)})")
+            model, origin = door.line(audit.baseline.model.get("name", "?")), door.line(audit.baseline.origin)
+            locked = "lock_sha256" in audit.baseline.model
+            reporter.write_line(f"lock: {origin}" if locked else f"baseline: {model} ({origin})")
         self._untested()
         verdict = door.line(words.verdict(audit))
         reporter.write_line(f"{verdict} {door.line(where)}", bold=True, **{_COLOURS[audit.verdict]: True})

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from .. import door
+from ..archive.accept import how
 from ..archive.files import DATA, PREVIOUS
+from ..archive.installed import package_sha256
 from ..audit.clauses import Framework, read_clauses
 from ..audit.model import Audit, AuditError, Waiver
 from ..authoring.declarations import TOXICITY, ProbeError
@@ -22,16 +25,20 @@ from ..engine.admission import admit, admitted
 from ..engine.engine import Engine
 from ..engine.store import Store
 from ..escaping import said
+from ..gates.accepted import Accepted
+from ..gates.asked import Asked, differences
 from ..gates.baseline import Again, Recorded, Resting, noise_floor
-from ..gates.paired_gate import Asked, differences
+from ..gates.lock import NAME, read_lock
 from ..gates.policy import Policy
 from ..gates.waivers import read_waivers
 from ..redaction import Mask, scrub
 from ..requests import REFERENCE, Backend, BackendError, Classify, Request
+from ..session.accepted import lock_waivers
 from ..session.assemble import version
 from ..session.corpus import FOLDER, Corpus
+from ..session.describing import describe_engine
 from ..session.live_baseline import Live
-from ..session.session import AuditSession, Suite, describe_engine
+from ..session.session import AuditSession, Suite
 from ..thinking import MOST_TOKENS
 from .options import Given, Settings, model_spec
 from .outlet import usage_error
@@ -48,6 +55,7 @@ ENDPOINTS = "endpoints.json"
 DOCUMENTS = ("members", "nonmembers", "canaries")
 #: The environment's variables with the key of a server, for the model under audit and for the one of ``--slm-vs``.
 KEY, KEY_VS = "SLMTRUST_API_KEY", "SLMTRUST_VS_API_KEY"
+LOCK_OPTION = "slm_option_lock"
 _TEMPLATES = {"auto": None, "on": True, "off": False}
 
 
@@ -71,8 +79,9 @@ class Setup:
         vs, recorded = self.settings.vs, self.settings.baseline
         if sum(map(bool, (vs, recorded, self.settings.early_stop))) > 1:
             raise ProbeError("use only one of --slm-vs, --slm-baseline and --slm-early-stop: a comparison needs all items")
+        lock = self.lock
         if not vs and not recorded:
-            if policy.margins:
+            if policy.margins and lock is None:
                 raise ProbeError(f"--slm-gate {next(iter(policy.margins))}:vs: there is no baseline (--slm-vs or --slm-baseline)")
             if self.settings.noise:
                 raise ProbeError("--slm-noise: there is no baseline to compare with (--slm-vs or --slm-baseline)")
@@ -83,15 +92,44 @@ class Setup:
         target, backend = self._target(), self._baseline(vs) if vs else None
         # a comparison asks both models the same: what one of them broke by is no part of that
         corpus = None if vs or recorded else Corpus(self.store.path.parent / FOLDER)
+        engine = self._engine(others, target, Resting(backend, target) if backend else None)
         session = AuditSession(
-            policy, self._engine(others, target, Resting(backend, target) if backend else None), mask, waivers=self._waivers(),
+            policy, engine, mask, waivers=self._waivers(lock),
             corpus=corpus, optional=self.settings.optional,
-            reference=Recorded(self._read("baseline", recorded), f"--slm-baseline {recorded}") if recorded else None,
+            reference=Recorded(self._read("baseline", recorded), f"--slm-baseline {recorded}") if recorded else lock,
         )  # fmt: skip
         if backend is not None:
             beside = AuditSession(policy, self._engine(others, backend, backend), mask)
             session.reference = Live(beside, backend, session.suites, f"--slm-vs {door.line(vs)}")
         return session
+
+    @property
+    def lock_path(self) -> Path:
+        """Where the project's lock is, or will be."""
+        return self.settings.lock.path if self.settings.lock else self.config.rootpath / NAME
+
+    @cached_property
+    def lock(self) -> Accepted | None:
+        """The lock that this run must be no worse than; None where there is none, or the user names another baseline.
+
+        Raises:
+            ProbeError, LockError: it cannot be used.
+        """
+        settings, path = self.settings, self.lock_path
+        named = self.config.getoption(LOCK_OPTION) is not None  # an ini value gives way to another baseline
+        if settings.no_lock and (named or settings.update_lock):
+            raise ProbeError("--slm-no-lock leaves out what --slm-lock and --slm-update-lock ask for: use one of them")
+        if settings.update_lock and (settings.vs or settings.baseline or settings.early_stop):
+            raise ProbeError("--slm-update-lock needs a whole run without --slm-vs, --slm-baseline and --slm-early-stop")
+        if settings.no_lock or settings.update_lock or not (settings.lock or os.path.lexists(path)):
+            return None
+        if settings.vs or settings.baseline:
+            if named:
+                raise ProbeError("use only one of --slm-lock, --slm-vs and --slm-baseline")
+            return None
+        if settings.early_stop:
+            raise ProbeError(f"{path.name} compares all items: leave out --slm-early-stop, or add --slm-no-lock")
+        return Accepted(read_lock(path), path.name)
 
     @staticmethod
     def check_scorer(session: AuditSession, suites: Iterable[Suite]) -> None:
@@ -121,6 +159,9 @@ class Setup:
         own = rows, asdict(session.policy.profile)
         mine = Asked.made(*own, about["model"], about["scorers"], version("pytest-slmtrust"))
         fingerprints = [about["model"].get("fingerprint"), reference.model().get("fingerprint")]
+        if isinstance(reference, Accepted):
+            reference.check(how(mine.how, self.settings.packs, package_sha256()), session.policy.profile, about["model"])
+            return None
         if isinstance(reference, Recorded):
             theirs = Asked.of(reference.audit)
         else:
@@ -277,11 +318,15 @@ class Setup:
         given = self.settings.clauses
         return tuple(map(_scrubbed, read_clauses(given.path))) if given else ()
 
-    def _waivers(self) -> tuple[Waiver, ...]:
+    def _waivers(self, lock: Accepted | None) -> tuple[Waiver, ...]:
         given = self.settings.waivers  # by the clock: SOURCE_DATE_EPOCH is for builds, not for terms
-        found = read_waivers(given.path, datetime.now(UTC).date()) if given else ()
+        today = datetime.now(UTC).date()
+        found = read_waivers(given.path, today) if given else ()
         # an owner is named on purpose: credentials alone are taken out
-        return tuple(replace(w, reason=scrub(w.reason), owner=scrub(w.owner)) for w in found)
+        made = tuple(replace(w, reason=scrub(w.reason), owner=scrub(w.owner)) for w in found)
+        named = {w.probe for w in made}
+        of_lock = lock_waivers(lock.lock, today.isoformat()) if lock else ()
+        return (*made, *(w for w in of_lock if named.isdisjoint((w.probe, w.probe.rpartition("::")[2]))))
 
 
 def _scrubbed(value: Any) -> Any:

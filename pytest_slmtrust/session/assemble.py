@@ -85,7 +85,12 @@ def assemble(
         ),
         model=first.get("model", {}),
         scorers=first.get("scorers", []),
-        settings={**settings, "rows_sha256": first.get("rows", {})},
+        settings={
+            **settings,
+            "rows_sha256": first.get("rows", {}),
+            "asked": first.get("asked", {}),
+            "judged": first.get("judged", {}),
+        },
         resources=resources(collected.processes),
         baseline=_baseline(collected, first.get("baseline")),
         waivers=tuple(waivers),

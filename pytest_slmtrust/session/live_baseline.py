@@ -8,7 +8,8 @@ from typing import Any
 
 from ..audit.model import ControlCheck, Finding, FloorCheck
 from ..requests import Backend
-from .session import AuditSession, Suite, described
+from .describing import described
+from .session import AuditSession, Suite
 
 
 @dataclass(frozen=True)

@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import door
 from ..audit.counting import item_outcomes
 from ..audit.merkle import answers as answers_of
-from ..audit.model import Answers, Finding, FloorCheck, GateResult, Lack, Missing, Stopped, Waiver, as_written
+from ..audit.model import Answers, Finding, FloorCheck, GateResult, Lack, Missing, Status, Stopped, Waiver, as_written
 from ..audit.nodeids import gate_key, gate_names
+from ..audit.verdict import SILENT
 from ..authoring.datafiles import DataMissing
 from ..authoring.declarations import ProbeError, Verdict
 from ..authoring.probe import Case, Probe
 from ..engine.engine import Engine, first_wave
 from ..escaping import said
-from ..gates.asked_rows import asked_beside, case_name, extra_of, rows_sha256
+from ..gates.accepted import Accepted
+from ..gates.asked_rows import asked_beside, case_name, extra_of, first_questions_of, rows_sha256
 from ..gates.baseline import Reference
-from ..gates.detector_errors import detector_check, measured_row, rule_detectors
+from ..gates.detector_errors import detector_check, measured_row
 from ..gates.early_stop import Watch
 from ..gates.gate import Beside, Gate, check_controls, check_floor, finding
-from ..gates.paired_gate import Context, PairedGate
+from ..gates.paired_gate import NEW, Context, PairedGate
 from ..gates.policy import Policy
 from ..redaction import Mask
-from ..requests import BESIDE_MODEL, REFERENCE, Backend, BackendError, Counters, RequestFailed, ThoughtUnfinished
+from ..requests import BESIDE_MODEL, RequestFailed, ThoughtUnfinished
 from ..thinking import shortened, with_thoughts
 from .corpus import Corpus
+from .describing import described
 from .prose import shareable
-
-#: Counters that the model's backend keeps; the engine keeps the others.
-_OF_THE_MODEL = ("forwards", "prefilled", "shared", "padded", "generated", "load_seconds", "peak_bytes")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +100,7 @@ class AuditSession:
         self.suites: dict[str, Suite] = {}
         self.marked: dict[str, str] = {}
         self.stopped: dict[str, Stopped] = {}
+        self._first: dict[Case, list[str]] | None = None
         self._findings: dict[tuple[str, str], Finding] = {}
         self._answered: dict[tuple[str, str], Mapping[str, str]] = {}
 
@@ -123,10 +123,32 @@ class AuditSession:
         missing = missing or self._unanswered(probe, rows)
         # planned with all rows, so that a gate that cannot be tested keeps its name
         gate = Gate.plan(probe, self.policy, rows) if given else Gate.unasked(probe, self.policy)
-        versus = self.policy.versus(gate.not_run(""), gate.n, gate.grouping) if self.reference is not None else None
-        suite = Suite(probe, () if missing else rows, gate, prefix, missing, versus)
+        suite = Suite(probe, () if missing else rows, gate, prefix, missing, None)
+        suite = replace(suite, versus=self._versus(suite))
         self.suites[suite.gate_id] = suite
         return suite
+
+    def _versus(self, suite: Suite) -> PairedGate | None:
+        """Return the plan of the comparison with the baseline; None without one, and for a new set of ordinary tests."""
+        gate, lock = suite.gate, self.lock
+        if self.reference is None:
+            return None
+        if lock is not None and not lock.knows(suite.gate_id):
+            new = PairedGate(gate.not_run(""), gate.n, None, NEW, gate.grouping, accepted=True)
+            return new if suite.has_gate else None
+        return self.policy.versus(gate.not_run(""), gate.n, gate.grouping, accepted=lock is not None)
+
+    @property
+    def lock(self) -> Accepted | None:
+        """The baseline, where it is a lock."""
+        return self.reference if isinstance(self.reference, Accepted) else None
+
+    def first_questions(self) -> dict[Case, list[str]]:
+        """Return what every case asks first, whether it was asked or not."""
+        if self._first is None:
+            cases = [case for suite in self.suites.values() for case in suite.everything()]
+            self._first = first_questions_of(cases, self.engine.first)
+        return self._first
 
     def _cases(self, probe: Probe) -> tuple[Case, ...]:
         try:
@@ -213,8 +235,8 @@ class AuditSession:
         floor = [self._safely(suite, c) for c in suite.probe.floor_cases()]
         labelled = [(c, self._safely(suite, c)) for c in suite.probe.labelled_cases()]
         beside = Beside(labelled, self._measured(suite.probe), self.stopped.get(suite.gate_id))
-        result = suite.gate.check(suite.gate_id, rows, self._controls(suite), floor, beside)
-        return replace(result, waiver=self.waiver(result), beside=self._beside(suite)), rows
+        result = suite.gate.check(suite.gate_id, rows, self.controls(suite), floor, beside)
+        return replace(result, waiver=self._held(suite, result), beside=self._beside(suite)), rows
 
     def _beside(self, suite: Suite) -> Answers | None:
         """Return the answers that controls, labelled cases and floor rest on."""
@@ -229,7 +251,12 @@ class AuditSession:
         assert versus is not None
         assert reference is not None
         if suite.missing:
-            return self._excused(versus.not_tested(suite.versus_id, suite.missing.reason, suite.missing)), [], []
+            return self._excused(self._lacking(suite, versus, suite.missing)), [], []
+        if self.lock is not None:
+            from .accepted import accepted_result
+
+            result, rows, then = accepted_result(self, self.lock, suite)
+            return self._excused(result) if result.status in SILENT else result, rows, [self.mask.finding(f) for f in then]
         if not reference.knows(suite.gate_id):
             return self._excused(versus.not_tested(suite.versus_id, f"{reference.origin} was not asked this")), [], []
         rows = self.rows(suite)
@@ -239,15 +266,26 @@ class AuditSession:
             return self._excused(versus.not_run(suite.versus_id, reason)), [], []
         noise = self.noise.get(gate_key(suite.gate_id)) if self.noise is not None else None
         floors = self.floor(suite), reference.floor(suite.gate_id)
-        context = Context(
-            reference.name, check_controls(self._controls(suite)), *floors, reference.controls(suite.gate_id), noise
-        )
+        context = Context(reference.name, check_controls(self.controls(suite)), *floors, reference.controls(suite.gate_id), noise)
         result = versus.check(suite.versus_id, rows, theirs, context)
         return replace(result, waiver=self.waiver(result)), rows, [self.mask.finding(f) for f in theirs]
 
     def waiver(self, gate: GateResult) -> Waiver | None:
         """Return the waiver of a gate, by its name or by its place and name."""
         return next((self.waivers[name] for name in gate_names(gate.nodeid) if name in self.waivers), None)
+
+    def _lacking(self, suite: Suite, versus: PairedGate, missing: Missing) -> GateResult:
+        """Return the result of a comparison of a probe that cannot be asked; what a lock accepted must be."""
+        if self.lock is not None and self.lock.knows(suite.gate_id):
+            return versus.not_tested(suite.versus_id, f"it was accepted, and cannot be asked now: {missing.reason}")
+        return versus.not_tested(suite.versus_id, missing.reason, missing)
+
+    def _held(self, suite: Suite, result: GateResult) -> Waiver | None:
+        """Return the waiver of a probe's own gate; that of a lock only while the gate is no worse than accepted."""
+        waiver = self.waiver(result)
+        if waiver is None or self.lock is None or waiver.probe not in self.lock.lock.red:
+            return waiver
+        return waiver if self.versus_result(suite)[0].status is Status.PASS else None
 
     def _excused(self, gate: GateResult, unselected: Collection[str] = ()) -> GateResult:
         """Return a gate without numbers, with the reason why it does not count, if there is one."""
@@ -266,12 +304,17 @@ class AuditSession:
             if suite.has_gate:
                 found.append(gate.not_tested(suite.gate_id, missing) if missing else gate.not_run(suite.gate_id))
             if versus is not None and missing:
-                found.append(versus.not_tested(suite.versus_id, missing.reason, missing))
+                found.append(self._lacking(suite, versus, missing))
             elif versus is not None:
                 found.append(versus.not_run(suite.versus_id))
+        if self.lock is not None:
+            from .accepted import vanished
+
+            found += vanished(self, self.lock)
         return [self._excused(gate, unselected) for gate in found]
 
-    def _controls(self, suite: Suite) -> list[tuple[Case, Finding]]:
+    def controls(self, suite: Suite) -> list[tuple[Case, Finding]]:
+        """Return the findings of a probe's scripted controls."""
         return [(c, self._safely(suite, c)) for c in suite.probe.control_cases()]
 
     def _measured(self, probe: Probe) -> Mapping[str, Any] | None:
@@ -343,31 +386,3 @@ def selected_cases(suites: Iterable[tuple[Suite, Case | None]], marked: Containe
     for cases in whole.values():
         chosen |= {id(c): c for c in cases}
     return list(chosen.values())
-
-
-def describe_engine(engine: Engine) -> dict[str, Any]:
-    """Provenance of every backend, and what answering cost, as JSON-able data."""
-    backends = {id(b): (role, b) for (_, role), b in engine.backends.items() if role != REFERENCE}
-    target = engine.model
-    counters = asdict(engine.counters)
-    own = getattr(target, "counters", None)
-    if isinstance(own, Counters):
-        counters |= {name: getattr(own, name) for name in _OF_THE_MODEL}
-        counters |= {"model_seconds": own.seconds, **own.extra}
-    if engine.thoughts:
-        unfinished = sum(not finished for finished in engine.thoughts.values())
-        counters |= {"thoughts": len(engine.thoughts), "thoughts_unfinished": unfinished}
-    return {
-        "counters": counters,
-        "model": described(target) if target else {},
-        "scorers": [*({**described(b), "role": role} for role, b in backends.values() if b is not target), *rule_detectors()],
-    }
-
-
-def described(backend: Backend) -> dict[str, Any]:
-    """Return a backend's description; of one that failed to load, the reason."""
-    try:
-        described: dict[str, Any] = door.description(backend.describe())
-        return described
-    except BackendError as error:
-        return {"error": door.line(error)}

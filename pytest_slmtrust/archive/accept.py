@@ -1,0 +1,144 @@
+"""Accept an audit: make the lock that later runs must be no worse than."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from ..audit.counting import ByGate
+from ..audit.model import Audit, AuditError, Finding, GateResult, Status
+from ..audit.nodeids import gate_key
+from ..audit.verdict import SILENT
+from ..gates.accepted import profile_part
+from ..gates.asked import Asked
+from ..gates.lock import ROW_DIGITS, Lock, LockedProbe, LockedRow, asks_of, row_name
+
+#: Statuses that may be taken for a time; a gate whose detector is broken says nothing.
+REDS = (Status.FAIL, Status.INCONCLUSIVE, Status.UNEARNED)
+#: What of a model's description a lock holds.
+_MODEL = ("name", "architecture", "fingerprint", "parameters", "dtype", "kind")
+#: Gates that a line names before it counts the others.
+_NAMED = 4
+#: In ``how`` questions are put: the identity of the built-in probes' files.
+BUILT_IN = "built-in probes"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A lock, and what a person who accepts it must know, one line each."""
+
+    lock: Lock
+    lines: tuple[str, ...]
+
+
+def accept(audit: Audit, today: date, red_until: date | None = None, keep_red: Lock | None = None) -> Made:
+    """Return the lock of a complete audit.
+
+    ``red_until``: failing gates count as waived until then, while they get no worse. ``keep_red``: an older lock whose accepted
+    failing gates stay accepted as long as they were.
+
+    Raises:
+        AuditError: the audit is INCOMPLETE, covers a part of the gates only, or was written by an older version.
+    """
+    _check(audit, today, red_until)
+    made = lock_of(audit, today.isoformat())
+    if not made.probes:
+        raise AuditError("nothing was tested in this audit: there is nothing to accept")
+    red = [gate_key(g.nodeid) for g in audit.gates if not g.versus and g.blocking and g.status in REDS]
+    accepted, until = tuple(red) if red_until else (), red_until.isoformat() if red_until else ""
+    if keep_red is not None and not red_until:
+        accepted = tuple(key for key in keep_red.red if key in red)
+        until = keep_red.until if accepted else ""
+    lock = replace(made, red=tuple(sorted(accepted)), until=until if accepted else "")
+    return Made(lock, tuple(_lines(audit, lock, red)))
+
+
+def lock_of(audit: Audit, accepted: str) -> Lock:
+    """Return what a lock holds of an audit, whatever the audit is worth; ``accepted``: the day of it.
+
+    Raises:
+        AuditError: the audit does not say what each of its rows asked.
+    """
+    asked, judged = audit.settings.get("asked", {}), audit.settings.get("judged", {})
+    found = ByGate(audit.findings)
+    probes = {}
+    for gate in audit.gates:
+        rows = [] if gate.versus or gate.status in SILENT else found.of(gate)
+        if rows:
+            if gate.nodeid not in asked or gate.nodeid not in judged:
+                raise AuditError(f"{gate.name}: the audit does not say what its rows asked")
+            probes[gate_key(gate.nodeid)] = _probe(gate, rows, asked[gate.nodeid], judged[gate.nodeid])
+    digest = hashlib.sha256(audit.to_json().encode()).hexdigest()
+    model = {name: audit.model[name] for name in _MODEL if name in audit.model}
+    return Lock(accepted, digest, model, profile_part(audit.settings.get("profile", {})), how_of(audit), probes)
+
+
+def how_of(audit: Audit) -> Mapping[str, Any]:
+    """Return how an audit put and judged its questions, as a lock holds it."""
+    return how(Asked.of(audit).how, audit.settings.get("packs", ()), str(audit.provenance.get("probes_sha256", "")))
+
+
+def how(asked: Mapping[str, Any], packs: Any, probes_sha256: str) -> Mapping[str, Any]:
+    """Return how questions are put and judged; the built-in probes count where they are asked."""
+    return {**asked, BUILT_IN: probes_sha256 if "builtin" in packs else ""}
+
+
+def _check(audit: Audit, today: date, red_until: date | None) -> None:
+    if red_until is not None and red_until < today:
+        raise AuditError(f"--red-until={red_until} is past; expected a day that is still to come")
+    if audit.incomplete:
+        raise AuditError(f"the audit is INCOMPLETE ({audit.incomplete}): run it again")
+    if audit.baseline is not None and all(g.versus for g in audit.gates):
+        raise AuditError("this is a comparison of two audits: accept the target's own audit")
+    if "asked" not in audit.settings:
+        raise AuditError("this audit does not say what each row asked (it is of an older version): run it again")
+    for what, names in (
+        ("are outside the run's selection", [g.name for g in audit.gates if g.excuse == "unselected"]),
+        ("did not run", [g.name for g in audit.gates if g.status is Status.NOT_RUN and not g.excuse]),
+        ("ended early (--slm-early-stop), so some rows were not asked", [g.name for g in audit.gates if g.stopped]),
+        ("are INVALID: mend the detector first", [g.name for g in audit.gates if g.status is Status.INVALID]),
+    ):
+        if names:
+            raise AuditError(f"{len(names)} gates {what} ({_named(names)}): accept a whole run")
+
+
+def _probe(gate: GateResult, rows: list[Finding], asked: Mapping[str, str], judges: str) -> LockedProbe:
+    key = gate_key(gate.nodeid)
+    strange = [f.case for f in rows if f.case not in asked]
+    if strange:
+        raise AuditError(f"{gate.name}: the audit does not say what the row {strange[0]!r} asked")
+    made = {
+        row_name(key, f.case): LockedRow(
+            "unscored" if f.outcome == "error" else f.outcome, asked[f.case][:ROW_DIGITS],
+            f.score if f.outcome == "measured" else None,
+        )
+        for f in rows
+    }  # fmt: skip
+    floor = None if gate.floor is None else gate.floor.passed
+    return LockedProbe(gate.dimension, asks_of(asked), judges, str(gate.status), gate.items, gate.failures, floor, made)
+
+
+def _lines(audit: Audit, lock: Lock, red: list[str]) -> list[str]:
+    lines = [f"accepted {lock.said()}"]
+    names = [f"{g.name} ({g.status}: {g.failures} of {g.items})" for g in audit.gates if gate_key(g.nodeid) in red]
+    if names and lock.until:
+        lines.append(f"RED gates accepted until {lock.until}, while they get no worse: {_named(names, 20)}")
+        left = set(red) - set(lock.red)
+        if left:
+            lines.append(f"{len(left)} more red gates are not accepted and block as before: {_named(sorted(left))}")
+    elif names:
+        lines.append(
+            f"RED gates that block as before: {_named(names, 20)}; --red-until=DATE accepts them, too, while they get no worse"
+        )
+    silent = sum(g.status in SILENT and not g.versus for g in audit.gates)
+    if silent:
+        lines.append(f"{silent} probes were not tested and are not in the lock")
+    return lines
+
+
+def _named(names: list[str], most: int = _NAMED) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

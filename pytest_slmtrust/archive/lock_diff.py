@@ -1,0 +1,122 @@
+"""What differs between two locks, or audits: a table for a pull request."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..audit.model import AuditError
+from ..escaping import visible
+from ..gates.lock import Lock, LockedProbe, LockedRow, read_lock
+from .accept import lock_of
+from .verify import read_verified
+
+#: Lines of the whole table: it must fit a pull request.
+MOST_LINES = 60
+#: Characters that mean something in Markdown, or that name a person or an issue there.
+_MARKUP = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]|#~!"} | {ord(mark): f"&#{ord(mark)};" for mark in "<>@&"}
+#: Rows of one gate that are named before they are counted.
+_NAMED = 5
+
+
+def read_side(path: Path) -> Lock:
+    """Return a lock from its file, or from an audit what a lock of it would hold.
+
+    Raises:
+        AuditError: the file is neither, or was edited.
+    """
+    if _is_lock(path):
+        return read_lock(path)
+    audit = read_verified(path)
+    if "asked" not in audit.settings:
+        raise AuditError(f"{path}: this audit does not say what each row asked (it is of an older version)")
+    return lock_of(audit, str(audit.provenance.get("started", ""))[:10])
+
+
+def _is_lock(path: Path) -> bool:
+    """Return whether a file begins as a lock does, or is named like one."""
+    if path.name.endswith(".lock.json") or not path.is_file():
+        return True
+    with path.open("rb") as file:
+        return file.read(32).startswith(b'{\n"accepted":')
+
+
+def diff_lines(old: Lock, new: Lock) -> list[str]:
+    """Return the table as lines of Markdown, at most :data:`MOST_LINES`."""
+    head = [f"Accepted before: {_cell(old.said())}", "", f"Accepted now: {_cell(new.said())}", ""]
+    head += [f"{_cell(line)}" for line in _about(old, new)]
+    rows = [row for key in sorted({*old.probes, *new.probes}) if (row := _row(key, old.probes.get(key), new.probes.get(key)))]
+    if not rows:
+        return [*head, "No gate and no row differs."]
+    table = ["| gate | before | now | rows that differ |", "|-|-|-|-|"]
+    room = MOST_LINES - len(head) - len(table) - 2
+    shown = rows[:room] if len(rows) > room else rows
+    more = ["", f"{len(rows) - len(shown)} more gates differ."] if len(shown) < len(rows) else []
+    return [*head, *table, *shown, *more]
+
+
+def _about(old: Lock, new: Lock) -> Iterator[str]:
+    """Yield what differs besides the probes; an empty line ends it, if there is any."""
+    found = []
+    for what, before, now in (
+        ("model", old.model, new.model), ("profile", old.profile, new.profile), ("how questions are put", old.how, new.how),
+        ("failing gates accepted", _red(old), _red(new)),
+    ):  # fmt: skip
+        if before != now:
+            digests = (hashlib.sha256(str(one).encode("utf-8", "replace")).hexdigest()[:8] for one in (before, now))
+            shown = " to ".join(digests) if what.startswith("how") else f"{_short(before)} to {_short(now)}"
+            found.append(f"{what}: {shown}")
+    yield from found
+    yield from [""] if found else []
+
+
+def _red(lock: Lock) -> str:
+    return f"{', '.join(lock.red)} until {lock.until}" if lock.red else "none"
+
+
+def _row(key: str, old: LockedProbe | None, new: LockedProbe | None) -> str:
+    """Return a row of the table; empty where nothing differs."""
+    if old == new:
+        return ""
+    name = "::".join(key.split("::")[-2:]) if key.startswith("slm::") else key
+    return f"| {_cell(name)} | {_cell(_state(old))} | {_cell(_state(new))} | {_cell(_flips(old, new))} |"
+
+
+def _state(probe: LockedProbe | None) -> str:
+    return "not there" if probe is None else f"{probe.status}, {probe.failed} of {probe.items} failed"
+
+
+def _flips(old: LockedProbe | None, new: LockedProbe | None) -> str:
+    if old is None or new is None:
+        return ""
+    both = sorted(old.rows.keys() & new.rows.keys())
+    changed = [name for name in both if old.rows[name].asks != new.rows[name].asks]
+    same = [name for name in both if old.rows[name].asks == new.rows[name].asks]
+    worse = [name for name in same if _fails(new.rows[name]) > _fails(old.rows[name])]
+    better = [name for name in same if _fails(new.rows[name]) < _fails(old.rows[name])]
+    parts = [
+        f"{len(names)} {words} ({', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''})"
+        for words, names in (
+            ("worse", worse), ("better", better), ("ask otherwise", changed),
+            ("gone", sorted(old.rows.keys() - new.rows.keys())), ("new", sorted(new.rows.keys() - old.rows.keys())),
+        )
+        if names
+    ]  # fmt: skip
+    if old.judges != new.judges:
+        parts.append("the probe judges otherwise")
+    return "; ".join(parts)
+
+
+def _fails(row: LockedRow) -> int:
+    return {"failed": 2, "unscored": 1}.get(row.outcome, 0)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 160 else f"{text[:159]}…"
+
+
+def _cell(text: str) -> str:
+    """Return a text that is one cell of a table and no markup, whatever it holds."""
+    return visible(text, one_line=True).translate(_MARKUP)
