@@ -47,7 +47,8 @@ class ModelSpec:
     physical cores among workers. ``batch_rows`` and ``batch_tokens`` bound one forward; answers do not depend on them.
     ``allow_unused``: weights of the files that the model does not use are named instead of refused. ``thinking``: whether a
     reasoning model thinks before it answers (auto, on, off), in at most ``thought_tokens``. ``engine``: ``fast``, ``plain``
-    for one text at a time without a cache, or ``llamacpp`` for GGUF files as llama.cpp runs them.
+    for one text at a time without a cache, or ``llamacpp`` for GGUF files as llama.cpp runs them. ``signer``: file of the public
+    key that must have signed a model's folder (OMS).
     """
 
     text: str
@@ -63,6 +64,7 @@ class ModelSpec:
     thinking: str = "auto"
     thought_tokens: int = THOUGHT_TOKENS
     engine: str = "fast"
+    signer: str = ""
     key: str = field(default="", repr=False)
 
     def settings(self) -> Settings:
@@ -70,6 +72,7 @@ class ModelSpec:
         return Settings(
             self.dtype, self.device, self.template, self.allow_pickle, self.threads,
             self.batch_rows, self.batch_tokens, self.rehash, self.allow_unused, self.thinking, self.thought_tokens, self.engine,
+            self.signer,
         )  # fmt: skip
 
 
@@ -160,6 +163,9 @@ def wrap_loaded(model: Any, tokenizer: Any, name: str = "", settings: Settings |
 
 
 def _check_settings(spec: ModelSpec) -> None:
+    text = spec.text.strip()
+    if spec.signer and (is_address(text) or FACTORY.match(text) or spec.engine == "llamacpp"):
+        raise SpecError(f"{text[:80]}: a model's signature is checked for a folder that is loaded here; leave the key out")
     if spec.dtype not in DTYPES:
         near = get_close_matches(spec.dtype, DTYPES, n=1, cutoff=0.4)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(DTYPES)}."

@@ -169,6 +169,9 @@ class Settings:
     )
     allow_pickle: bool = _option("load weights from pickle files, which can run code: use it for your own files only", "flag")
     allow_unused_weights: bool = _option("accept weights that the model does not use, and name them", "flag")
+    model_key: Given = _option(
+        "the public key (PEM) that must have signed the model's folder: model.sig, OMS", "file", metavar="FILE"
+    )
     rehash: bool = _option("hash model files again; do not trust path, size and times", "flag")
     report: str = _option(
         "folder for audit.html and audit.json (default: slmtrust-report)", default="slmtrust-report", metavar="FOLDER"

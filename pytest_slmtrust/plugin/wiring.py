@@ -252,6 +252,10 @@ class Setup:
                 f"{', '.join(given)}: these documents would go to {', '.join(hosts)}; add --slm-send-documents if they may"
             )
 
+    def _signer(self) -> str:
+        given = self.settings.model_key
+        return str(given.path) if given else ""
+
     def _spec(self, text: str, batch_rows: int | None = None, key: str = KEY) -> ModelSpec:
         from ..backends.load import ModelSpec
 
@@ -261,7 +265,7 @@ class Setup:
             allow_pickle=self.settings.allow_pickle, rehash=self.settings.rehash,
             allow_unused=self.settings.allow_unused_weights, thinking=self.settings.thinking,
             thought_tokens=_whole("thought-tokens", self.settings.thought_tokens), engine=self.settings.engine,
-            key=os.environ.get(key, "").strip(),
+            key=os.environ.get(key, "").strip(), signer=self._signer(),
         )  # fmt: skip
         return spec if batch_rows is None else replace(spec, batch_rows=batch_rows)
 
@@ -272,7 +276,7 @@ class Setup:
         from ..backends.load import SpecError, load_backend
 
         try:
-            other = self._spec(spec, key=KEY_VS)
+            other = replace(self._spec(spec, key=KEY_VS), signer="")  # the key is the target's
             if other.engine == "llamacpp" and not spec.endswith(".gguf"):
                 other = replace(other, engine="fast")  # a GGUF file against the model that it was made of
             return admitted(self._made(load_backend(other, self._note)))

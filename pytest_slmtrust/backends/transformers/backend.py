@@ -20,6 +20,7 @@ from .fingerprint import digest_folder, fingerprint_of, installed
 from .identity import describe_loaded, describe_place, digest_loaded, light_device
 from .memory import widest
 from .runtime import energy, joules
+from .signature import OPTION, read_signature
 from .source import Place, Source, locate, own_template
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class Settings:
     and workers. ``allow_unused``: weights of the files that the model does not use are named instead of refused. ``thinking``:
     ``auto`` leaves it to the template whether the model thinks before it answers, ``on`` and ``off`` set the template's switch;
     a thought has ``thought_tokens`` at most. ``engine``: ``fast``, or ``plain`` for one text at a time without a cache.
+    ``signer``: file of the public key that must have signed the model's folder.
     """
 
     dtype: str = "float32"
@@ -52,6 +54,7 @@ class Settings:
     thinking: str = "auto"
     thought_tokens: int = THOUGHT_TOKENS
     engine: str = "fast"
+    signer: str = ""
 
 
 @dataclass(slots=True)
@@ -74,6 +77,7 @@ class TransformersBackend:
     _engine: Engine | None = None
     _unused: tuple[str, ...] | None = None
     _adapter: Adapter | None = None
+    _signature: dict[str, str] | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -121,6 +125,7 @@ class TransformersBackend:
             adapter = _or_stop(self._adapted)
             about |= {"adapter": adapter.describe(), "peft": installed("peft")} if adapter is not None else {}
             about |= {"revision": place.revision, **_or_stop(lambda: describe_place(place, self._digests or {}))}
+            about |= {"signature": self._signature} if self._signature else {}
             if self.settings.allow_unused:
                 about["unused_weights"] = _or_stop(self._unused_weights)
         else:
@@ -181,11 +186,14 @@ class TransformersBackend:
 
     def _identity(self) -> dict[str, str]:
         if self._digests is None:
+            if self.settings.signer and (self.pair is not None or self._located().conversion is not None):
+                raise ModelError(f"{OPTION} checks a model folder; this model is a single file, or in memory")
             if self.pair is not None:
                 self._digests = digest_loaded(*self.pair)
             elif (made := self._located().conversion) is not None:
                 self._digests = {**made.files, **made.given}
             else:
+                self._signature = read_signature(self._located().folder, self.settings.signer)
                 self._digests = digest_folder(self._located().folder, self.settings.allow_pickle, self.settings.rehash)
             adapter = self._adapted()
             if adapter is not None:
