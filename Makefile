@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MODEL ?= smollm2-135m-instruct
 PROFILE ?= ci
+# two workers on two cores: a thread each, or they wait for one another
+WORKERS := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
 
 .PHONY: audit check test test-full lint unit wheel bench bench-gates bench-harness clean
 
@@ -22,7 +24,7 @@ test: lint unit wheel
 
 # the loop while you write: no real model, no whole audits
 check: lint
-	$(BIN)/pytest -q -m "not model and not browser and not slow and not full" -n 2 --dist loadfile
+	$(WORKERS) -m "not model and not browser and not slow and not full"
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -32,7 +34,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	$(BIN)/pytest -q -m "not browser and not full" -n 2 --dist loadfile --durations=5
+	$(WORKERS) -m "not browser and not full" --durations=5
 
 # the wheel alone, in a new environment without TextAttack: transformers 5
 wheel: $(READY)

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 import scipy.stats
+from runs import LEAN
 
 # in-process runs of pytester forget what they were the first to import, and compiled modules load once only
 PRELOADED = (hypothesis, jinja2, msgspec, np, scipy.stats)
@@ -18,7 +19,7 @@ PRELOADED = (hypothesis, jinja2, msgspec, np, scipy.stats)
 pytest_plugins = ["pytester"]
 
 # the same examples in every run; `--hypothesis-profile=default` draws new ones
-hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
 
 #: A conftest that hands over a scripted model and a word-list scorer, in place of real ones.
@@ -57,6 +58,14 @@ def stays_polite(complaint: str):
     evidence = {{"prompt": complaint, "reply": reply.text}}
     return Verdict(passed=labels["toxicity"] < 0.5, score=1 - labels["toxicity"], evidence=evidence)
 '''
+
+
+@pytest.fixture(autouse=True)
+def lean_children(request: pytest.FixtureRequest) -> None:
+    """Processes and workers that a test starts with pytester load no plugins that no test asks for."""
+    if "pytester" in request.fixturenames:
+        request.getfixturevalue("pytester")  # which forgets the options first
+        request.getfixturevalue("monkeypatch").setenv("PYTEST_ADDOPTS", " ".join(LEAN))
 
 
 @pytest.fixture

@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+#: Plugins of others that import half a second to two seconds of modules in every process, for nothing that is tested here.
+LEAN = ("-p", "no:hypothesispytest", "-p", "no:anyio")
+
 
 def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run pytest in a folder, without what this run put into the environment."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
-    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", *options]
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", *LEAN, *options]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False)
 
 
