@@ -1,15 +1,19 @@
-"""Faults put into the source, one at a time: does the test suite notice each?
+"""Faults put into the source, one at a time: does the test suite notice each, and does ``make test`` notice what all tests do?
 
-Run: ``python benchmarks/source_mutants.py [--each 4] [--seed 1] [--only gates/gate.py]``. The faults are drawn with a fixed seed
-from all places where a comparison, a Boolean, a number or a result can be changed. The tree is copied: nothing here changes.
+Run: ``python benchmarks/source_mutants.py [--each 2] [--seed 1] [--only gates/gate.py] [--write]``. The faults are drawn with a
+fixed seed from all places where a comparison, a Boolean, a number or a result can be changed. The tree is copied: nothing here
+changes but, with ``--write``, ``docs/results/mutants.md``.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import datetime
 import os
+import platform
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +30,7 @@ PACKAGE = "pytest_slmtrust"
 #: Modules that decide, and the test files that are to notice a fault in them.
 WATCHED: dict[str, tuple[str, ...]] = {
     "gates/gate.py": ("test_gates.py", "test_stopping.py", "test_quality.py", "test_measures.py"),
-    "gates/bounds.py": ("test_gates.py", "test_limits.py"),
+    "audit/bounds.py": ("test_gates.py", "test_limits.py"),
     "gates/detector_errors.py": ("test_quality.py",),
     "gates/early_stop.py": ("test_stopping.py", "test_stats_sequential.py"),
     "gates/paired_gate.py": ("test_versus.py", "test_compare.py"),
@@ -48,7 +52,10 @@ SWAPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }  # fmt: skip
 #: Share of the faults that the suite must notice. What is left changes nothing that can be seen, such as a message's wording.
 AT_LEAST = 0.85
-SECONDS = 600
+SECONDS = 900
+#: What ``make test`` runs of the test files, and what ``make test-full`` does. A fault that the first notices needs no second.
+SHORT, LONG = "not browser and not full", "not browser"
+PAGE = ROOT / "docs" / "results" / "mutants.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,30 +114,112 @@ def unquoted(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def chosen(each: int, seed: int, only: str) -> list[Mutant]:
+    """A first fault of each module, then a second of each, and so on: a run that is cut short has seen all modules."""
     drawn = []
     for module in WATCHED:
         if only in module:
             found = mutants_of(module)
-            drawn += random.Random(f"{seed} {module}").sample(found, min(each, len(found)))
-    return drawn
+            drawn += list(enumerate(random.Random(f"{seed} {module}").sample(found, min(each, len(found)))))
+    return [mutant for _, mutant in sorted(drawn, key=lambda pair: pair[0])]
 
 
-def noticed(tree: Path, mutant: Mutant, more: Sequence[str]) -> str:
-    """The way in which the tests notice a fault in the copied tree: ``failed``, ``late``, or empty if they pass."""
-    file = tree / PACKAGE / mutant.module
-    sound = file.read_bytes()
-    file.write_bytes(mutant.applied(sound))
-    tests = [str(tree / "tests" / name) for name in (*WATCHED[mutant.module], *more)]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not model and not browser", *tests]
-    path = os.pathsep.join(map(str, (tree, tree / "tests", tree / "benchmarks")))
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+def tested(tree: Path, tests: Sequence[str], selection: str) -> str:
+    """The first test that fails in the copied tree, ``import`` where none could run, ``late``; empty if all pass."""
+    files = [str(tree / "tests" / name) for name in tests]
+    lean = [word for name in ("anyio", "html", "cov", "xdist") for word in ("-p", f"no:{name}")]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *lean, "-m", selection, *files]
     try:
-        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = inside(tree, command)
     except subprocess.TimeoutExpired:
         return "late"
+    if done.returncode == 0:
+        return ""
+    named = re.search(r"^(?:FAILED|ERROR) \S*?(test_\w+)\.py::(\w+)", done.stdout, re.MULTILINE)
+    return f"{named[1]}::{named[2]}" if named else "import"
+
+
+def inside(tree: Path, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command that imports the copied tree."""
+    path = os.pathsep.join(map(str, (tree, tree / "tests", tree / "benchmarks")))
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+
+def noticed(tree: Path, mutant: Mutant, more: Sequence[str]) -> tuple[str, str]:
+    """Whether the short and the long suite notice a fault in the copied tree."""
+    file = tree / PACKAGE / mutant.module
+    sound = file.read_bytes()
+    tests = (*WATCHED[mutant.module], *more)
+    file.write_bytes(mutant.applied(sound))
+    try:
+        short = tested(tree, tests, SHORT)
+        return short, short or tested(tree, tests, LONG)
     finally:
         file.write_bytes(sound)
-    return "failed" if done.returncode else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the tests said of one fault, after how many seconds."""
+
+    mutant: Mutant
+    short: str
+    long: str
+    seconds: float
+
+    @property
+    def row(self) -> list[str]:
+        change = " ".join(f"{self.mutant.old} -> {self.mutant.new}".split())[:100]
+        return [self.mutant.module, str(self.mutant.line), self.short or "SURVIVED", self.long or "SURVIVED", change]
+
+
+HEAD = ("module", "line", "make test", "make test-full", "change")
+
+
+def page(results: Sequence[Result], command: str) -> str:
+    """The results as a document, with what is needed to repeat them."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    short, long = sum(bool(r.short) for r in results), sum(bool(r.long) for r in results)
+    cells = [HEAD, ["-"] * len(HEAD)]
+    cells += [[*r.row[:-1], "`" + r.row[-1].replace("|", "\\|").replace("`", "'") + "`"] for r in results]
+    lines = ["|" + "|".join(map(str, row)) + "|" for row in cells]
+    said = f"""
+# Faults put into the source
+
+{datetime.date.today().isoformat()}, commit {commit.strip()}, Python {platform.python_version()}, {machine()}.
+Command: `{command}`.
+
+{len(results)} faults, one at a time, each against the test files of its module. `make test` noticed {short} of them, and
+`make test-full` {long}. A fault that `make test` notices was not put to `make test-full`, which runs the same tests too.
+"""
+    return said.lstrip() + "\n" + "\n".join(lines) + "\n"
+
+
+def machine() -> str:
+    info = Path("/proc/cpuinfo")
+    names = (
+        [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        if info.exists()
+        else []
+    )
+    return f"{os.cpu_count()} cores, {names[0] if names else platform.machine()}"
+
+
+def copied(folder: Path) -> Path:
+    """The files of the repository, in a folder where they can be changed.
+
+    Raises:
+        SystemExit: this Python imports the package from elsewhere, so no fault would be seen.
+    """
+    tree = folder / "tree"
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    for name in listed:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, tree / name, follow_symlinks=False)
+    found = inside(tree, [sys.executable, "-c", f"import {PACKAGE}; print({PACKAGE}.__file__)"])
+    if not found.stdout.startswith(str(tree)):
+        raise SystemExit(f"{PACKAGE} is imported from {found.stdout.strip() or found.stderr[-200:]}, not from the changed copy")
+    return tree
 
 
 def main() -> None:
@@ -139,31 +228,30 @@ def main() -> None:
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--only", default="", help="modules whose name contains this")
     asked.add_argument("--more", nargs="*", default=[], help="further test files to run for each fault")
+    asked.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}, anew after each fault")
     options = asked.parse_args()
-    rows: list[list[object]] = []
-    survivors: list[Mutant] = []
+    command = " ".join(["python", "benchmarks/source_mutants.py", *sys.argv[1:]])
+    results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder) / "tree"
-        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-        for name in listed:
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tree / name, follow_symlinks=False)
+        tree = copied(Path(folder))
         for mutant in chosen(options.each, options.seed, options.only):
             began = time.monotonic()
-            how = noticed(tree, mutant, options.more)
-            survivors += [] if how else [mutant]
-            rows.append([mutant.module, mutant.line, how or "SURVIVED", f"{time.monotonic() - began:.0f} s", short(mutant)])
-            print(*rows[-1], sep="  ", flush=True)
-    table("Faults put into the source", ["module", "line", "", "took", "change"], rows)
-    killed = len(rows) - len(survivors)
-    bar = Bar(
-        f"at least {percent(AT_LEAST)} of the faults are noticed", killed >= AT_LEAST * len(rows), f"{killed} of {len(rows)}"
-    )
-    conclude(show([bar]))
-
-
-def short(mutant: Mutant) -> str:
-    return " ".join(f"{mutant.old} -> {mutant.new}".split())[:100]
+            short, long = noticed(tree, mutant, options.more)
+            results.append(Result(mutant, short, long, time.monotonic() - began))
+            print(*results[-1].row, f"{results[-1].seconds:.0f} s", sep="  ", flush=True)
+            if options.write:
+                PAGE.write_text(page(results, command), "utf-8")
+    table("Faults put into the source", HEAD, [r.row for r in results])
+    killed, all_killed = sum(bool(r.short) for r in results), sum(bool(r.long) for r in results)
+    bars = [
+        Bar(
+            f"make test notices at least {percent(AT_LEAST)} of the faults",
+            killed >= AT_LEAST * len(results),
+            f"{killed} of {len(results)}",
+        ),
+        Bar("make test notices what all tests notice", killed == all_killed, f"{killed} and {all_killed}"),
+    ]
+    conclude(show(bars))
 
 
 if __name__ == "__main__":
