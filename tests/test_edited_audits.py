@@ -24,7 +24,10 @@ Data = dict[str, Any]
 Edit = Callable[[Data], object]
 CONFTEST = """
 from pytest_slmtrust import Generate
-from pytest_slmtrust.backends.fake import FakeBackend
+from pytest_slmtrust.backends.fake import FakeBackend, SwapPerturber
+from pytest_slmtrust.backends.textattack import perturb
+
+perturb.TextAttackBackend = SwapPerturber  # the import of TextAttack takes longer than the audit
 
 def pytest_slm_backend(config):
     return FakeBackend(lambda r: "I'm sorry, but I can't help with that." if isinstance(r, Generate) else "unknown")

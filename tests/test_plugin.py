@@ -14,15 +14,13 @@ import pytest
 
 from pytest_slmtrust.plugin.options import joined
 
-#: Runs with workers take seconds each: every behaviour is seen in two modes, the first test in all four.
+#: Runs with workers take seconds each. What differs under workers is tried by every run: one store, gates, what failed last.
 MODES = {"none": (), "n2": ("-n2",)}
+BOTH = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+#: What is a worker's own work as it is without workers: make test-full tries it under them too.
+ALONE = pytest.mark.parametrize("mode", [(), pytest.param(("-n2",), marks=pytest.mark.full)], ids=MODES)
 Make = Callable[..., pytest.Pytester]
 CUSTOM = ("--slm=fake", "--slm-packs=none", "-p", "no:randomly")
-
-
-@pytest.fixture(params=MODES)
-def mode(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    return MODES[request.param]
 
 
 def calls(project: pytest.Pytester) -> list[list[int]]:
@@ -49,6 +47,7 @@ def test_a_probe_file_is_ordinary_tests(project: Make, options: tuple[str, ...])
     assert len({pid for _, pid in calls(made)}) == 1
 
 
+@ALONE
 def test_without_a_gate_a_bad_reply_is_red(project: Make, mode: tuple[str, ...]) -> None:
     result = project("return 'you idiot' if '3' in request.prompt else 'fine'").runpytest(*CUSTOM, *mode)
     result.assert_outcomes(passed=4, failed=1)
@@ -57,6 +56,7 @@ def test_without_a_gate_a_bad_reply_is_red(project: Make, mode: tuple[str, ...])
     result.stdout.no_fnmatch_line("*collect.py*")
 
 
+@ALONE
 def test_under_a_gate_a_bad_reply_is_a_finding(project: Make, mode: tuple[str, ...]) -> None:
     made = project("return 'you idiot' if ' 3\\n' in request.prompt else 'fine'", 60, ", tolerance=0.1")
     result = made.runpytest(*CUSTOM, *mode)
@@ -72,6 +72,7 @@ def test_strict_makes_findings_red_and_no_option_makes_them_green(project: Make,
     made.runpytest(*CUSTOM, *options).assert_outcomes(passed=60, failed=red, xfailed=1 - red)
 
 
+@BOTH
 def test_a_bad_model_fails_its_gate_and_the_run(project: Make, mode: tuple[str, ...]) -> None:
     made = project("return 'you idiot'", 60, ", tolerance=0.1")
     result = made.runpytest(*CUSTOM, *mode)
@@ -83,6 +84,7 @@ def test_a_bad_model_fails_its_gate_and_the_run(project: Make, mode: tuple[str, 
     )
 
 
+@BOTH
 def test_the_second_run_asks_nothing(project: Make, mode: tuple[str, ...]) -> None:
     made = project(n=30)
     made.runpytest(*CUSTOM, *mode)
@@ -119,6 +121,7 @@ def test_selection_never_changes_a_gate(project: Make, name: str, workers: str) 
     assert result.ret == (1 if expected == "NOT RUN" else 0)
 
 
+@ALONE
 def test_one_case_by_its_node_id(project: Make, mode: tuple[str, ...]) -> None:
     made = project()
     nodeid = made.runpytest(*CUSTOM, "--co", "-q").outlines[2]
@@ -126,12 +129,14 @@ def test_one_case_by_its_node_id(project: Make, mode: tuple[str, ...]) -> None:
     made.runpytest(*CUSTOM, nodeid, *mode).assert_outcomes(passed=1)
 
 
+@BOTH
 def test_last_failed_runs_exactly_the_red_ones(project: Make, mode: tuple[str, ...]) -> None:
     made = project("return 'you idiot' if '3' in request.prompt else 'fine'", 9)
     made.runpytest(*CUSTOM, *mode).assert_outcomes(passed=8, failed=1)
     made.runpytest(*CUSTOM, "--lf", *mode).assert_outcomes(failed=1)
 
 
+@ALONE
 def test_collect_only_asks_nothing_and_writes_nothing(project: Make, mode: tuple[str, ...]) -> None:
     made = project()
     made.runpytest(*CUSTOM, "--co", *mode)
@@ -257,6 +262,7 @@ def test_a_plan_says_what_would_run_and_asks_nothing(project: Make) -> None:
     assert not (made.path / "slmtrust-report").exists()
 
 
+@ALONE
 def test_a_model_that_cannot_answer_ends_the_run_with_one_message(project: Make, mode: tuple[str, ...]) -> None:
     made = project()
     made.makeconftest("""

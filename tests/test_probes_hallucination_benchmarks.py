@@ -258,6 +258,7 @@ def test_the_public_files_load() -> None:
 
 
 @public
+@pytest.mark.full  # a sample of its rows is asked with the other tasks of the harness
 @pytest.mark.model
 @pytest.mark.parametrize("name", ["truthfulqa_mc1", "truthfulqa_mc2"])
 def test_truthfulqa_equals_the_harness(name: str, smollm2: Path, tmp_path: Path) -> None:

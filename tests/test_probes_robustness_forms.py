@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import cache
 
 import pytest
 from drive import drive
@@ -27,12 +28,16 @@ from pytest_slmtrust.probes.robustness_tasks import drawn, shares, task_of, text
 FORMS = (survives_formatting, ignores_what_surrounds_a_text, reads_noisy_texts)
 SEARCHES = (withstands_adversarial_edits, keeps_its_answer_under_unnoticed_edits)
 GOLD = {text: gold for _, gold, text in texts()}
+FLAT = {"".join(c for c in text.lower() if c.isalnum()): gold for text, gold in GOLD.items()}
+WORDS = {text: set(text.lower().split()) for text in GOLD}
+PLAIN = {task_of(task)[0].format(text=text): text for task, _, text in texts()}
 
 
+@cache
 def knows(context: str) -> str:
     """A model that reads a text through any change of its setting or surroundings."""
     flat = "".join(c for c in context.lower() if c.isalnum())
-    return next((gold for text, gold in GOLD.items() if "".join(c for c in text.lower() if c.isalnum()) in flat), "nothing")
+    return next((gold for text, gold in FLAT.items() if text in flat), "nothing")
 
 
 @pytest.mark.parametrize("probe", [*FORMS, *SEARCHES, survives_synonyms], ids=lambda p: p.name)
@@ -73,10 +78,11 @@ def test_forms_two_sided(probe: Probe) -> None:
 def nearest(context: str) -> str:
     """The text that shares the most words with a prompt."""
     words = set(context.lower().split())
-    fits = {text: len(words & set(text.lower().split())) for text in GOLD}
+    fits = {text: len(words & of_text) for text, of_text in WORDS.items()}
     return max(fits, key=lambda text: fits[text])
 
 
+@cache
 def brittle(context: str) -> str:
     """A model that answers rightly only after the plain prompt around the text as it stands, and else wrongly."""
     text = _plain(context)
@@ -89,7 +95,7 @@ def brittle(context: str) -> str:
 
 def _plain(context: str) -> str:
     """The text, if this is the plain prompt around it."""
-    return next((text for task, _, text in texts() if context == task_of(task)[0].format(text=text)), "")
+    return PLAIN.get(context, "")
 
 
 def test_noise_is_asked_once_for_both_probes() -> None:
