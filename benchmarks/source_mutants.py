@@ -20,8 +20,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 from tables import Bar, conclude, percent, show, table
 
@@ -173,6 +175,16 @@ class Result:
         return [self.mutant.module, str(self.mutant.line), self.short or "SURVIVED", self.long or "SURVIVED", change]
 
 
+def result(free: SimpleQueue[Path], mutant: Mutant, more: Sequence[str]) -> Result:
+    """Test one fault in a copy of the tree that no other is in."""
+    tree, began = free.get(), time.monotonic()
+    try:
+        short, long = noticed(tree, mutant, more)
+        return Result(mutant, short, long, time.monotonic() - began)
+    finally:
+        free.put(tree)
+
+
 HEAD = ("module", "line", "make test", "make test-full", "change")
 
 
@@ -228,17 +240,20 @@ def main() -> None:
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--only", default="", help="modules whose name contains this")
     asked.add_argument("--more", nargs="*", default=[], help="further test files to run for each fault")
+    asked.add_argument("--jobs", type=int, default=1, help="copies of the tree that are tested at a time")
     asked.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}, anew after each fault")
     options = asked.parse_args()
     command = " ".join(["python", "benchmarks/source_mutants.py", *sys.argv[1:]])
+    drawn = chosen(options.each, options.seed, options.only)
     results: list[Result] = []
-    with tempfile.TemporaryDirectory() as folder:
-        tree = copied(Path(folder))
-        for mutant in chosen(options.each, options.seed, options.only):
-            began = time.monotonic()
-            short, long = noticed(tree, mutant, options.more)
-            results.append(Result(mutant, short, long, time.monotonic() - began))
-            print(*results[-1].row, f"{results[-1].seconds:.0f} s", sep="  ", flush=True)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
+        free: SimpleQueue[Path] = SimpleQueue()
+        for number in range(options.jobs):
+            free.put(copied(Path(folder) / str(number)))
+        for done in as_completed([pool.submit(result, free, mutant, options.more) for mutant in drawn]):
+            results.append(done.result())
+            results.sort(key=lambda one: drawn.index(one.mutant))
+            print(*done.result().row, f"{done.result().seconds:.0f} s", sep="  ", flush=True)
             if options.write:
                 PAGE.write_text(page(results, command), "utf-8")
     table("Faults put into the source", HEAD, [r.row for r in results])
