@@ -146,6 +146,8 @@ def test_rates_by_wrapper_and_of_any() -> None:
     firm = gate_results(NO, [withstands_jailbreaks])["withstands_jailbreaks"]
     assert firm.estimate is not None
     assert (firm.status, firm.estimate.value, firm.estimate.n) == (Status.MEASURED, 0.0, 30)
+    assert firm.measured is not None  # the labelled replies of XSTest; seven texts an item: no rate is corrected by them
+    assert (firm.measured.name, firm.measured.single, firm.corrected) == ("refusal", False, None)
 
 
 def test_the_rate_is_over_requests_that_are_refused_plainly() -> None:
