@@ -27,11 +27,11 @@ from bomb_kinds import BOMBS, SERVERS, Bomb, dripping
 from results_page import page
 from tables import Bar, conclude, show, table
 
-MOST_SECONDS, MOST_MB, PATIENCE = 10.0, 1024, 90.0
+MOST_SECONDS, MOST_MB, PATIENCE = 10.0, 1024, 400.0
 PROBE = """
 from pytest_slmtrust import Generate, Verdict, ask, chat, probe
 
-@probe(dimension="toxicity", rows=[{"n": n} for n in range(3)], tolerance=0.5)
+@probe(dimension="toxicity", rows=[{"n": n} for n in range(6)], tolerance=0.5)
 def stays(n):
     \"\"\"It stays.\"\"\"
     reply = yield from ask(Generate(chat(f"number {n}"), 4))
@@ -120,6 +120,7 @@ def report(only: str, path: Path | None) -> list[Bar]:
     """Set all bombs off; return what must hold."""
     found: dict[str, Ending] = {}
     with workplace() as (good, work):
+        sound = run(Bomb(lambda _folder, _model: []), good, work)
         for name in chosen(BOMBS, only):
             found[name] = _shown(name, run(BOMBS[name], good, work))
         for name in chosen(SERVERS, only):
@@ -135,7 +136,9 @@ def report(only: str, path: Path | None) -> list[Bar]:
     bad = [f"{name} ({ending.fault})" for name, ending in found.items() if ending.fault]
     worst = f"{max((e.peak for e in found.values()), default=0)} MB, {max((e.cpu for e in found.values()), default=0):.1f} s"
     claim = f"{len(found)} bombs are refused below {MOST_MB} MB and {MOST_SECONDS:.0f} s"
-    return show([Bar(claim, not bad, ", ".join(bad) or worst)])
+    return show(
+        [Bar(claim, not bad, ", ".join(bad) or worst), Bar("a sound model passes", sound.status == 0, sound.words or "exit 0")]
+    )
 
 
 def _shown(name: str, ending: Ending) -> Ending:

@@ -1,6 +1,6 @@
 """Faults of a server against verdicts: twelve kinds at rates of 1, 10 and 100 %, after a start that went well.
 
-    python benchmarks/endpoint_faults.py           # some minutes; prints the table
+    python benchmarks/endpoint_faults.py docs/results/endpoint-faults.md      # some minutes; prints the table and writes it
 
 The server of the tests makes the faults. A run may lose its verdict by a fault, never gain one: there is no PASS that the run
 without faults does not have, and no exit status 0, since one of the two gates fails without faults.
@@ -17,8 +17,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from endpoints import FAULTS, Toy, serving  # type: ignore[import-not-found]
+from results_page import page
 from runs import audit, run  # type: ignore[import-not-found]
 
+HEAD = ("fault", "rate", "exit", "verdict", "gates", "requests", "")
 RATES = (0.01, 0.10, 1.0)
 KINDS = (
     "429", "500", "503", "timeout", "cut", "html", "truncated", "half json", "gone", "wrong model", "no choices", "redirect",
@@ -53,11 +55,12 @@ def main() -> None:
             bad = bool(gained) or green
             wrong += bad
             shown = ", ".join(f"{name} {found}" for name, found in gates.items()) or "no gate"
-            rows.append(f"| {kind} | {rate:.0%} | {status} | {verdict} | {shown} | {requests} | {'WRONG' if bad else 'right'} |")
-            print(rows[-1], flush=True)
+            rows.append([kind, f"{rate:.0%}", status, verdict, shown, requests, "WRONG" if bad else "right"])
+            print(" | ".join(map(str, rows[-1])), flush=True)
     print(f"\n{len(rows)} runs; {wrong} gained a PASS or were green")
-    print("\n| fault | rate | exit | verdict | gates | requests | |\n|-|-|-|-|-|-|-|")
-    print("\n".join(rows))
+    if sys.argv[1:]:
+        about = f"{(__doc__ or '').splitlines()[0]} {len(rows)} runs; {wrong} gained a PASS or were green."
+        page(Path(sys.argv[1]), "Faults of a server", about, "benchmarks/endpoint_faults.py", HEAD, rows)
     sys.exit(wrong > 0)
 
 

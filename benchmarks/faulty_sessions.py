@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from results_page import page
 from session_faults import CONFTEST, MORE, PROBES, Fault, faults
 from tables import Bar, conclude, show, table
 
@@ -55,6 +56,7 @@ WAYS: tuple[tuple[str, ...], ...] = (
     ("--slm-profile=audit",),
     ("-p", "no:cacheprovider"),
 )
+HEAD = ("fault", "sessions", "PASS", "exit 0", "os._exit", "verdicts")
 #: Slower, so seldom.
 WORKER = ("-n", "1")
 
@@ -69,6 +71,8 @@ def project(folder: Path, fault: Fault | None, at: int) -> None:
     if fault is not None and fault.place == "NEEDS":
         texts = {name: text.replace("(Generate, Loglikelihood)", fault.text) for name, text in texts.items()}
         texts["probe_polite.py"] = texts["probe_polite.py"].replace("#MORE#", "needs=(Generate,),")
+    if fault is not None and fault.fails:
+        texts["probe_polite.py"] = PROBES.replace("n == AT:", "n >= 0:").replace("#PROBE#", "return Verdict(False)")
     filled = {"AT": str(at), "RUN": "pass"} | ({fault.place: fault.text} if fault is not None else {})
     for name, text in texts.items():
         for place in re.findall(r"#([A-Z]+)#", text):
@@ -160,7 +164,7 @@ def run(runs: int, seed: int) -> tuple[Mapping[str, list[tuple[Fault, tuple[str,
     return found, void
 
 
-def report(runs: int, seed: int) -> list[Bar]:
+def report(runs: int, seed: int, path: Path | None = None) -> list[Bar]:
     started = time.process_time(), resource.getrusage(resource.RUSAGE_CHILDREN)
     found, void = run(runs, seed)
     rows, bad = [], []
@@ -175,7 +179,10 @@ def report(runs: int, seed: int) -> list[Bar]:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = time.process_time() - started[0] + used.ru_utime - started[1].ru_utime
     note = f"{seconds:.0f} s of CPU. os._exit: sessions that leave with status 0 by themselves; their audit is INCOMPLETE."
-    table("Sessions with a fault", ["fault", "sessions", "PASS", "exit 0", "os._exit", "verdicts"], rows, note)
+    table("Sessions with a fault", HEAD, rows, note)
+    if path is not None:
+        about = f"{(__doc__ or '').splitlines()[0]} {note}"
+        page(path, "Sessions with a fault", about, "benchmarks/faulty_sessions.py", HEAD, rows)
     for line in bad:
         print(f"  WRONG: {line}")
     total = sum(map(len, found.values()))
@@ -193,8 +200,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--table", type=Path, help="a Markdown file to write")
     options = parser.parse_args()
-    conclude(report(options.runs, options.seed))
+    conclude(report(options.runs, options.seed, options.table))
 
 
 if __name__ == "__main__":

@@ -168,6 +168,8 @@ HOOKS = (
     "def pytest_runtest_logreport(report): #",
     "@pytest.hookimpl(trylast=True)\ndef pytest_collection_finish(session): #",
 )
+#: Hooks that are called when the audit is written already; no end of theirs may take its exit status away.
+LATE = ("pytest_sessionfinish(session)", "pytest_terminal_summary(terminalreporter)", "pytest_unconfigure(config)")
 TAKEN = (
     "i.add_marker(pytest.mark.skip(reason='slow'))",
     "i.add_marker(pytest.mark.skipif(True, reason='slow'))",
@@ -204,12 +206,16 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What replaces which place of the project, or an option; ``leaves``: the process ends by itself, its status is not ours."""
+    """What replaces which place of the project, or an option; ``leaves``: the process ends by itself, its status is not ours.
+
+    ``fails``: the gate fails too, since the fault comes after its report.
+    """
 
     kind: str
     place: str
     text: str
     leaves: bool = False
+    fails: bool = False
 
 
 def faults() -> list[Fault]:
@@ -234,6 +240,12 @@ def faults() -> list[Fault]:
     ]
     found += [Fault("a criterion that ends", "MORE", f"criterion=Criterion(lambda f: {end}, at_most=0.1),") for end in ENDS[2:5]]
     found += [Fault("a hook that ends", "HOOKS", hook.replace("#", end), end == "os._exit(0)") for hook in HOOKS for end in ENDS]
+    found += [
+        Fault("a hook after the report", "HOOKS", f"{order}def {hook}: {end}", fails=True)
+        for hook in LATE
+        for end in ("sys.exit(0)", "raise SystemExit", "pytest.exit('x', 0)")
+        for order in ("", "@pytest.hookimpl(trylast=True)\n")
+    ]
     found += [Fault("a conftest that takes a gate", "HOOKS", HOOKS[0].replace("#", text)) for text in TAKEN]
     found += [Fault("a marker on a case", "MARK", mark) for mark in MARKS]
     found += [

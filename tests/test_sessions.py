@@ -73,6 +73,38 @@ def test_a_refused_command_line_leaves_no_report_of_the_run_before(project: Make
     assert not (made.path / "out").exists()
 
 
+LATE = {
+    "a session that another plugin finishes": ("pytest_sessionfinish(session)", "pytest.exit('bye', 0)"),
+    "a status that another plugin sets": ("pytest_sessionfinish(session)", "session.exitstatus = 0"),
+    "a summary that ends the session": ("pytest_terminal_summary(terminalreporter)", "pytest.exit('bye', 0)"),
+    "a process that ends at the end": ("pytest_sessionfinish(session)", "raise SystemExit"),
+    "a process that ends after the end": ("pytest_unconfigure(config)", "raise SystemExit(0)"),
+}
+
+
+@pytest.mark.parametrize("what", LATE)
+def test_no_late_hook_turns_a_red_audit_green(project: Make, what: str) -> None:
+    hook, end = LATE[what]
+    made = project(n=29, extra=", tolerance=0.1")
+    conftest = made.path / "conftest.py"
+    text = conftest.read_text() if conftest.exists() else ""
+    conftest.write_text(f"{text}\nimport pytest\n@pytest.hookimpl(trylast=True)\ndef {hook}:\n    {end}\n")
+    run = made.runpytest_subprocess if "SystemExit" in end else made.runpytest
+    if "exitstatus" in end:
+        assert run(*CUSTOM, "-p", "no:randomly").ret == 0  # every gate passes
+    holds(made, case="return Verdict(False)")
+    assert run(*CUSTOM, "-p", "no:randomly").ret == 1
+    assert audit(made.path)["verdict"] != "PASS"
+
+
+def test_what_pytest_refuses_itself_leaves_through_the_door_too(project: Make) -> None:
+    made = project()
+    result = made.runpytest(*CUSTOM, "nowhere\x1b[2J\n::error::x")
+    assert result.ret == 4
+    assert "nowhere\\x1b[2J" in result.stderr.str()
+    assert not [line for line in result.stderr.lines if "\x1b" in line or line.startswith("::")]
+
+
 # ------------------------------------------------------------------ what ends more than one case
 
 PROBE = '''

@@ -61,17 +61,31 @@ def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
         os.environ[_VARIABLE] = variable
 
 
-@pytest.hookimpl(specname="pytest_cmdline_main", wrapper=True)
-def pass_usage_errors_through_the_door(config: pytest.Config) -> Generator[None, Any, Any]:
-    """Clean what a run with ``--slm`` ends with before pytest prints it."""
+@pytest.hookimpl(specname="pytest_cmdline_main", wrapper=True, tryfirst=True)
+def pytest_end_with_the_verdict(config: pytest.Config) -> Generator[None, Any, Any]:
+    """Clean what a run with ``--slm`` ends with before pytest prints it; and let no hook turn a red audit into an exit status 0.
+
+    ``pytest.exit(reason, 0)`` and ``SystemExit`` in another plugin's last hooks come after ours. pytest takes no function for a
+    hook whose name does not begin with ``pytest_``, whatever its ``specname``.
+    """
     try:
-        return (yield)
+        status = yield
+        return pytest.ExitCode.TESTS_FAILED if not status and _is_red(config) else status
+    except SystemExit as end:
+        if not end.code and _is_red(config):
+            raise SystemExit(int(pytest.ExitCode.TESTS_FAILED)) from None
+        raise
     except pytest.UsageError as error:
         if not model_spec(config):
             raise
         from .outlet import clean_usage_error
 
         raise clean_usage_error(error) from None
+
+
+def _is_red(config: pytest.Config) -> bool:
+    controller = config.pluginmanager.get_plugin(CONTROLLER)
+    return controller is not None and controller.is_red
 
 
 @pytest.hookimpl(trylast=True)

@@ -88,6 +88,11 @@ class Controller:
             raise usage_error(error) from None
         config.stash[SESSION], config.stash[SETTINGS] = self.session, self.settings
 
+    @property
+    def is_red(self) -> bool:
+        """Whether this process writes the audit, and it is not green, or not written."""
+        return self.record is not None and not self.record.green
+
     def fixture(self) -> Slm:
         return Slm(self.session.engine)
 

@@ -40,6 +40,7 @@ class Record:
         self.uncollected: list[str] = []
         self.audit: Audit | None = None
         self.unwritten = ""
+        self.green = False
 
     @staticmethod
     def wanted(config: pytest.Config, settings: Settings) -> bool:
@@ -63,7 +64,8 @@ class Record:
         self.audit = audit
         self._write(write_reports, audit)
         red = is_red(audit.verdict, audit.gates, audit.required) and not self._tolerated(audit.verdict)
-        return bool(red or missing or self.unwritten or any(w.expired for w in waivers))
+        self.green = not (red or missing or self.unwritten or any(w.expired for w in waivers))
+        return not self.green
 
     def assembled(
         self, incomplete: str, policy: Policy | None = None, notes: Sequence[str] = (),
