@@ -115,6 +115,23 @@ def _gguf(tensors: int, pairs: int, body: bytes) -> Bomb:
     return Bomb(make)
 
 
+def _gguf_file(make: Callable[[Path], Any]) -> Bomb:
+    def apply(folder: Path, _model: Path) -> list[str]:
+        make(folder / "m.gguf")
+        return [f"--slm={folder / 'm.gguf'}"]
+
+    return Bomb(apply)
+
+
+def asks(url: str) -> Bomb:
+    """A server as the model."""
+
+    def apply(_folder: Path, _model: Path) -> list[str]:
+        return [f"--slm={url}"]
+
+    return Bomb(apply)
+
+
 def _adapter(make: Callable[[Path], Any]) -> Bomb:
     def apply(folder: Path, model: Path) -> list[str]:
         adapter = folder / "adapter"
@@ -210,8 +227,8 @@ BOMBS: dict[str, Bomb] = {
     "gguf: arrays in arrays": _gguf(0, 1, _text("a") + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 50_000),
     "gguf: a tensor of 2**63 rows": _gguf(1, 0, _text("t") + struct.pack("<IQQIQ", 2, 2**63, 2**63, 0, 0) + bytes(64)),
     "gguf: an alignment of 2**31": _gguf(0, 1, _text("general.alignment") + struct.pack("<II", 4, 2**31)),
-    "gguf: 100 GB of nothing": Bomb(lambda f, _m: (sparse(f / "m.gguf", 100 * 2**30), [f"--slm={f / 'm.gguf'}"])[1]),
-    "gguf: a pipe": Bomb(lambda f, _m: (os.mkfifo(f / "m.gguf"), [f"--slm={f / 'm.gguf'}"])[1]),
+    "gguf: 100 GB of nothing": _gguf_file(lambda path: sparse(path, 100 * 2**30)),
+    "gguf: a pipe": _gguf_file(os.mkfifo),
     "adapter: a million brackets": _adapter(lambda a: (a / "adapter_config.json").write_text("[" * DEEP)),
     "adapter: a rank of a billion": _adapter(lambda a: (a / "adapter_config.json").write_text(json.dumps({**LORA, "r": 10**9}))),
     "adapter: a header of 2**60": _adapter(

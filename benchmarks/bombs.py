@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import tiny  # type: ignore[import-not-found]
-from bomb_kinds import BOMBS, SERVERS, Bomb, dripping
+from bomb_kinds import BOMBS, SERVERS, Bomb, asks, dripping
 from results_page import page
 from tables import Bar, conclude, show, table
 
@@ -125,7 +125,7 @@ def report(only: str, path: Path | None) -> list[Bar]:
             found[name] = _shown(name, run(BOMBS[name], good, work))
         for name in chosen(SERVERS, only):
             with dripping(SERVERS[name]) as url:
-                found[name] = _shown(name, run(Bomb(lambda _f, _m, url=url: [f"--slm={url}"]), good, work))
+                found[name] = _shown(name, run(asks(url), good, work))
     head = ["bomb", "exit", "CPU s", "wall s", "peak MB", "what is said"]
     rows = [
         [n, e.status, f"{e.cpu:.1f}", f"{e.wall:.1f}", e.peak, re.sub(r"/\S*/run/", "", e.words)[:160]] for n, e in found.items()
