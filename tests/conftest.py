@@ -18,6 +18,29 @@ PRELOADED = (hypothesis, jinja2, msgspec, np, scipy.stats)
 
 pytest_plugins = ["pytester"]
 
+#: Files that took more than 12 s of processor time each when they were measured, with what they import: runs of pytest in pytest,
+#: random models, TextAttack's searches, simulations. All that is in them is slow.
+SLOW_FILES = {
+    "test_adapters.py", "test_backend_families.py", "test_backend_generate.py", "test_backend_lint.py",
+    "test_backend_thinking.py", "test_backend_whole.py", "test_builtin.py", "test_canaries.py", "test_door.py",
+    "test_edited_audits.py", "test_endpoint.py", "test_endpoint_runs.py", "test_families.py", "test_plugin.py",
+    "test_probes_memorisation.py", "test_probes_privacy.py", "test_probes_privacy_benchmarks.py",
+    "test_probes_toxicity_benchmarks.py", "test_report_schema.py", "test_rows.py", "test_search.py", "test_sessions.py",
+    "test_stats_sequential.py", "test_tampering.py", "test_terminal.py", "test_useless_models.py", "test_verdict.py",
+}  # fmt: skip
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave slow files unread where no slow test is wanted: their imports alone take half a minute."""
+    return True if collection_path.name in SLOW_FILES and "not slow" in config.option.markexpr else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name in SLOW_FILES:
+            item.add_marker("slow")
+
+
 # the same examples in every run; `--hypothesis-profile=default` draws new ones
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
