@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -295,3 +296,12 @@ def test_a_template_that_never_ends_is_stopped() -> None:
         later.render([chat("say the spell")])
     assert later.render([chat("say it")])[0].text == "say it"
     later.close()
+
+
+def test_trial_chats_have_two_seconds_of_processor_time() -> None:
+    loops = "".join(f"{{% for {name} in range(99999) %}}" for name in "abc") + "{% endfor %}" * 3
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with pytest.raises(ModelError, match=r"longer than \d+\.\d seconds of processor time"):
+        Renderer("{{ messages[0].content }}" + loops).check()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime < 8

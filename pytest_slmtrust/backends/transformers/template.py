@@ -6,8 +6,9 @@ The child uses transformers' sandboxed Jinja environment, no torch, no network, 
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...requests import Message
@@ -16,8 +17,9 @@ from .files import ModelError
 from .template_trials import lost, merged, trials
 
 START_SECONDS = 60.0
-RENDER_SECONDS = 8.0
-EACH_SECONDS = 0.02
+#: Processor time for the trial chats, for the chats of a wave, and for each of them. On the clock a busy machine may take longer.
+TRIAL_SECONDS, RENDER_SECONDS, EACH_SECONDS = 2.0, 8.0, 0.02
+CLOCK_SECONDS = 60.0
 MAX_TEXT = 2 * 10**6
 
 #: Ends a reply in the plain form, where the model would begin to write the user's next turn.
@@ -28,7 +30,7 @@ PLAIN_STOP = "\nUser:"
 CHILD = r"""
 import datetime, json, sys
 from transformers.utils.chat_template_utils import render_jinja_template
-from pytest_slmtrust.backends.untrusted.child import limit
+from pytest_slmtrust.backends.untrusted.child import limit, limit_time
 
 limit()
 setup = json.loads(sys.stdin.readline())
@@ -47,7 +49,9 @@ def render(messages, options):
 print("{}", flush=True)
 for line in sys.stdin:
     replies = []
-    for messages, options in json.loads(line):
+    seconds, chats = json.loads(line)
+    limit_time(seconds)
+    for messages, options in chats:
         try:
             replies.append(render(messages, options))
         except BaseException as error:
@@ -128,6 +132,9 @@ class Renderer:
         Raises:
             ModelError: it fails, loses what a user says, reaches outside the sandbox, runs too long or writes too much.
         """
+        return replace(self, seconds=min(self.seconds, TRIAL_SECONDS))._tried()
+
+    def _tried(self) -> Form:
         asked = trials()
         replies = self.render([chat for *_, chat in asked])
         for reply in replies:
@@ -200,8 +207,14 @@ class Renderer:
             if not self._child.running:
                 setup = {"template": self.template, "special": dict(self.special), "limit": MAX_TEXT}
                 self._child.ask(setup, START_SECONDS)
-            return self._child.ask(question, seconds)
+            return self._child.ask([seconds, question], CLOCK_SECONDS + seconds)
         except TimeoutError:
-            raise ModelError(f"the chat template ran longer than {seconds:.0f} seconds; it cannot be used") from None
+            raise ModelError(
+                f"the chat template ran longer than {CLOCK_SECONDS + seconds:.0f} seconds; it cannot be used"
+            ) from None
         except (OSError, EOFError, ValueError):
+            if self._child.status == -signal.SIGXCPU:
+                raise ModelError(
+                    f"the chat template ran longer than {seconds:.1f} seconds of processor time; it cannot be used"
+                ) from None
             raise ModelError("the chat template ended the process that rendered it (out of memory?); it cannot be used") from None
