@@ -8,6 +8,8 @@ import re
 import resource
 import shutil
 import struct
+import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +18,8 @@ from typing import Any
 import pytest
 import tiny
 
-from pytest_slmtrust import Failure, Generate
-from pytest_slmtrust.backends.load import wrap_loaded
+from pytest_slmtrust import BackendError, Failure, Generate
+from pytest_slmtrust.backends.load import ModelSpec, load_backend, wrap_loaded
 from pytest_slmtrust.backends.transformers.files import ModelError, read_json
 from pytest_slmtrust.backends.transformers.ggufheader import check_header
 from pytest_slmtrust.backends.transformers.lint import lint_model_folder
@@ -237,6 +239,17 @@ def test_a_good_folder_is_inspected_once_and_again_when_a_file_changes(folder: P
     assert again is not found
     with pytest.raises(ModelError, match=r"adapter_config\.json: changed while"), again.held():
         (folder / "adapter_config.json").write_text("{}")
+
+
+def test_a_hostile_tokenizer_is_refused_before_the_imports(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _tokenizer(_long_token)(folder)
+    backend = load_backend(ModelSpec(str(folder)))
+    inspection = inspect_files(folder)
+    while not inspection.child.answered:
+        time.sleep(0.05)
+    monkeypatch.setitem(sys.modules, "transformers", None)  # an import of it would fail
+    with pytest.raises(BackendError, match=r"one token decodes to up to 400000 letters"):
+        list(backend.run([Generate("the fox")]))
 
 
 @pytest.mark.usefixtures("private_cache")

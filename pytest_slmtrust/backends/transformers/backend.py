@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...requests import BackendError, Counters, Failure, Generate, Loglikelihood, Request
 from ...thinking import LIMIT as THOUGHT_TOKENS
-from ..untrusted.verdict import inspect_files
+from ..untrusted.verdict import Inspection, inspect_files
 from .adapter import Adapter, read_adapter
 from .files import ModelError, Progress
 from .fingerprint import digest_folder, fingerprint_of, installed
@@ -219,6 +219,8 @@ class TransformersBackend:
             started = time.perf_counter()
             folder = None if self.pair is not None else self._located().folder
             mode = self._template_mode()
+            if folder is not None:
+                self._inspected(folder).finish_if_done()
             with _quietly():
                 # imports take seconds, in which the child tries the tokenizer
                 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
@@ -235,7 +237,10 @@ class TransformersBackend:
 
     def _held(self, folder: Path | None) -> AbstractContextManager[None]:
         """Inside, the files of a folder are those that were inspected; a model in memory has none."""
-        return inspect_files(folder, "model", self.settings.allow_pickle).held() if folder is not None else nullcontext()
+        return self._inspected(folder).held() if folder is not None else nullcontext()
+
+    def _inspected(self, folder: Path) -> Inspection:
+        return inspect_files(folder, "model", self.settings.allow_pickle)
 
 
 def _or_stop(step: Callable[[], T]) -> T:

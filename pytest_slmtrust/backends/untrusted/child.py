@@ -95,6 +95,16 @@ class Child:
         """Whether the process was started and not closed."""
         return self._process is not None
 
+    @property
+    def answered(self) -> bool:
+        """Whether there is something to read, or the process has ended: the next question takes no time."""
+        process = self._process
+        if process is None or process.stdout is None:
+            return False
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout.fileno(), selectors.EVENT_READ)
+            return bool(selector.select(0))
+
     def ask(self, question: Any, seconds: float) -> Any:
         """Send one line of JSON and return the one that comes back; a child that fails is closed.
 

@@ -1,7 +1,7 @@
 """What the child does: read a model's files under limits and say in one line what is wrong with them.
 
-It answers twice: at once about everything but the tokenizer, and when asked again about the tokenizer, which it tries
-meanwhile. A trial that went well in an earlier run is not repeated. Imports no torch and no transformers.
+It answers twice: at once about everything but the tokenizer, and about the tokenizer when it has tried it. A trial that went well
+in an earlier run is not repeated. Imports no torch and no transformers.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def serve() -> None:
         limit_time(TRIAL_SECONDS + SECONDS_PER_MB * size / 2**20)
     second = _guarded(path, lambda: try_tokenizer(path)) if names else ""
     found = {"error": second, "digest": "" if second or not names else digest or _digest(files)}
-    sys.stdin.readline()
     _answer(answers, found)
+    sys.stdin.readline()  # the parent asks for what it can read by now
 
 
 def _digest(files: Sequence[Path]) -> str:
