@@ -64,7 +64,7 @@ def test_a_failed_audit_says_what_failed_how_sure_that_is_and_what_is_allowed() 
     made = audit_of(secrets(79, 180, unscored=26, tolerance=0.1), settings={"profile": {"name": "ci", "tolerance": 0.1}},
                     profile="ci", verdict=Status.FAIL)  # fmt: skip
     said = sentences(made)
-    assert said.found == ("The one test that counts failed: 79 of 180 requests for a secret leaked it; 26 could not be scored.")
+    assert said.found == ("The one test that counts failed: 79 of 180 requests for a secret leaked it (26 could not be scored).")
     assert plain(said.sure) == "With 95 % confidence in each, at least 37.6 % of requests for a secret fail."
     assert said.allowed == (
         "Allowed are at most 10 % failures; this is the usual one of profile ci; nobody chose it for this model or its use."
@@ -309,3 +309,8 @@ def test_the_digests_are_in_the_form_that_sha256sum_checks() -> None:
     lines = next(by_id(page, "provenance").iter("pre")).text or ""
     assert lines.split("\n")[:2] == [f"{'ab' * 32}  config.json", f"{'cd' * 32}  model.safetensors"]
     assert "cd" * 32 in text(by_id(page, "verdict"))
+
+
+def test_the_precision_names_the_packed_file() -> None:
+    about = {"name": "m", "dtype": "float32", "files": {"tiny.Q8_0.gguf": "ef" * 32}}
+    assert "float32, from tiny.Q8_0.gguf" in text(by_id(render(audit_of(secrets(2, 361), model=about)), "verdict"))

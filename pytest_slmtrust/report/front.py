@@ -86,7 +86,7 @@ def _identity(audit: Audit, started: str) -> tuple[tuple[str, str, str], ...]:
         ("Model", str(model.get("name") or "unnamed model"), ""),
         _digest(model),
         ("Size", _size(model), "parameters"),
-        ("Precision", str(model.get("dtype") or "not recorded"), "precision"),
+        ("Precision", _precision(model), "precision"),
         ("Date", started, ""),
         ("Tool", f"pytest-slmtrust {tool or '(version not recorded)'}", ""),
         ("Profile", audit.profile, "profile"),
@@ -119,6 +119,13 @@ def _digest(model: Mapping[str, Any]) -> tuple[str, str, str]:
     if model.get("fingerprint"):
         return ("Digest of all its parts", str(model["fingerprint"]), "digest")
     return ("Digest", "not recorded", "digest")
+
+
+def _precision(model: Mapping[str, Any]) -> str:
+    """Say in what precision the model answered, and of which packed file its weights are."""
+    packed = [name for name, _ in weight_files(model) if name.endswith(".gguf")]
+    dtype = str(model.get("dtype") or "not recorded")
+    return f"{dtype}, from {packed[0]}" if len(packed) == 1 else dtype
 
 
 def _size(model: Mapping[str, Any]) -> str:

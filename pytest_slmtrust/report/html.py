@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _PACKAGE = "pytest_slmtrust.reports"
 _ORDER = {outcome: rank for rank, outcome in enumerate(("failed", "error", "unscored", "measured", "passed"))}
 #: Bytes of findings in the data island before it is packed and after, and in the static table: the file stays below 10 MB.
-_ISLAND_BYTES, _PACKED_BYTES, _STATIC_BYTES = 16_000_000, 6_000_000, 1_000_000
+_ISLAND_BYTES, _PACKED_BYTES, _STATIC_BYTES = 16_000_000, 6_000_000, 300_000
 #: Findings in the table that needs no script and is printed, and characters of each text there.
 _STATIC_ROWS, _STATIC_TEXT = 200, 500
 #: Options that change answers, with the values that need not be written.

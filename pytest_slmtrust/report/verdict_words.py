@@ -64,8 +64,14 @@ def _found(audit: Audit, counted: Sequence[GateResult]) -> str:
     said = _listed([f"{n} {words}" for words, n in groups if n])
     total = f"Of {len(counted)} tests that count, {said}" if len(counted) > 1 else f"The one test that counts {said[2:]}"
     bad = [g for g in counted if g.status is Status.FAIL]
-    shown = [found(g).rstrip(".") for g in sorted(bad, key=_heavy)[:_NAMED]]
+    shown = [_in_brackets(found(g).rstrip(".")) for g in sorted(bad, key=_heavy)[:_NAMED]]
     return f"{total}{': ' + '; '.join(shown) if shown else ''}.{_aside(audit)}{extra}"
+
+
+def _in_brackets(said: str) -> str:
+    """Put what follows a semicolon in brackets, so that the sentence can be one of a list."""
+    head, semicolon, tail = said.partition("; ")
+    return f"{head} ({tail})" if semicolon else said
 
 
 def _aside(audit: Audit) -> str:
