@@ -302,6 +302,19 @@ def test_scores_that_say_nothing_are_left_out() -> None:
     assert len(metrics["considerations"]["fairnessAssessments"]) == 2
 
 
+def test_reviewed_controls_are_the_clauses_that_were_tested() -> None:
+    def controls(audit: Audit) -> set[str]:
+        (result,) = json.loads(written("oscal", Source(audit)))["assessment-results"]["results"]
+        return {c["control-id"] for s in result["reviewed-controls"]["control-selections"] for c in s["include-controls"]}
+
+    found = controls(SAMPLES["failed"])
+    assert {"c-nist-ai-rmf-measure-2.10", "c-owasp-aitg-aitg-app-07"} <= found
+    assert not {one for one in found if "inf-" in one or "eu-standards" in one}
+    assert controls(SAMPLES["empty"]) == {"none"}
+    silent = tuple(replace(g, status=Status.NOT_RUN) for g in gates())
+    assert controls(replace(sample_audit(0), gates=silent)) == {"none"}
+
+
 def test_a_model_card_names_public_sets_only() -> None:
     from huggingface_hub import ModelCard, ModelCardData
 

@@ -1,16 +1,19 @@
 """OSCAL assessment results: an observation for each gate, and a finding for each that decides.
 
-The state of a finding is ``satisfied`` only for a blocking gate that is PASS. No control is named as reviewed: whether a gate is
-evidence for a control is for the reader to say.
+The state of a finding is ``satisfied`` only for a blocking gate that is PASS. The reviewed controls are the clauses of the
+report towards which a gate gives evidence, pass or not; no finding is about a clause.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Any
 
-from .source import Row, Source, Standing, to_json
+from ..audit.clauses import built_in, fits
+from ..audit.verdict import SILENT
+from .source import Row, Source, Standing, text, to_json
 
 VERSION = "1.2.1"
 _NAMESPACE = "https://pypi.org/project/pytest-slmtrust/"
@@ -24,9 +27,7 @@ def write(source: Source) -> str:
     result: dict[str, Any] = {
         "uuid": source.identity("result"), "title": f"Audit of {source.model}: {source.head['verdict']}", "description": sentence,
         "start": start.isoformat(), "end": end.isoformat(), "props": _props(source.head),
-        "reviewed-controls": {"control-selections": [
-            {"description": "Gates of pytest-slmtrust. No control of a catalogue was reviewed.", "include-controls": [
-                {"control-id": "no-control-was-reviewed"}]}]},
+        "reviewed-controls": _reviewed(source),
     }  # fmt: skip
     if source.rows:
         result["observations"] = [_observation(source, row, end) for row in source.rows]
@@ -49,6 +50,27 @@ def write(source: Source) -> str:
         "results": [result],
     }  # fmt: skip
     return to_json({"assessment-results": made})
+
+
+def _reviewed(source: Source) -> dict[str, Any]:
+    """Return the clauses towards which a tested gate gives evidence, each framework by its id."""
+    tested = [gate for gate in source.audit.gates if gate.status not in SILENT]
+    made = []
+    for framework in (*built_in(), *source.audit.settings.get("clauses", ())):
+        rows = [row for row in framework.clause if any(fits(row, gate.probe, gate.dimension) for gate in tested)]
+        if rows:
+            about = f"{framework.title}. {framework.known_from}"
+            ids = dict.fromkeys(_token(f"{framework.id}_{row.clause}") for row in rows)
+            made.append({"description": text(about), "include-controls": [{"control-id": one} for one in ids]})
+    none = {"description": "No gate was tested.", "include-controls": [{"control-id": "none"}]}
+    said = "Clauses towards which a gate gives evidence, whatever its result. Evidence is not conformity."
+    return {"description": said, "control-selections": made or [none]}
+
+
+def _token(name: str) -> str:
+    """Return a name as OSCAL has ids: letters, digits, dots, dashes; it begins with a letter."""
+    plain = re.sub(r"[^a-z0-9.]+", "-", text(name).lower()).strip("-.")
+    return f"c-{plain}"[:120]
 
 
 _STATES = {

@@ -206,6 +206,8 @@ class Setup:
     def _target(self, batch_rows: int | None = None) -> Backend:
         loaded = self._loaded
         if loaded is not None and not isinstance(loaded, tuple):
+            if self.settings.model_key:
+                raise usage_error("--slm-model-key: pytest_slm_backend gives the model, so there is no folder to check")
             return admit(loaded, "pytest_slm_backend")
         from ..backends.load import SpecError, load_backend, wrap_loaded
 
