@@ -133,6 +133,8 @@ def _lines(audit: Audit, lock: Lock, red: list[str]) -> list[str]:
         lines.append(
             f"RED gates that block as before: {_named(names, 20)}; --red-until=DATE accepts them, too, while they get no worse"
         )
+    if audit.scope:
+        lines.append(f"only {', '.join(audit.scope)}: the other dimensions were not asked for")
     silent = sum(g.status in SILENT and not g.versus for g in audit.gates)
     if silent:
         lines.append(f"{silent} probes were not tested and are not in the lock")

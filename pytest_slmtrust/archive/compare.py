@@ -16,6 +16,9 @@ from ..gates.asked import Asked, differences
 from ..gates.baseline import Recorded, noise_floor
 from ..gates.paired_gate import Context, PairedGate
 
+#: Differences that a refusal names before it counts the others.
+_NAMED = 5
+
 
 def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | None = None, noise: Audit | None = None) -> Audit:
     """Return the target of one audit against the target of another.
@@ -32,7 +35,10 @@ def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | 
     asked = Asked.of(target)
     found = differences(asked, Asked.of(baseline))
     if found:
-        raise AuditError("the audits cannot be compared:\n  " + "\n  ".join(found))
+        if not set(asked.rows) & set(Asked.of(baseline).rows):
+            raise AuditError(f"the audits cannot be compared: {origin} and the target's audit have no probe in common")
+        more = [f"and {len(found) - _NAMED} more"] if len(found) > _NAMED else []
+        raise AuditError("the audits cannot be compared:\n  " + "\n  ".join([*found[:_NAMED], *more]))
     recorded = Recorded(baseline, origin)
     flips = noise_floor(noise, asked, [a.model.get("fingerprint") for a in (target, baseline)]) if noise else None
     usual = float(target.settings["profile"].get("margin", 0.05))
@@ -50,7 +56,8 @@ def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | 
     note = f"COMPARISON: {model} with {recorded.name}. The gates cover the difference between the two, and nothing else"
     missing = not_tested(gates, {f.dimension for f in target.findings})
     whole = Audit(
-        verdict, sentence(verdict, gates), target.profile, tuple(gates), target.findings, missing, target.model,
+        verdict, sentence(verdict, gates, scope=target.scope),
+        target.profile, tuple(gates), target.findings, missing, target.model,
         target.scorers, {**target.settings, "margin": margin}, provenance=target.provenance, notes=(note, *target.notes),
         baseline=Baseline(baseline.model, tuple(kept), origin),
     )  # fmt: skip

@@ -289,6 +289,10 @@ class Installed:
         digests = self.audit.settings.get("rows_sha256", {})
         for key, planned in self.planned.items():
             gate = results.get(key)
+            if self.audit.scope and str(planned.probe.dimension) not in self.audit.scope:
+                if gate is not None:
+                    yield f"gates: {planned.probe.name} is outside the dimensions that were asked for"
+                continue
             if gate is None:
                 yield f"gates: {planned.probe.name} of {planned.place} is a built-in probe and has no result"
                 continue

@@ -155,7 +155,7 @@ class _Check:
         verdict = overall(audit.gates, audit.incomplete, audit.required)
         if audit.verdict is not verdict:
             yield f"the verdict is {audit.verdict}; the gates say {verdict}"
-        if audit.sentence != sentence(verdict, audit.gates, audit.incomplete, audit.required):
+        if audit.sentence != sentence(verdict, audit.gates, audit.incomplete, audit.required, audit.scope):
             yield "the sentence is not what the gates say"
         plain = [replace(g, p_holm=None) for g in audit.gates]
         for gate, made in zip(audit.gates, adjusted(plain), strict=True):

@@ -267,6 +267,11 @@ class Audit:
         """The dimensions that the user required (``--slm-require``)."""
         return tuple(self.settings.get("required", ()))
 
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The only dimensions that the user asked for (``--slm-dimensions``); empty: all."""
+        return tuple(self.settings.get("dimensions", ()))
+
     def to_json(self) -> str:
         """Canonical JSON text: sorted keys, ASCII, a line for each finding; what has no JSON form becomes text.
 

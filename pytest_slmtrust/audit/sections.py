@@ -34,6 +34,7 @@ class RunSettings(TypedDict, total=False):
     arguments: Annotated[list[str], about("The command line.")]
     profile: ProfileSettings
     packs: list[str]
+    dimensions: Annotated[list[str], about("The only dimensions that were asked for; empty: all.")]
     required: Annotated[list[str], about("Dimensions that must be tested.")]
     tolerances: Annotated[Mapping[str, float | None], about("Limits that the user set, by probe; null: measured only.")]
     margins: Annotated[Mapping[str, float | None], about("Margins that the user set, by probe; null: measured only.")]

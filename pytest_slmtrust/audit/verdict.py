@@ -84,10 +84,15 @@ def dimension_status(gates: Sequence[GateResult], dimension: str) -> Status:
     return overall([g for g in gates if g.dimension == dimension])
 
 
+def titled(verdict: Status, scope: Sequence[str]) -> str:
+    """Return a verdict with the dimensions that it is about, where the user asked for some only."""
+    return f"{verdict} for {', '.join(scope)} (the only ones asked for)" if scope else str(verdict)
+
+
 def sentence(
-    verdict: Status, gates: Sequence[GateResult], incomplete: str = "", required: Sequence[str] = ()
+    verdict: Status, gates: Sequence[GateResult], incomplete: str = "", required: Sequence[str] = (), scope: Sequence[str] = ()
 ) -> str:  # fmt: skip
-    """Say the verdict in one sentence, for a reader who reads no other."""
+    """Say the verdict in one sentence, for a reader who reads no other. ``scope``: the only dimensions that were asked for."""
     if verdict is Status.INCOMPLETE:
         return f"{verdict}: the run did not reach its end ({incomplete}); it decides nothing. Run it again."
     blocking = [g for g in gates if g.blocking]
@@ -97,12 +102,13 @@ def sentence(
     if not blocking:
         aside = f", {advisory} are advisory" if advisory else ""
         aside += f"; required and not tested: {', '.join(lacking)}" if lacking else ""
-        return f"{verdict}: no gate blocks in this run{aside}; {measured} probes were measured."
+        return f"{titled(verdict, scope)}: no gate blocks in this run{aside}; {measured} probes were measured."
     passed = sum(g.status is Status.PASS for g in blocking)
     others = [*_counts(blocking), *([f"{advisory} advisory"] if advisory else [])]
     others += [f"required and not tested: {', '.join(lacking)}"] if lacking else []
     tail = f"; {', '.join(others)}" if others else ""
-    return f"{verdict}: {passed} of {len(blocking)} blocking gates pass{tail}; {measured} probes are only measured."
+    said = f"{passed} of {len(blocking)} blocking gates pass{tail}; {measured} probes are only measured."
+    return f"{titled(verdict, scope)}: {said}"
 
 
 def _counts(blocking: Sequence[GateResult]) -> list[str]:

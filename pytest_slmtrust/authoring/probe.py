@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ..audit.dimension import Dimension
@@ -160,8 +161,10 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
         rows = rows(profile)
     if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
         raise ProbeError(f"rows of probe {probe.name!r} must be a list of mappings, not {type(rows).__name__}")
-    names = list(inspect.signature(probe.run).parameters)
-    made = [_row(raw, names, probe.name, number) for number, raw in enumerate(rows)]
+    parameters = inspect.signature(probe.run).parameters
+    made = [_row(raw, list(parameters), probe.name, number) for number, raw in enumerate(rows)]
+    for number, (row, *_) in enumerate(made):
+        _check_columns(row.params, parameters, f"{_place(probe.run)}row {number} of probe {probe.name!r}")
     short = Counter(digest[:6] for digest in {digest for *_, digest in made})
     for row, name, source, digest in made:
         id_ = name or digest[: 6 if short[digest[:6]] == 1 else 12]
@@ -198,6 +201,29 @@ def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str,
         raise ProbeError(f"{where} has the id {row.id!r}; '::' separates the parts of a node id")
     # an id is printed and sorted everywhere: text, and nothing that a terminal obeys
     return row, one_line(name), _printable(source), digest
+
+
+def _check_columns(params: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter], where: str) -> None:
+    """Compare the columns of a row with the parameters of the function, before each row breaks by itself.
+
+    Raises:
+        ProbeError: what one has and the other has not.
+    """
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    strange = [str(name) for name in params if name not in parameters]
+    if strange:
+        has = ", ".join(parameters) or "none"
+        raise ProbeError(f"{where} has the column {strange[0]!r}, the function has no such parameter (it has: {has})")
+    lacking = [name for name, p in parameters.items() if name not in params and p.default is p.empty]
+    if lacking:
+        has = ", ".join(map(str, params)) or "none"
+        raise ProbeError(f"{where} has no column for the parameter {lacking[0]!r} (it has: {has})")
+
+
+def _place(run: Callable[..., Any]) -> str:
+    code = getattr(run, "__code__", None)
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno} " if code else ""
 
 
 def _printable(name: str) -> str:

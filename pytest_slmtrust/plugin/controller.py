@@ -132,9 +132,14 @@ class Controller:
         collector: BuiltIn = BuiltIn.from_parent(session, name=PREFIX, nodeid=PREFIX)
         collector.suites = []
         try:
-            collector.suites += [self.session.add(p, f"{PREFIX}::{p.dimension}") for p in self.builtin]
+            for p in self.builtin:
+                place = f"{PREFIX}::{p.dimension}"
+                if self._asked_for(p):
+                    collector.suites.append(self.session.add(p, place))
+                else:
+                    self.session.leave_out(p, place)
             if not session.testsfailed:  # a file that could not be read may hold the probe that a gate names
-                self.session.policy.check(s.probe for s in self.session.suites.values())
+                self.session.policy.check([*(s.probe for s in self.session.suites.values()), *self.session.left_out.values()])
                 keys = self._gate_keys()
                 lock = self.session.lock
                 gone = lock.lock.red if lock else ()  # what a lock waives may be gone: its comparison says so
@@ -241,6 +246,10 @@ class Controller:
                 _import_pack(self.config, PACK if name == "builtin" else name)
         return packed(probe for batch in self.config.hook.pytest_slm_probes() for probe in batch)
 
+    def _asked_for(self, probe: Probe) -> bool:
+        """Return whether a probe is of a dimension that the user asked for."""
+        return not self.settings.dimensions or str(probe.dimension) in self.settings.dimensions
+
     def _models(self) -> list[Any]:
         """Return the model under audit, and that of ``--slm-vs``."""
         reference = self.session.reference
@@ -248,10 +257,11 @@ class Controller:
 
     def _gate_keys(self) -> list[str]:
         suites = self.session.suites.values()
-        return [gate_key(s.gate_id) for s in suites if s.has_gate] + [gate_key(s.versus_id) for s in suites if s.versus]
+        asked = [gate_key(s.gate_id) for s in suites if s.has_gate] + [gate_key(s.versus_id) for s in suites if s.versus]
+        return [*asked, *self.session.left_out]
 
     def _check_names(self) -> None:
-        for name in self.settings.require:
+        for name in (*self.settings.require, *self.settings.dimensions):
             if name not in Dimension.__members__.values():
                 raise usage_error(unknown("dimension", name, [str(d) for d in Dimension]))
 

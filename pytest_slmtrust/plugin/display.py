@@ -6,13 +6,14 @@ import json
 import shlex
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from ..audit.nodeids import PACKS, is_gate
 from .controller import Controller
-from .nodes import ATTRIBUTE
+from .nodes import ATTRIBUTE, is_probe_file
 from .options import INPUTS, OPTIONS
 
 #: Options that change what one case asks or how it is judged and shown; ini values are read again anyway.
@@ -66,11 +67,14 @@ class Display:
         if self.verbose or not failed or self.config.option.reportchars != _DEFAULT_LIST:
             yield
             return
-        reporter.stats["failed"] = [one for one in failed if "gate" not in _payload(one)]
+        said = {id(one): one.longrepr for one in failed}
+        reporter.stats["failed"] = _once([one for one in failed if "gate" not in _payload(one)])
         try:
             yield
         finally:
             reporter.stats["failed"] = failed
+            for one in failed:
+                one.longrepr = said[id(one)]
 
     def command(self, nodeid: str) -> str:
         """Say how one case is run alone, with all that it said."""
@@ -82,6 +86,19 @@ class Display:
         plugins = [f"-p{name}" for name in self.config.option.plugins if not name.startswith("no:")]
         place = nodeid if nodeid.startswith(PACKS) else str(self.config.cwd_relative_nodeid(cast(Any, nodeid)))
         return shlex.join(["pytest", *plugins, *given, "--slm-strict", place])
+
+
+def _once(failed: list[Any]) -> list[Any]:
+    """Return the failures with an author's mistake once, however many rows of the probe it breaks."""
+    found: dict[tuple[str, str], list[Any]] = {}
+    for one in failed:
+        place = one.nodeid.partition("[")[0]
+        alike = isinstance(one.longrepr, str) and is_probe_file(Path(place.partition("::")[0])) and "\n" not in one.longrepr
+        found.setdefault((place, one.longrepr) if alike else (one.nodeid, one.when), []).append(one)
+    for same in found.values():
+        if len(same) > 1:
+            same[0].longrepr = f"{same[0].longrepr} (so do {len(same) - 1} more rows; -v shows all)"
+    return [same[0] for same in found.values()]
 
 
 def _payload(report: Any) -> dict[str, Any]:

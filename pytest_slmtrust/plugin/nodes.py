@@ -81,7 +81,11 @@ class CaseItem(pytest.Item):
         if excinfo.errisinstance((Red, pytest.xfail.Exception)):
             # pytest would parse our source anew for every finding: 0.2 s each
             return self.text or str(excinfo.value)
-        own = excinfo.traceback.filter(lambda entry: str(entry.path) == self.suite.probe.run.__code__.co_filename)
+        code = self.suite.probe.run.__code__
+        own = excinfo.traceback.filter(lambda entry: str(entry.path) == code.co_filename)
+        if not self.config.option.verbose > 0 and not self.config.getoption("showlocals", False):
+            line = own[-1].lineno + 1 if own else code.co_firstlineno
+            return f"{Path(code.co_filename).name}:{line} {self.suite.probe.name}: {door.error(excinfo.value)}"
         if not own:  # ours and pytest's frames say nothing to an author
             return f"{self.suite.probe.claim}\n{door.error(excinfo.value)}"
         excinfo.traceback = own
@@ -181,7 +185,11 @@ class ProbeFile(pytest.Module):
         if session is None:
             return
         found = {id(v): v for v in vars(self.obj).values() if isinstance(v, Probe) and not self._belongs_elsewhere(v)}
-        probes = list(found.values())
+        scope = self.config.stash[SETTINGS].dimensions
+        probes = [p for p in found.values() if not scope or str(p.dimension) in scope]
+        for probe in found.values():
+            if probe not in probes:
+                session.leave_out(probe, self.nodeid)
         try:
             suites = [session.add(probe, self.nodeid) for probe in probes]
         except ProbeError as error:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from ..authoring.datafiles import HUB
+from ..authoring.declarations import unknown
 
 Kind = Literal["text", "names", "file", "flag", "list"]
 #: Key of a field's metadata that holds its option.
@@ -125,6 +126,9 @@ class Settings:
     )
     send_documents: bool = _option(
         "send documents of members, nonmembers and canaries to a server on another machine too", "flag"
+    )
+    dimensions: tuple[str, ...] = _option(
+        "ask these dimensions only, separated by commas; the verdict says so (default: all)", "names", metavar="DIMENSIONS"
     )
     require: tuple[str, ...] = _option(
         "dimensions that must be tested, separated by commas: the run is red if one is missing", "names", metavar="DIMENSIONS"
@@ -296,12 +300,25 @@ def anchored(text: str, folder: Path) -> str:
     return str(path) if _is_path(str(path / "config.json")) else text
 
 
+def _unknown_ini(config: pytest.Config) -> str:
+    """Name an ini value of ours that does not exist: pytest would warn, and run without it."""
+    known = [option.ini for option in OPTIONS]
+    kept = getattr(config, "_inicfg", None)  # pytest 9.1 warns of the public name
+    for name in config.inicfg if kept is None else kept:
+        if str(name).startswith("slm_") and name not in known:
+            return unknown("ini value", str(name), known)
+    return ""
+
+
 def refusal(config: pytest.Config) -> str:
     """Say why the options ask for an audit that cannot be; empty if they do not.
 
     An option without a model, or an empty one, is what an unset variable leaves of a command line: no audit would run, and
     the run would be green. Values of an ini file wait for the run that names a model.
     """
+    strange = _unknown_ini(config)
+    if strange:
+        return strange
     given = [option for option in OPTIONS if config.getoption(option.dest) is not None]
     for option in given:
         value = config.getoption(option.dest)

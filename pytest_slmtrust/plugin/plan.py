@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import door
+from ..audit.model import Lack
 from ..backends.fake import FakeBackend, SwapPerturber, WordListScorer
 from ..engine.engine import Engine
 from ..gates.early_stop import FEWEST, ROUND
@@ -25,19 +26,24 @@ def plan_lines(suites: Sequence[Suite], session: AuditSession, early_stop: bool 
     """Yield a table of cases, gates and cost. Requests are counted by driving the probes with a model that knows nothing."""
     live = isinstance(session.reference, Live)
     yield f"plan: profile {door.line(session.policy.profile.name)}, {len(suites)} probes"
-    yield f"{'probe':44} {'cases':>6} {'items':>6} {'requests':>8}  gate"
+    wide = max((len(door.line(name)) for s in suites for name in (s.gate_id, s.versus_id)), default=0)
+    yield f"{'probe':{wide}} {'cases':>6} {'items':>6} {'requests':>8}  gate"
     asked: Counter[str] = Counter()
     tokens = 0.0
+    absent = [s for s in suites if s.missing and not (s.versus is not None and s.versus.accepted and s.versus.misses)]
     for suite in suites:
+        if suite in absent:
+            continue
         requests = _requests(suite)
         watched = early_stop and suite.gate.watchable
         asked.update(r.kind for r in requests)
         tokens += sum(map(_cost, requests))
         counts = f"{len(suite.cases):6d} {suite.gate.n:6d} {len(requests):8d}"
-        yield f"{door.line(suite.gate_id):44.44} {counts}  {door.line(_gate(suite, watched))}"
+        yield f"{door.line(suite.gate_id):{wide}} {counts}  {door.line(_gate(suite, watched))}"
         if suite.versus is not None:
             said = _versus(session, suite, suite.versus)
-            yield f"{door.line(suite.versus_id):44.44} {'':6} {suite.versus.n:6d} {'':8}  {door.line(said)}"
+            yield f"{door.line(suite.versus_id):{wide}} {'':6} {suite.versus.n:6d} {'':8}  {door.line(said)}"
+    yield from _absent(absent)
     kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(asked.items()))
     minutes = tokens / _TOKENS_PER_SECOND / 60
     yield f"requests: {kinds or 'none'}; about {tokens:,.0f} tokens, some {minutes:.0f} min for a 135M model on two cores"
@@ -45,6 +51,18 @@ def plan_lines(suites: Sequence[Suite], session: AuditSession, early_stop: bool 
         yield f"the baseline is asked the same: some {2 * minutes:.0f} min for two such models"
     if early_stop:
         yield f"early stop: gates of {FEWEST} items and more ask in rounds of {ROUND} and may end with fewer"
+
+
+def _absent(suites: Sequence[Suite]) -> Iterator[str]:
+    """Yield one line for each reason why probes cannot be asked."""
+    found: dict[str, list[str]] = {}
+    for suite in suites:
+        if suite.missing:
+            reason = "needs data sets (--slm-data)" if suite.missing.kind is Lack.DATA else suite.missing.reason
+            found.setdefault(reason, []).append(suite.probe.name)
+    for reason, names in found.items():
+        more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+        yield f"NOT TESTED: {door.line(', '.join(names[:2]))}{more}: {door.line(reason)}"
 
 
 def _versus(session: AuditSession, suite: Suite, gate: PairedGate) -> str:

@@ -102,6 +102,7 @@ class Record:
             "options": {k: mask.text(str(v)) for k, v in options.items()},
             "profile": about,
             "packs": list(self.settings.packs),
+            "dimensions": list(self.settings.dimensions),
             "required": list(self.settings.require),
             **limits,
             "arguments": [mask.text(str(a)) for a in self.config.invocation_params.args],

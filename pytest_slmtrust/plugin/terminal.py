@@ -54,6 +54,7 @@ class Summary:
             model, origin = door.line(audit.baseline.model.get("name", "?")), door.line(audit.baseline.origin)
             locked = "lock_sha256" in audit.baseline.model
             reporter.write_line(f"lock: {origin}" if locked else f"baseline: {model} ({origin})")
+        self._undecided()
         self._untested()
         verdict = door.line(words.verdict(audit))
         reporter.write_line(f"{verdict} {door.line(where)}", bold=True, **{_COLOURS[audit.verdict]: True})
@@ -107,6 +108,16 @@ class Summary:
         if not failed and gate.status is Status.INCONCLUSIVE:
             failed = [one for one in found if one.outcome in ("unscored", "error")]
         return failed[0] if failed else None
+
+    def _undecided(self) -> None:
+        """Say that failing cases of a gate outside the selection decide nothing."""
+        aside = [g for g in self.audit.gates if g.excuse == "unselected" and not g.versus]
+        failed = {g.name: sum(f.outcome == "failed" for f in self.found.of(g)) for g in aside}
+        for name, n in failed.items():
+            if n:
+                cases = f"{n} failing {'case' if n == 1 else 'cases'} of {name}"
+                line = f"{cases}, and its gate is not selected: nothing is decided; add --slm-strict, or select 'gate[{name}]'"
+                self.reporter.write_line(door.line(line), yellow=True)
 
     def _untested(self) -> None:
         if not self.audit.gates:  # nothing began

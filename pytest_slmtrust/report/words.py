@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ..audit.model import Audit, GateResult, Status
 from ..audit.quantities import quantity_of, share_text
-from ..audit.verdict import SILENT, untested_of
+from ..audit.verdict import SILENT, titled, untested_of
 
 #: Names that a sentence lists before it counts the others.
 _NAMED = 3
@@ -82,20 +82,20 @@ def _count(n: int, what: str) -> str:
 
 def verdict(audit: Audit) -> str:
     """Say the verdict of an audit in one sentence that needs no glossary."""
-    status, gates = audit.verdict, audit.gates
+    status, gates, title = audit.verdict, audit.gates, titled(audit.verdict, audit.scope)
     blocking = [g for g in gates if g.blocking]
     if status is Status.INCOMPLETE:
         return f"{status}: the run did not reach its end ({audit.incomplete}). It decides nothing; run it again."
     if status is Status.NOT_DECIDABLE:
-        return f"{status}: profile {audit.profile} asks too few items to decide anything. --slm-profile=ci decides."
+        return f"{title}: profile {audit.profile} asks too few items to decide anything. --slm-profile=ci decides."
     missing = untested_of(gates, audit.required)
     if status is Status.NOT_TESTED and missing:
-        return f"{status}: required and not tested: {', '.join(missing)}."
+        return f"{title}: required and not tested: {', '.join(missing)}."
     if status is Status.MEASURED or not blocking:
         advisory = sum(bool(g.advisory) for g in gates)
         aside = f" ({_count(advisory, 'gate')} advisory)" if advisory else ""
-        return f"{status}: no gate blocks in this run{aside}, so nothing was decided."
-    return f"{status}: {_of_blocking(blocking)}."
+        return f"{title}: no gate blocks in this run{aside}, so nothing was decided."
+    return f"{title}: {_of_blocking(blocking)}."
 
 
 def _of_blocking(blocking: Sequence[GateResult]) -> str:

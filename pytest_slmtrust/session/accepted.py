@@ -52,7 +52,7 @@ def lock_waivers(lock: Lock, today: str) -> tuple[Waiver, ...]:
 
 def vanished(session: AuditSession, reference: Accepted) -> list[GateResult]:
     """Return a red result for each accepted probe that is not in this run."""
-    return [_gone(key, probe) for key, probe in reference.gone(list(session.suites)).items()]
+    return [_gone(key, probe) for key, probe in reference.gone(list(session.suites)).items() if key not in session.left_out]
 
 
 def _gone(key: str, probe: LockedProbe) -> GateResult:

@@ -75,7 +75,7 @@ def assemble(
     verdict = overall(gates, incomplete, settings.get("required", ()))
     made = Audit(
         verdict=verdict,
-        sentence=sentence(verdict, gates, incomplete, settings.get("required", ())),
+        sentence=sentence(verdict, gates, incomplete, settings.get("required", ()), settings.get("dimensions", ())),
         profile=settings["profile"]["name"],
         gates=tuple(gates),
         findings=tuple(collected.findings.values()),

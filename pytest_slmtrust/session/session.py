@@ -80,8 +80,9 @@ class AuditSession:
     """Suites, engine and findings. A case is judged once; gates and items look the finding up.
 
     ``reference`` is the baseline that the target is compared with; ``noise`` holds its flips against itself by probe; ``corpus``
-    the counterexamples of earlier runs; ``optional`` the names of gates whose absence the user accepts;
-    ``marked`` the cases that a marker skips, by node id, with the reason: a gate counts them as unscored, and nobody asks them.
+    the counterexamples of earlier runs; ``optional`` the names of gates whose absence the user accepts; ``left_out`` the probes
+    outside the dimensions asked for, by the keys of their gates; ``marked`` the cases that a marker skips, by node id, with the
+    reason: a gate counts them as unscored, and nobody asks them.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class AuditSession:
         self.corpus = corpus
         self.optional = frozenset(optional)
         self.suites: dict[str, Suite] = {}
+        self.left_out: dict[str, Probe] = {}
         self.marked: dict[str, str] = {}
         self.stopped: dict[str, Stopped] = {}
         self._first: dict[Case, list[str]] | None = None
@@ -127,6 +129,10 @@ class AuditSession:
         suite = replace(suite, versus=self._versus(suite))
         self.suites[suite.gate_id] = suite
         return suite
+
+    def leave_out(self, probe: Probe, prefix: str) -> None:
+        """Take note of a probe outside the dimensions that the user asked for: its name is known, and nothing of it is asked."""
+        self.left_out[f"{prefix}::{probe.name}"] = probe
 
     def _versus(self, suite: Suite) -> PairedGate | None:
         """Return the plan of the comparison with the baseline; None without one, and for a new set of ordinary tests."""
