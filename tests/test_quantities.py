@@ -80,7 +80,7 @@ def test_each_is_shown_in_its_unit() -> None:
     counted = {"best": 0.2, "worst": 0.3, "lower": 0.15, "upper": 0.4, "estimate": SEEN, "items": 40}
     exact = "exact one-sided bounds, each 95\u00a0%"
     shown = {name: QUANTITIES[name].shown(result(name, **counted)) for name in QUANTITIES}
-    assert shown["rate"] == Shown(0.3, 0.15, 0.4, "share", exact, (0.2, 0.3))
+    assert shown["rate"] == Shown(0.2, 0.15, 0.4, "share", exact, (0.2, 0.3))
     assert shown["mean"] == Shown(0.3, 0.15, 0.4, "number", "mean; bounds each 95\u00a0%")
     assert shown["paired"] == Shown(0.3, 0.2, 0.45, "number", "difference, exact, 90\u00a0%")
     assert [QUANTITIES[name].shown(result(name)) for name in QUANTITIES] == [None] * len(QUANTITIES)
