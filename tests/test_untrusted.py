@@ -293,6 +293,18 @@ def test_a_child_that_takes_too_much_ends_alone(tmp_path: Path, monkeypatch: pyt
     assert Path("made").read_text() == ""
 
 
+def test_a_child_may_answer_before_it_is_asked() -> None:
+    child = Child(
+        "import sys\nsys.stdin.readline(); print('[1]\\n[2]\\n[', end='', flush=True)\nsys.stdin.readline(); input()\nprint('3]')"
+    )
+    assert child.ask({}, 30) == [1]
+    assert child.answered
+    assert child.ask({}, 30) == [2]
+    assert child.ask({}, 30) == [3]
+    child.close()
+    assert not child.answered
+
+
 class PanicException(BaseException):
     """Named as the panics of Rust libraries are; theirs cannot be imported."""
 

@@ -89,6 +89,7 @@ class Child:
     code: str
     status: int | None = None
     _process: subprocess.Popen[bytes] | None = None
+    _unread: bytes = b""
 
     @property
     def running(self) -> bool:
@@ -101,6 +102,8 @@ class Child:
         process = self._process
         if process is None or process.stdout is None:
             return False
+        if self._unread:
+            return True
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout.fileno(), selectors.EVENT_READ)
             return bool(selector.select(0))
@@ -113,7 +116,9 @@ class Child:
             OSError, EOFError, ValueError: the process died, answered too much, or answered no JSON.
         """
         try:
-            return _converse(self._process or self._start(), json.dumps(question).encode() + b"\n", seconds)
+            line = json.dumps(question).encode() + b"\n"
+            answer, self._unread = _converse(self._process or self._start(), line, seconds, self._unread)
+            return json.loads(answer)
         except (OSError, EOFError):  # its end is near, and its status tells why
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.status = self._process.wait(1.0) if self._process else None
@@ -125,7 +130,7 @@ class Child:
 
     def close(self) -> None:
         """End the process, if there is one."""
-        process, self._process = self._process, None
+        process, self._process, self._unread = self._process, None, b""
         if process is None:
             return
         process.kill()
@@ -150,17 +155,18 @@ class Child:
         return self._process
 
 
-def _converse(child: subprocess.Popen[bytes], line: bytes, seconds: float) -> Any:
+def _converse(child: subprocess.Popen[bytes], line: bytes, seconds: float, unread: bytes) -> tuple[bytes, bytes]:
+    """Write a line, and return the next one of the child, with what it wrote after that; ``unread``: what it wrote before."""
     assert child.stdin is not None
     assert child.stdout is not None
     end = time.monotonic() + seconds
-    received = bytearray()
+    received, whole = bytearray(unread), b"\n" in unread
     out, back = child.stdin.fileno(), child.stdout.fileno()
     os.set_blocking(out, False)
     with selectors.DefaultSelector() as selector:
         selector.register(out, selectors.EVENT_WRITE)
         selector.register(back, selectors.EVENT_READ)
-        while not received.endswith(b"\n"):
+        while line or not whole:
             ready = selector.select(max(0.0, end - time.monotonic()))
             if not ready:
                 raise TimeoutError
@@ -172,6 +178,8 @@ def _converse(child: subprocess.Popen[bytes], line: bytes, seconds: float) -> An
                 else:
                     chunk = os.read(back, 2**20)
                     received += chunk
+                    whole = whole or b"\n" in chunk
                     if not chunk or len(received) > MAX_REPLY:
                         raise EOFError
-    return json.loads(received)
+    answer, _, rest = bytes(received).partition(b"\n")
+    return answer, rest
