@@ -116,7 +116,7 @@ class Settings:
     noise: Given = _option("an audit of --slm-vs=self: differences within its flips decide no gate", "file", metavar="AUDIT.JSON")
     early_stop: bool = _option("ask in rounds, and stop each gate as soon as it is decided", "flag")
     waivers: Given = _option("a TOML file of waivers: probe, reason, owner, expires", "file", metavar="FILE")
-    clauses: Given = _option("a TOML file of clauses of your own, shown beside the built-in ones", "file", metavar="FILE")
+    clauses: Given = _option("a TOML file of clauses of your own, shown after the built-in ones", "file", metavar="FILE")
     members: Given = _option(
         "documents that the model was trained on: one text per line, or JSONL with text and count", "file", metavar="FILE"
     )

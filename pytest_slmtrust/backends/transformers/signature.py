@@ -1,6 +1,6 @@
 """An OpenSSF model signature (OMS) next to the weights: ``model.sig`` in the model's folder, checked before the model is asked.
 
-It stands in the audit whether or not it could be checked. A key that the user names must have made it, else nothing is loaded.
+The audit names it whether or not it could be checked. A key that the user names must have made it, else nothing is loaded.
 """
 
 from __future__ import annotations
