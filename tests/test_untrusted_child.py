@@ -1,0 +1,54 @@
+"""The child process that reads untrusted files: how its answers are taken, whatever the machine's load."""
+
+import time
+
+import pytest
+
+from pytest_slmtrust.backends.untrusted.child import Child
+
+SAYS = "import sys, time; sys.stdin.readline(); sys.stdout.write({}); sys.stdout.flush(); sys.stdin.readline(); {}"
+
+
+def wait_for_answer(child: Child) -> None:
+    end = time.monotonic() + 30
+    while not child.answered and time.monotonic() < end:
+        time.sleep(0.01)
+    assert child.answered
+
+
+@pytest.mark.parametrize("length", [0, 300_000])
+def test_two_answers_that_come_at_once_are_two(length: int) -> None:
+    child = Child(SAYS.format(f"""'1\\n{{"b": 2, "long": "' + 'x' * {length} + '"}}\\n'""", "pass"))
+    try:
+        assert child.ask({}, 30) == 1
+        wait_for_answer(child)
+        assert child.ask({}, 30)["b"] == 2
+    finally:
+        child.close()
+
+
+def test_an_answer_that_came_early_in_part_is_completed() -> None:
+    child = Child(SAYS.format(repr('1\n{"b"'), "sys.stdout.write(': 2}\\n'); sys.stdout.flush(); sys.stdin.readline()"))
+    try:
+        assert child.ask({}, 30) == 1
+        assert child.ask({}, 30) == {"b": 2}
+    finally:
+        child.close()
+
+
+def test_what_came_early_is_not_the_answer_of_the_next_process() -> None:
+    child = Child(SAYS.format(repr("1\n2\n"), "pass"))
+    assert child.ask({}, 30) == 1
+    child.close()
+    try:
+        assert child.ask({}, 30) == 1
+    finally:
+        child.close()
+
+
+def test_a_process_that_ends_within_an_answer_is_an_error() -> None:
+    child = Child("import sys; sys.stdin.readline(); sys.stdout.write('1\\n2')")
+    assert child.ask({}, 30) == 1
+    with pytest.raises((OSError, EOFError)):
+        child.ask({}, 30)
+    assert not child.running
