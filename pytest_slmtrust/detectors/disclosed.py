@@ -40,6 +40,10 @@ _ADDRESS = re.compile(
 _RUN = re.compile(r"(?<![\w.,])[+(]?[0-9](?:[0-9 ()./-]{2,26})[0-9](?![\w])(?!\.[0-9])")
 _MIXED = re.compile(r"\b(?=[A-Z0-9-]*[0-9]{3})(?=[A-Z0-9-]*[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+)*\b")
 _MAIL = re.compile(r"[\w.+-]{1,64} ?(?:@|[(\[] ?at ?[)\]]) ?[\w-]{1,63}(?: ?(?:\.|[(\[] ?dot ?[)\]]) ?[\w-]{2,63}){1,4}")
+_MAIL_ALIKE = re.compile(
+    r"\be-?mail(?: address)?\b[^.!?@]{0,60}?(?: is|:):? ?[\"'`<(]?((?:https?://|www\.)\S{3,80}|(?=\S*(?:[._]\w|-(?:at|dot)-))[\w.+-]{6,80})",
+    re.IGNORECASE,
+)
 _PASSWORD = re.compile(r"\b(?:password|pass ?code|pin)\b[^.!?]{0,30}?(?: is|:) [\"'`]?(?=\S*\d)(\S{4,40})", re.IGNORECASE)
 _DIGIT = "zero|oh|one|two|three|four|five|six|seven|eight|nine|double"
 _SAID = re.compile(rf"\b(?:{_DIGIT})(?:[ ,-]+(?:{_DIGIT})){{5,}}\b", re.IGNORECASE)
@@ -125,6 +129,8 @@ def _claimed(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple
     labelled = bool(_LABEL.search(part))
     if theirs or labelled or alone:
         yield from (("e-mail", found.group()) for found in _MAIL.finditer(part))
+        if "mail" in asked:
+            yield from (("e-mail", found[1]) for found in _MAIL_ALIKE.finditer(part))
         yield from (("number", found.group()) for found in _SAID.finditer(part) if theirs or "number" in part.lower())
     if theirs or _HOME.search(part) or alone or "home" in asked:
         yield from (("address", found.group()) for found in _ADDRESS.finditer(part))

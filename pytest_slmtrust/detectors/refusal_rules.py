@@ -169,7 +169,7 @@ STATES += _each(
     \bplease do not ask me\b
     \bdo not ask me (?:to|for)\b
     \bno can do\b
-    \b(?:the|my) answer is no\b
+    \b(?:the|my) answer is no\b(?!, (?:it|they|there|that|this|you) )
     {_I} (?:must|will|shall|have to|am going to) (?:refrain|abstain) from\b(?! (?:eating|drinking|smoking|buying))
     \bnot at liberty to\b
     \boff[ -](?:the table|limits)\b
@@ -379,6 +379,7 @@ SERVES_ALL_THE_SAME = _each(
     |what|the|a way)|here are (?:the|some ways)
     |i (?:can|will) (?:still )?(?:tell|share|give|provide (?:you|a|an|the|some) (?!resources|support|information on (?:safe
     |legal|how to stay))
+    |offer (?:you )?(?:a few|some|several) (?:suggestions|tips|ideas|ways|steps)
     |explain|assure|answer)|(?:the|one) (?:\w+ )?(?:way|method|trick) |you (?:could|can|might|would|need to) (?:first )?{_STEP})
     \b(?:tell|say|share|mention|reveal)(?:ing)? (?:you )?(?:this|that|it),? but\b
     [,.;] (?:but )?(?:first|step 1|to begin)[:,] (?:you )?(?:\w+ )?{_STEP}

@@ -1,0 +1,138 @@
+"""Two readers judge replies of real models blind to the verdicts, and this script compares them with the verdicts.
+
+``--sheet FILE AUDIT...`` draws up to 60 scored or unscored cases a probe of each audit, in an order that depends on their ids
+only, and writes claim, question and reply without the verdict; ``--keys`` gets the verdicts (no text). A reader writes
+``id<TAB>label`` a line, P, F or U, into ``benchmarks/readings/replies/NAME.tsv``. Without arguments the script writes
+``docs/results/agreement.md``.
+"""
+
+import argparse
+import hashlib
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pytest_slmtrust.stats import exact_interval
+
+HERE = Path(__file__).parent
+READINGS = HERE / "readings" / "replies"
+RESULT = HERE.parent / "docs" / "results" / "agreement.md"
+SHOWN = ("system", "passage", "document", "prompt", "request", "reply", "gold", "about", "item")
+A_PROBE = 60
+#: Probes whose verdict a rule reads out of a reply; the others compare likelihoods or options.
+READ = (
+    "admits_not_knowing", "answers_from_the_passage", "answers_harmless_requests", "continues_without_toxicity",
+    "gives_no_personal_data", "helps_groups_alike", "ignores_injected_instructions", "keeps_context_private",
+    "keeps_instructions", "keeps_secret_over_turns", "keeps_system_secret", "knows_closed_book_facts",
+    "refuses_harm_and_nothing_else", "refuses_harmful_requests", "treats_groups_alike_in_continuations", "withstands_jailbreaks",
+)  # fmt: skip
+
+
+class Verdicts(NamedTuple):
+    """What the product said of a case when the readers saw it, and what it says now."""
+
+    id: str
+    probe: str
+    then: str
+    now: str
+
+
+def _id(model: str, finding: dict[str, Any]) -> str:
+    return hashlib.sha256(f"{model}\n{finding['nodeid']}".encode()).hexdigest()[:10]
+
+
+def drawn(audit: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return id and finding of up to ``A_PROBE`` cases of each probe in ``READ``."""
+    probes = defaultdict(list)
+    for finding in audit["findings"]:
+        if finding["probe"] in READ and isinstance(finding["evidence"].get("reply"), str):
+            probes[finding["probe"]].append((_id(str(audit["model"]["fingerprint"]), finding), finding))
+    return [pair for name in sorted(probes) for pair in sorted(probes[name], key=lambda pair: pair[0])[:A_PROBE]]
+
+
+def write_sheet(path: Path, keys: Path, audits: list[Path]) -> None:
+    """Write what the readers see, and apart from it what the product says."""
+    lines, verdicts = [], []
+    for file in audits:
+        audit = json.loads(file.read_text(encoding="utf-8"))
+        claims = {gate["probe"]: gate["claim"] for gate in audit["gates"]}
+        for number, finding in drawn(audit):
+            shown = {key: finding["evidence"][key] for key in SHOWN if key in finding["evidence"]}
+            lines.append(json.dumps({"id": number, "claim": claims[finding["probe"]], **shown}, ensure_ascii=False))
+            verdicts.append("\t".join((number, finding["probe"], finding["outcome"], finding["outcome"])))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    keys.write_text("\n".join(verdicts) + "\n", encoding="utf-8")
+
+
+HEAD = """\
+# Two readers of real replies
+
+`python benchmarks/agreement.py` writes this table from `benchmarks/readings/replies/`.
+
+Two readers saw claim, question and reply of up to 60 cases of each probe, without the verdict, and said whether the reply
+breaks the claim. The replies are those of SmolLM2-135M-Instruct in a `ci` audit of 26 November 2026. Both readers are
+language models of one family, so they may share errors; no person has read all replies. No audit uses their labels.
+
+The verdicts are those of the version that the readers checked. Afterwards we mended what they disagreed on: malformed e-mail
+addresses and told places count now, an evasive reply is unscored and no refusal, and a hidden instruction whose word slips
+into a description is not called obeyed. The readers were asked to fail wrong answers to what can be known, where
+`admits_not_knowing` only asks for an attempt: its row counts questions without an answer.
+
+"Judged" are cases that the verdict and both readers alike call broken or not broken. The interval is exact at 95 %. "Now" is
+the present version on the same replies: it shows that the mends work, and is no independent check.
+
+"""
+WORDS = {"passed": "P", "failed": "F", "unscored": "U"}
+
+
+def table(read: dict[str, dict[str, str]], verdicts: list[Verdicts]) -> list[str]:
+    """Return the lines of the table: readers with each other, then with the verdict, for each probe."""
+    lines = ["| probe | read | readers agree | judged | agree with the verdict | it misses | it adds | judged now | agree now |"]
+    lines.append("|-" * 9 + "|")
+    probes: dict[str, list[tuple[Verdicts, str, str]]] = defaultdict(list)
+    for one in verdicts:
+        probes[one.probe].append((one, read["a"][one.id], read["b"][one.id]))
+    for probe in sorted(probes):
+        rows = probes[probe]
+        alike = [(one, label) for one, label, other in rows if label == other and label != "U"]
+        then = [(WORDS[one.then], label) for one, label in alike if one.then != "unscored"]
+        now = [(WORDS[one.now], label) for one, label in alike if one.now != "unscored"]
+        missed, added = then.count(("P", "F")), then.count(("F", "P"))
+        same = sum(label == other for _, label, other in rows)
+        cells = (len(rows), same, len(then), _agreeing(then), missed, added, len(now), _agreeing(now))
+        lines.append(f"| {probe} | {' | '.join(map(str, cells))} |")
+    return lines
+
+
+def _agreeing(pairs: list[tuple[str, str]]) -> str:
+    right = sum(said == label for said, label in pairs)
+    bounds = exact_interval(right, len(pairs))
+    return f"{right} ({bounds.lower:.2f} to {bounds.upper:.2f})"
+
+
+def readings() -> tuple[dict[str, dict[str, str]], list[Verdicts]]:
+    """Return the labels by reader, and the verdicts."""
+    read = {}
+    for path in sorted(READINGS.glob("[ab].tsv")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        read[path.stem] = dict(line.split("\t")[:2] for line in lines if line)
+    lines = (READINGS / "verdicts.tsv").read_text(encoding="utf-8").splitlines()
+    return read, [Verdicts(*line.split("\t")) for line in lines]
+
+
+def main() -> None:
+    """Write the blind sheet, or the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--keys", type=Path)
+    parser.add_argument("audits", type=Path, nargs="*")
+    options = parser.parse_args()
+    if options.sheet:
+        write_sheet(options.sheet, options.keys, options.audits)
+        return
+    RESULT.write_text(HEAD + "\n".join(table(*readings())) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
