@@ -105,4 +105,7 @@ def test_no_other_module_asks_which_quantity_it_is() -> None:
         for line in path.read_text(encoding="utf-8").splitlines()
         if path.name != "quantities.py" and compared.search(line)
     ]
-    assert found == ['model.py: return self.quantity == "paired"']
+    assert found == [
+        "model.py: return self.quantity == PAIRED or self.against_lock",
+        "model.py: return self.quantity == ACCEPTED",
+    ]

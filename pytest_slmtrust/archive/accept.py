@@ -122,7 +122,7 @@ def _probe(gate: GateResult, rows: list[Finding], asked: Mapping[str, str], judg
 
 
 def _lines(audit: Audit, lock: Lock, red: list[str]) -> list[str]:
-    lines = [f"accepted {lock.said()}"]
+    lines = [lock.said()]
     names = [f"{g.name} ({g.status}: {g.failures} of {g.items})" for g in audit.gates if gate_key(g.nodeid) in red]
     if names and lock.until:
         lines.append(f"RED gates accepted until {lock.until}, while they get no worse: {_named(names, 20)}")

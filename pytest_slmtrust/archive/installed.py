@@ -13,7 +13,7 @@ from functools import cache, cached_property, lru_cache
 from importlib import import_module, metadata, resources
 from typing import Any
 
-from ..audit.model import ACCEPTED, Audit, ControlCheck, DetectorCheck, Finding, FloorCheck, GateResult, Lack, Missing, Stopped
+from ..audit.model import Audit, ControlCheck, DetectorCheck, Finding, FloorCheck, GateResult, Lack, Missing, Stopped
 from ..audit.nodeids import PACKS
 from ..authoring.datafiles import DataMissing
 from ..authoring.declarations import TOXICITY, ProbeError
@@ -93,7 +93,7 @@ class Planned:
         if compared:
             held = self.policy.profile.margin if margin is None else margin
             return PairedGate.plan(about, result.items, held, margin is not None, gate.grouping)
-        return self.policy.versus(about, gate.n, gate.grouping, accepted=result.quantity == ACCEPTED)
+        return self.policy.versus(about, gate.n, gate.grouping, accepted=result.against_lock)
 
     def checks(self, result: GateResult, own: Sequence[Finding], audit: Audit, stopped: Stopped | None) -> Checks:
         """Return what the gate is decided by besides its rows, with the file's word for the outcomes of controls and floor."""

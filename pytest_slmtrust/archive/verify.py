@@ -17,7 +17,6 @@ from ..audit.counting import ByGate
 from ..audit.dimension import Dimension
 from ..audit.merkle import answers_root
 from ..audit.model import (
-    ACCEPTED,
     Audit,
     AuditError,
     ControlCheck,
@@ -220,7 +219,7 @@ class _Check:
     def _own(self, gate: GateResult) -> list[Finding]:
         """Return the findings that a gate is about; of one against a lock those of rows that are not new."""
         own = self.mine.of(gate)
-        if gate.quantity != ACCEPTED:
+        if not gate.against_lock:
             return own
         then = {f.nodeid for f in self.theirs.of(gate)}
         return [f for f in own if f.nodeid in then]
@@ -244,7 +243,7 @@ class _Check:
         missing = gate.missing
         if gate.versus:
             about = planned.gate(replace(gate, quantity="rate")).not_run("") if planned is not None else gate
-            accepted = gate.quantity == ACCEPTED
+            accepted = gate.against_lock
             made = PairedGate(about, 0, None, gate.note, accepted=accepted)
             blank = replace(made.not_run(gate.nodeid, gate.reason), missing=missing)
             plan = planned.versus(gate, *self._margin) if planned is not None and gate.note != NEW else None
@@ -283,7 +282,7 @@ class _Check:
             context = _of_package(context, planned, gate)
         every = self.mine.of(gate)  # a lock may not know all of them
         context = replace(context, new=len(every) - len(own))
-        n, accepted = len({f.source for f in every}), gate.quantity == ACCEPTED
+        n, accepted = len({f.source for f in every}), gate.against_lock
         plan = plan or PairedGate(gate, n, gate.tolerance, gate.note, _shared(every), accepted)
         return plan.check(gate.nodeid, own, theirs, context)
 

@@ -200,7 +200,12 @@ class GateResult:
     @property
     def versus(self) -> bool:
         """Whether it compares with a baseline."""
-        return self.quantity in (PAIRED, ACCEPTED)
+        return self.quantity == PAIRED or self.against_lock
+
+    @property
+    def against_lock(self) -> bool:
+        """Whether that baseline is what a lock accepted."""
+        return self.quantity == ACCEPTED
 
     @property
     def name(self) -> str:

@@ -216,7 +216,7 @@ def limit_from(gate: GateResult, audit: Audit) -> str:
         return "was set by the person who ran the audit"
     profile = audit.settings.get("profile", {})
     if gate.tolerance == profile.get("margin" if gate.versus else "tolerance") and quantity_of(gate).share:
-        return f"is the usual one of profile {audit.profile}; nobody chose it for this model or its use"
+        return f"is the default of profile {audit.profile}; nobody chose it for this model or its use"
     return "comes from the author of the test; nobody chose it for this model or its use"
 
 

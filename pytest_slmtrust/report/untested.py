@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..audit.model import ACCEPTED, Audit, GateResult, Lack, NotTested, Status
+from ..audit.model import Audit, GateResult, Lack, NotTested, Status
 from ..audit.verdict import NO_PROBE, SILENT
 
 
@@ -67,7 +67,7 @@ def _need(gate: GateResult) -> str:
     if gate.status is Status.NOT_RUN:
         return "not selected in this run" if gate.excuse == "unselected" else "not reached"
     missing = gate.missing
-    if gate.quantity == ACCEPTED and missing is None:
+    if gate.against_lock and missing is None:
         return "not compared with the lock" if gate.blocking else "new, not in the lock"
     if missing is None:
         return "no case was made or answered"

@@ -138,16 +138,14 @@ def _allowed(audit: Audit, counted: Sequence[GateResult]) -> str:
     for gate in gates:
         limits[limit(gate)] = limits.get(limit(gate), 0) + 1
     if len(limits) == 1:
-        said = (
-            f"Allowed are {next(iter(limits))} failures in each"
-            if len(gates) > 1
-            else f"Allowed are {next(iter(limits))} failures"
-        )
+        text = next(iter(limits))
+        said = f"{text[:1].upper()}{text[1:]} failures are allowed{' in each' if len(gates) > 1 else ''}"
     else:
         said = f"The limits are {_listed([f'{text} ({number(n)})' for text, n in limits.items()])}"
     chosen = {limit_from(g, audit) for g in gates}
-    who = chosen.pop() if len(chosen) == 1 else "partly was set by the person who ran the audit, and partly is the tool's own"
-    return f"{said}; this {who}."
+    if len(chosen) > 1:
+        return f"{said}. The person who ran the audit set some of the limits; the others are the tool's own."
+    return f"{said}. {'This limit' if len(limits) == 1 else 'Each limit'} {chosen.pop()}."
 
 
 def _listed(parts: Sequence[str], total: int = 0) -> str:
