@@ -205,6 +205,8 @@ def test_a_file_of_another_kind_size_or_sense_is_refused(what: str, folder: Path
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "a long token": (_tokenizer(_long_token), r"one token decodes to up to 400000 letters"),
     "replacements after a fixed text": (_part(decoder=_replace({"String": "a"}, "b" * 20_000)), r"decodes to up to \d+ letters"),
+    "a pattern of many alternatives": (_part(pre_tokenizer=_split("|".join(map(str, range(20_000))))), r"a pattern of 1\d+ let"),
+    "a long fixed text": (_part(normalizer=_replace({"String": "ab" * 9_000}, "c")), r"a pattern of 18000 letters"),
     "a regular expression that is none": (_part(normalizer=_replace({"Regex": "((("}, "x")), r"cannot be loaded"),
     "no tokenizer": (lambda f: (f / "tokenizer.json").write_text("[]"), r"cannot be loaded"),
     "a table of replacements": (

@@ -35,6 +35,8 @@ TRIALS = (
 )  # fmt: skip
 #: Decoded at once in the trial.
 BLOCK = 64
+#: Letters of one pattern; those of known tokenizers have a few hundred, and the library's time grows with them.
+MOST_PATTERN = 2**14
 #: Letters of regular expressions that are tried in runs.
 MOST_PUMPED = 128
 
@@ -92,6 +94,7 @@ def _try_fast(path: Path) -> None:
 
     tokenizer = _guarded(path, "cannot be loaded", lambda: Tokenizer.from_buffer(_few_added(path)))
     parts = {name: _state(getattr(tokenizer, name)) for name in ("normalizer", "pre_tokenizer", "decoder")}
+    _check_patterns(path, parts)
     grown = growth(parts["normalizer"])
     if grown > GROWTH:
         raise ModelError(f"{path}: its normaliser makes up to {grown:.0f} letters of one; at most {GROWTH} are taken")
@@ -201,6 +204,12 @@ def _pumped(parts: Any) -> list[str]:
     letters = sorted({letter for pattern in found for letter in pattern if letter.isalnum()} | {"a", "1", " ", "."})
     rest = "\x01" + "".join(letters)  # a pattern may not begin to search a text without its fixed letters
     return [letter * 64 + rest for letter in letters[:MOST_PUMPED]] if found else []
+
+
+def _check_patterns(path: Path, parts: Any) -> None:
+    longest = max((len(str(text)) for node in _nodes(parts) if (text := node.get("Regex") or node.get("String"))), default=0)
+    if longest > MOST_PATTERN:
+        raise ModelError(f"{path}: a pattern of {longest} letters; at most {MOST_PATTERN} are taken")
 
 
 def _check_map(path: Path, table: Any) -> None:
