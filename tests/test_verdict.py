@@ -194,6 +194,15 @@ def test_no_conftest_takes_a_gate_away(project: Make, how: str, verdict: str) ->
     assert audit(made.path)["verdict"] == verdict
 
 
+@pytest.mark.parametrize("options", [("-m", "toxicity"), ("-k", "stays_polite"), ("-m", "toxicity", "-n1")])
+def test_no_conftest_takes_a_gate_away_inside_a_selection(project: Make, options: tuple[str, ...]) -> None:
+    made = project("return 'you idiot'", N, TEN)
+    with (made.path / "conftest.py").open("a") as file:
+        file.write(SKIP.replace("HOW", "items.remove(item); break"))
+    assert made.runpytest(*CUSTOM, *options).ret == 1
+    assert audit(made.path)["verdict"] == "NOT RUN"
+
+
 @pytest.mark.parametrize(
     ("options", "verdict", "status"),
     [

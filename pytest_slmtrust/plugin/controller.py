@@ -42,7 +42,7 @@ from .outlet import usage_error
 from .progress import ProgressLine
 from .quiet import quiet
 from .record import Record
-from .selection import PREFIX, asks_last_failed, check_chosen, is_chosen, lift_arguments, outside
+from .selection import PREFIX, asks_last_failed, check_chosen, is_chosen, lift_arguments, names_a_part, outside
 from .wiring import Setup
 
 PACK = "pytest_slmtrust.probes"
@@ -67,6 +67,7 @@ class Controller:
         self.ran = self.finished = self.crashed = False
         self.updated: Updated | None = None
         self.selected: list[CaseItem | GateItem] = []
+        self.announced: set[str] = set()  # node ids that pytest said to be deselected
         mask = Mask(key, self.settings.reveal, self.settings.include_harmful)
         self.unmasked = door.use(mask)
         self.record = Record(config, self.settings, mask) if Record.wanted(config, self.settings) else None
@@ -154,6 +155,9 @@ class Controller:
                 raise usage_error(error) from None
             return  # a worker that raises here is a crash to xdist
         items[:] = [*items, *(i for i in every if is_chosen(i.nodeid, self.chosen))]
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        self.announced.update(item.nodeid for item in items)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionstart(self) -> Generator[None, None, None]:
@@ -326,10 +330,10 @@ class Controller:
     def _outside(self) -> list[str]:
         suites = self.session.suites.values()
         gates = [nodeid for s in suites for nodeid in (s.gate_id, s.versus_id)]
-        found = outside(self.config, self.chosen, gates, {i.nodeid for i in self.selected})
+        found = outside(self.config, self.chosen, gates, {i.nodeid for i in self.selected}, self.announced)
         lock = self.session.lock
         gone = [g.nodeid for g in vanished(self.session, lock)] if lock else []
-        named = self.chosen or self.config.args_source is pytest.Config.ArgsSource.ARGS or outside(self.config, [], gone, ())
+        named = names_a_part(self.config, self.chosen) or self.config.args_source is pytest.Config.ArgsSource.ARGS
         return [*found, *(gone if named else ())]
 
     def _about_baseline(self) -> dict[str, Any] | None:

@@ -38,18 +38,33 @@ def is_chosen(nodeid: str, chosen: Sequence[str]) -> bool:
     return not chosen or any(nodeid == c or nodeid.startswith((f"{c}::", f"{c}[")) for c in chosen)
 
 
-def outside(config: pytest.Config, chosen: Sequence[str], gates: Iterable[str], selected: Collection[str]) -> list[str]:
+def names_a_part(config: pytest.Config, chosen: Sequence[str]) -> bool:
+    """Return whether the user named a part of the tests, by words or by node ids."""
+    return not config.getoption("stepwise", False) and (_by_words(config) or _by_ids(config, chosen))
+
+
+def outside(
+    config: pytest.Config, chosen: Sequence[str], gates: Iterable[str], selected: Collection[str], announced: Collection[str]
+) -> list[str]:
     """Return the gates outside the selection that the user named.
 
     A gate that is missing for another reason is not among them: ``--deselect``, ``--lf`` and ``--sw`` name no part of the
-    audit, and other plugins may drop items without a word.
+    audit, and other plugins may drop items without a word. ``announced``: what pytest said to be deselected, as ``-k`` and
+    ``-m`` do.
     """
-    option = config.getoption
-    named = option("keyword", "") or option("markexpr", "") or chosen or any("::" in argument for argument in config.args)
-    if not named or option("stepwise", False):
+    if not names_a_part(config, chosen):
         return []
-    dropped = tuple(option("deselect", None) or ())
-    return [nodeid for nodeid in gates if nodeid not in selected and not nodeid.startswith(dropped)]
+    dropped, ids = tuple(config.getoption("deselect", None) or ()), _by_ids(config, chosen)
+    gone = [nodeid for nodeid in gates if nodeid not in selected and not nodeid.startswith(dropped)]
+    return [nodeid for nodeid in gone if ids or nodeid in announced]
+
+
+def _by_words(config: pytest.Config) -> bool:
+    return bool(config.getoption("keyword", "") or config.getoption("markexpr", ""))
+
+
+def _by_ids(config: pytest.Config, chosen: Sequence[str]) -> bool:
+    return bool(chosen) or any("::" in argument for argument in config.args)
 
 
 def asks_last_failed(config: pytest.Config) -> bool:
