@@ -95,7 +95,7 @@ def numbers(stop: int, step: int = 1) -> str:
 def test_a_run_is_held_against_the_lock_of_its_project(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     assert project.run(bad="1 2")[0] == 0
     assert project.accept() == 0
-    assert "accepted parent" in capsys.readouterr().out
+    assert "parent, accepted on " in capsys.readouterr().out
     status, said = project.run(bad="1 2")  # the same again
     assert status == 0
     assert "no worse than what was accepted on" in said

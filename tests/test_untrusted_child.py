@@ -1,9 +1,13 @@
 """The child process that reads untrusted files: how its answers are taken, whatever the machine's load."""
 
+import os
 import time
+from pathlib import Path
 
 import pytest
 
+from pytest_slmtrust.backends.transformers import gguf
+from pytest_slmtrust.backends.transformers.files import ModelError
 from pytest_slmtrust.backends.untrusted.child import Child
 
 SAYS = "import sys, time; sys.stdin.readline(); sys.stdout.write({}); sys.stdout.flush(); sys.stdin.readline(); {}"
@@ -52,3 +56,12 @@ def test_a_process_that_ends_within_an_answer_is_an_error() -> None:
     with pytest.raises((OSError, EOFError)):
         child.ask({}, 30)
     assert not child.running
+
+
+def test_a_file_that_is_no_gguf_is_refused_before_it_is_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "big.gguf"
+    path.touch()
+    os.truncate(path, 2**36)  # holes only: to read it takes minutes
+    monkeypatch.setattr(gguf, "sha256_of", lambda _: pytest.fail("it is hashed"))
+    with pytest.raises(ModelError, match="not a GGUF file"):
+        gguf.converted(path)

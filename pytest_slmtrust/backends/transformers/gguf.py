@@ -35,6 +35,7 @@ def converted(gguf_file: Path, progress: Progress | None = None, allow_unused: b
     Raises:
         ModelError: the file cannot be read as a whole causal language model.
     """
+    inspect_files(gguf_file, "gguf")  # before minutes of hashing what is no model
     sha256 = sha256_of(gguf_file)
     target = cache_folder() / "gguf" / f"{gguf_file.stem[:60]}-{sha256[:16]}-v{CONVERTER}"
     given = {gguf_file.name: sha256}
