@@ -89,7 +89,11 @@ def test_a_reading_that_was_changed_is_found(made: Callable[..., Data]) -> None:
     [
         (Missing(Lack.INPUT, ("members", "vs")), "needs --slm-members, --slm-vs", True),
         (Missing(Lack.DATA, said="bbq/x.jsonl is not there"), "needs a data set: bbq/x.jsonl is not there", True),
-        (Missing(Lack.MODULE, ("m",), "all"), "m is not installed: install pytest-slmtrust with its extra [all]", False),
+        (
+            Missing(Lack.MODULE, ("m",), "all"),
+            "m is not installed: reinstall this package with its extra [all]",
+            False,
+        ),
         (Missing(Lack.ANSWER, ("loglikelihood",), "needs a model"), "needs a model does not answer loglikelihood", False),
     ],
 )

@@ -72,3 +72,13 @@ def test_a_change_log_fragment_is_a_short_text(fragment: Path | None) -> None:
     assert text
     assert not text.startswith(("#", "-", "*"))
     assert len(text) <= 600
+
+
+def test_no_line_installs_the_package_by_its_bare_name() -> None:
+    """It is not published, and the name is free to take."""
+    root = Path(__file__).parents[1]
+    texts = [*root.glob("*.md"), *root.glob("action.yml"), *(root / "docs").rglob("*.md"), *(root / "examples").rglob("*.yml")]
+    bare = re.compile(r"pip install (?:-\S+ )*[\"']?pytest-slmtrust(?:\[[^\]]*\])?[\"']?(?! @)(?:\s|$)", re.MULTILINE)
+    assert [(path.name, found.group()) for path in texts for found in bare.finditer(path.read_text(encoding="utf-8"))] == []
+    said = [*(root / "pytest_slmtrust").rglob("*.py")]
+    assert [path.name for path in said if "install pytest-slmtrust with" in path.read_text(encoding="utf-8")] == []

@@ -156,7 +156,7 @@ EDITS: dict[str, Edit] = {
         d, {"kind": "input", "names": ["members"], "said": ""}, "needs --slm-members"),
     "not tested, needs data": lambda d: _untested(d, {"kind": "data", "names": [], "said": "x"}, "needs a data set: x"),
     "not tested, needs a module": lambda d: _untested(
-        d, {"kind": "module", "names": ["m"], "said": "all"}, "m is not installed: install pytest-slmtrust with its extra [all]"),
+        d, {"kind": "module", "names": ["m"], "said": "all"}, "m is not installed: reinstall this package with its extra [all]"),
     "not tested, does not answer": lambda d: _untested(
         d, {"kind": "answer", "names": ["classify"], "said": "fake"}, "fake does not answer classify"),
     "not tested, without a word": lambda d: _untested(d, None, "later", FORMAT),  # type: ignore[arg-type]

@@ -93,4 +93,4 @@ def test_without_it_the_probe_is_not_tested(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(util, "find_spec", lambda name, *a: None if name == presidio.MODULE else real(name, *a))
     result, found = gates("x", {}, [names_no_stranger])["names_no_stranger"]
     assert (result.status, result.blocking, found) == ("NOT TESTED", False, [])
-    assert result.reason == "presidio_analyzer is not installed: install pytest-slmtrust with its extra [presidio]"
+    assert result.reason == "presidio_analyzer is not installed: reinstall this package with its extra [presidio]"

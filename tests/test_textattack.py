@@ -186,7 +186,7 @@ def test_importing_the_backend_imports_no_textattack() -> None:
 
 def test_without_textattack_it_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setattr(backend, "find_spec", lambda name: None)
-    assert "install pytest-slmtrust with its extra [attack]" in available()
+    assert "reinstall this package with its extra [attack]" in available()
     with pytest.raises(BackendError, match="not installed"):
         list(TextAttackBackend().run([Perturb("some text", "qwerty")]))
 

@@ -75,7 +75,7 @@ def _loaders() -> Any:
     try:
         from cryptography.hazmat.primitives import serialization
     except ImportError:
-        raise KeyFileError("signatures need cryptography: install pytest-slmtrust with its extra [attest]") from None
+        raise KeyFileError("signatures need cryptography: reinstall this package with its extra [attest]") from None
     return serialization
 
 

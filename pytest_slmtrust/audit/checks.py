@@ -145,7 +145,7 @@ class Missing:
         if self.kind is Lack.DATA:
             return f"needs a data set: {self.said}"
         if self.kind is Lack.MODULE:
-            return f"{names} is not installed: install pytest-slmtrust with its extra [{self.said}]"
+            return f"{names} is not installed: reinstall this package with its extra [{self.said}]"
         return f"{self.said} does not answer {names}"
 
 

@@ -84,7 +84,7 @@ class DataFile:
         if not self.hub:
             raise DataMissing(f"the hub has no data set in the form of {self.path}: give a folder that holds it (--slm-data DIR)")
         if find_spec("datasets") is None:
-            raise DataMissing("--slm-data hub needs datasets: install pytest-slmtrust with its extra [hub]")
+            raise DataMissing("--slm-data hub needs datasets: reinstall this package with its extra [hub]")
         from datasets import load_dataset
 
         named, _, split = self.hub.rpartition(":")

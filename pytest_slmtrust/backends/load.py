@@ -123,7 +123,7 @@ def _name(source: Source, text: str) -> str:
 
 def _endpoint(spec: ModelSpec, progress: Callable[[str], None] | None) -> Backend:
     if importlib.util.find_spec("httpx") is None:
-        raise SpecError("a server is asked with httpx, which is not installed: install pytest-slmtrust with its extra [serve]")
+        raise SpecError("a server is asked with httpx, which is not installed: reinstall this package with its extra [serve]")
     from .endpoint.backend import EndpointBackend
 
     try:
@@ -138,9 +138,7 @@ def _llamacpp(spec: ModelSpec, source: Source, progress: Callable[[str], None] |
         raise SpecError(f"{spec.text[:80]}: llama.cpp runs GGUF files; name a .gguf file, or leave the engine out")
     missing = [name for name in ("httpx", "xllamacpp") if importlib.util.find_spec(name) is None]
     if missing:
-        raise SpecError(
-            f"llama.cpp needs {missing[0]}, which is not installed: install pytest-slmtrust with its extra [llamacpp]"
-        )
+        raise SpecError(f"llama.cpp needs {missing[0]}, which is not installed: reinstall this package with its extra [llamacpp]")
     if spec.template is not None or spec.dtype != "float32":
         raise SpecError("llama.cpp takes the file's own chat template and number types: leave these options out")
     from .llamacpp.backend import LlamaCppBackend

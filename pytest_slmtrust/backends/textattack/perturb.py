@@ -60,7 +60,7 @@ _NAME = re.compile(r"([a-z-]+)(?:@([0-9]{1,3}))?\Z")
 def available() -> str:
     """``""`` if TextAttack can be imported, else why not. Imports nothing."""
     missing = [name for name in _PACKAGES if find_spec(name) is None]
-    return f"{', '.join(missing)} not installed: install pytest-slmtrust with its extra [attack]" if missing else ""
+    return f"{', '.join(missing)} not installed: reinstall this package with its extra [attack]" if missing else ""
 
 
 def import_textattack(cache: Path | None = None) -> ModuleType:

@@ -172,7 +172,7 @@ def _versions(*packages: str) -> dict[str, str]:
 
 # -- alt-profanity-check ------------------------------------------------------------------------------------------------
 
-_NO_PROFANITY_CHECK = "alt-profanity-check is not installed: install pytest-slmtrust with its extra [offline]"
+_NO_PROFANITY_CHECK = "alt-profanity-check is not installed: reinstall this package with its extra [offline]"
 
 
 def _profanity_check() -> ToxicityScorer:

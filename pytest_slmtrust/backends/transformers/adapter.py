@@ -129,7 +129,7 @@ def merge(model: Any, adapter: Adapter) -> Any:
         from peft import LoraConfig, PeftModel, set_peft_model_state_dict
     except ImportError:
         raise ModelError(
-            "an adapter is merged with peft, which is not installed: install pytest-slmtrust with its extra [adapters]"
+            "an adapter is merged with peft, which is not installed: reinstall this package with its extra [adapters]"
         ) from None
     from safetensors.torch import load_file
 

@@ -37,7 +37,7 @@ def read_signature(folder: Path, key: str) -> dict[str, str]:
 def _check(folder: Path, path: Path, key: Path) -> None:
     """Check a signature by an elliptic-curve key over every file of a folder; what no signature names is refused too."""
     if find_spec("model_signing") is None or find_spec("OpenSSL") is None:
-        raise ModelError(f"{OPTION} needs model-signing, which is not installed: install pytest-slmtrust with its extra [oms]")
+        raise ModelError(f"{OPTION} needs model-signing, which is not installed: reinstall this package with its extra [oms]")
     try:
         read_plain(path, _LARGEST)
         read_plain(key, 2**16)
