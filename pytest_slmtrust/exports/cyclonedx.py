@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ..audit.verdict import SILENT
-from .source import HOMEPAGE, TOOL, Row, Source, installed, text, to_json
+from .source import TOOL, Row, Source, installed, text, to_json
 
 #: Fairness is assessed here, whatever the status of its gates is.
 _FAIRNESS = "fairness"
@@ -18,7 +18,6 @@ def write(source: Source) -> str:
         "type": "application",
         "name": TOOL,
         "version": installed(),
-        "externalReferences": [{"type": "website", "url": HOMEPAGE}],
     }
     metadata: dict[str, Any] = {"tools": {"components": [tool]}, "component": _model(source)}
     moment = source.moment("ended")

@@ -35,9 +35,9 @@ def _result(source: Source, row: Row) -> dict[str, Any] | None:
     verdict = f"{row.gate.status}; audit {source.head['verdict']}"
     metric: dict[str, Any] = {
         "type": row.facts["quantity"], "value": shown.value, "name": f"{row.name} ({verdict})",
-        "args": {"lower": shown.lower, "upper": shown.upper, "items": row.gate.items, "status": str(row.gate.status)},
+        "args": {"lower": shown.lower, "upper": shown.upper, "items": row.gate.items, "status": str(row.gate.status),
+                 "tool": f"{TOOL} {source.version}"},
     }  # fmt: skip
     return {
         "task": {"type": "text-generation"}, "dataset": dataset, "metrics": [metric],
-        "source": {"name": f"{TOOL} {source.version}", "url": "https://pypi.org/project/pytest-slmtrust/"},
     }  # fmt: skip

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from ..audit.model import Status
 from ..audit.nodeids import PACKS
-from .source import HOMEPAGE, TOOL, Row, Source, Standing, installed, text, to_json
+from .source import TOOL, Row, Source, Standing, installed, text, to_json
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _PROBES = "pytest_slmtrust.probes"
@@ -29,7 +29,7 @@ def write(source: Source) -> str:
     ids = [row.name if names[row.name] == 1 else row.facts["nodeid"] for row in source.rows]
     results = [r for index, row in enumerate(source.rows) if (r := _result(row, ids[index], index)) is not None]
     driver = {
-        "name": TOOL, "version": source.version, "informationUri": HOMEPAGE,
+        "name": TOOL, "version": source.version,
         "rules": [_rule(row, name) for row, name in zip(source.rows, ids, strict=True)],
     }  # fmt: skip
     run = {

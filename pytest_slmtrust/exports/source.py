@@ -22,7 +22,7 @@ from ..audit.model import Audit, GateResult, Status
 from ..audit.quantities import Shown, quantity_of
 from ..audit.verdict import SEVERITY, SILENT, is_red
 
-TOOL, HOMEPAGE = "pytest-slmtrust", "https://pypi.org/project/pytest-slmtrust/"
+TOOL = "pytest-slmtrust"
 #: Fields of a gate that every export carries, by their names in ``audit.json``.
 FIELDS = (
     "nodeid", "status", "blocking", "dimension", "quantity", "side", "tolerance", "alpha", "items", "cases", "failures",
