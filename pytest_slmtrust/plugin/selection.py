@@ -50,13 +50,14 @@ def outside(
 
     A gate that is missing for another reason is not among them: ``--deselect``, ``--lf`` and ``--sw`` name no part of the
     audit, and other plugins may drop items without a word. ``announced``: what pytest said to be deselected, as ``-k`` and
-    ``-m`` do.
+    ``-m`` do; node ids leave out what lies below none of them.
     """
     if not names_a_part(config, chosen):
         return []
     dropped, ids = tuple(config.getoption("deselect", None) or ()), _by_ids(config, chosen)
     gone = [nodeid for nodeid in gates if nodeid not in selected and not nodeid.startswith(dropped)]
-    return [nodeid for nodeid in gone if ids or nodeid in announced]
+    named = [*chosen, *config.args]
+    return [nodeid for nodeid in gone if nodeid in announced or (ids and not is_chosen(nodeid, named))]
 
 
 def _by_words(config: pytest.Config) -> bool:
