@@ -67,7 +67,7 @@ def test_a_gguf_file_that_is_none_stops_at_its_first_use(tmp_path: Path) -> None
     (tmp_path / "fake.gguf").write_bytes(b"GGUF but then nothing")
     with pytest.raises(BackendError, match="cannot be converted"):
         dict(load_backend(ModelSpec("fake.gguf")).run([Generate("a")]))
-    assert [p.name for p in (tmp_path / "cache" / "gguf").iterdir() if p.is_dir()] == []
+    assert [p.name for p in (tmp_path / "cache" / "gguf").glob("*/")] == []
 
 
 def test_a_hub_id_without_network_says_so_soon(monkeypatch: pytest.MonkeyPatch) -> None:
