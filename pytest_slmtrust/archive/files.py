@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..audit.model import Audit, AuditError, check_format
+from ..escaping import said
 from ..plainfile import UnfitFile, read_plain_text
 from ..report.html import render
 from .schema import read_data
@@ -19,6 +20,10 @@ _LARGEST = 256 * 1024 * 1024
 _DEEPEST = 64
 #: The files of a report; the last one keeps the data of an earlier run until a new one is complete.
 DATA, PAGE, PREVIOUS = "audit.json", "audit.html", "audit.previous.json"
+
+
+class PageError(AuditError):
+    """The page of an audit that could not be made; its data are written."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -50,21 +55,27 @@ def set_aside(folder: Path) -> None:
 
 
 def write_reports(audit: Audit, folder: Path) -> None:
-    """Write ``audit.json``, and ``audit.html`` rendered from that text and from nothing else.
+    """Write ``audit.json``, then ``audit.html`` rendered from that text and from nothing else.
 
-    Both are on the disk before either takes its place, and the old page goes before the data change: a full disk leaves the
-    old pair, and no moment leaves an old page with new data.
+    The old page goes before the data change: a full disk leaves the old pair, and no moment leaves an old page with new data. A
+    page that cannot be made costs no data.
+
+    Raises:
+        OSError: the data could not be written.
+        PageError: the data are written, and the page could not be made.
     """
     audit = Audit.from_json(audit.to_json())  # as every reader will have it: a whole number in place of a fraction is one
     text = audit.to_json()
-    page = render(audit, text)
     folder.mkdir(parents=True, exist_ok=True)
-    with _temporary(folder / DATA, text.encode()) as data, _temporary(folder / PAGE, page.encode()) as shown:
+    with _temporary(folder / DATA, text.encode()) as data:
         (folder / PAGE).unlink(missing_ok=True)
         os.replace(data, folder / DATA)
-        os.replace(shown, folder / PAGE)
     if not audit.incomplete:
         (folder / PREVIOUS).unlink(missing_ok=True)
+    try:
+        write_text(folder / PAGE, render(audit, text))
+    except Exception as error:
+        raise PageError(f"{folder / DATA} is written, but {PAGE} could not be made: {said(error)}") from error
 
 
 @contextmanager

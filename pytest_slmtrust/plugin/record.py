@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from ..archive.files import begin_reports, write_reports
+from ..archive.files import PageError, begin_reports, write_reports
 from ..audit.clauses import Framework
 from ..audit.model import Audit, Status, Waiver
 from ..audit.sections import ProfileSettings, RunSettings
@@ -87,6 +87,8 @@ class Record:
         try:
             write(audit, self.folder)
             self.unwritten = ""
+        except PageError as error:
+            self.unwritten = f"{error}"
         except (OSError, ValueError, TypeError) as error:
             self.unwritten = f"the report could not be written: {error}"
 
