@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -67,6 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     diff = commands.add_parser("diff", help="print what differs between two locks or audits, as a Markdown table")
     diff.add_argument("old", type=Path, help="a lock or an audit.json")
     diff.add_argument("new", type=Path, help="a lock or an audit.json")
+    check = commands.add_parser(
+        "check-probe", help="try probes with scripted models and say what they would miss; loads no model"
+    )
+    check.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a probe_*.py")
     verdict = commands.add_parser("verdict", help="print the verdict of an audit; exit 1 if it is red")
     verdict.add_argument("audit", type=Path, help="an audit.json")
     cache = commands.add_parser("cache", help="show what the store of answers holds, or empty it")
@@ -89,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "accept": _accept,
         "diff": _diff,
         "verdict": _verdict,
+        "check-probe": _check_probe,
         "export": _export,
         "attest": _attest,
         "prepare": _prepare,
@@ -189,6 +195,24 @@ def _verdict(chosen: argparse.Namespace) -> int:
     audit = read_verified(chosen.audit)
     _print([audit.sentence])
     return int(is_red(audit.verdict, audit.gates, audit.required))
+
+
+def _check_probe(chosen: argparse.Namespace) -> int:
+    """Exit 0 only if nothing is missed, 1 with findings, 4 for a file that is no probe."""
+    from .session.check_probe import check_file
+    from .session.probe_file import NoProbeFile
+
+    checked, wrong = [], list[str]()
+    with redirect_stdout(sys.stderr):  # what a probe prints is no result
+        for path in chosen.files:
+            try:
+                checked += check_file(path)
+            except NoProbeFile as error:
+                wrong.append(str(error))
+    missed = sum(len(one.missed) for one in checked)
+    probes = "1 probe" if len(checked) == 1 else f"{len(checked)} probes"
+    _print([*wrong, *(line for one in checked for line in one.lines()), f"{probes} tried, {missed or 'nothing'} missed"])
+    return 4 if wrong else int(missed > 0)
 
 
 def _verify(chosen: argparse.Namespace) -> int:

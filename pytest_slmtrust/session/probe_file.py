@@ -1,0 +1,96 @@
+"""A file of probes, imported without pytest: what it holds, or one line that says why it cannot be used."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from ..authoring.probe import Probe, packed
+from ..door import error as said
+
+
+class NoProbeFile(ValueError):
+    """A file that holds no probe, or cannot be imported; one line with its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSource:
+    """The probes of one file in the order of their lines. ``path`` is as the user named it."""
+
+    path: Path
+    probes: tuple[Probe, ...]
+
+
+def read_probes(path: Path) -> ProbeSource:
+    """Import a file and return its probes. Those of a module that pytest does not collect belong to a pack.
+
+    Raises:
+        NoProbeFile: there is no such file, it breaks, or it holds no probe.
+    """
+    if path.suffix != ".py" or not path.is_file():
+        raise NoProbeFile(f"{path}: {'no such file' if not path.exists() else 'not a Python file'}; expected a probe_*.py")
+    try:
+        module = _imported(path.resolve())
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit, or pytest's skip: the file has no probe that could be asked
+        raise NoProbeFile(f"{path}:{line_of(error, path)}: {said(error)}") from None
+    found = {id(one): one for one in vars(module).values() if isinstance(one, Probe) and _is_home(module, one)}
+    if not found:
+        raise NoProbeFile(f"{path}: it holds no probe; expected a function with @probe(dimension=..., rows=...)")
+    probes = sorted(found.values(), key=probe_line)
+    return ProbeSource(path, tuple(probes if path.name.startswith("probe_") else packed(probes)))
+
+
+def probe_line(probe: Probe) -> int:
+    """Return the line at which a probe's function begins."""
+    code = getattr(probe.run, "__code__", None)
+    return code.co_firstlineno if code else 1
+
+
+def line_of(error: BaseException, path: Path) -> int:
+    """Return the last line of a file that an error went through; 1 where it went through none."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return error.lineno
+    same = [one.lineno for one in traceback.extract_tb(error.__traceback__) if Path(one.filename).name == path.name]
+    return next((line for line in reversed(same) if line), 1)
+
+
+def _is_home(module: ModuleType, probe: Probe) -> bool:
+    """Return whether a probe is this module's, and not imported from another file of probes."""
+    home = sys.modules.get(probe.run.__module__)
+    return home in (None, module) or not Path(getattr(home, "__file__", None) or "").name.startswith("probe_")
+
+
+def _imported(path: Path) -> ModuleType:
+    """Import as pytest does: a file in a package by its dotted name, any other with its folder on the path."""
+    root, names = path.parent, [path.stem]
+    while (root / "__init__.py").is_file():
+        names.insert(0, root.name)
+        root = root.parent
+    with _first_on_path(root):
+        if len(names) > 1:
+            return importlib.import_module(".".join(names))
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise ImportError("it cannot be imported")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module  # dataclasses and pickles of the file look for their home
+        spec.loader.exec_module(module)
+        return module
+
+
+@contextmanager
+def _first_on_path(folder: Path) -> Iterator[None]:
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
