@@ -19,7 +19,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
 def options_page() -> str:
     """The table of command-line options, each with its ini twin."""
-    rows = [f"| `{_usage(o.flag, o.metavar, o.choices)}` | `{o.ini}` | {_cell(o.help)} |" for o in OPTIONS]
+    rows = [f"| `{_usage(o.flag, o.metavar, o.choices, o.bare)}` | `{o.ini}` | {_cell(o.help)} |" for o in OPTIONS]
     head = ["# Options", "", "Each option has an ini twin, for `pytest.ini` or `[tool.pytest.ini_options]`.", ""]
     return "\n".join([*head, "| option | ini | what it does |", "|-|-|-|", *rows]) + "\n"
 
@@ -50,8 +50,10 @@ def _row(probe: Probe) -> str:
     return f"| `{probe.name}` | {_cell(probe.claim)} | {needs} | {_cell(probe.paper)} |"
 
 
-def _usage(flag: str, metavar: str | None, choices: tuple[str, ...]) -> str:
+def _usage(flag: str, metavar: str | None, choices: tuple[str, ...], bare: str) -> str:
     value = "/".join(choices) or metavar or ""
+    if bare:
+        return f"{flag}[={value}]"
     return f"{flag}={value}" if value else flag
 
 

@@ -45,6 +45,18 @@ class RunSettings(TypedDict, total=False):
     margin: Annotated[float | None, about("In a comparison of two audits: the margin for all gates, if one was set.")]
 
 
+class Spent(TypedDict):
+    """What one probe cost in this run; a request that several probes ask is counted once, for the first of them."""
+
+    dimension: str
+    probe: Annotated[str, about("Its name; empty for what a test of the user asked.")]
+    asked: Annotated[int, about("Requests that were answered in this run.")]
+    stored: Annotated[int, about("Requests whose answer was in the store.")]
+    read: Annotated[int, about("Tokens that the model read for it, shared beginnings once; 0 where the backend counts none.")]
+    written: Annotated[int, about("Tokens of the replies, thoughts included.")]
+    seconds: Annotated[float, about("Its part of the time of answering.")]
+
+
 class Provenance(TypedDict, total=False):
     """Where, when and with which versions a run was made."""
 
@@ -56,3 +68,4 @@ class Provenance(TypedDict, total=False):
     commit: str
     seeds: str
     probes_sha256: Annotated[str, about("Identity of the built-in probes' files, profiles and detectors.")]
+    spent: Annotated[list[Spent], about("Tokens and seconds by probe, the dearest first.")]

@@ -18,6 +18,7 @@ from ..escaping import said
 from ..requests import Backend, BackendError, Completion, Counters, Failure, Request, Steps, ThoughtUnfinished
 from ..thinking import refused, thoughts_of, with_thoughts
 from .admission import admitted
+from .costs import Ledger
 from .gatekeeper import VerdictError, accept, check_verdict
 from .store import Store, digest_of, store_key
 from .work_estimate import Progress, begin
@@ -44,6 +45,7 @@ class Engine:
         self.store = store
         self.progress = progress
         self.counters = Counters()
+        self.ledger = Ledger()
         self.alive: set[str] = set()  # fingerprints of backends that have answered something, now or in an earlier run
         self.thoughts: dict[str, bool] = {}  # whether the thought before an answer came to its end, by the answer's key
         self.digests: dict[str, str] = {}  # of every answer's text, by its key in the store
@@ -77,10 +79,12 @@ class Engine:
             with self.store.lock():  # another process may have answered meanwhile
                 found |= self._lookup({k: r for k, r in unique.items() if k not in found})
                 self.counters.cached += len(found)
+                self.ledger.stored(list(found))
                 missing = {k: r for k, r in unique.items() if k not in found}
                 found |= self._ask(missing, wave)
         else:
             self.counters.cached += len(found)
+            self.ledger.stored(list(unique))
         for key, answer in found.items():
             if isinstance(answer, Completion) and (answer.thought or not answer.thought_finished):
                 self.thoughts[key] = answer.thought_finished
@@ -109,6 +113,7 @@ class Engine:
             wave = _wave(next(steps))
             while True:
                 keys = [self._key(r) for r in wave]
+                self.ledger.own(case.probe, keys)
                 asked += keys
                 answers = self._recall(keys, wave)
                 thoughts += thoughts_of(answers)
@@ -131,7 +136,9 @@ class Engine:
                 keys = [self._key(r) for r in requests]
                 each = iter(keys)
                 for one in active:
-                    one.keys += [next(each) for _ in one.wave]
+                    mine = [next(each) for _ in one.wave]
+                    self.ledger.own(one.case.probe, mine)
+                    one.keys += mine
                 answers = iter(self._answer(keys, requests, number))
                 active = [a for a in active if self._step(a, [next(answers) for _ in a.wave])]
         self.counters.seconds += time.monotonic() - started
@@ -225,6 +232,7 @@ class _Batch:
     def ask(self, backend: Backend, keys: Sequence[str]) -> None:
         self.backend = backend
         self.written_before = self._written() - self.wave.written
+        started, read_before = time.monotonic(), self._read()
         try:
             self._run(backend, keys)
         except (BackendError, KeyboardInterrupt):
@@ -237,6 +245,8 @@ class _Batch:
             if key not in self.answered:
                 self._take(key, Failure(f"{backend.name} gave no answer"))
         self._save()
+        asked = {key: self.requests[key] for key in keys}
+        self.engine.ledger.answered(asked, self.answered, self.units, self._read() - read_before, time.monotonic() - started)
 
     def _one_by_one(self, backend: Backend, keys: Sequence[str]) -> None:
         """A request that breaks its batch must not take the others with it; a backend that only breaks ends the session."""
@@ -285,6 +295,11 @@ class _Batch:
         """Tokens that the backend has written in all, where it counts them."""
         counters = getattr(self.backend, "counters", None)
         return counters.generated if isinstance(counters, Counters) else 0
+
+    def _read(self) -> int:
+        """Tokens that the backend has read in all, shared beginnings once, where it counts them."""
+        counters = getattr(self.backend, "counters", None)
+        return counters.prefilled if isinstance(counters, Counters) else 0
 
     def _save(self) -> None:
         self.engine.store.forget(self.void)

@@ -268,6 +268,9 @@ class Controller:
         for name in (*self.settings.require, *self.settings.dimensions):
             if name not in Dimension.__members__.values():
                 raise usage_error(unknown("dimension", name, [str(d) for d in Dimension]))
+        most = self.settings.durations
+        if most and not (most.isascii() and most.isdigit() and len(most) < 7):
+            raise usage_error(f"--slm-durations is {most[:40]!r}; expected a whole number, or no value")
 
     def _selection(self, session: pytest.Session) -> list[Any]:
         return [i for i in session.items if isinstance(i, (CaseItem, GateItem))]

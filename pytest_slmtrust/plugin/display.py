@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from ..audit.nodeids import PACKS, is_gate
+from ..report.durations import spent, table_lines
 from .controller import Controller
 from .nodes import ATTRIBUTE, is_probe_file
 from .options import INPUTS, OPTIONS
@@ -56,6 +57,9 @@ class Display:
         folder = self.controller.settings.report
         where = record.unwritten or f"Report: {folder}/audit.html"
         Summary(terminalreporter, record.audit, self.command, self.verbose).write(where)
+        most = self.controller.settings.durations
+        for line in table_lines(spent(record.audit), int(most)) if most else ():
+            terminalreporter.write_line(line)
         for line in self.controller.updated.lines if self.controller.updated else ():
             terminalreporter.write_line(line)
         return result

@@ -28,6 +28,8 @@ class Option:
     default: str = ""
     metavar: str | None = None
     choices: tuple[str, ...] = ()
+    #: The value of an option that is given without one; a value is joined to it with "=" then.
+    bare: str = ""
 
     @property
     def flag(self) -> str:
@@ -73,9 +75,11 @@ class Given:
         return self.text
 
 
-def _option(help: str, kind: Kind = "text", default: str = "", metavar: str | None = None, choices: tuple[str, ...] = ()) -> Any:
+def _option(
+    help: str, kind: Kind = "text", default: str = "", metavar: str | None = None, choices: tuple[str, ...] = (), bare: str = ""
+) -> Any:  # fmt: skip
     """Return a field of the settings that an option sets; :data:`OPTIONS` gives the option the field's name."""
-    return field(metadata={_OPTION: Option("", help, kind, default, metavar, choices)})
+    return field(metadata={_OPTION: Option("", help, kind, default, metavar, choices, bare)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,9 @@ class Settings:
     store: str = _option("folder of the store of answers (default: .slmtrust)", default=".slmtrust", metavar="FOLDER")
     include_harmful: bool = _option("show replies that may do harm, folded in the report, instead of withholding them", "flag")
     reveal: bool = _option("show personal data found in replies instead of masking it", "flag")
+    durations: str = _option(
+        "print tokens read, tokens written and seconds of the N probes that took longest (10; 0: of all)", metavar="N", bare="10"
+    )
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def inputs(self) -> dict[str, str]:
@@ -211,7 +218,8 @@ def add_options(parser: pytest.Parser) -> None:
             group.addoption(option.flag, action="append", metavar=option.metavar, **common)
             parser.addini(option.ini, option.help, type="linelist", default=[])
         else:
-            group.addoption(option.flag, metavar=option.metavar, choices=option.choices or None, **common)
+            optional = {"nargs": "?", "const": option.bare} if option.bare else {}
+            group.addoption(option.flag, metavar=option.metavar, choices=option.choices or None, **optional, **common)
             parser.addini(option.ini, option.help, type="string", default=option.default if option.name else None)
 
 
@@ -224,14 +232,19 @@ def joined(arguments: Sequence[str]) -> list[str]:
     """Return the command line with each of our options that has a path after a space in one word: ``--slm-data=../sets``.
 
     pytest looks for its rootdir and its configuration before plugins add options: of ``--slm-data ../sets`` it sees a folder
-    of tests, reads the configuration that it finds there, if any, and passes over that of the project.
+    of tests, reads the configuration that it finds there, if any, and passes over that of the project. An option that may be
+    without a value gets its own one: the next word is none of it.
     """
+    bare = {option.flag: option.bare for option in OPTIONS if option.bare}
     flags = {option.flag for option in OPTIONS if option.kind != "flag"}
     left, found = [str(one) for one in arguments], list[str]()
     while left:
         one = left.pop(0)
         if one == "--":
             return [*found, one, *left]
+        if one in bare:
+            found.append(f"{one}={bare[one]}")
+            continue
         found.append(f"{one}={left.pop(0)}" if one in flags and left and _is_path(left[0]) else one)
     return found
 

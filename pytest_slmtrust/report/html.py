@@ -26,6 +26,7 @@ from ..audit.quantities import made_by
 from ..escaping import visible
 from ..redaction import offensive
 from . import numbers, view
+from .durations import spent
 from .front import file_digests, front_view, signing
 from .untested import by_reason
 
@@ -77,7 +78,7 @@ def render(audit: Audit, text: str = "", unchecked: str = "") -> str:
         digests=file_digests(audit.model), static=static, shown={row["anchor"] for row in static}, open_total=len(open_ones),
         untested=by_reason(audit.not_tested), signing=signing(audit),
         clauses=[(f, view.clause_views(f, gates)) for f in (*built_in(), *audit.settings.get("clauses", ()))],
-        cards=view.resource_cards(audit.resources),
+        cards=view.resource_cards(audit.resources), spent=spent(audit),
         digest=hashlib.sha256((text or _json(audit)).encode()).hexdigest(),
         command=_command(audit), whole_command=_whole_command(audit), model=_model_name(audit), started=_started(audit),
         style=_trusted(style), script=_trusted(script), style_hash=_csp_hash(style), script_hash=_csp_hash(script),

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any
+from typing import Any, cast
 
 from ..audit.dimension import Dimension
 from ..audit.encoding import read
 from ..audit.merkle import answers_root
 from ..audit.model import Audit, Baseline, Finding, GateResult, NotTested, Status, Waiver
-from ..audit.sections import Provenance, Resources, RunSettings
+from ..audit.sections import Provenance, Resources, RunSettings, Spent
 from ..audit.verdict import adjusted, not_tested, overall, sentence
+from ..engine.costs import added
 
 #: Counters that every process of a run has whole.
 _OF_ANY_PROCESS = (
@@ -94,7 +95,11 @@ def assemble(
         resources=resources(collected.processes),
         baseline=_baseline(collected, first.get("baseline")),
         waivers=tuple(waivers),
-        provenance={**provenance(collected.started), "probes_sha256": first.get("probes", "")},
+        provenance={
+            **provenance(collected.started),
+            "probes_sha256": first.get("probes", ""),
+            "spent": cast(list[Spent], added([process.get("spent", []) for process in collected.processes])),
+        },
         notes=(*notes, *_absent(gates)),
         incomplete=incomplete,
     )

@@ -28,6 +28,7 @@ def describe_engine(engine: Engine) -> dict[str, Any]:
         counters |= {"thoughts": len(engine.thoughts), "thoughts_unfinished": unfinished}
     return {
         "counters": counters,
+        "spent": engine.ledger.rows(),
         "model": described(target) if target else {},
         "scorers": [*({**described(b), "role": role} for role, b in backends.values() if b is not target), *rule_detectors()],
     }
