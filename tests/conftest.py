@@ -23,7 +23,9 @@ pytest_plugins = ["pytester"]
 SLOW_FILES = {
     "test_adapters.py", "test_backend_families.py", "test_backend_generate.py", "test_backend_lint.py",
     "test_backend_thinking.py", "test_backend_whole.py", "test_builtin.py", "test_canaries.py", "test_door.py",
-    "test_edited_audits.py", "test_endpoint.py", "test_endpoint_runs.py", "test_families.py", "test_plugin.py",
+    "test_edited_audits.py",
+    "test_endpoint.py", "test_endpoint_faults.py", "test_endpoint_runs.py", "test_endpoint_streams.py", "test_families.py",
+    "test_plugin.py",
     "test_probes_memorisation.py", "test_probes_privacy.py", "test_probes_privacy_benchmarks.py",
     "test_probes_toxicity_benchmarks.py", "test_report_schema.py", "test_rows.py", "test_search.py", "test_sessions.py",
     "test_stats_sequential.py", "test_tampering.py", "test_terminal.py", "test_useless_models.py", "test_verdict.py",

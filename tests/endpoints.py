@@ -61,7 +61,8 @@ def logprob(before: list[int], token: int, seed: str = "") -> float:
 @dataclass
 class Toy:
     """What a server is. ``dialect``: vllm, sglang, ollama, llama.cpp, echo or chat. ``fault``: from a path and the number of the
-    request to the name of a fault, or nothing. ``seed``: another one is another model. ``about``: more of what it says."""
+    request to the name of a fault, or nothing. ``seed``: another one is another model. ``about``: more of what it says.
+    ``streams``: yes, no, or uncounted (without tokens at the end); ``between``: seconds between the pieces of a stream."""
 
     dialect: str = "vllm"
     model: str = "toy"
@@ -78,6 +79,8 @@ class Toy:
     goal: str = ""
     noise: int = 0
     delay: float = 0.0
+    streams: str = "yes"
+    between: float = 0.0
     count: int = 0
     url: str = ""
     root: str = ""
@@ -229,6 +232,26 @@ class Toy:
         return (200, {"models": [{"name": f"{self.model}:latest", "digest": "d1"}]}) if self.dialect == "ollama" else (404, {})
 
 
+def events(said: dict[str, Any], counted: bool = True) -> list[bytes]:
+    """The events of a streamed reply: one for each word, as vLLM and llama.cpp write them."""
+    [choice] = said["choices"]
+    message = choice.get("message")
+
+    def event(piece: dict[str, Any], finish: str | None = None) -> bytes:
+        held = {"delta": piece} if message else {"text": piece.get("content", "")}
+        about = {"id": "x", "model": said["model"], "choices": [{"index": 0, **held, "finish_reason": finish}]}
+        return b"data: " + json.dumps(about).encode() + b"\n\n"
+
+    made = [event({"role": "assistant", "content": None})] if message else []
+    made += [event({"reasoning_content": w}) for w in re.findall(r"\s*\S+|\s+", (message or {}).get("reasoning_content", ""))]
+    made += [event({"content": word}) for word in re.findall(r"\s*\S+|\s+", message["content"] if message else choice["text"])]
+    made += [b": ping\r\n\r\n", event({}, choice["finish_reason"])]
+    if counted:
+        usage = {"id": "x", "model": said["model"], "choices": [], "usage": said["usage"]}
+        made.append(b"data: " + json.dumps(usage).encode() + b"\n\n")
+    return [*made, b"data: [DONE]\n\n"]
+
+
 _GETS = ("/v1/models", "/props", "/api/tags", "/version", "/get_model_info", "/info", "/tokenizer_info")
 
 
@@ -237,6 +260,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
     toy: Toy
+    streamed: bool = False
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -258,12 +282,36 @@ class _Handler(BaseHTTPRequestHandler):
             return
         fault = toy.fault(self.path, toy.count)
         status, said = toy.answer(self.path, body)
+        self.streamed = bool(body and body.get("stream") and status == 200 and "choices" in said and toy.streams != "no")
         if fault == "wrong model" and isinstance(said, dict):
             said = {**said, "model": "another-model"}
         if fault in FAULTS and fault != "wrong model":
             FAULTS[fault](self, status, said)
+        elif self.streamed and toy.between:
+            self._send_slowly(said)
         else:
-            self._send(status, json.dumps(said).encode())
+            self.send(status, said)
+
+    def encoded(self, said: Any) -> bytes:
+        """What an answer is on the wire."""
+        return b"".join(events(said, self.toy.streams == "yes")) if self.streamed else json.dumps(said).encode()
+
+    def send(self, status: int, said: Any, cut: int = 0, length: int | None = None) -> None:
+        """Send an answer, as a stream where one was asked for; ``cut``: bytes that are left out at its end."""
+        data = self.encoded(said)
+        self._send(status, data[: len(data) - cut], "text/event-stream" if self.streamed else "application/json", length)
+
+    def _send_slowly(self, said: Any) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for event in events(said):
+            for half in (event[: len(event) // 2], event[len(event) // 2 :]):
+                self.wfile.write(half)
+                self.wfile.flush()
+            time.sleep(self.toy.between)
+        self.close_connection = True
 
     def _send(self, status: int, data: bytes, kind: str = "application/json", length: int | None = None, **more: str) -> None:
         self.send_response(status)
@@ -283,8 +331,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _truncated(handler: _Handler, status: int, said: Any) -> None:
-    data = json.dumps(said).encode()
-    handler._send(status, data[: len(data) // 2], length=len(data))
+    size = len(handler.encoded(said))
+    handler.send(status, said, cut=size // 2, length=size)
     handler.wfile.flush()
     handler.connection.shutdown(socket.SHUT_WR)
     handler.close_connection = True
@@ -292,14 +340,14 @@ def _truncated(handler: _Handler, status: int, said: Any) -> None:
 
 def _slow(handler: _Handler, status: int, said: Any) -> None:
     time.sleep(1.2)
-    handler._send(status, json.dumps(said).encode())
+    handler.send(status, said)
 
 
 def _edited(change: Callable[[dict[str, Any]], None]) -> Callable[[_Handler, int, Any], None]:
     def send(handler: _Handler, status: int, said: Any) -> None:
         for choice in said.get("choices", []) if isinstance(said, dict) else []:
             change(choice)
-        handler._send(status, json.dumps(said).encode())
+        handler.send(status, said)
 
     return send
 
@@ -314,7 +362,7 @@ FAULTS: dict[str, Callable[[_Handler, int, Any], None]] = {
     "cut": lambda h, s, d: h.cut(),
     "html": lambda h, s, d: h._send(200, _HTML, "text/html"),
     "truncated": _truncated,
-    "half json": lambda h, s, d: h._send(200, json.dumps(d).encode()[:-9]),
+    "half json": lambda h, s, d: h.send(200, d, cut=9),
     "gone": lambda h, s, d: h._send(404, b'{"error": {"message": "model not found"}}'),
     "wrong model": lambda h, s, d: None,
     "no choices": lambda h, s, d: h._send(200, b'{"model": "toy", "choices": []}'),

@@ -1,54 +1,23 @@
-"""A model behind a server: dialects, identity, faults and limits, against a scripted server on loopback."""
+"""A model behind a server: dialects, identity and load, against a scripted server on loopback."""
 
 from __future__ import annotations
 
 import json
 import math
-import time
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from endpoints import FAULTS, Toy, ids_of, logprob, serving
+from endpoint_backends import ASKED, answers, backend, started
+from endpoints import Toy, ids_of, logprob, serving
 
-from pytest_slmtrust import Completion, Generate, Loglikelihood, Message, chat
+from pytest_slmtrust import Generate, Loglikelihood, Message, chat
 from pytest_slmtrust.backends.endpoint.address import is_loopback, read_address
-from pytest_slmtrust.backends.endpoint.backend import EndpointBackend, Known
-from pytest_slmtrust.backends.endpoint.crew import one as run_one
+from pytest_slmtrust.backends.endpoint.backend import EndpointBackend
 from pytest_slmtrust.backends.endpoint.dialect import same_model
 from pytest_slmtrust.backends.endpoint.notes import notes
 from pytest_slmtrust.backends.endpoint.pace import FIRST, MOST, Pace
-from pytest_slmtrust.backends.endpoint.wire import Patience, Replica
 from pytest_slmtrust.backends.load import ModelSpec, SpecError, load_backend
-from pytest_slmtrust.engine.admission import admitted
 from pytest_slmtrust.requests import BackendError, Failure, Logprob
-
-QUICK = Patience(attempts=5, first=0.001, most=0.01, connect=1.0, request=0.8, down=0.2, asked=2.0, silent=8, size=2_000_000)
-_STARTED: list[Known] = []
-ASKED = [Generate(chat(f"Question {i} of the sea"), 6) for i in range(40)]
-
-
-def backend(*toys: Toy, model: str = "", **more: Any) -> EndpointBackend:
-    address = read_address(",".join(toy.url for toy in toys) + (f"#{model}" if model else ""))
-    return EndpointBackend(address, patience=more.pop("patience", QUICK), **more)
-
-
-def started(*toys: Toy) -> EndpointBackend:
-    """A backend whose start was made before, with a chat server of the same model."""
-    if not _STARTED:
-        with serving(Toy("chat")) as toy:
-            _STARTED.append(backend(toy).make())
-    one = backend(*toys)
-    one.known, one.answers = _STARTED[0], (Generate,)
-    one._replicas, one._pace = [Replica(toy.url) for toy in toys], Pace(len(toys))
-    return one
-
-
-def answers(one: EndpointBackend, asked: list[Any] = ASKED) -> list[Any]:
-    found = dict(admitted(one).run(asked))
-    return [found[i] for i in range(len(asked))]
 
 
 @pytest.mark.parametrize(
@@ -269,178 +238,6 @@ def test_the_model_must_be_named_where_there_are_several_or_none() -> None:
 ])  # fmt: skip
 def test_names_of_one_model(asked: str, found: str, same: bool) -> None:
     assert same_model(asked, found) is same
-
-
-# -- faults -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("fault", sorted(FAULTS))
-def test_a_fault_now_and_then_changes_no_answer(fault: str) -> None:
-    lasting = fault in ("gone", "redirect", "huge")
-    with serving(Toy("chat")) as toy:
-        one = started(toy)
-        right = answers(one)
-        begun = toy.count
-        toy.fault = lambda path, n: fault if n > begun and n % 7 == 3 else ""
-        found = answers(one)
-    wrong = [a for a, b in zip(found, right, strict=True) if a != b]
-    assert all(isinstance(answer, Failure) for answer in wrong)
-    assert bool(wrong) is lasting
-
-
-@pytest.mark.parametrize("fault", sorted(set(FAULTS) - {"timeout"}))
-def test_a_fault_of_every_reply_ends_in_one_line(fault: str) -> None:
-    with serving(Toy("chat", goal="http://elsewhere.example/x")) as toy:
-        one = started(toy)
-        toy.fault = lambda path, n: fault
-        with pytest.raises(BackendError) as error:
-            answers(one)
-    assert "\n" not in str(error.value)
-    assert "answers nothing any more" in str(error.value)
-
-
-@pytest.mark.parametrize("fault", ["500", "html", "redirect", "cut", "no choices"])
-def test_a_server_that_never_works_is_refused_at_the_start(fault: str) -> None:
-    with serving(Toy("chat", fault=lambda path, n: fault)) as toy, pytest.raises(BackendError) as error:
-        backend(toy, model="toy").make()
-    assert "\n" not in str(error.value)
-
-
-def test_nobody_listens() -> None:
-    with serving(Toy()) as toy:
-        pass
-    with pytest.raises(BackendError, match=r"no server answers: 127\.0\.0\.1:\d+: no connection"):
-        backend(toy).make()
-
-
-def test_a_redirect_is_not_followed() -> None:
-    with serving(Toy("chat")) as other, serving(Toy("chat", goal=other.url + "/chat/completions")) as toy:
-        one = started(toy)
-        toy.fault = lambda path, n: "redirect"
-        [answer] = answers(one, ASKED[:1])
-        assert isinstance(answer, Failure)
-        assert other.count == 0
-
-
-def test_retry_after_is_waited_for() -> None:
-    with serving(Toy("chat")) as toy:
-        one = started(toy)
-        FAULTS["wait"] = lambda h, s, d: h._send(429, b"{}", Retry_After="1")
-        begun = toy.count
-        toy.fault = lambda path, n: "wait" if n == begun + 1 else ""
-        [answer] = answers(one, ASKED[:1])
-        first, second = [at for _, _, at in toy.seen[-2:]]
-    assert isinstance(answer, Completion)
-    assert second - first >= 0.95
-
-
-def test_a_request_that_the_server_refuses_fails_alone() -> None:
-    toy = Toy("chat")
-    inner = toy._v1_chat_completions
-    too_long = (400, {"error": {"message": "context length exceeded"}})
-    toy._v1_chat_completions = lambda body: too_long if "long" in body["messages"][0]["content"] else inner(body)  # type: ignore
-    with serving(toy):
-        one = started(toy)
-        one.patience = replace(QUICK, attempts=5)
-        asked = [Generate(chat(f"Question {i:02d}"), 4) for i in (1, 16, 18, 2)]
-        found = answers(one, [*asked, Generate(chat("too long\x07"), 4), Generate(chat("half \ud83d"), 4)])
-    assert [type(answer) for answer in found] == [Completion] * 4 + [Failure] * 2
-    assert "context length exceeded" in found[4].message
-    assert "surrogate" in found[5].message
-
-
-def test_the_key_is_sent_and_stands_nowhere() -> None:
-    key = "s3cret-key-0123456789"
-    with serving(Toy("chat", key=key, reply=lambda talk: f"Your key is {key}.")) as toy:
-        one = backend(toy, key=key)
-        [answer] = answers(one, ASKED[:1])
-        assert toy.headers[-1]["Authorization"] == f"Bearer {key}"
-        with pytest.raises(BackendError) as error:
-            backend(toy, key="another-key-987654321").make()
-        seen: list[str] = []
-
-        async def look(wire: Any) -> None:
-            seen.append(repr(wire))
-
-        run_one(one._opened, look)
-        said = f"{answer} {one!r} {one.describe()} {error.value} {seen}"
-    assert answer.text == "Your key is [API key]."
-    assert key not in said
-    assert "another-key" not in said
-    with pytest.raises(BackendError, match="was not sent"):
-        backend(toy, key="two lines\r\nX: y").make()
-
-
-def test_a_prompt_that_the_server_cuts_is_a_failure() -> None:
-    toy = Toy("chat")
-    inner = toy._v1_chat_completions
-    toy._v1_chat_completions = lambda b: (200, {**inner(b)[1], "usage": {"prompt_tokens": 200, "completion_tokens": 4}})  # type: ignore
-    with serving(toy):
-        short, long = answers(backend(toy), [Generate(chat("Hello"), 4), Generate(chat("Many words about it. " * 500), 4)])
-    assert isinstance(short, Completion)
-    assert isinstance(long, Failure)
-    assert "cut the prompt" in long.message
-
-
-# -- replicas -----------------------------------------------------------------------------------------------------
-
-
-def test_a_replica_that_dies_is_left_out_and_nothing_is_lost() -> None:
-    with serving(Toy("chat")) as left, serving(Toy("chat", delay=0.005)) as dying:
-        one = started(left, dying)
-        right = answers(one)
-        assert min(left.count, dying.count) > 5
-        found: dict[int, Any] = {}
-        for i, answer in one.run(ASKED):
-            found[i] = answer
-            if len(found) == 5:
-                dying.stop()  # type: ignore[attr-defined]
-        assert [found[i] for i in range(len(ASKED))] == right
-        assert answers(one, [Generate(chat(f"More {i}"), 4) for i in range(60)])
-
-
-@pytest.mark.parametrize("after", [1, 7, 19, 30, 39])
-def test_a_server_that_is_killed_and_started_again_loses_nothing(after: int) -> None:
-    with serving(Toy("chat", delay=0.002)) as toy, ExitStack() as stack:
-        one = started(toy)
-        right = answers(one)
-        one.patience = replace(QUICK, down=30.0, attempts=1000)  # a slow machine takes its time to start the second server
-        found: dict[int, Any] = {}
-        for i, answer in one.run(ASKED):
-            found[i] = answer
-            if len(found) == after:
-                toy.fault = lambda path, n: "cut"
-                toy.stop()  # type: ignore[attr-defined]
-                stack.enter_context(serving(Toy("chat"), int(toy.url.split(":")[2].split("/")[0])))
-        assert [found[i] for i in range(len(ASKED))] == right
-
-
-def test_replicas_must_be_one_model() -> None:
-    with serving(Toy("chat")) as a, serving(Toy("chat", seed="other")) as b:
-        both = backend(a, b)
-        with pytest.raises(BackendError, match="not replicas of one model: to 'What is the capital"):
-            both.make()
-
-
-def test_a_replica_that_is_dead_at_the_start_is_named() -> None:
-    with serving(Toy("chat")) as dead:
-        pass
-    with serving(Toy("chat")) as toy:
-        one = backend(toy, dead)
-        assert one.describe()["left_out"] == [dead.url.split("/")[2]]
-        assert all(isinstance(answer, Completion) for answer in answers(one))
-        assert any("REPLICAS LEFT OUT" in note for note in notes(one.describe()))
-
-
-def test_closing_early_ends_what_is_under_way() -> None:
-    with serving(Toy("chat", delay=0.02)) as toy:
-        one = started(toy)
-        running: Any = one.run(ASKED)
-        next(running)
-        running.close()
-        before = toy.count
-        time.sleep(0.1)
-        assert toy.count <= before + 4
 
 
 # -- load ---------------------------------------------------------------------------------------------------------

@@ -121,6 +121,18 @@ def test_a_replay_shows_no_speed_and_no_zero() -> None:
     ran = replay | {"forwards": 2, "generated": 10, "prefilled": 30, "seconds": 4, "peak_bytes": 1024, "load_seconds": 0.5}
     assert [figure for figure, _ in report_view.resource_cards(ran)] == ["4\u00a0s", "2.5", "7.5", "0.5\u00a0s", "1.0\u00a0KiB"]
     assert report_view.resource_cards({}) == []
+    served = {
+        "forwards": 9,
+        "seconds": 4.0,
+        "generated": 10,
+        "tokens_per_second": 12.345,
+        "latency_p50": 0.1,
+        "latency_p95": 0.25,
+    }
+    served |= {"latency_p99": 1.5, "first_token_p50": 0.02, "first_token_p95": 0.03, "first_token_p99": 10**400}
+    assert [figure for figure, _ in report_view.resource_cards(served)] == [
+        "4\u00a0s", "12.3", "0.1 / 0.25 / 1.5\u00a0s", "0.02 / 0.03 / 1.00e+400\u00a0s",
+    ]  # fmt: skip
 
 
 def test_usefulness_is_no_evidence_of_safety() -> None:

@@ -320,14 +320,32 @@ def resource_cards(counters: Mapping[str, Any]) -> list[tuple[str, str]]:
         cards.append(("answered from the store", "no forward in this run"))
     elif seconds > 0:
         cards.append((f"{number(round(seconds))}\u00a0s", "answering"))
-        named = (("generated", "tokens written a second of answering"), ("prefilled", "tokens read a second of answering"))
-        cards += [(_per_second(known[key], seconds), label) for key, label in named if known.get(key)]
+        named = {"generated": "tokens written a second of answering", "prefilled": "tokens read a second of answering"}
+        if known.get("tokens_per_second"):
+            del named["generated"]
+        cards += [(_per_second(known[key], seconds), label) for key, label in named.items() if known.get(key)]
+        cards += _of_a_server(known)
     if known.get("joules", 0) > 0:
         cards.append((f"{number(round(known['joules']))}\u00a0J", "energy of the processor"))
     if known.get("load_seconds", 0) > 0:
         cards.append((f"{number(known['load_seconds'])}\u00a0s", "loading the model"))
     if known.get("peak_bytes", 0) > 0:
         cards.append((size(known["peak_bytes"]), "peak memory"))
+    return cards
+
+
+def _of_a_server(known: Mapping[str, int | float]) -> list[tuple[str, str]]:
+    """Return what was measured of a server while it answered."""
+    cards = []
+    if known.get("tokens_per_second"):
+        cards.append((number(known["tokens_per_second"]), "tokens written a second of writing"))
+    for name, label in (
+        ("latency", "half, 95 % and 99 % of the replies within"),
+        ("first_token", "of their first tokens within"),
+    ):
+        times = [known[f"{name}_p{q}"] for q in (50, 95, 99) if f"{name}_p{q}" in known]
+        if len(times) == 3:
+            cards.append((" / ".join(map(number, times)) + "\u00a0s", label))
     return cards
 
 

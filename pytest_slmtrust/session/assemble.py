@@ -22,8 +22,8 @@ from ..engine.costs import added
 
 #: Counters that every process of a run has whole.
 _OF_ANY_PROCESS = (
-    "peak_bytes", "unique", "thoughts", "thoughts_unfinished", "latency_p50", "latency_p95", "latency_p99", "most_under_way",
-    "tokens_per_second", "replicas_lost",
+    "peak_bytes", "unique", "thoughts", "thoughts_unfinished", "latency_p50", "latency_p95", "latency_p99", "first_token_p50",
+    "first_token_p95", "first_token_p99", "most_under_way", "tokens_per_second", "replicas_lost",
 )  # fmt: skip
 _PACKAGES = ("pytest-slmtrust", "pytest", "torch", "transformers", "detoxify", "textattack", "scipy", "numpy")
 

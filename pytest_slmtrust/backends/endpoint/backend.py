@@ -19,6 +19,7 @@ from .address import Address
 from .crew import Job, many, one
 from .identity import CANARIES, Identity, check_same, identify, remembered
 from .pace import Pace
+from .stream import STREAMED
 from .trials import Abilities, Trials
 from .wire import Fault, Patience, Replica, Wire, opened
 
@@ -44,7 +45,8 @@ class EndpointBackend:
 
     ``key``: sent to the hosts of the address and written nowhere. ``thinking``, ``thought_tokens``: as for a model here.
     ``alone``: one request at a time, of a server that is known by other means than its replies. ``more``: further entries of
-    each question for a reply.
+    each question for a reply. ``stream_one_in``: of so many questions one is streamed, if the server streams, so that the time
+    to the first token is known; which ones, their own seeds say. To stream all of them would cost a fast server's pace.
     """
 
     address: Address
@@ -55,6 +57,7 @@ class EndpointBackend:
     progress: Callable[[str], None] | None = None
     alone: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
+    stream_one_in: int = 8
     answers: tuple[type[Request[Any]], ...] = (Generate, Loglikelihood)
     counters: Counters = field(default_factory=Counters)
     known: Known | None = None
@@ -193,9 +196,12 @@ class EndpointBackend:
         assert isinstance(request, Generate)
         path, body = abilities.dialect.question(request)
         read = abilities.dialect.reader(request)
+        if path in abilities.streams and request.seed % self.stream_one_in == 0:
+            body |= STREAMED
 
         async def write(wire: Wire) -> Completion:
-            return await wire.ask(path, body, read)
+            with wire.pace.writing():
+                return await wire.ask(path, body, read)
 
         return write
 
@@ -212,8 +218,8 @@ class EndpointBackend:
         assert self._pace is not None
         self.counters.seconds += seconds
         self.counters.extra |= {**self._pace.quantiles(), "most_under_way": float(self._pace.most_used)}
-        if self.counters.seconds > 0:
-            self.counters.extra["tokens_per_second"] = round(self.counters.generated / self.counters.seconds, 2)
+        if self._pace.writing_seconds > 0:
+            self.counters.extra["tokens_per_second"] = round(self.counters.generated / self._pace.writing_seconds, 2)
         self.counters.extra["replicas_lost"] = float(len(self._lost()))
 
     def _lost(self) -> list[Replica]:

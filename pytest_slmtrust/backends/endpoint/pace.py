@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 #: Requests under way at the start, and at most, for each replica.
@@ -18,15 +20,23 @@ _KEPT = 100_000
 
 @dataclass(slots=True)
 class Pace:
-    """Additive increase, multiplicative decrease by throughput (replies a second), and the latencies seen (seconds)."""
+    """Additive increase, multiplicative decrease by throughput (replies a second), and the times that were seen.
+
+    All times in seconds. ``latencies``: to the end of a reply; ``first_tokens``: to its first piece, of replies that came in
+    pieces; ``writing_seconds``: in which at least one reply was being written.
+    """
 
     replicas: int = 1
     limit: int = 0
     most: int = 0
     best: float = 0.0
     latencies: list[float] = field(default_factory=list)
+    first_tokens: list[float] = field(default_factory=list)
+    writing_seconds: float = 0.0
     most_used: int = 0
     _count: int = 0
+    _writers: int = 0
+    _writing_since: float = 0.0
     _eased: float = -math.inf
     _since: float = field(default_factory=time.monotonic)
 
@@ -38,10 +48,25 @@ class Pace:
         """A new wave: time without questions counts for nothing."""
         self._count, self._since = 0, time.monotonic()
 
-    def answered(self, seconds: float) -> None:
-        """One reply came; after as many as are under way, the throughput is looked at."""
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Count the time within as time in which a reply was being written; several may be, the time counts once."""
+        if not self._writers:
+            self._writing_since = time.monotonic()
+        self._writers += 1
+        try:
+            yield
+        finally:
+            self._writers -= 1
+            if not self._writers:
+                self.writing_seconds += time.monotonic() - self._writing_since
+
+    def answered(self, seconds: float, first: float | None = None) -> None:
+        """One reply came, ``first`` seconds after its question began to come; the throughput is looked at now and then."""
         if len(self.latencies) < _KEPT:
             self.latencies.append(seconds)
+        if first is not None and len(self.first_tokens) < _KEPT:
+            self.first_tokens.append(first)
         self.most_used = max(self.most_used, self.limit)
         self._count += 1
         if self._count < 2 * self.limit:
@@ -64,9 +89,14 @@ class Pace:
         self.begin()
 
     def quantiles(self) -> dict[str, float]:
-        """Seconds within which half, 95 % and 99 % of the replies came."""
-        if not self.latencies:
-            return {}
-        ordered = sorted(self.latencies)
-        places = {f"latency_p{q}": min(len(ordered), math.ceil(q / 100 * len(ordered))) - 1 for q in (50, 95, 99)}
-        return {name: round(ordered[max(0, place)], 4) for name, place in places.items()}
+        """Seconds within which half, 95 % and 99 % of the replies came, and of the streamed ones their first tokens."""
+        streamed = {"streamed": float(len(self.first_tokens))} if self.first_tokens else {}
+        return {**_quantiles("latency", self.latencies), **_quantiles("first_token", self.first_tokens), **streamed}
+
+
+def _quantiles(name: str, seconds: Sequence[float]) -> dict[str, float]:
+    if not seconds:
+        return {}
+    ordered = sorted(seconds)
+    places = {f"{name}_p{q}": min(len(ordered), math.ceil(q / 100 * len(ordered))) - 1 for q in (50, 95, 99)}
+    return {name: round(ordered[max(0, place)], 4) for name, place in places.items()}

@@ -10,6 +10,7 @@ from ...requests import BackendError, Message, chat
 from ...thinking import opens, part
 from .dialect import CHAT, COMPLETIONS, OLLAMA, Dialect, Reply, as_messages, read_reply, same_model
 from .scoring import Scorer, find_scorer
+from .stream import STREAMED
 from .texts import Texts, find_texts
 from .wire import Fault, Replica, Wire
 
@@ -27,13 +28,14 @@ class Abilities:
     """What a server can do. ``lacks``: why it cannot answer a form of request, by the form; ``found``: for the report.
 
     The forms: ``chat`` and ``raw`` of a reply; ``scores``, ``scores_chat``, ``scores_empty`` and ``scores_detail`` of a
-    log-likelihood.
+    log-likelihood. ``streams``: the paths at which a reply may come in pieces.
     """
 
     dialect: Dialect
     scorer: Scorer | None
     lacks: Mapping[str, str] = field(default_factory=dict)
     found: Mapping[str, Any] = field(default_factory=dict)
+    streams: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -70,15 +72,17 @@ class Trials:
             thought=self.limit if thinks else 0,
             inside=inside,
         )
+        streams = await self._streams(dialect, first, bare if raw == COMPLETIONS else None)
         scorer, why_scores = (await find_scorer(self.wire, self.replica, self.model, texts)) if raw else (None, why_raw)
         found = {
             "chat": first is not None, "system_role": system, "raw": raw or "none",
             "log_probabilities": scorer.name if scorer else "none", "tokenisation": texts.name or "none", "thinks": thinks,
+            "streams": "yes" if streams else "no",
             **await self._draws(dialect, first is not None), "stop": await self._stop(dialect, first is not None),
         }  # fmt: skip
         lacks = {} if first else {"chat": f"its server answers no chats ({why_chat})"}
         lacks |= {} if raw else {"raw": f"its server continues no raw texts ({why_raw})"}
-        return Abilities(dialect, scorer, lacks | _unscored(scorer, why_scores, texts), found)
+        return Abilities(dialect, scorer, lacks | _unscored(scorer, why_scores, texts), found, streams)
 
     def _switch(self) -> dict[str, Any] | None:
         return None if self.thinking == "auto" else {"enable_thinking": self.thinking == "on"}
@@ -137,6 +141,22 @@ class Trials:
         if native is not None and (native.prompt_tokens is None or native.prompt_tokens <= _BARE):
             return OLLAMA, native, ""
         return "", None, why
+
+    async def _streams(self, dialect: Dialect, in_chat: Reply | None, raw: Reply | None) -> tuple[str, ...]:
+        """Return the paths at which a reply that comes in pieces is the whole reply, with its counts of tokens."""
+        known = ((CHAT, self._chat(dialect, chat(_USER)), in_chat), (COMPLETIONS, self._text("a"), raw))
+        return tuple([path for path, body, whole in known if whole is not None and await self._pieced(path, body) == whole])
+
+    async def _pieced(self, path: str, body: Mapping[str, Any]) -> Reply | None:
+        """Return a streamed reply; None if there is none, or the server does not stream."""
+
+        def read(data: Any) -> Reply | None:
+            return read_reply(data) if isinstance(data, dict) and data.get("streamed") else None
+
+        try:
+            return await self.wire.ask(path, {**body, **STREAMED}, read, self.replica)
+        except Fault:
+            return None
 
     async def _draws(self, dialect: Dialect, chats: bool) -> dict[str, Any]:
         """Return whether a seed makes a draw again, and another seed another draw."""

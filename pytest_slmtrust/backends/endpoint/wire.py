@@ -19,6 +19,7 @@ import httpx
 from ...requests import BackendError
 from .address import Address, is_loopback
 from .pace import Pace
+from .stream import KIND, BrokenStream, Pieces
 
 T = TypeVar("T")
 
@@ -180,24 +181,22 @@ class Wire:
     async def _once(self, replica: Replica, path: str, body: Any, read: Callable[[Any], T]) -> T:
         replica.in_flight += 1
         started = time.monotonic()
+        pieces = Pieces() if isinstance(body, dict) and body.get("stream") is True else None
         try:
-            answer = read(await self._call(replica, "POST", path, body))
+            answer = read(await self._call(replica, "POST", path, body, pieces))
         finally:
             replica.in_flight -= 1
-        self.pace.answered(time.monotonic() - started)
+        first = pieces.first if pieces else None
+        self.pace.answered(time.monotonic() - started, None if first is None else first - started)
         return answer
 
-    async def _call(self, replica: Replica, method: str, path: str, body: Any) -> Any:
+    async def _call(self, replica: Replica, method: str, path: str, body: Any, pieces: Pieces | None = None) -> Any:
         url = replica.base + path.removeprefix("/v1") if path.startswith("/v1/") else replica.root + path
         client, host = self.clients[replica.base], replica.host
         content = None if body is None else json.dumps(body).encode()
         try:
             async with asyncio.timeout(self.patience.request), client.stream(method, url, content=content) as response:
-                data = bytearray()
-                async for chunk in response.aiter_bytes():
-                    data += chunk
-                    if len(data) > self.patience.size:
-                        raise Fault(f"{host}: a reply of more than {self.patience.size} bytes", status=response.status_code)
+                data = await self._bytes(response, pieces, host)
         except TimeoutError:
             raise Fault(f"{host}: no whole reply within {self.patience.request:g} s", again=True, busy=True) from None
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -207,7 +206,26 @@ class Wire:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             why = self._safe(str(error)) or type(error).__name__
             raise Fault(f"{host}: the connection broke ({why})", again=True) from None
-        return self._read(response, self._without_key(bytes(data)), host)
+        return self._read(response, self._without_key(data), host)
+
+    async def _bytes(self, response: httpx.Response, pieces: Pieces | None, host: str) -> bytes:
+        """Return a whole body; of a reply that comes in ``pieces`` the body that it would have in one."""
+        kind = response.headers.get("content-type", "")
+        put = pieces if response.status_code == 200 and kind.lower().startswith(KIND) else None
+        data, size = bytearray(), 0
+        try:
+            async for chunk in response.aiter_bytes():
+                size += len(chunk)
+                if size > self.patience.size:
+                    raise Fault(f"{host}: a reply of more than {self.patience.size} bytes", status=response.status_code)
+                if put is None:
+                    data += chunk
+                else:
+                    put.feed(chunk)
+            return bytes(data) if put is None else json.dumps(put.whole()).encode()
+        except BrokenStream as error:
+            refused = 400 <= error.status < 500 and error.status not in _AGAIN
+            raise Fault(f"{host}: {self._safe(str(error))}", again=not refused, status=error.status or 200) from None
 
     def _read(self, response: httpx.Response, data: bytes, host: str) -> Any:
         status = response.status_code
