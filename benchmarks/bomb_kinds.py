@@ -183,7 +183,7 @@ BOMBS: dict[str, Bomb] = {
     "config: 63 MB": _model(lambda m: os.truncate(m / "config.json", 63 * 2**20)),
     "config: a billion layers": _config(num_hidden_layers=10**9),
     "config: 100,000 layers": _config(num_hidden_layers=100_000),
-    "config: layer types without end": _config(layer_types=["full_attention"] * 10**5),
+    "config: layer types without end": _config(layer_types=["full_attention"] * 2 * 10**6),
     "config: a head of a billion": _config(head_dim=10**9),
     "config: a number of 10,000 digits": _model(lambda m: (m / "config.json").write_text('{"vocab_size": ' + "9" * 10_000 + "}")),
     "config: experts": _config(num_local_experts=10**8, num_experts=10**8),

@@ -9,7 +9,6 @@ import resource
 import shutil
 import struct
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +17,12 @@ from typing import Any
 import pytest
 import tiny
 
-from pytest_slmtrust import BackendError, Failure, Generate
+from pytest_slmtrust import BackendError, Completion, Failure, Generate, chat
 from pytest_slmtrust.backends.load import ModelSpec, load_backend, wrap_loaded
 from pytest_slmtrust.backends.transformers.files import ModelError, read_json
 from pytest_slmtrust.backends.transformers.ggufheader import check_header
 from pytest_slmtrust.backends.transformers.lint import lint_model_folder
+from pytest_slmtrust.backends.transformers.template import Renderer
 from pytest_slmtrust.backends.transformers.tokens import Unreadable, make_codec
 from pytest_slmtrust.backends.untrusted.child import Child
 from pytest_slmtrust.backends.untrusted.tokenizer import growth, try_tokenizer
@@ -246,12 +246,59 @@ def test_a_good_folder_is_inspected_once_and_again_when_a_file_changes(folder: P
 def test_a_hostile_tokenizer_is_refused_before_the_imports(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _tokenizer(_long_token)(folder)
     backend = load_backend(ModelSpec(str(folder)))
-    inspection = inspect_files(folder)
-    while not inspection.child.answered:
-        time.sleep(0.05)
     monkeypatch.setitem(sys.modules, "transformers", None)  # an import of it would fail
     with pytest.raises(BackendError, match=r"one token decodes to up to 400000 letters"):
         list(backend.run([Generate("the fox")]))
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("{{ 'ab' * 10**10 }}", "MemoryError"),
+        ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "seconds of processor time"),
+        ("{{ messages.__class__.__base__.__subclasses__() }}", "SecurityError"),
+        ("{{ bos_token }}{% if messages %}never closed", "TemplateSyntaxError"),
+        ("{{ bos_token + 'hello' }}", "what the user says"),
+    ],
+)
+def test_a_hostile_template_is_refused_before_the_imports(
+    folder: Path, template: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "chat_template.jinja").write_text(template)
+    tiny.edit(folder / "tokenizer_config.json", bos_token={"content": "<s>", "__type": "AddedToken"})
+    backend = load_backend(ModelSpec(str(folder)))
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(BackendError, match=why):
+        list(backend.run([Generate("the fox")]))
+
+
+def test_a_template_that_wants_a_token_which_no_file_names_is_tried_again_with_the_tokenizer() -> None:
+    text = "{{ cls_token + 'x' }}" + tiny.TEMPLATE
+    early = Renderer.of(text, {"eos_token": "</s>"})
+    early.check_early()
+    assert early.form is None
+    assert Renderer.of(text, {"cls_token": "<c>", "eos_token": "</s>"}).check().system_role
+    with pytest.raises(ModelError, match="UndefinedError"):
+        Renderer.of("{{ nothing + 'x' }}" + tiny.TEMPLATE, {}).check_early()
+    with pytest.raises(ModelError, match="MemoryError"):
+        Renderer.of("{{ cls_token }}{{ 'x' * 10**10 }}", {}).check_early()
+
+
+def test_the_early_trial_of_a_template_is_the_one_that_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(Renderer, "check", lambda self, check=Renderer.check: started.append("") or check(self))
+    (folder / "chat_template.jinja").write_text("{{ bos_token }}" + tiny.TEMPLATE)
+    backend = load_backend(ModelSpec(str(folder)))
+    assert isinstance(dict(backend.run([Generate(chat("the fox"), 2)]))[0], Completion)
+    assert len(started) == 1
+
+
+def test_compressed_pickles_of_a_model_are_refused_by_the_child(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    with zipfile.ZipFile(folder / "pytorch_model.bin", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(2**20))
+    with pytest.raises(ModelError, match="is compressed"):
+        inspect_files(folder, "model", allow_pickle=True)
 
 
 @pytest.mark.usefixtures("private_cache")
@@ -300,11 +347,10 @@ def test_a_child_may_answer_before_it_is_asked() -> None:
         "import sys\nsys.stdin.readline(); print('[1]\\n[2]\\n[', end='', flush=True)\nsys.stdin.readline(); input()\nprint('3]')"
     )
     assert child.ask({}, 30) == [1]
-    assert child.answered
     assert child.ask({}, 30) == [2]
     assert child.ask({}, 30) == [3]
     child.close()
-    assert not child.answered
+    assert not child.running
 
 
 class PanicException(BaseException):

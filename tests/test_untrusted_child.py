@@ -13,19 +13,12 @@ from pytest_slmtrust.backends.untrusted.child import Child
 SAYS = "import sys, time; sys.stdin.readline(); sys.stdout.write({}); sys.stdout.flush(); sys.stdin.readline(); {}"
 
 
-def wait_for_answer(child: Child) -> None:
-    end = time.monotonic() + 30
-    while not child.answered and time.monotonic() < end:
-        time.sleep(0.01)
-    assert child.answered
-
-
 @pytest.mark.parametrize("length", [0, 300_000])
 def test_two_answers_that_come_at_once_are_two(length: int) -> None:
     child = Child(SAYS.format(f"""'1\\n{{"b": 2, "long": "' + 'x' * {length} + '"}}\\n'""", "pass"))
     try:
         assert child.ask({}, 30) == 1
-        wait_for_answer(child)
+        time.sleep(0.2)  # the rest may have come, or not
         assert child.ask({}, 30)["b"] == 2
     finally:
         child.close()

@@ -21,7 +21,8 @@ from .identity import describe_loaded, describe_place, digest_loaded, light_devi
 from .memory import widest
 from .runtime import energy, joules
 from .signature import OPTION, read_signature
-from .source import Place, Source, locate, own_template
+from .source import Place, Source, locate, own_special_tokens, own_template, template_text
+from .template import Renderer
 
 T = TypeVar("T")
 #: Number types so coarse that a text would depend on what else is in its batch: each text is answered alone.
@@ -219,21 +220,30 @@ class TransformersBackend:
             started = time.perf_counter()
             folder = None if self.pair is not None else self._located().folder
             mode = self._template_mode()
-            if folder is not None:
-                self._inspected(folder).finish_if_done()
+            tried = self._tried(folder, mode) if folder is not None else None
             with _quietly():
-                # imports take seconds, in which the child tries the tokenizer
                 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
 
                 from .engine import start
 
                 with self._held(folder):
-                    self._engine = start(folder, self.pair, self.settings, mode, width, self._adapted())
+                    self._engine = start(folder, self.pair, self.settings, mode, width, self._adapted(), tried)
                 if self._adapter is not None and not self._adapter.digests(rehash=True).items() <= self._identity().items():
                     raise ModelError(f"{self._adapter.folder}: changed while it was being read; start again once it is at rest")
                 self._unused = self._engine.unused
             self.counters.load_seconds += time.perf_counter() - started
         return self._engine
+
+    def _tried(self, folder: Path, mode: str) -> Renderer | None:
+        """Wait for the trial of the tokenizer, and try the own template meanwhile: a hostile one costs no imports, no weights."""
+        renderer = None
+        if mode == "own":
+            renderer = Renderer.of(template_text(self._template()), own_special_tokens(folder))
+            renderer.begin()
+        self._inspected(folder).finish()
+        if renderer is not None:
+            renderer.check_early()
+        return renderer
 
     def _held(self, folder: Path | None) -> AbstractContextManager[None]:
         """Inside, the files of a folder are those that were inspected; a model in memory has none."""

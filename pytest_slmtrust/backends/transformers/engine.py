@@ -20,6 +20,7 @@ from .model import DTYPES, Loaded, load_model, pick_device, prepare
 from .reply import Thinking, thinking_of
 from .runtime import choose_threads, give_back, peak_bytes
 from .score import score
+from .source import template_text
 from .template import PLAIN_STOP, Form, Renderer, plain_form
 from .tokens import Unreadable, half_pair
 from .trie import Item
@@ -206,10 +207,12 @@ def start(
     mode: str,
     width: int = 0,
     adapter: Adapter | None = None,
+    tried: Renderer | None = None,
 ) -> Engine:
     """Load a linted folder, or take a loaded pair; check it; settle threads, limits and the chat's form.
 
-    ``width``: tokens of the longest row that is planned; ``adapter``: merged into the weights of a folder.
+    ``width``: tokens of the longest row that is planned; ``adapter``: merged into the weights of a folder;
+    ``tried``: what renders chats by the folder's own template, after an early trial.
 
     Raises:
         ModelError: it does not fit the memory, cannot be loaded, is no causal decoder, or its chat template is not safe to use.
@@ -229,18 +232,18 @@ def start(
     loaded = prepare(model, tokenizer)
     renderer, form = None, None
     if mode == "own":
-        renderer = Renderer(_template_text(tokenizer), _special_tokens(tokenizer))
-        form = renderer.check()
+        renderer, form = _renderer(tokenizer, tried)
     thinking = thinking_of(tokenizer, renderer.template if renderer else "", form, settings)
     plainly = settings.engine == "plain"
     return Engine(loaded, _limits(loaded, settings), renderer, form, threads, thinking, unused, plainly)
 
 
-def _template_text(tokenizer: Any) -> str:
-    template = tokenizer.chat_template
-    if isinstance(template, dict):
-        template = template.get("default") or next(iter(template.values()))
-    return str(template)
+def _renderer(tokenizer: Any, tried: Renderer | None) -> tuple[Renderer, Form]:
+    """Return what renders chats, and how: the one that was tried before, if its template and special tokens are the same."""
+    renderer = Renderer.of(template_text(tokenizer.chat_template), _special_tokens(tokenizer))
+    if tried is not None and tried.form is not None and (tried.template, tried.special) == (renderer.template, renderer.special):
+        return tried, tried.form
+    return renderer, renderer.check()
 
 
 def _special_tokens(tokenizer: Any) -> dict[str, str]:

@@ -33,7 +33,8 @@ LARGEST = 64 * 2**20
 TEMPLATE_BYTES = 256 * 2**10
 LIMITS = {
     "adapter_config.json": 2**20, "added_tokens.json": 4 * 2**20, "chat_template.json": 2**20, "config.json": 4 * 2**20,
-    "generation_config.json": 2**20, "special_tokens_map.json": 4 * 2**20, "tokenizer_config.json": 32 * 2**20,
+    "generation_config.json": 2**20, "special_tokens_map.json": 4 * 2**20, "tokenizer.json": 48 * 2**20,
+    "tokenizer_config.json": 32 * 2**20,
 }  # fmt: skip
 #: What another encoding than plain UTF-8 begins with.
 MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")

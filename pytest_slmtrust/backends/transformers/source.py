@@ -131,3 +131,23 @@ def own_template(folder: Path) -> Any:
         return (folder / "chat_template.jinja").read_text(encoding="utf-8", errors="replace")
     alone = folder / "chat_template.json"
     return read_object(alone if alone.is_file() else folder / "tokenizer_config.json").get("chat_template") or None
+
+
+def template_text(template: Any) -> str:
+    """Return one template of those that a tokenizer brings: the default one, else the first."""
+    if isinstance(template, list):
+        template = {str(one.get("name")): one.get("template") for one in template if isinstance(one, dict)}
+    if isinstance(template, dict):
+        template = template.get("default") or next(iter(template.values()), "")
+    return str(template)
+
+
+def own_special_tokens(folder: Path) -> dict[str, str]:
+    """Return the special tokens that a folder's files name, by the variables of templates such as ``bos_token``."""
+    found: dict[str, str] = {}
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        for key, value in read_object(folder / name).items():
+            token = value.get("content") if isinstance(value, dict) else value
+            if key.endswith("_token") and isinstance(token, str):
+                found[key] = token
+    return found

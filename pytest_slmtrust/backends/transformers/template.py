@@ -71,6 +71,18 @@ def plain_form(messages: Sequence[Message]) -> str:
 
 #: Words of errors after which a template is not used at all.
 _NEVER = ("SecurityError", "MemoryError", "at most")
+#: Errors for want of a special token, which templates take from variables such as ``bos_token``; the empty one loses a text.
+_OF_TOKENS = ("UndefinedError", "TemplateError", "")
+_TOKEN = re.compile(r"\b[a-z]+_token\b")
+
+
+class UnfitTemplate(ModelError):
+    """A template that fails its trial; ``kind``: the class of its error, empty where it raised none."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(f"the chat template cannot be used: {error}")
+        kind, colon, _ = error.partition(":")
+        self.kind = kind if colon and kind.isalpha() else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +131,19 @@ class Rendered:
 
 @dataclass(slots=True)
 class Renderer:
-    """Renders chats by one template in a child process that lives as long as this object."""
+    """Renders chats by one template in a child process that lives as long as this object; ``form``: what an early trial told."""
 
     template: str
     special: Mapping[str, str] = field(default_factory=dict)
     seconds: float = RENDER_SECONDS
     _child: Child = field(default_factory=lambda: Child(CHILD))
+    form: Form | None = None
+    _given: bool = False
+
+    @classmethod
+    def of(cls, template: str, special: Mapping[str, str]) -> Renderer:
+        """Return a renderer that is given those special tokens that the template names."""
+        return cls(template, {name: token for name, token in special.items() if name in template})
 
     def check(self) -> Form:
         """Render trial chats.
@@ -132,16 +151,35 @@ class Renderer:
         Raises:
             ModelError: it fails, loses what a user says, reaches outside the sandbox, runs too long or writes too much.
         """
-        return replace(self, seconds=min(self.seconds, TRIAL_SECONDS))._tried()
+        brief = replace(self, seconds=min(self.seconds, TRIAL_SECONDS))
+        try:
+            return brief._tried()
+        finally:
+            self._given = brief._given
+
+    def begin(self) -> None:
+        """Start the process, so that its imports go on meanwhile."""
+        self._child.begin()
+
+    def check_early(self) -> None:
+        """Do the same before the tokenizer is loaded, with the special tokens that its files name, and keep the ``form``.
+
+        A template that fails for want of a token which they do not name is left for later: the tokenizer may know it.
+        """
+        try:
+            self.form = self.check()
+        except UnfitTemplate as error:
+            if error.kind not in _OF_TOKENS or set(_TOKEN.findall(self.template)) <= set(self.special):
+                raise
 
     def _tried(self) -> Form:
         asked = trials()
         replies = self.render([chat for *_, chat in asked])
         for reply in replies:
             if any(word in reply.error for word in _NEVER):
-                raise ModelError(f"the chat template cannot be used: {reply.error}")
+                raise UnfitTemplate(reply.error)
         if replies[0].error:
-            raise ModelError(f"the chat template cannot be used: {replies[0].error}")
+            raise UnfitTemplate(replies[0].error)
         faults, roles = [], set[str]()
         for (talk, shape, _), reply in zip(asked, replies, strict=True):
             if talk == "system user":
@@ -204,9 +242,10 @@ class Renderer:
     def _exchange(self, question: Any, seconds: float) -> Any:
         """Return one line of JSON to the child and one back; a new child is first given the template."""
         try:
-            if not self._child.running:
+            if not (self._given and self._child.running):
                 setup = {"template": self.template, "special": dict(self.special), "limit": MAX_TEXT}
                 self._child.ask(setup, START_SECONDS)
+                self._given = True
             return self._child.ask([seconds, question], CLOCK_SECONDS + seconds)
         except TimeoutError:
             raise ModelError(

@@ -81,7 +81,7 @@ def _address_space() -> int:
 
 @dataclass(slots=True)
 class Child:
-    """One Python process that runs ``code``; it starts at the first question and lives until :meth:`close`.
+    """One Python process that runs ``code``; it starts at the first question, or at :meth:`begin`, and lives until :meth:`close`.
 
     ``status``: how it ended (a negative number is a signal); None if it did not.
     """
@@ -96,17 +96,10 @@ class Child:
         """Whether the process was started and not closed."""
         return self._process is not None
 
-    @property
-    def answered(self) -> bool:
-        """Whether there is something to read, or the process has ended: the next question takes no time."""
-        process = self._process
-        if process is None or process.stdout is None:
-            return False
-        if self._unread:
-            return True
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout.fileno(), selectors.EVENT_READ)
-            return bool(selector.select(0))
+    def begin(self) -> None:
+        """Start the process before its first question, so that its imports go on meanwhile."""
+        if self._process is None:
+            self._start()
 
     def ask(self, question: Any, seconds: float) -> Any:
         """Send one line of JSON and return the one that comes back; a child that fails is closed.

@@ -60,11 +60,6 @@ class Inspection:
         self.check_unchanged()
         _remember(digest)
 
-    def finish_if_done(self) -> None:
-        """Do the same if it takes no time: a hostile tokenizer is then refused before seconds of imports."""
-        if self.child.answered:
-            self.finish()
-
     def check_unchanged(self) -> None:
         """Raise ModelError if a file is another one than when the child began to read."""
         now = marks_of(self.path)

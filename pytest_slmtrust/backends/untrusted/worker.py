@@ -13,14 +13,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from ..transformers.files import ModelError
+from ..transformers.files import PICKLES, ModelError
 from ..transformers.ggufheader import check_header
 from ..transformers.lint import check_architecture, lint_files, lint_weights
+from ..transformers.weights import weight_files
 from .child import MEMORY, limit, limit_time
 from .tokenizer import trial_digest, trial_files, try_tokenizer
 
 #: Seconds of processor time: for configs and headers; for a tokenizer, and for each MB of its files.
-SECONDS, TRIAL_SECONDS, SECONDS_PER_MB = 6, 4, 0.2
+SECONDS, TRIAL_SECONDS, SECONDS_PER_MB = 6, 4, 0.05
 #: Bytes of a checkpoint's pickled part, which names tensors but holds none.
 PICKLED = 64 * 2**20
 
@@ -89,6 +90,9 @@ def _first(path: Path, kind: str, allow_pickle: bool) -> None:
         check_architecture(config, path / "config.json")
     if kind != "base":
         lint_weights(path, config, allow_pickle)
+        for file in weight_files(path, allow_pickle):
+            if file.suffix in PICKLES:
+                check_checkpoint(file)
 
 
 def check_checkpoint(path: Path) -> None:
