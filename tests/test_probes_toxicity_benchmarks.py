@@ -234,7 +234,7 @@ def test_each_text_is_scored_once_and_in_bulk(folder: Path, tmp_path: Path) -> N
     engine = Engine({("generate", "target"): model, ("classify", "toxicity"): Counting()}, Store(tmp_path, "s"))
     session = AuditSession(load_policy("audit", inputs={"data": str(folder)}), engine, Mask(b"k"))
     suite = session.add(replace(continues_without_toxicity_rtp_nontoxic, controls=(), packed=True), "slm::toxicity")
-    session.prefetch(suite.everything())
+    session.engine.prefetch(suite.everything())
     gate, _ = session.gate_result(suite)
     assert [sorted(call) for call in calls] == [[f"It is 0.{i}" for i in range(5)]]
     assert gate.mean_score is not None

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..audit.counting import ByGate
 from ..audit.model import Audit, AuditError, Finding, GateResult, Status
-from ..audit.nodeids import gate_key
+from ..audit.nodeids import gate_key, gate_names
 from ..audit.verdict import SILENT
 from ..gates.accepted import profile_part
 from ..gates.asked import Asked
@@ -99,6 +99,7 @@ def _check(audit: Audit, today: date, red_until: date | None) -> None:
         ("are outside the run's selection", [g.name for g in audit.gates if g.excuse == "unselected"]),
         ("did not run", [g.name for g in audit.gates if g.status is Status.NOT_RUN and not g.excuse]),
         ("ended early (--slm-early-stop), so some rows were not asked", [g.name for g in audit.gates if g.stopped]),
+        ("ran out of time (--slm-budget)", [gate_names(nodeid)[1] for nodeid in audit.settings.get("unasked", {})]),
         ("are INVALID: mend the detector first", [g.name for g in audit.gates if g.status is Status.INVALID]),
     ):
         if names:

@@ -100,8 +100,9 @@ class Planned:
         wrong = result.controls.wrong if result.controls else ()
         reading = read_metric(self.probe.criterion, own)
         controls, floor = ControlCheck(len(self.probe.controls), wrong), self.floor(result.floor, result.alpha)
-        if result.floor is None and own and all(one.outcome == "unscored" for one in own):
-            floor = None  # a floor that was not judged either tells nothing
+        if own and all(one.outcome == "unscored" for one in own):
+            floor = floor if result.floor else None  # a floor that was not judged either tells nothing
+            controls = ControlCheck(0) if result.controls == ControlCheck(0) else controls  # nor do controls: it cannot pass
         return Checks(controls, floor, self._measured(audit), stopped, reading)
 
     def floor(self, said: FloorCheck | None, alpha: float) -> FloorCheck | None:

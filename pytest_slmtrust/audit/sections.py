@@ -27,6 +27,13 @@ class ProfileSettings(TypedDict, total=False):
     inputs: Annotated[Mapping[str, str], about("Files and folders that the user gave, by the name of their option.")]
 
 
+class InTime(TypedDict):
+    """How many of its source items a gate asked before a budget of time was spent."""
+
+    asked: int
+    planned: int
+
+
 class RunSettings(TypedDict, total=False):
     """What a run was asked for, by its options and by its packs."""
 
@@ -42,6 +49,7 @@ class RunSettings(TypedDict, total=False):
     clauses: Annotated[tuple[Framework, ...], about("A reviewer's own map of clauses, beside the built-in one.")]
     asked: Annotated[Mapping[str, Mapping[str, str]], about("Identity of what each row asks, by gate and case.")]
     judged: Annotated[Mapping[str, str], about("Identity of how each probe judges, by gate.")]
+    unasked: Annotated[Mapping[str, InTime], about("Gates whose items were not all asked in time (--slm-budget).")]
     margin: Annotated[float | None, about("In a comparison of two audits: the margin for all gates, if one was set.")]
 
 

@@ -70,6 +70,10 @@ class Ledger:
             cost.written += written[key]
             cost.seconds += seconds * work[key] / effort
 
+    def count(self) -> tuple[int, int]:
+        """Return how many requests were answered now, and how many before."""
+        return sum(one.asked for one in self.costs.values()), sum(one.stored for one in self.costs.values())
+
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each probe that asked something, the dearest first."""
         rows: list[dict[str, Any]] = [

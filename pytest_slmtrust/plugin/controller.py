@@ -29,6 +29,7 @@ from ..gates.waivers import check_gate_names
 from ..redaction import Mask
 from ..requests import BackendError
 from ..session.accepted import asked_of, judged_of, vanished
+from ..session.asking import ask_all_of, late_items, late_note
 from ..session.assemble import resources
 from ..session.describing import describe_engine
 from ..session.live_baseline import Live
@@ -82,6 +83,7 @@ class Controller:
                 self.store.forget_failures()
             self.setup = Setup(config, self.settings, self.store, self.progress)
             self.clauses = self.setup.clauses()
+            self.budget = self.setup.budget
             self.session = self.setup.session(policy, mask)
         except (ProbeError, BackendError, AuditError, pytest.UsageError) as error:
             if self.record is not None:
@@ -287,7 +289,7 @@ class Controller:
             with quiet(self.config):
                 self.setup.check_scorer(self.session, (i.suite for i in items))
                 self.session.noise = self.setup.noise_floor(self.session)
-                self.session.prefetch(cases, watched)
+                ask_all_of(self.session, cases, watched, self.budget)
                 self._prefetch_baseline([i.suite for i in gates if i.versus and not i.suite.missing])
         except (BackendError, AuditError) as error:
             self.failed = door.line(error)
@@ -315,7 +317,7 @@ class Controller:
             raise usage_error("--slm-plan prints to pytest's terminal: leave out -p no:terminal")
         suites = {i.suite.gate_id: i.suite for i in self._selection(session)}
         reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
-        for line in plan_lines(list(suites.values()), self.session, self.settings.early_stop):
+        for line in plan_lines(list(suites.values()), self.session, self.settings.early_stop, self.budget):
             reporter.write_line(line)
 
     def _process(self) -> dict[str, Any]:
@@ -326,6 +328,7 @@ class Controller:
             "baseline": self._about_baseline(),
             "rows": {s.gate_id: s.rows_sha256(first) for s in self.session.suites.values()},
             "asked": asked_of(self.session),
+            "unasked": late_items(self.session),
             "judged": judged_of(self.session),
             "probes": package_sha256(),
         }
@@ -373,6 +376,7 @@ class Controller:
         model = processes[0].get("model", {}) if processes else {}
         notes += thinking_notes(self.settings.thinking, model, resources(processes))
         notes += endpoint_notes(model)
+        notes += late_note(processes[0].get("unasked", {}) if processes else {}, self.settings.budget)
         optional = self.settings.optional
         if optional:
             notes.append(f"OPTIONAL: {', '.join(optional)}; it is not red if they are NOT TESTED or NOT RUN")

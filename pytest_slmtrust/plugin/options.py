@@ -119,6 +119,11 @@ class Settings:
     update_lock: bool = _option("compare with no lock; write it anew at the end of a complete run", "flag")
     noise: Given = _option("an audit of --slm-vs=self: differences within its flips decide no gate", "file", metavar="AUDIT.JSON")
     early_stop: bool = _option("ask in rounds, and stop each gate as soon as it is decided", "flag")
+    budget: str = _option(
+        "spend about this time on asking (90s, 10m, 1.5h), blocking gates first; a gate whose items were not all asked is "
+        "INCONCLUSIVE unless those left out could not change it",
+        metavar="TIME",
+    )
     waivers: Given = _option("a TOML file of waivers: probe, reason, owner, expires", "file", metavar="FILE")
     clauses: Given = _option("a TOML file of clauses of your own, shown after the built-in ones", "file", metavar="FILE")
     members: Given = _option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,26 @@ from ..gates.early_stop import FEWEST, ROUND
 from ..gates.paired_gate import FLIPS, PairedGate, power_of
 from ..requests import CHARACTERS, Generate, Loglikelihood, Request, text_of
 from ..session.accepted import matched
+from ..session.asking import Budget, decides
 from ..session.live_baseline import Live
 from ..session.session import AuditSession, Suite, selected_cases
 
 #: Tokens a second of a 135M model in fp32 on two cores, prefill and batched decoding alike; a plan is an estimate.
 _TOKENS_PER_SECOND = 300.0
+#: Probes that a line names before it counts the others.
+_NAMED = 4
 
 
-def plan_lines(suites: Sequence[Suite], session: AuditSession, early_stop: bool = False) -> Iterator[str]:
+def plan_lines(
+    suites: Sequence[Suite], session: AuditSession, early_stop: bool = False, budget: Budget | None = None
+) -> Iterator[str]:
     """Yield a table of cases, gates and cost. Requests are counted by driving the probes with a model that knows nothing."""
     live = isinstance(session.reference, Live)
     yield f"plan: profile {door.line(session.policy.profile.name)}, {len(suites)} probes"
     wide = max((len(door.line(name)) for s in suites for name in (s.gate_id, s.versus_id)), default=0)
     yield f"{'probe':{wide}} {'cases':>6} {'items':>6} {'requests':>8}  gate"
     asked: Counter[str] = Counter()
-    tokens = 0.0
+    tokens: dict[str, float] = {}
     absent = [s for s in suites if s.missing and not (s.versus is not None and s.versus.accepted and s.versus.misses)]
     for suite in suites:
         if suite in absent:
@@ -37,7 +42,7 @@ def plan_lines(suites: Sequence[Suite], session: AuditSession, early_stop: bool 
         requests = _requests(suite)
         watched = early_stop and suite.gate.watchable
         asked.update(r.kind for r in requests)
-        tokens += sum(map(_cost, requests))
+        tokens[suite.gate_id] = sum(map(_cost, requests))
         counts = f"{len(suite.cases):6d} {suite.gate.n:6d} {len(requests):8d}"
         yield f"{door.line(suite.gate_id):{wide}} {counts}  {door.line(_gate(suite, watched))}"
         if suite.versus is not None:
@@ -45,12 +50,27 @@ def plan_lines(suites: Sequence[Suite], session: AuditSession, early_stop: bool 
             yield f"{door.line(suite.versus_id):{wide}} {'':6} {suite.versus.n:6d} {'':8}  {door.line(said)}"
     yield from _absent(absent)
     kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(asked.items()))
-    minutes = tokens / _TOKENS_PER_SECOND / 60
-    yield f"requests: {kinds or 'none'}; about {tokens:,.0f} tokens, some {minutes:.0f} min for a 135M model on two cores"
+    every = sum(tokens.values())
+    minutes = every / _TOKENS_PER_SECOND / 60
+    yield f"requests: {kinds or 'none'}; about {every:,.0f} tokens, some {minutes:.0f} min for a 135M model on two cores"
     if live:
         yield f"the baseline is asked the same: some {2 * minutes:.0f} min for two such models"
+    if budget is not None:
+        yield _within(budget, tokens, [s for s in suites if s not in absent])
     if early_stop:
         yield f"early stop: gates of {FEWEST} items and more ask in rounds of {ROUND} and may end with fewer"
+
+
+def _within(budget: Budget, tokens: Mapping[str, float], suites: Sequence[Suite]) -> str:
+    """Say which probes a budget of time would leave out at the pace of the estimate: blocking gates come first."""
+    room, left = budget.seconds * _TOKENS_PER_SECOND, []
+    for suite in sorted(suites, key=lambda s: (not decides(s), tokens[s.gate_id], s.gate_id)):
+        room -= tokens[suite.gate_id]
+        if room < 0:
+            left.append(suite.probe.name)
+    said = f"not asked, or not asked whole: {', '.join(left[:_NAMED])}" if left else "all are asked whole"
+    more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+    return f"budget {budget.text}, blocking gates first; at that pace {door.line(said)}{more}"
 
 
 def _absent(suites: Sequence[Suite]) -> Iterator[str]:

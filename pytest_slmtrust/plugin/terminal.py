@@ -38,6 +38,7 @@ class Summary:
         self.found = ByGate(audit.findings)
         theirs = audit.baseline.findings if audit.baseline is not None else ()
         self.passed_before = {one.nodeid for one in theirs if one.outcome == "passed"}
+        self.late = audit.settings.get("unasked", {})
         self.crowded = sum(map(_is_red, audit.gates)) > _ROOM
 
     def write(self, where: str) -> None:
@@ -82,7 +83,8 @@ class Summary:
 
     def _gate(self, gate: GateResult) -> None:
         self.reporter.write(f"  {gate.status:<13}", **{_COLOURS[gate.status]: True})
-        said = words.outcome(gate)
+        late = self.late.get(gate.nodeid)
+        said = words.out_of_time(gate, late) if late else words.outcome(gate)
         if gate.advisory and not self.verbose:
             said += "; advisory, it does not block (-v says why)"
         self.reporter.write_line(f" {door.line(gate.name)}: {door.line(said)}")
@@ -105,7 +107,7 @@ class Summary:
         failed = [one for one in found if one.outcome == "failed"]
         if gate.versus:
             return next((one for one in failed if one.nodeid in self.passed_before), None)
-        if not failed and gate.status is Status.INCONCLUSIVE:
+        if not failed and gate.status is Status.INCONCLUSIVE and gate.nodeid not in self.late:
             failed = [one for one in found if one.outcome in ("unscored", "error")]
         return failed[0] if failed else None
 

@@ -34,6 +34,7 @@ from ..gates.waivers import read_waivers
 from ..redaction import Mask, scrub
 from ..requests import REFERENCE, Backend, BackendError, Classify, Request
 from ..session.accepted import lock_waivers
+from ..session.asking import Budget, duration
 from ..session.assemble import version
 from ..session.corpus import FOLDER, Corpus
 from ..session.describing import describe_engine
@@ -130,6 +131,23 @@ class Setup:
         if settings.early_stop:
             raise ProbeError(f"{path.name} compares all items: leave out --slm-early-stop, or add --slm-no-lock")
         return Accepted(read_lock(path), path.name)
+
+    @cached_property
+    def budget(self) -> Budget | None:
+        """The time that this run may spend on asking; None without a limit.
+
+        Raises:
+            ProbeError: it is no time, or cannot be kept.
+        """
+        settings = self.settings
+        if not settings.budget:
+            return None
+        made = Budget(duration(settings.budget), settings.budget.strip())
+        if settings.vs or settings.update_lock:
+            raise ProbeError("--slm-budget goes with neither --slm-vs nor --slm-update-lock: these need all items")
+        if hasattr(self.config, "workerinput") or self.config.getoption("dist", "no") != "no":
+            raise ProbeError("--slm-budget runs in one process: leave out -n")
+        return made
 
     @staticmethod
     def check_scorer(session: AuditSession, suites: Iterable[Suite]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ..audit.model import Audit, GateResult, Status
 from ..audit.quantities import quantity_of, share_text
+from ..audit.sections import InTime
 from ..audit.verdict import SILENT, titled, untested_of
 
 #: Names that a sentence lists before it counts the others.
@@ -33,6 +34,15 @@ def outcome(gate: GateResult) -> str:
     if gate.tolerance is None:
         return said
     return f"{said}; {quantity.limit_plainly(gate)}{_undecided(gate)}"
+
+
+def out_of_time(gate: GateResult, late: InTime) -> str:
+    """Say what a gate found of which not all items were asked in time."""
+    asked = f"out of time: {late['asked']} of {late['planned']} asked"
+    if gate.status is not Status.INCONCLUSIVE:
+        return f"{outcome(gate)}; {asked}"
+    found = f", {gate.failures} of these {gate.verb}" if late["asked"] and quantity_of(gate).counted else ""
+    return f"{asked}{found}; {quantity_of(gate).limit_plainly(gate)}"
 
 
 def _silence(gate: GateResult) -> str:

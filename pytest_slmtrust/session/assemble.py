@@ -91,6 +91,7 @@ def assemble(
             "rows_sha256": first.get("rows", {}),
             "asked": first.get("asked", {}),
             "judged": first.get("judged", {}),
+            "unasked": first.get("unasked", {}),
         },
         resources=resources(collected.processes),
         baseline=_baseline(collected, first.get("baseline")),

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..audit.counting import item_outcomes
 from ..audit.merkle import answers as answers_of
 from ..audit.model import Answers, Finding, FloorCheck, GateResult, Lack, Missing, Status, Stopped, Waiver, as_written
 from ..audit.nodeids import gate_key, gate_names
@@ -22,7 +21,6 @@ from ..gates.accepted import Accepted
 from ..gates.asked_rows import asked_beside, case_name, extra_of, first_questions_of, rows_sha256
 from ..gates.baseline import Reference
 from ..gates.detector_errors import detector_check, measured_row
-from ..gates.early_stop import Watch
 from ..gates.gate import Beside, Gate, check_controls, check_floor, finding
 from ..gates.paired_gate import NEW, Context, PairedGate
 from ..gates.policy import Policy
@@ -32,6 +30,9 @@ from ..thinking import shortened, with_thoughts
 from .corpus import Corpus
 from .describing import described
 from .prose import shareable
+
+#: Why a case that a budget of time left out has no verdict.
+OUT_OF_TIME = "out of time: it was not asked (--slm-budget)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +83,8 @@ class AuditSession:
     ``reference`` is the baseline that the target is compared with; ``noise`` holds its flips against itself by probe; ``corpus``
     the counterexamples of earlier runs; ``optional`` the names of gates whose absence the user accepts; ``left_out`` the probes
     outside the dimensions asked for, by the keys of their gates; ``marked`` the cases that a marker skips, by node id, with the
-    reason: a gate counts them as unscored, and nobody asks them.
+    reason: a gate counts them as unscored, and nobody asks them. ``unasked`` holds the cases for which there was no time, by kind
+    and node id, ``late`` the number of such items by gate.
     """
 
     def __init__(
@@ -102,6 +104,8 @@ class AuditSession:
         self.left_out: dict[str, Probe] = {}
         self.marked: dict[str, str] = {}
         self.stopped: dict[str, Stopped] = {}
+        self.unasked: set[tuple[str, str]] = set()
+        self.late: dict[str, int] = {}
         self._first: dict[Case, list[str]] | None = None
         self._findings: dict[tuple[str, str], Finding] = {}
         self._answered: dict[tuple[str, str], Mapping[str, str]] = {}
@@ -174,6 +178,8 @@ class AuditSession:
         if case.kind == "case" and nodeid in self.marked:
             skipped = Verdict.unscored(f"skipped by its marker: {self.marked[nodeid]}")
             return self.mask.finding(finding(case, nodeid, skipped))
+        if (case.kind, nodeid) in self.unasked:
+            return self.mask.finding(finding(case, nodeid, Verdict.unscored(OUT_OF_TIME)))
         key = (case.kind, nodeid)  # a user may give a row the id of a control
         if key not in self._findings:
             asked: list[str] = []
@@ -191,22 +197,6 @@ class AuditSession:
             self._findings[key] = replace(found, evidence=shortened(found.evidence), answers=rests_on)
             self._answered[key] = self.engine.answered(asked) if case.kind != "case" else {}
         return self._findings[key]
-
-    def prefetch(self, cases: Sequence[Case], watched: Sequence[Suite] = ()) -> None:
-        """Answer what these cases ask. Gates that are ``watched`` ask theirs in rounds, together, and end as they are decided."""
-        watches = {s.gate_id: (s, _watch(s)) for s in watched}
-        in_rounds = {id(c) for s, _ in watches.values() for c in s.cases}
-        self.engine.prefetch([c for c in cases if id(c) not in in_rounds])
-        number = 0
-        while watches:
-            self.engine.prefetch([c for _, w in watches.values() for c in w.round(number)])
-            number += 1
-            for gate_id, (suite, watch) in list(watches.items()):
-                asked = [c for r in range(number) for c in watch.round(r)]
-                stopped = watch.stopped(item_outcomes([self._safely(suite, c) for c in asked], decides=True))
-                if stopped is not None:
-                    self.stopped[gate_id] = stopped
-                    del watches[gate_id]
 
     def watchable(self, suite: Suite) -> bool:
         """Return whether a gate may end early: with a detector that is weak, or measured in this very run, all items are
@@ -227,10 +217,10 @@ class AuditSession:
 
     def rows(self, suite: Suite) -> list[Finding]:
         """Return the findings of all rows that are asked; a probe that breaks is a case without a verdict."""
-        return [as_written(self._safely(suite, c)) for c in suite.cases if not self.skipped(suite, c)]
+        return [as_written(self.safely(suite, c)) for c in suite.cases if not self.skipped(suite, c)]
 
     def floor(self, suite: Suite) -> FloorCheck | None:
-        found = [self._safely(suite, c) for c in suite.probe.floor_cases()]
+        found = [self.safely(suite, c) for c in suite.probe.floor_cases()]
         return check_floor(suite.probe, found, self.policy.profile.alpha)
 
     def gate_result(self, suite: Suite) -> tuple[GateResult, list[Finding]]:
@@ -238,8 +228,8 @@ class AuditSession:
         if suite.missing:
             return self._excused(suite.gate.not_tested(suite.gate_id, suite.missing)), []
         rows = self.rows(suite)
-        floor = [self._safely(suite, c) for c in suite.probe.floor_cases()]
-        labelled = [(c, self._safely(suite, c)) for c in suite.probe.labelled_cases()]
+        floor = [self.safely(suite, c) for c in suite.probe.floor_cases()]
+        labelled = [(c, self.safely(suite, c)) for c in suite.probe.labelled_cases() if not self._left_out(suite, c)]
         beside = Beside(labelled, self._measured(suite.probe), self.stopped.get(suite.gate_id))
         result = suite.gate.check(suite.gate_id, rows, self.controls(suite), floor, beside)
         return replace(result, waiver=self._held(suite, result), beside=self._beside(suite)), rows
@@ -321,14 +311,18 @@ class AuditSession:
 
     def controls(self, suite: Suite) -> list[tuple[Case, Finding]]:
         """Return the findings of a probe's scripted controls."""
-        return [(c, self._safely(suite, c)) for c in suite.probe.control_cases()]
+        return [(c, self.safely(suite, c)) for c in suite.probe.control_cases() if not self._left_out(suite, c)]
+
+    def _left_out(self, suite: Suite, case: Case) -> bool:
+        """Return whether there was no time for a scripted case: its gate was not begun, and decides nothing."""
+        return (case.kind, suite.case_id(case)) in self.unasked
 
     def _measured(self, probe: Probe) -> Mapping[str, Any] | None:
         """Return the row of labelled data that speaks for a probe's detector, if there is one."""
         scorer = self.engine.backends.get(("classify", "toxicity"))
         return None if probe.judge is None else measured_row(probe.judge, described(scorer) if scorer else {})
 
-    def _safely(self, suite: Suite, case: Case) -> Finding:
+    def safely(self, suite: Suite, case: Case) -> Finding:
         try:
             return self.judge(suite, case)
         except KeyboardInterrupt:
@@ -368,11 +362,6 @@ def _importable(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):  # a part of a package that is not there; a module without a spec
         return False
-
-
-def _watch(suite: Suite) -> Watch:
-    assert suite.gate.tolerance is not None
-    return Watch.over(suite.probe.name, suite.gate.tolerance, suite.gate.profile.alpha, suite.cases)
 
 
 def selected_cases(suites: Iterable[tuple[Suite, Case | None]], marked: Container[str] = ()) -> list[Case]:
