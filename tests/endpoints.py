@@ -62,7 +62,9 @@ def logprob(before: list[int], token: int, seed: str = "") -> float:
 class Toy:
     """What a server is. ``dialect``: vllm, sglang, ollama, llama.cpp, echo or chat. ``fault``: from a path and the number of the
     request to the name of a fault, or nothing. ``seed``: another one is another model. ``about``: more of what it says.
-    ``streams``: yes, no, or uncounted (without tokens at the end); ``between``: seconds between the pieces of a stream."""
+    ``streams``: yes, no, or uncounted (without tokens at the end); ``between``: seconds between the pieces of a stream.
+    ``lost``: by how much log-probabilities are too high that llama.cpp gives before sampling; ``names``: tokens named after it;
+    ``parts``: tokens that are parts of characters, of which it says nothing."""
 
     dialect: str = "vllm"
     model: str = "toy"
@@ -81,6 +83,9 @@ class Toy:
     delay: float = 0.0
     streams: str = "yes"
     between: float = 0.0
+    lost: float = 0.0
+    names: int = 5
+    parts: tuple[int, ...] = ()
     count: int = 0
     url: str = ""
     root: str = ""
@@ -202,11 +207,21 @@ class Toy:
     def _completion(self, body: Any) -> tuple[int, Any]:
         if self.dialect != "llama.cpp":
             return 404, {}
-        [[token, _]] = body["logit_bias"]
         table = logprobs_after(body["prompt"], self.seed)
-        best = max(table, key=lambda i: table[i])
-        top = {"id": best, "logprob": table[best]}
-        return 200, {"completion_probabilities": [{"id": token, "logprob": table.get(token, -14.0), "top_logprobs": [top]}]}
+        ranked = sorted(table, key=lambda i: -table[i])
+        drawn = ranked[0] if body["post_sampling_probs"] else body["logit_bias"][0][0]
+        if drawn in self.parts:
+            return 200, {"content": "\ufffd"}
+        if not body["post_sampling_probs"]:
+            every = sorted(_PIECES, key=lambda i: -logprob(body["prompt"], i, self.seed))[: body["n_probs"]]
+            tops = [{"id": i, "logprob": logprob(body["prompt"], i, self.seed) + self.lost} for i in every]
+            entry = {"id": drawn, "logprob": logprob(body["prompt"], drawn, self.seed) + self.lost, "top_logprobs": tops}
+        elif self.names:
+            named = [{"id": i, "prob": math.exp(table[i])} for i in ranked[: min(self.names, body["n_probs"])]]
+            entry = {**named[0], "top_probs": named}
+        else:
+            entry = {"id": drawn, "logprob": table[drawn], "top_logprobs": []}
+        return 200, {"content": "x", "completion_probabilities": [entry]}
 
     def _generate(self, body: Any) -> tuple[int, Any]:
         if self.dialect != "sglang":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from endpoint_backends import ASKED, answers, backend, started
-from endpoints import Toy, ids_of, logprob, serving
+from endpoints import Toy, ids_of, logprob, logprobs_after, serving
 
 from pytest_slmtrust import Generate, Loglikelihood, Message, chat
 from pytest_slmtrust.backends.endpoint.address import is_loopback, read_address
@@ -112,6 +112,38 @@ def test_chats_and_empty_contexts_are_scored(dialect: str) -> None:
     assert alone.sum == pytest.approx(math.fsum(logprob(ids[:i], ids[i]) for i in range(1, len(ids))))
     assert isinstance(detail, Failure)
     assert "whole vocabulary" in detail.message
+
+
+@pytest.mark.parametrize(("lost", "names", "off"), [(3e-4, 5, 0.0), (2e-3, 1, 0.0), (3e-4, 0, 3e-4), (0.0, 0, 0.0)])
+def test_what_llama_cpp_loses_in_its_sum_is_made_good_where_it_names_its_tokens(lost: float, names: int, off: float) -> None:
+    asked = [Loglikelihood("The old house", more) for more in (" is", " zebra", " fish", " Paris", " one")]
+    with serving(Toy("llama.cpp", lost=lost, names=names)) as toy:
+        one = backend(toy)
+        one.make()
+        begun = toy.count
+        found = answers(one, asked)
+        calls = [path for path, _, _ in toy.seen[begun:]].count("/completion")
+    head = [0, *ids_of("The old house")]
+    for request, answer in zip(asked, found, strict=True):
+        [token] = ids_of(request.continuation)
+        assert answer.sum - logprob(head, token) == pytest.approx(off, abs=1e-9)
+    assert calls <= 2 * len(asked)
+
+
+def test_a_part_of_a_character_is_scored_out_of_the_whole_vocabulary() -> None:
+    asked = [Loglikelihood("The old house", more) for more in (" zebra of", " fish")]
+    head = [0, *ids_of("The old house")]
+    likeliest = max(logprobs_after(head), key=lambda token: logprob(head, token))
+    with serving(Toy("llama.cpp", lost=3e-4, parts=(ids_of(" zebra")[0], likeliest))) as toy:
+        first, second = answers(backend(toy), asked)
+    zebra, of = ids_of(" zebra of")
+    assert first.sum == pytest.approx(logprob(head, zebra) + logprob([*head, zebra], of), abs=1e-4)
+    assert second.sum == pytest.approx(logprob(head, ids_of(" fish")[0]), abs=1e-4)
+
+
+def test_two_ways_of_llama_cpp_that_disagree_are_not_believed() -> None:
+    with serving(Toy("llama.cpp", lost=0.5)) as toy:
+        assert "scores" in backend(toy).make().abilities.lacks
 
 
 def test_a_server_that_echoes_only_what_it_wrote_scores_nothing() -> None:

@@ -24,7 +24,7 @@ from .trials import Abilities, Trials
 from .wire import Fault, Patience, Replica, Wire, opened
 
 #: Counted into the fingerprint: a change to how a server is asked bumps it.
-FORMAT = 1
+FORMAT = 2
 #: Of a start: a server that takes no connection is given up sooner.
 _START_ATTEMPTS, _START_DOWN = 4, 5.0
 

@@ -10,27 +10,17 @@ from typing import Any
 from ...requests import Logprob, Prompt
 from ...thinking import closing
 from .dialect import COMPLETIONS, read_reply
+from .forced import Forced
+from .scored import NONE, Scored
 from .texts import Texts
 from .wire import Fault, Replica, Wire
 
-SGLANG, LLAMA = "/generate", "/completion"
-NONE = "its server gives no log-probabilities of prompts"
+SGLANG = "/generate"
 _CONTEXT = "The capital of France is"
 _CHOICES = (" Paris", " banana soup")
 #: Nats by which two ways to the same log-probability may differ: servers round in bfloat16.
 _SAME = 0.15
 _TIE = 1e-6
-#: A bias above any logit.
-_FORCE = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """One token of a prompt: its log-probability, None for the first; whether no token is likelier; its id or text."""
-
-    logp: float | None
-    greedy: bool
-    token: int | str
 
 
 @dataclass(slots=True)
@@ -42,6 +32,7 @@ class Scorer:
     model: str
     texts: Texts
     only: Replica | None = None
+    forced: Forced = field(default_factory=Forced)
     _heads: dict[str, list[int | str]] = field(default_factory=dict)
 
     def over(self, wire: Wire) -> Scorer:
@@ -69,29 +60,12 @@ class Scorer:
             continuation = continuation.lstrip(" ") or continuation
         prompt, begins = await self._pair(text, continuation, rendered)
         if self.name == "llama.cpp" and begins is not None and isinstance(prompt, list):
-            return _sum([await self._forced(prompt[:place], prompt[place]) for place in range(begins, len(prompt))])
+            places = range(begins, len(prompt))
+            return _sum([await self.forced.score(self.wire, self.only, prompt[:place], prompt[place]) for place in places])
         found = await self.wire.ask(*self._question(prompt), self._reader(prompt, begins), self.only)
         if begins is None:
             begins = min(_common(await self._head(text), [one.token for one in found]), len(found) - 1)
         return _sum(found[begins:])
-
-    async def _forced(self, before: list[int], token: int) -> Scored:
-        """Return one token after others in llama.cpp, which tells the log-probability that a token had before a bias forced
-        it."""
-        body = {"prompt": before, "n_predict": 1, "n_probs": 1, "temperature": 0.0, "logit_bias": [[token, _FORCE]]}
-        body |= {"cache_prompt": True, "post_sampling_probs": False, "stream": False}
-
-        def read(data: Any) -> Scored:
-            try:
-                [entry] = data["completion_probabilities"]
-                top, value = entry["top_logprobs"][0], float(entry["logprob"])
-                if entry["id"] != token:
-                    raise ValueError("another token than the one that was forced")
-                return Scored(value, top["id"] == token or value >= float(top["logprob"]) - _TIE, token)
-            except (KeyError, IndexError, TypeError, ValueError):
-                raise Fault(NONE, status=400) from None
-
-        return await self.wire.ask(LLAMA, body, read, self.only)
 
     async def _rendered(self, talk: Any) -> str:
         text = await self.texts.rendered(talk)
@@ -215,6 +189,8 @@ async def find_scorer(wire: Wire, replica: Replica, model: str, texts: Texts) ->
             continue
         scorer = Scorer(name, wire, model, texts, replica)
         try:
+            if name == "llama.cpp":
+                scorer.forced.whole = (await texts.ids("a", special=False))[-1]
             why = await _wrong(scorer)
         except Fault:
             continue

@@ -33,7 +33,7 @@ CONTEXT = 4096
 #: Seconds for a model to be loaded.
 LOADS = 900.0
 #: Counted into the fingerprint: a change to how llama.cpp is asked bumps it.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -120,7 +120,7 @@ class LlamaCppBackend:
             "name": self.name, "kind": "llama.cpp", "spec": self.name, "source": "gguf", "fingerprint": self.fingerprint,
             "engine": "llamacpp", PACKAGE: installed(PACKAGE), "files": {self.name: self._file()}, "device": self.device,
             "parameters": meta.get("n_params"), "vocabulary": meta.get("n_vocab"), "context_length": meta.get("n_ctx"),
-            "quantisation": meta.get("ftype"), "batched": False, "chat_template": "own",
+            "quantisation": meta.get("ftype"), "batched": False, "keys_and_values": "float32", "chat_template": "own",
             "template_sha256": hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest(),
             **{name: about[name] for name in ("thinking", "thought_tokens", "thoughts", "abilities", "lacks")},
         }  # fmt: skip

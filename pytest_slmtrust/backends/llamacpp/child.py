@@ -42,6 +42,9 @@ def _server(question: dict[str, Any]) -> Any:
     params.n_gpu_layers = question["gpu_layers"]
     # one text at a time: llama.cpp's numbers depend on what shares a batch
     params.n_parallel, params.n_ctx = 1, question["context"]
+    # 32-bit keys and values, and attention without the kernel that rounds them: an unquantised file answers as in transformers
+    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.api_keys = [question["key"]]
     params.port, params.hostnames = 0, ["127.0.0.1"]
     params.cache_ram_mib, params.warmup, params.ui = 0, False, False
