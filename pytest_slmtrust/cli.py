@@ -18,6 +18,7 @@ from .requests import BackendError
 if TYPE_CHECKING:
     from .attestation.answers import Answer
     from .audit.model import Audit
+    from .report.sides import Side
 
 #: Kept here, so that ``slmtrust --help`` imports none of them.
 _FORMATS = ("sarif", "markdown", "csv", "parquet", "ctrf", "cyclonedx", "eee", "hf", "oscal", "intoto")
@@ -51,9 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare.add_argument("--toxicity", default="detoxify:unbiased", help="the scorer to try first")
     compare = commands.add_parser("compare", help="compare the models of two audits item by item; exit 1 if the first is worse")
     compare.add_argument("target", type=Path, help="audit.json of the model in question")
-    compare.add_argument("baseline", type=Path, help="audit.json of the model that it must not fall behind")
+    compare.add_argument("baseline", type=Path, nargs="+", help="audit.json of the model that it must not fall behind; up to 11")
     compare.add_argument("--margin", type=_share, help="how much more often the target may fail (default: the profile's)")
     compare.add_argument("--noise", type=Path, help="audit.json of a model against itself (--slm-vs=self)")
+    compare.add_argument("--html", type=Path, metavar="FILE", help="a page with all audits side by side")
     compare.add_argument("--report", type=Path, help="a folder for audit.json and audit.html of the comparison")
     export = commands.add_parser("export", help="write an audit in the format of another system")
     export.add_argument("audit", type=Path, help="an audit.json")
@@ -258,19 +260,44 @@ def _cache(chosen: argparse.Namespace) -> int:
 
 
 def _compare(chosen: argparse.Namespace) -> int:
+    """Compare the target with each baseline. The status is the worst: 2 where two audits cannot be compared item by item."""
     from .archive.compare import compare_audits, comparison_lines, exit_status
+    from .archive.side_by_side import read_sides
     from .archive.verify import read_verified
 
-    target, baseline = read_verified(chosen.target), read_verified(chosen.baseline)
+    if chosen.report and len(chosen.baseline) > 1:
+        raise AuditError("--report writes the comparison of two audits; name two, or use --html")
+    target, *baselines = read_sides([chosen.target, *chosen.baseline], _say)
     noise = read_verified(chosen.noise) if chosen.noise else None
-    made = compare_audits(target, baseline, str(chosen.baseline), chosen.margin, noise)
-    _print(comparison_lines(made))
-    if chosen.report:
-        from .archive.files import write_reports
+    if chosen.html:
+        _side_by_side(chosen, [target, *baselines])
+    status = 0
+    for baseline in baselines:
+        if len(baselines) > 1:
+            _print([f"{target.title} against {baseline.title} ({baseline.place})"])
+        try:
+            made = compare_audits(target.audit, baseline.audit, baseline.place, chosen.margin, noise)
+        except AuditError as error:
+            _say(f"slmtrust compare: {error}")
+            status = 2
+            continue
+        _print(comparison_lines(made))
+        status = max(status, exit_status(made))
+        if chosen.report:
+            from .archive.files import write_reports
 
-        write_reports(made, chosen.report)
-        _say(f"wrote {chosen.report / 'audit.json'} and audit.html")
-    return exit_status(made)
+            write_reports(made, chosen.report)
+            _say(f"wrote {chosen.report / 'audit.json'} and audit.html")
+    return status
+
+
+def _side_by_side(chosen: argparse.Namespace, sides: Sequence[Side]) -> None:
+    from .archive.files import write_text
+    from .archive.side_by_side import side_by_side
+    from .report.comparison import render_comparison
+
+    write_text(chosen.html, render_comparison(side_by_side(sides, chosen.margin)))
+    _say(f"wrote {chosen.html}")
 
 
 def _canaries(chosen: argparse.Namespace) -> int:

@@ -41,15 +41,9 @@ def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | 
         raise AuditError("the audits cannot be compared:\n  " + "\n  ".join([*found[:_NAMED], *more]))
     recorded = Recorded(baseline, origin)
     flips = noise_floor(noise, asked, [a.model.get("fingerprint") for a in (target, baseline)]) if noise else None
-    usual = float(target.settings["profile"].get("margin", 0.05))
-    held = usual if margin is None else margin
-    gates, kept, found_by_gate = [], [], ByGate(target.findings)
-    for gate in target.gates:
-        if not gate.versus:
-            made, theirs = _one(gate, found_by_gate.of(gate), recorded, held, margin is not None, flips)
-            gates.append(made)
-            kept += theirs
-    gates = adjusted(gates)
+    pairs = paired_gates(target, recorded, [g for g in target.gates if not g.versus], margin, flips)
+    kept = [one for _, theirs in pairs for one in theirs]
+    gates = adjusted([made for made, _ in pairs])
     gates.sort(key=lambda g: (list(Dimension).index(Dimension(g.dimension)), not g.blocking))
     verdict = overall(gates)
     model = target.model.get("name") or "the target"
@@ -62,6 +56,20 @@ def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | 
         baseline=Baseline(baseline.model, tuple(kept), origin),
     )  # fmt: skip
     return replace(whole, answers_root=answers_root(whole))
+
+
+def paired_gates(
+    target: Audit, recorded: Recorded, gates: Sequence[GateResult], margin: float | None = None,
+    noise: Mapping[str, int] | None = None,
+) -> list[tuple[GateResult, list[Finding]]]:  # fmt: skip
+    """Return gates of the target against a recorded baseline, each with the baseline's findings.
+
+    Raises:
+        AuditError: a margin that the items cannot show.
+    """
+    held = float(target.settings.get("profile", {}).get("margin", 0.05)) if margin is None else margin
+    found = ByGate(target.findings)
+    return [_one(gate, found.of(gate), recorded, held, margin is not None, noise) for gate in gates]
 
 
 def _one(

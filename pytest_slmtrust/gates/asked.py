@@ -51,10 +51,14 @@ def differences(target: Asked, baseline: Asked, partly: bool = False) -> list[st
             found.append(f"cases: {name} asks other cases, or asks or judges them otherwise")
         elif not both and not partly:
             found.append(f"cases: {name} is in one of them only")
-    for what, value in target.how.items():
-        if value != baseline.how[what]:
-            found.append(f"{what}: {_short(value)} here, {_short(baseline.how[what])} in the baseline")
-    return found
+    return found + [f"{what}: {one} here, {two} in the baseline" for what, one, two in other_ways(target, baseline)]
+
+
+def other_ways(target: Asked, baseline: Asked) -> list[tuple[str, str, str]]:
+    """Return in what way all cases were put or judged otherwise: what it is, and how it was on each side."""
+    return [
+        (what, _short(value), _short(baseline.how[what])) for what, value in target.how.items() if value != baseline.how[what]
+    ]
 
 
 def _short(value: Any) -> str:

@@ -19,6 +19,8 @@ _SHOWN = (
     ("Right answer", ("gold",)),
     ("Judged", ("why", "reading")),
 )
+#: Labels of what a model said, and of how it was judged: these belong to one model, all others to the question.
+ANSWER, OF_MODEL = "Reply", ("Reply", "Reply to the changed text", "Judged")
 #: Characters of all texts of an example that is preferred; the first finding of a kind is shown if none is as short.
 _READABLE = 900
 #: Characters of one text, entries of a list or mapping, and levels of them.
@@ -41,7 +43,7 @@ def example_of(findings: Iterable[Finding], outcome: str, anchor: Any) -> Exampl
     for one in findings:
         if one.outcome != outcome:
             continue
-        made = Example(anchor(one), _texts(one.evidence), offensive(one))
+        made = Example(anchor(one), texts_of(one.evidence), offensive(one))
         labels = {label for label, _ in made.texts}
         if {"Question", "Reply"} <= labels and sum(len(text) for _, text in made.texts) <= _READABLE:
             return made
@@ -49,7 +51,8 @@ def example_of(findings: Iterable[Finding], outcome: str, anchor: Any) -> Exampl
     return first if first is not None and first.texts else None
 
 
-def _texts(evidence: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def texts_of(evidence: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return what a reader needs of an evidence, each text with its label, in reading order."""
     found = []
     for label, keys in _SHOWN:
         key = next((k for k in keys if evidence.get(k) not in (None, "", [], {})), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ _ABOUT = {
     "hallucination": "Does it avoid inventing facts?",
     "fairness": "Does it treat groups of people alike?",
 }
+#: What takes the place of a digest that the audit lacks.
+UNKNOWN = "not recorded"
 #: Findings that the first page shows.
 _HEAVIEST = 3
 _RED = (Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE)
@@ -67,28 +70,39 @@ class Front:
     planned: int
 
 
-def front_view(audit: Audit, dimensions: Sequence[DimensionView], started: str) -> Front:
-    """Return the first page of an audit; ``started`` is its date as text."""
+def front_view(audit: Audit, dimensions: Sequence[DimensionView], date: str) -> Front:
+    """Return the first page of an audit; ``date`` says when it began."""
     views = [view for d in dimensions for view in (*d.gates, *d.unasked)]
     told = [v for v in views if v.gate.status not in SILENT]
     return Front(
-        identity=_identity(audit, started), sentences=sentences(audit),
+        identity=_identity(audit, date), sentences=sentences(audit),
         scores=tuple(_score(d, audit) for d in dimensions), heaviest=tuple(sorted(told, key=_weight)[:_HEAVIEST]),
         untold=untold(audit), limits=_limits(audit), asked=len(told), planned=len(views),
     )  # fmt: skip
 
 
-def _identity(audit: Audit, started: str) -> tuple[tuple[str, str, str], ...]:
+def started(audit: Audit) -> str:
+    """Return when a run began, as text."""
+    found = (audit.provenance.get(key) for key in ("started", "start", "date", "created"))
+    text = next((str(value) for value in found if value), "date not recorded")
+    return re.sub(r"\A(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:Z|\+00:00)\Z", r"\1 \2 UTC", text)
+
+
+def tool(audit: Audit) -> str:
+    """Name the tool and its version."""
+    return f"pytest-slmtrust {audit.provenance.get('versions', {}).get('pytest-slmtrust') or '(version not recorded)'}"
+
+
+def _identity(audit: Audit, date: str) -> tuple[tuple[str, str, str], ...]:
     """Return what was audited: a label, its text, and the word of the glossary that explains the label."""
     model = audit.model
-    tool = audit.provenance.get("versions", {}).get("pytest-slmtrust")
     rows = [
         ("Model", str(model.get("name") or "unnamed model"), ""),
-        _digest(model),
-        ("Size", _size(model), "parameters"),
-        ("Precision", _precision(model), "precision"),
-        ("Date", started, ""),
-        ("Tool", f"pytest-slmtrust {tool or '(version not recorded)'}", ""),
+        digest(model),
+        ("Size", size(model), "parameters"),
+        ("Precision", precision(model), "precision"),
+        ("Date", date, ""),
+        ("Tool", tool(audit), ""),
         ("Profile", audit.profile, "profile"),
     ]
     return tuple(rows)
@@ -112,23 +126,23 @@ def file_digests(model: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, digest) for name, digest in pairs if name and isinstance(digest, str) and digest]
 
 
-def _digest(model: Mapping[str, Any]) -> tuple[str, str, str]:
+def digest(model: Mapping[str, Any]) -> tuple[str, str, str]:
     weights = weight_files(model)
     if len(weights) == 1:
         return ("Digest of its weights", weights[0][1], "digest")
     if model.get("fingerprint"):
         return ("Digest of all its parts", str(model["fingerprint"]), "digest")
-    return ("Digest", "not recorded", "digest")
+    return ("Digest", UNKNOWN, "digest")
 
 
-def _precision(model: Mapping[str, Any]) -> str:
+def precision(model: Mapping[str, Any]) -> str:
     """Say in what precision the model answered, and of which packed file its weights are."""
     packed = [name for name, _ in weight_files(model) if name.endswith(".gguf")]
     dtype = str(model.get("dtype") or "not recorded")
     return f"{dtype}, from {packed[0]}" if len(packed) == 1 else dtype
 
 
-def _size(model: Mapping[str, Any]) -> str:
+def size(model: Mapping[str, Any]) -> str:
     count = model.get("parameters")
     if isinstance(count, bool) or not isinstance(count, (int, float)) or count <= 0:
         return "not recorded"

@@ -10,30 +10,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 import shlex
-import tomllib
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..audit.clauses import built_in
 from ..audit.model import Audit, AuditError, Finding
-from ..audit.quantities import made_by
 from ..escaping import visible
 from ..redaction import offensive
-from . import numbers, view
+from . import view
 from .durations import spent
-from .front import file_digests, front_view, signing
+from .frame import csp_hash, cut_text, environment, glossary, read, trusted
+from .front import file_digests, front_view, signing, started
 from .untested import by_reason
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-_PACKAGE = "pytest_slmtrust.reports"
 _ORDER = {outcome: rank for rank, outcome in enumerate(("failed", "error", "unscored", "measured", "passed"))}
 #: Bytes of findings in the data island before it is packed and after, and in the static table: the file stays below 10 MB.
 _ISLAND_BYTES, _PACKED_BYTES, _STATIC_BYTES = 16_000_000, 6_000_000, 300_000
@@ -41,8 +33,6 @@ _ISLAND_BYTES, _PACKED_BYTES, _STATIC_BYTES = 16_000_000, 6_000_000, 300_000
 _STATIC_ROWS, _STATIC_TEXT = 200, 500
 #: Options that change answers, with the values that need not be written.
 _USUAL = {"packs": "builtin", "toxicity": "detoxify:unbiased", "dtype": "float32", "device": "auto", "chat-template": "auto"}
-#: Characters of any other text in the page.
-_TEXT = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,80 +54,24 @@ def render(audit: Audit, text: str = "", unchecked: str = "") -> str:
     Raises:
         AuditError: the audit holds something that has no JSON form.
     """
-    environment = _environment()
-    style, script = _read("report.css"), _read("report.js")
+    style, script = read("report.css"), read("report.js")
     dimensions = view.dimension_views(audit)
     gates = [gate for dimension in dimensions for gate in (*dimension.gates, *dimension.unasked)]
     findings = sorted(audit.findings, key=lambda f: (_ORDER.get(f.outcome, 9), f.nodeid))
     open_ones = [f for f in findings if f.outcome in ("failed", "error", "unscored")]
     island, cut, left_out = _island(findings)
     static = _static_rows(open_ones)
-    return environment.get_template("report.html.j2").render(
-        audit=audit, unchecked=unchecked, dimensions=dimensions, gates=gates, island=_trusted(island), cut=cut, left_out=left_out,
-        total=len(findings), front=front_view(audit, dimensions, _started(audit)), words=_glossary(),
+    return environment().get_template("report.html.j2").render(
+        audit=audit, unchecked=unchecked, dimensions=dimensions, gates=gates, island=trusted(island), cut=cut, left_out=left_out,
+        total=len(findings), front=front_view(audit, dimensions, started(audit)), words=glossary(),
         digests=file_digests(audit.model), static=static, shown={row["anchor"] for row in static}, open_total=len(open_ones),
         untested=by_reason(audit.not_tested), signing=signing(audit),
         clauses=[(f, view.clause_views(f, gates)) for f in (*built_in(), *audit.settings.get("clauses", ()))],
         cards=view.resource_cards(audit.resources), spent=spent(audit),
         digest=hashlib.sha256((text or _json(audit)).encode()).hexdigest(),
-        command=_command(audit), whole_command=_whole_command(audit), model=_model_name(audit), started=_started(audit),
-        style=_trusted(style), script=_trusted(script), style_hash=_csp_hash(style), script_hash=_csp_hash(script),
+        command=_command(audit), whole_command=_whole_command(audit), model=_model_name(audit), started=started(audit),
+        style=trusted(style), script=trusted(script), style_hash=csp_hash(style), script_hash=csp_hash(script),
     )  # fmt: skip
-
-
-@cache
-def _read(name: str) -> str:
-    return resources.files(_PACKAGE).joinpath(name).read_text(encoding="utf-8")
-
-
-@cache
-def _glossary() -> tuple[Mapping[str, str], ...]:
-    """Return the words that the report explains, by name."""
-    words: list[dict[str, str]] = tomllib.loads(_read("glossary.toml"))["word"]
-    return tuple(sorted(words, key=lambda word: word["name"].casefold()))
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    made = Environment(
-        loader=PackageLoader(_PACKAGE, package_path=""), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=_shown, keep_trailing_newline=True,
-    )  # fmt: skip
-    made.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False, "separators": (",", ":")}
-    made.filters |= {"percent": numbers.percent, "number": numbers.number, "size": numbers.size, "points": numbers.points,
-                     "method": made_by, "limit_name": view.limit_name, "limit_text": view.limit_text,
-                     "breakable": _breakable}  # fmt: skip
-    made.tests["text"] = lambda value: isinstance(value, str)
-    return made
-
-
-def _shown(value: Any) -> Any:
-    """Return every text that a template prints: cut, and without characters that act on the reader."""
-    return visible(_cut(value, _TEXT)) if isinstance(value, str) and not hasattr(value, "__html__") else value
-
-
-def _breakable(text: str) -> Any:
-    """Return a name as the page prints any text, which may also be broken after an underscore."""
-    from markupsafe import Markup, escape
-
-    return Markup("_<wbr>").join(escape(part) for part in str(_shown(text)).split("_"))
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[:limit]} … [{len(text) - limit} more characters]"
-
-
-def _trusted(text: str) -> Any:
-    """Our own style or script, word for word: the policy's hash is of these bytes; or base64, which has no markup."""
-    from markupsafe import Markup
-
-    return Markup(text)  # noqa: S704 (a file of this package, or base64)
-
-
-def _csp_hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _json(audit: Audit) -> str:
@@ -149,12 +83,6 @@ def _json(audit: Audit) -> str:
 
 def _model_name(audit: Audit) -> str:
     return str(audit.model.get("name") or "unnamed model")
-
-
-def _started(audit: Audit) -> str:
-    found = (audit.provenance.get(key) for key in ("started", "start", "date", "created"))
-    text = next((str(value) for value in found if value), "date not recorded")
-    return re.sub(r"\A(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:Z|\+00:00)\Z", r"\1 \2 UTC", text)
 
 
 def _command(audit: Audit) -> str:
@@ -223,9 +151,9 @@ def _weight(data: Any) -> int:
 def _row(finding: Finding, limits: Limits) -> list[Any]:
     """In the order that report.js reads."""
     short = [finding.nodeid, finding.dimension, finding.probe, finding.case, finding.source, finding.outcome]
-    texts = [visible(_cut(text, limits.text)) for text in short]
-    group = None if finding.group is None else visible(_cut(finding.group, limits.text))
-    reason = visible(_cut(finding.reason, limits.text))
+    texts = [visible(cut_text(text, limits.text)) for text in short]
+    group = None if finding.group is None else visible(cut_text(finding.group, limits.text))
+    reason = visible(cut_text(finding.reason, limits.text))
     evidence = _pruned(finding.evidence, limits)
     return [view.finding_anchor(finding), *texts, finding.score, group, reason, evidence, offensive(finding)]
 
@@ -233,14 +161,14 @@ def _row(finding: Finding, limits: Limits) -> list[Any]:
 def _pruned(value: Any, limits: Limits, depth: int = 0) -> Any:
     """JSON data with long texts cut, long lists and deep levels replaced by a note that says so, and every text visible."""
     if isinstance(value, str):
-        return visible(_cut(value, limits.text))
+        return visible(cut_text(value, limits.text))
     if not isinstance(value, (Mapping, list, tuple)):
-        return value if value is None or isinstance(value, (bool, int, float)) else visible(_cut(str(value), limits.text))
+        return value if value is None or isinstance(value, (bool, int, float)) else visible(cut_text(str(value), limits.text))
     if depth >= limits.depth:
         return "… [deeper levels are in audit.json]"
     more = len(value) - limits.entries
     if isinstance(value, Mapping):
-        kept = {visible(_cut(str(k), 200)): _pruned(v, limits, depth + 1) for k, v in list(value.items())[: limits.entries]}
+        kept = {visible(cut_text(str(k), 200)): _pruned(v, limits, depth + 1) for k, v in list(value.items())[: limits.entries]}
         return kept | ({"…": f"[{more} more entries are in audit.json]"} if more > 0 else {})
     items = [_pruned(v, limits, depth + 1) for v in value[: limits.entries]]
     return items + ([f"… [{more} more are in audit.json]"] if more > 0 else [])
