@@ -198,6 +198,35 @@ def test_a_window_family_shares_and_joins_while_texts_fit_the_window(monkeypatch
     assert window.counters.forwards <= 1.2 * full.counters.forwards + 2
 
 
+@pytest.mark.parametrize(("written", "more"), [("\n" * 90, 0), (" " * 90, 0), ("no" + " " * 90, 0), (" <thi" * 20, 6)])
+def test_blank_replies_end_with_the_tokens_that_were_asked_for(written: str, more: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    writes(written, monkeypatch)
+    asked = [Generate(f"what follows is asked of all: {n}", 3 + n) for n in range(4)]
+    for model in (families.model("gemma3", sliding_window=44), families.model("llama")):
+        made = backend(model)
+        assert [a.n_tokens for a in answers(made, asked)] == [3, 4, 5, 6]
+        assert 18 <= made.counters.generated <= 18 + more
+
+
+@pytest.mark.parametrize(("family", "changes"), [("llama", {}), ("gemma3", {"sliding_window": 90}), ("mistral", {})])
+def test_a_running_batch_holds_no_more_than_its_limit(
+    family: str, changes: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pytest_slmtrust.backends.transformers.state import Cached
+
+    writes("words and more words", monkeypatch)
+    held: list[int] = []
+    step = Cached.step
+    monkeypatch.setattr(Cached, "step", lambda s, tokens, c: (held.append(len(tokens) * s.columns), step(s, tokens, c))[1])
+    made = backend(families.model(family, **changes))
+    answers(made, [Generate("a", 1)])
+    assert made._engine is not None
+    made._engine.limits.cache_tokens = 200
+    asked = [Generate(f"{'so ' * (n % 5)}all of it, {n}", 8 + n % 4) for n in range(24)]
+    assert not [a for a in answers(made, asked) if isinstance(a, Failure)]
+    assert 100 < max(held) <= 200
+
+
 def test_replies_that_outgrow_the_window_are_written_again_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
     writes("<think>" + "so " * 12 + "</think>yes, all of it is", monkeypatch)
     asked = [Generate(f"what follows is asked of all: {n}", 6) for n in ("who", "whereto", "when")]

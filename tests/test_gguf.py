@@ -56,6 +56,19 @@ def refused(path: Path, **options: Any) -> str:
     return message
 
 
+@pytest.mark.parametrize("variable", ["SLMTRUST_CACHE", "XDG_CACHE_HOME", "HOME"])
+def test_a_file_that_finds_no_place_to_be_converted_names_the_variable(
+    variable: str, words: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make(tmp_path / "m.gguf", words)
+    (tmp_path / "file").write_text("no folder")
+    for name in ("SLMTRUST_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "file" / "home"))
+    with pytest.raises(BackendError, match=r"file/home.*: the cache cannot be created \(.*\); set SLMTRUST_CACHE to a folder"):
+        dict(backend(path).run([ASK]))
+
+
 FAULTS: dict[str, tuple[Callable[[Tensors], object], str]] = {
     "no embedding": (lambda t: t.pop("token_embd.weight"), "1 weights are not in the files (token_embd.weight)"),
     "no query": (lambda t: t.pop("blk.0.attn_q.weight"), "1 weights are not in the files (blk.0.attn_q.weight)"),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import PROBE_FILE
 from runs import audit, run
 
 from pytest_slmtrust.plugin.options import anchored
@@ -314,3 +315,23 @@ def test_a_model_in_an_ini_file_is_seen_from_there(tmp_path: Path) -> None:
     done = run(here / "sub", "-q", "..")
     assert "no such folder" not in done.stderr + done.stdout
     assert str(tmp_path / "models" / "m") in done.stderr + done.stdout
+
+
+# ------------------------------------------------------------------ a home that cannot be written
+
+
+@pytest.mark.parametrize("home", ["file/home", "file", "/proc/nowhere"])
+def test_a_run_whose_home_cannot_be_written_goes_on_where_no_cache_is_needed(
+    pytester: pytest.Pytester, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makeconftest("")
+    pytester.makepyfile(maker=MODEL, probe_support=PROBE_FILE.format(n=5, extra=", tolerance=0.5"))
+    (pytester.path / "file").write_text("no folder")
+    for name in ("SLMTRUST_CACHE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(pytester.path / home))
+    options = ("--slm=maker:make", "--slm-packs=none", "-p", "no:cacheprovider", "--slm-toxicity=profanity-check")
+    done = run(pytester.path, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+    assert audit(pytester.path)["verdict"] == "PASS"

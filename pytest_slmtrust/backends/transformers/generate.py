@@ -124,15 +124,14 @@ def _joiners(loaded: Loaded, waiting: deque[Row], active: Sequence[Row], columns
     free = (1 if loaded.alone else limits.rows) - len(active)
     if not waiting or free < 1 or (active and free < max(1, limits.rows // 4)):
         return []
-    widest = max((row.width for row in active), default=0)
     steps = max((row.left for row in active), default=0)
     longest, group = 0, list[Row]()
     while waiting and len(group) < free:
         row = waiting[0]
-        longest, widest, steps = max(longest, len(row.prompt)), max(widest, row.width), max(steps, row.left)
-        size = len(group) + 1
-        too_many = size * longest > limits.tokens or (len(active) + size) * widest > limits.cache_tokens
-        if (active or group) and (too_many or max(columns, longest) + steps > loaded.widest):
+        longest, steps, size = max(longest, len(row.prompt)), max(steps, row.left), len(group) + 1
+        reach = max(columns, longest) + steps  # columns at the end, holes among them
+        too_many = size * longest > limits.tokens or (len(active) + size) * reach > limits.cache_tokens
+        if (active or group) and (too_many or reach > loaded.widest):
             break
         group.append(waiting.popleft())
     return group

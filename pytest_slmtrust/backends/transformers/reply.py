@@ -46,9 +46,12 @@ class Reply:
         if self.inside:
             self.thinks = True
         if self.thinks is None:
-            self.thinks = may_begin(codec.raw(out))
-        if self.thinks is None and (ended or len(out) >= most + min(MARK, self.limit)):
-            self.thinks = False
+            text = codec.raw(out)
+            self.thinks = may_begin(text)
+            # blanks alone are no mark begun: after them only a model that knows thoughts may go on
+            spare = min(MARK, self.limit) if self.expected or text.strip() else 0
+            if self.thinks is None and (ended or len(out) >= most + spare):
+                self.thinks = False
         if self.thinks is False:
             self.begins = 0
         elif self.thinks and (self.closed or closes(codec.raw(out[-MARK:]))):
