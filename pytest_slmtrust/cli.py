@@ -76,8 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a probe_*.py")
     verdict = commands.add_parser("verdict", help="print the verdict of an audit; exit 1 if it is red")
     verdict.add_argument("audit", type=Path, help="an audit.json")
-    cache = commands.add_parser("cache", help="show what the store of answers holds, or empty it")
-    cache.add_argument("action", choices=("info", "clear"))
+    cache = commands.add_parser(
+        "cache", help="show what the store of answers holds, empty it, or seal it into a file and open that"
+    )
+    cache.add_argument("action", choices=("info", "clear", "seal", "open"))
+    cache.add_argument("--file", type=Path, help="the sealed file; the passphrase is in the variable SLMTRUST_CACHE_KEY")
     cache.add_argument("--store", type=Path, default=Path(".slmtrust"), help="folder of the store (default: .slmtrust)")
     canaries = commands.add_parser("canaries", help="make random texts to put into training data, for --slm-canaries")
     canaries.add_argument("action", choices=("make",))
@@ -253,9 +256,16 @@ def _signature_and_model(chosen: argparse.Namespace, audit: Audit) -> list[Answe
 
 
 def _cache(chosen: argparse.Namespace) -> int:
-    from .engine.store_admin import run
+    from .engine.store_admin import CacheError, run
 
-    _print(run(chosen.action, chosen.store))
+    if chosen.action in ("info", "clear"):
+        _print(run(chosen.action, chosen.store))
+        return 0
+    from .engine.sealing import seal, unseal
+
+    if chosen.file is None:
+        raise CacheError(f"{chosen.action} needs --file FILE, the sealed file")
+    _say(seal(chosen.store, chosen.file) if chosen.action == "seal" else unseal(chosen.file, chosen.store))
     return 0
 
 

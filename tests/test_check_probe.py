@@ -257,6 +257,7 @@ def test_declared_texts() -> None:
     assert other_answer(["yes"], [["Yes"], ["yes, it is"]]) == ""
 
 
+@pytest.mark.skipif(not (ROOT / "examples").is_dir(), reason="the examples are not part of the wheel")
 def test_examples_and_hook(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-probe", str(ROOT / "examples" / "own_csv" / "probe_own_csv.py")]) == 0
     assert main(["check-probe", str(ROOT / "examples" / "support_bot" / "probe_support_bot.py")]) == 1
@@ -267,8 +268,9 @@ def test_examples_and_hook(capsys: pytest.CaptureFixture[str]) -> None:
     assert not re.search(hook["files"], "tests/my_probe_x.py")
 
 
-def test_no_model_library_is_loaded() -> None:
-    file = ROOT / "examples" / "own_csv" / "probe_own_csv.py"
+def test_no_model_library_is_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "probe_mine.py"
+    file.write_text(HEAD + probe(ANSWERS, "return Verdict(row['answer'] in reply.text)"))
     code = (
         "import sys; from pytest_slmtrust.cli import main; "
         f"status = main(['check-probe', {str(file)!r}]); "
