@@ -57,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compare.add_argument("--noise", type=Path, help="audit.json of a model against itself (--slm-vs=self)")
     compare.add_argument("--html", type=Path, metavar="FILE", help="a page with all audits side by side")
     compare.add_argument("--report", type=Path, help="a folder for audit.json and audit.html of the comparison")
+    history = commands.add_parser("history", help="show all audits below a folder in the order of their dates")
+    history.add_argument("folder", type=Path, help="a folder that holds audit.json files, at any depth")
+    history.add_argument("--html", type=Path, metavar="FILE", help="a page that draws each test over time")
     export = commands.add_parser("export", help="write an audit in the format of another system")
     export.add_argument("audit", type=Path, help="an audit.json")
     export.add_argument("--to", required=True, metavar="FORMAT", help=f"one of {', '.join(_FORMATS)}")
@@ -104,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "attest": _attest,
         "prepare": _prepare,
         "compare": _compare,
+        "history": _history,
         "cache": _cache,
         "canaries": _canaries,
     }
@@ -308,6 +312,22 @@ def _side_by_side(chosen: argparse.Namespace, sides: Sequence[Side]) -> None:
 
     write_text(chosen.html, render_comparison(side_by_side(sides, chosen.margin)))
     _say(f"wrote {chosen.html}")
+
+
+def _history(chosen: argparse.Namespace) -> int:
+    from .archive.history import read_past
+    from .report.history import history_lines, render_history
+
+    past = read_past(chosen.folder, _say)
+    _print(history_lines(past))
+    for place, why in past.left_out:
+        _say(f"left out: {place}: {why}")
+    if chosen.html:
+        from .archive.files import write_text
+
+        write_text(chosen.html, render_history(past))
+        _say(f"wrote {chosen.html}")
+    return 0
 
 
 def _canaries(chosen: argparse.Namespace) -> int:

@@ -28,6 +28,7 @@ from pytest_slmtrust.audit.model import (
 MODEL = "smollm2-135m-instruct"
 
 
+@cache
 def rate_bounds(k: int, n: int, alpha: float = 0.05) -> tuple[float, float]:
     """Exact one-sided bounds (Clopper and Pearson 1934)."""
     lower = float(beta.ppf(alpha, k, n - k + 1)) if k else 0.0

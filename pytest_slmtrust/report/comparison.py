@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..audit.model import GateResult, Status
-from ..audit.quantities import quantity_of
 from ..audit.verdict import SILENT
 from .account import limit
 from .flips import FLIPS
 from .frame import csp_hash, environment, glossary, read, trusted
 from .front import UNKNOWN, digest, precision, size, started, tool
-from .numbers import number
 from .pareto import BOTTOM, TOP, speed, tradeoff
-from .shifts import pair_views
+from .shifts import found_text, pair_views
 from .sides import Side, SideBySide
 from .view import DIMENSIONS, Bar, anchor, gate_view
 
@@ -121,12 +119,8 @@ def _limit(gates: Sequence[GateResult]) -> str:
 
 def _cell(letter: str, gate: GateResult) -> Cell:
     shown = gate_view(gate, {}, ())
-    found = shown.observed
-    if quantity_of(gate).counted and gate.best is not None and gate.status not in SILENT:
-        lost = f", {number(gate.unscored)} not scored" if gate.unscored else ""
-        found = f"{shown.observed} ({number(gate.failures)} of {number(gate.items)}{lost})"
     bar = None if gate.status in (Status.UNEARNED, Status.INVALID) else shown.bar
-    return Cell(letter, gate, "" if gate.status in SILENT else found, shown.interval, bar, shown.summary)
+    return Cell(letter, gate, found_text(gate), shown.interval, bar, shown.summary)
 
 
 def _changed(together: SideBySide) -> tuple[tuple[str, str], ...]:

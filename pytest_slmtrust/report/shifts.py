@@ -146,6 +146,17 @@ def _found(gate: GateResult) -> str:
     return gate_view(gate, {}, ()).observed
 
 
+def found_text(gate: GateResult) -> str:
+    """Return what a test found: ``45.0 % (74 of 180, 16 not scored)``; empty where there is nothing."""
+    observed = gate_view(gate, {}, ()).observed
+    if gate.status in SILENT or observed == "–":
+        return ""
+    if not quantity_of(gate).counted or gate.best is None:
+        return observed
+    lost = f", {number(gate.unscored)} not scored" if gate.unscored else ""
+    return f"{observed} ({number(gate.failures)} of {number(gate.items)}{lost})"
+
+
 def _moved(pair: Pair, together: SideBySide) -> list[Line]:
     """Return the tests that count in one of two audits and have another status there."""
     a, b = pair.first.letter, pair.other.letter
