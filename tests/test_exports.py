@@ -21,6 +21,7 @@ from pytest_slmtrust.audit.merkle import answers_root
 from pytest_slmtrust.audit.model import Audit, AuditError, Finding, Status, Waiver
 from pytest_slmtrust.audit.verdict import not_tested
 from pytest_slmtrust.cli import _FORMATS, main
+from pytest_slmtrust.exports import markdown
 from pytest_slmtrust.exports.formats import FORMATS
 from pytest_slmtrust.exports.public_sets import SETS
 from pytest_slmtrust.exports.source import Source, Standing, standing
@@ -204,7 +205,8 @@ ALLOWED = {"h2", "p", "code", "blockquote", "table", "thead", "tbody", "tr", "th
 def test_no_text_is_taken_for_markdown(name: str) -> None:
     more = ("# h", "1. x", "- x", "+ x", "| a | b |", "``` x", "~~~", "***b***", "__b__", "~~s~~", "[a](b)", "![a](b)", "[^1]",
             "<!--", "www.evil.example", "https://evil.example", "a@evil.example", "@team", "#12", "==x", "> q", "    code", "a\\",
-            "GH-1", "&lt;b&gt;", ":tada:", "$$x$$")  # fmt: skip
+            "GH-1", "&lt;b&gt;", ":tada:", "$$x$$", "2) x", "  3. x", "WWW.evil.example", "x:+1:", "mailto:a",
+            "xmpp:b")  # fmt: skip
     every = [*PAYLOADS, *more, *(f"\n{one}\n" for one in more)]
     for at in range(0, len(every), 25):
         some = every[at : at + 25]
@@ -218,6 +220,15 @@ def test_no_text_is_taken_for_markdown(name: str) -> None:
         assert len({len(list(row)) for row in tree.iter("tr")}) == 1
         assert "::error" not in text
         assert not {c for c in text if ord(c) < 32 and c != "\n"}
+
+
+def test_plain_words_stay_readable_in_the_source_of_markdown() -> None:
+    sentence = "FAIL: 5 of 6 gates pass; see audit.json of version 0.1.0, 90.1 % sure (at most)."
+    audit = replace(sample_audit(0), sentence=sentence, gates=(replace(gates()[7], advisory="it is weak: few texts. None"),))
+    text = written("markdown", Source(audit))
+    assert f"\n{sentence}\n" in text
+    assert "| advisory, does not block: it is weak: few texts. None |" in text
+    assert markdown.plain(":tada: www.x.y http://a") == ("&#58;<!-- -->tada: www&#46;x.y http&#58;<!-- -->&#47;&#47;a")
 
 
 def test_a_mention_is_parted_and_the_summary_is_short() -> None:

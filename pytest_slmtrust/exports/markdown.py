@@ -16,8 +16,10 @@ from .source import Row, Source, Standing
 #: A step summary may hold 1 MiB, a comment 65,536 characters.
 _LARGEST, _ROWS, _CELL = 60_000, 25, 300
 _ORDER = (Standing.RED, Standing.WAIVED, Standing.PASSED, Standing.ADVISORY, Standing.MEASURED, Standing.ABSENT)
-#: Everything but what no reader of Markdown takes for a mark: letters, digits, blanks, some signs, one inside a word or number.
-_SPECIAL = re.compile(r"(?<![a-zA-Z0-9])[_-]|[_-](?![a-zA-Z0-9])|(?<![0-9])\.|\.(?![0-9])|[^\w ,;%'()?.-]", re.ASCII)
+#: Everything but what no reader of Markdown takes for a mark: letters, digits, blanks, some signs, one inside a word or number. A
+#: point is one where it ends the number of a list or follows "www", a colon where no blank follows (an address, an emoji).
+_SPECIAL = re.compile(r"(?<![a-zA-Z0-9])[_-]|[_-](?![a-zA-Z0-9])|(?<=www)\.|:(?=\S)|[^\w ,;:%'()?.-]", re.ASCII | re.IGNORECASE)
+_LIST = re.compile(r"\A(\s*\d{1,9})([.)])", re.ASCII)
 
 
 def write(source: Source) -> str:
@@ -75,7 +77,7 @@ def _counted(rows: list[Row]) -> str:
 def plain(words: str) -> str:
     """Return text that no reader of Markdown or HTML takes for anything else; a comment parts what GitHub would link."""
     cut = words if len(words) <= _CELL else f"{words[:_CELL]}…"
-    return _SPECIAL.sub(_reference, cut)
+    return _LIST.sub(lambda found: f"{found[1]}&#{ord(found[2])};", _SPECIAL.sub(_reference, cut))
 
 
 def code(words: str) -> str:
