@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .report.sides import Side
 
 #: Kept here, so that ``slmtrust --help`` imports none of them.
-_FORMATS = ("sarif", "markdown", "csv", "parquet", "ctrf", "cyclonedx", "eee", "hf", "oscal", "intoto")
+_FORMATS = ("sarif", "markdown", "csv", "parquet", "ctrf", "cyclonedx", "eee", "eee-samples", "hf", "oscal", "intoto")
 
 _UNSIGNED = (
     "signature: none was given, so the file is consistent at best. This does not show who made the file: the model's name, its "

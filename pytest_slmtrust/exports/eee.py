@@ -18,13 +18,12 @@ SCHEMA = "0.3.0"
 
 def write(source: Source) -> str:
     """Return one aggregate record."""
-    audit, moment = source.audit, source.moment("ended")
+    audit = source.audit
     results = [_result(source, row, number) for number, row in enumerate(source.rows)]
-    seconds = f"{moment.timestamp():.1f}" if moment else "0.0"
     made: dict[str, Any] = {
         "schema_version": SCHEMA,
-        "evaluation_id": f"slmtrust/{source.model}/{seconds}",
-        "retrieved_timestamp": seconds,
+        "evaluation_id": evaluation_id(source),
+        "retrieved_timestamp": _seconds(source),
         "source_metadata": {
             "source_name": TOOL, "source_type": "evaluation_run", "source_organization_name": "unknown",
             "evaluator_relationship": "other", "additional_details": _strings(source.head),
@@ -34,7 +33,7 @@ def write(source: Source) -> str:
             "additional_details": {"gates": json.dumps([dict(row.facts) for row in source.rows], sort_keys=True)},
         },
         "model_info": {
-            "name": source.model, "id": text(audit.model.get("hub_id", "") or source.model),
+            "name": source.model, "id": model_id(source),
             "additional_details": {
                 "deployment_type": "unknown", "model_availability": "unknown", "files": json.dumps(
                     {text(name): digest for name, digest in source.files.items()}),
@@ -45,6 +44,26 @@ def write(source: Source) -> str:
     if audit.provenance.get("started"):
         made["evaluation_timestamp"] = text(audit.provenance["started"])
     return to_json(made)
+
+
+def evaluation_id(source: Source) -> str:
+    """Return the name of the record, by which its samples refer to it."""
+    return f"slmtrust/{source.model}/{_seconds(source)}"
+
+
+def model_id(source: Source) -> str:
+    """Return the model's id of the hub, else its name."""
+    return text(source.audit.model.get("hub_id", "") or source.model)
+
+
+def result_id(row: Row, number: int) -> str:
+    """Return the name of a gate's result; ``number`` is its place in the audit."""
+    return f"{number}-{row.name}"
+
+
+def _seconds(source: Source) -> str:
+    moment = source.moment("ended")
+    return f"{moment.timestamp():.1f}" if moment else "0.0"
 
 
 def _result(source: Source, row: Row, number: int) -> dict[str, Any] | None:
@@ -66,7 +85,7 @@ def _result(source: Source, row: Row, number: int) -> dict[str, Any] | None:
         "score_type": "continuous", "min_score": 0 if share else None, "max_score": 1 if share else None,
     }  # fmt: skip
     return {
-        "evaluation_result_id": f"{number}-{row.name}", "evaluation_name": row.name, "source_data": _data(source, row),
+        "evaluation_result_id": result_id(row, number), "evaluation_name": row.name, "source_data": _data(source, row),
         "metric_config": metric, "score_details": details,
     }  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import ctrf, cyclonedx, eee, intoto, markdown, modelcard, oscal, sarif, tables
+from . import ctrf, cyclonedx, eee, eee_samples, intoto, markdown, modelcard, oscal, sarif, tables
 from .source import Source
 
 
@@ -26,6 +26,7 @@ FORMATS: dict[str, Format] = {
     "ctrf": Format("Common Test Report Format: a test for each gate", ctrf.write),
     "cyclonedx": Format("CycloneDX 1.6 ML-BOM: the model with its measured numbers", cyclonedx.write),
     "eee": Format("Every Eval Ever 0.3: a result for each gate that has a number", eee.write),
+    "eee-samples": Format("Every Eval Ever 0.3, instance level: a line of JSON for each case that was judged", eee_samples.write),
     "hf": Format("a section for a model card of the hub, with results on public data sets", modelcard.write),
     "oscal": Format("OSCAL assessment results: an observation for each gate, a finding for each that decides", oscal.write),
     "intoto": Format("in-toto statement with a test result, unsigned (slmtrust attest signs one)", intoto.write),
