@@ -111,7 +111,8 @@ def test_two_models_projects_or_owners_in_one_folder_are_said() -> None:
     assert notes(past(*THREE)) == []
     mixed = past(
         made(1, settings={**THREE[0].settings, "packs": ["builtin"]}), made(2, name="other"),
-        replace(made(3), model={**made(3).model, "owner": "desk"}), replace(made(4), model={**made(4).model, "owner": "clinic"}),
+        replace(made(3), settings={**THREE[0].settings, "options": {"owner": "desk"}}),
+        replace(made(4), model={**made(4).model, "owner": "clinic"}),
     )  # fmt: skip
     found = notes(mixed)
     assert found == [

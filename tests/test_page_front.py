@@ -24,6 +24,7 @@ from pytest_slmtrust.audit.model import (
     Status,
     Waiver,
 )
+from pytest_slmtrust.plugin.options import read_settings
 from pytest_slmtrust.report.account import account_of, found, meaning, says_nothing, sure
 from pytest_slmtrust.report.examples import example_of
 from pytest_slmtrust.report.front import front_view, untold
@@ -293,14 +294,40 @@ def test_every_word_that_the_page_leads_to_is_explained_without_script() -> None
 
 
 def test_a_signer_is_told_what_the_audit_does_not_say() -> None:
-    signed = text(by_id(render(audit_of(secrets(2, 361))), "signature"))
-    assert "Owner of the modelnot stated" in signed
-    assert "Intended usenot stated" in signed
+    page = render(audit_of(secrets(2, 361)))
+    signed = text(by_id(page, "signature"))
+    for label in ("Owner", "Intended use", "Why these limits"):
+        assert f"{label}not stated" in signed
+        assert f"{label}not stated" in text(by_id(page, "verdict"))
     assert "does not say what changed" in signed
     told = audit_of(secrets(2, 361), model={"name": "m", "owner": "Clinic desk", "intended_use": "sorting letters"})
     signed = text(by_id(render(told), "signature"))
     assert "Clinic desk" in signed
     assert "sorting letters" in signed
+
+
+def test_what_a_project_states_is_on_the_first_page_and_a_long_text_is_cut_there() -> None:
+    options = {
+        "owner": "Desk <b>&team",
+        "intended-use": "answering " + "very " * 60 + "long letters",
+        "limit-reason": "two a week",
+    }
+    said = audit_of(secrets(2, 361), settings={"options": options}, model={"name": "m", "owner": "an older owner"})
+    page = render(said)
+    first, signed = text(by_id(page, "verdict")), text(by_id(page, "signature"))
+    assert "OwnerDesk <b>&team" in first
+    assert "an older owner" not in first + signed
+    assert "Why these limitstwo a week" in first
+    assert "long letters" not in first
+    assert "more characters]" in first
+    assert "long letters" in signed
+
+
+def test_the_options_that_state_them_reach_the_audit(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nslm_owner = Support desk\nslm_intended_use = letters\n")
+    config = pytester.parseconfig("--slm-limit-reason=two a week", "--slm-intended-use=invoices")
+    values = read_settings(config).values
+    assert (values["owner"], values["intended-use"], values["limit-reason"]) == ("Support desk", "invoices", "two a week")
 
 
 def test_the_digests_are_in_the_form_that_sha256sum_checks() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..audit.model import Audit, AuditError
 from ..audit.nodeids import gate_key
-from ..report.front import digest, tool
+from ..report.front import digest, stated, tool
 from ..report.past import Moment, Past
 from .files import DATA
 from .verify import read_and_verify
@@ -81,7 +81,7 @@ def moment_of(audit: Audit, place: str, unchecked: str = "") -> Moment:
     return Moment(
         place, _started(audit), str(audit.model.get("name") or "unnamed model"), digest(audit.model)[:2],
         str(audit.model.get("fingerprint") or ""), tool(audit), audit.provenance.get("probes_sha256", ""), audit.profile,
-        tuple(audit.settings.get("packs", ())), str(audit.model.get("owner") or ""), audit.verdict,
+        tuple(audit.settings.get("packs", ())), dict(stated(audit))["Owner"], audit.verdict,
         {gate_key(gate.nodeid): gate for gate in audit.gates if not gate.versus},
         {gate_key(nodeid): identity for nodeid, identity in rows.items()}, unchecked,
     )  # fmt: skip

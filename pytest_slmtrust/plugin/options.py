@@ -189,6 +189,9 @@ class Settings:
     report: str = _option(
         "folder for audit.html and audit.json (default: slmtrust-report)", default="slmtrust-report", metavar="FOLDER"
     )
+    owner: str = _option("who owns the model, for the report: a person, a team or a role", metavar="TEXT")
+    intended_use: str = _option("what the model is meant for, for the report", metavar="TEXT")
+    limit_reason: str = _option("why these limits were chosen, for the report", metavar="TEXT")
     store: str = _option("folder of the store of answers (default: .slmtrust)", default=".slmtrust", metavar="FOLDER")
     include_harmful: bool = _option("show replies that may do harm, folded in the report, instead of withholding them", "flag")
     reveal: bool = _option("show personal data found in replies instead of masking it", "flag")

@@ -52,7 +52,7 @@ def environment() -> Environment:
 
 def _shown(value: Any) -> Any:
     """Return every text that a template prints: cut, and without characters that act on the reader."""
-    return visible(cut_text(value, _TEXT)) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    return visible(numbers.cut_text(value, _TEXT)) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _breakable(text: str) -> Any:
@@ -60,10 +60,6 @@ def _breakable(text: str) -> Any:
     from markupsafe import Markup, escape
 
     return Markup("_<wbr>").join(escape(part) for part in str(_shown(text)).split("_"))
-
-
-def cut_text(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[:limit]} … [{len(text) - limit} more characters]"
 
 
 def trusted(text: str) -> Any:

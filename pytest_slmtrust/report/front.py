@@ -11,7 +11,7 @@ from ..audit.model import Audit, GateResult, Lack, Status
 from ..audit.quantities import quantity_of, share_text
 from ..audit.verdict import NO_PROBE, SILENT
 from .account import limit, limit_from, says_nothing
-from .numbers import number, percent
+from .numbers import cut_text, number, percent
 from .verdict_words import Sentences, sentences
 from .view import DimensionView, GateView
 
@@ -25,6 +25,8 @@ _ABOUT = {
 }
 #: What takes the place of a digest that the audit lacks.
 UNKNOWN = "not recorded"
+#: What takes the place of something that only a person can say, and characters of such a text on the first page.
+NOT_STATED, _STATED = "not stated", 160
 #: Findings that the first page shows.
 _HEAVIEST = 3
 _RED = (Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE)
@@ -104,8 +106,21 @@ def _identity(audit: Audit, date: str) -> tuple[tuple[str, str, str], ...]:
         ("Date", date, ""),
         ("Tool", tool(audit), ""),
         ("Profile", audit.profile, "profile"),
+        *((label, cut_text(value, _STATED), "") for label, value in stated(audit)),
     ]
     return tuple(rows)
+
+
+def stated(audit: Audit) -> tuple[tuple[str, str], ...]:
+    """Return what only people know of a model and its limits, as the run's options say it, else as the model's own description
+    does."""
+    options, model = audit.settings.get("options", {}), audit.model
+    said = (
+        ("Owner", options.get("owner") or model.get("owner")),
+        ("Intended use", options.get("intended-use") or model.get("intended_use")),
+        ("Why these limits", options.get("limit-reason")),
+    )
+    return tuple((label, str(value) if value else NOT_STATED) for label, value in said)
 
 
 def weight_files(model: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -273,7 +288,6 @@ def _limits(audit: Audit) -> tuple[str, ...]:
 
 def signing(audit: Audit) -> tuple[tuple[str, str], ...]:
     """Return what a person who signs must know besides the results, and what of it the audit does not say."""
-    told = audit.model
     gates = [g for g in audit.gates if g.blocking and g.tolerance is not None and g.status not in SILENT]
     by: dict[str, list[str]] = {}
     for gate in gates:
@@ -283,8 +297,7 @@ def signing(audit: Audit) -> tuple[tuple[str, str], ...]:
     if audit.baseline is not None:
         compared = f"Compared with {audit.baseline.model.get('name', 'a baseline')}: see the rows of the table that end in :vs."
     return (
-        ("Owner of the model", str(told.get("owner") or "not stated")),
-        ("Intended use", str(told.get("intended_use") or "not stated")),
+        *stated(audit),
         ("Limits, and who set them", limits or "no limit counts in this run"),
         ("Since the last audit", compared),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..audit.model import GateResult, Status
 from ..audit.verdict import SILENT
 from .frame import csp_hash, environment, glossary, read, trusted
-from .front import UNKNOWN
+from .front import NOT_STATED, UNKNOWN
 from .numbers import number
 from .past import Moment, Past
 from .shifts import found_text
@@ -107,7 +107,7 @@ def notes(past: Past) -> list[str]:
     for what, values in (
         ("models", {m.model for m in past.moments}),
         ("projects, by their probe packs", {", ".join(m.packs) or "none" for m in past.moments}),
-        ("owners", {m.owner for m in past.moments if m.owner}),
+        ("owners", {m.owner for m in past.moments if m.owner != NOT_STATED}),
     ):
         if len(values) > 1:
             said.append(f"this folder holds audits of {len(values)} {what}: {'; '.join(sorted(values))}")

@@ -22,8 +22,9 @@ from ..escaping import visible
 from ..redaction import offensive
 from . import view
 from .durations import spent
-from .frame import csp_hash, cut_text, environment, glossary, read, trusted
+from .frame import csp_hash, environment, glossary, read, trusted
 from .front import file_digests, front_view, signing, started
+from .numbers import cut_text
 from .untested import by_reason
 
 _ORDER = {outcome: rank for rank, outcome in enumerate(("failed", "error", "unscored", "measured", "passed"))}

@@ -1,4 +1,4 @@
-"""Numbers as the report writes them: bounds are rounded outwards, whole numbers of any size are shown."""
+"""Numbers as the report writes them: bounds are rounded outwards, whole numbers of any size are shown. Long texts are cut."""
 
 from __future__ import annotations
 
@@ -55,3 +55,8 @@ def points(value: float, rounding: str = "near") -> str:
     rounded = (Decimal(repr(value)) * 100).quantize(Decimal("0.1"), _ROUNDING[rounding])
     sign = "+" if rounded > 0 else "\u2212" if rounded < 0 else "±"
     return f"{sign}{abs(rounded)}\u00a0points"
+
+
+def cut_text(text: str, limit: int) -> str:
+    """Return at most so many characters of a text, with a note of how many are missing."""
+    return text if len(text) <= limit else f"{text[:limit]} … [{len(text) - limit} more characters]"
