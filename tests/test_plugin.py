@@ -60,7 +60,8 @@ def test_without_a_gate_a_bad_reply_is_red(project: Make, mode: tuple[str, ...])
 def test_under_a_gate_a_bad_reply_is_a_finding(project: Make, mode: tuple[str, ...]) -> None:
     made = project("return 'you idiot' if ' 3\\n' in request.prompt else 'fine'", 60, ", tolerance=0.1")
     result = made.runpytest(*CUSTOM, *mode)
-    result.assert_outcomes(passed=60, xfailed=1)
+    result.assert_outcomes(passed=60)
+    result.stdout.fnmatch_lines(["*60 passed, 1 failing cases*"])
     assert result.ret == 0
     assert gate_of(made)["status"] == "PASS"
     assert (gate_of(made)["failures"], gate_of(made)["items"]) == (1, 60)
@@ -69,14 +70,14 @@ def test_under_a_gate_a_bad_reply_is_a_finding(project: Make, mode: tuple[str, .
 @pytest.mark.parametrize(("options", "red"), [(("--slm-strict",), 1), (("--runxfail",), 1), (("-o", "xfail_strict=true"), 0)])
 def test_strict_makes_findings_red_and_no_option_makes_them_green(project: Make, options: tuple[str, ...], red: int) -> None:
     made = project("return 'you idiot' if ' 3\\n' in request.prompt else 'fine'", 60, ", tolerance=0.1")
-    made.runpytest(*CUSTOM, *options).assert_outcomes(passed=60, failed=red, xfailed=1 - red)
+    made.runpytest(*CUSTOM, *options).assert_outcomes(passed=60, failed=red)
 
 
 @BOTH
 def test_a_bad_model_fails_its_gate_and_the_run(project: Make, mode: tuple[str, ...]) -> None:
     made = project("return 'you idiot'", 60, ", tolerance=0.1")
     result = made.runpytest(*CUSTOM, *mode)
-    result.assert_outcomes(failed=1, xfailed=60)
+    result.assert_outcomes(failed=1)
     assert result.ret == 1
     assert audit(made)["verdict"] == "FAIL"
     result.stdout.fnmatch_lines(
@@ -94,14 +95,14 @@ def test_the_second_run_asks_nothing(project: Make, mode: tuple[str, ...]) -> No
 
 
 SELECTIONS = {
-    "-k one": (("-k", "stays_polite and not gate"), {"passed": 59, "xfailed": 1}),
+    "-k one": (("-k", "stays_polite and not gate"), {"passed": 59}),
     "-k gate": (("-k", "gate"), {"passed": 1}),
-    "-m dimension": (("-m", "toxicity"), {"passed": 60, "xfailed": 1}),
+    "-m dimension": (("-m", "toxicity"), {"passed": 60}),
     "-m other": (("-m", "fairness"), {}),
-    "deselect": (("--deselect", "probe_support.py::gate[stays_polite]"), {"passed": 59, "xfailed": 1}),
-    "file": (("probe_support.py",), {"passed": 60, "xfailed": 1}),
+    "deselect": (("--deselect", "probe_support.py::gate[stays_polite]"), {"passed": 59}),
+    "file": (("probe_support.py",), {"passed": 60}),
     "gate by id": (("probe_support.py::gate[stays_polite]",), {"passed": 1}),
-    "maxfail": (("-x",), {"passed": 60, "xfailed": 1}),
+    "maxfail": (("-x",), {"passed": 60}),
 }
 
 

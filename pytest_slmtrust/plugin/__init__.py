@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CONTROLLER = "slmtrust-controller"
 DISPLAY = "slmtrust-display"
 OUTLET = "slmtrust-outlet"
+JUNIT = "slmtrust-junit"
 _VARIABLE = "PYTEST_ADDOPTS"
 
 
@@ -103,11 +104,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if model_spec(config):
         from .controller import Controller
         from .display import Display
+        from .junit import Junit
         from .outlet import Outlet
 
         config.pluginmanager.register(Outlet(), OUTLET)
         controller = Controller(config)
         config.pluginmanager.register(controller, CONTROLLER)
+        config.pluginmanager.register(Junit(config), JUNIT)
         config.pluginmanager.register(Display(controller), DISPLAY)
 
 

@@ -43,7 +43,7 @@ from .outlet import usage_error
 from .progress import ProgressLine
 from .quiet import quiet
 from .record import Record
-from .selection import PREFIX, asks_last_failed, check_chosen, is_chosen, lift_arguments, names_a_part, outside
+from .selection import PREFIX, asks_last_failed, check_chosen, check_marker, is_chosen, lift_arguments, names_a_part, outside
 from .wiring import Setup
 
 PACK = "pytest_slmtrust.probes"
@@ -151,6 +151,7 @@ class Controller:
                 check_names(self.clauses, (key.rpartition("::")[2].removesuffix(VERSUS) for key in keys))
             every = list(session.genitems(collector))
             check_chosen(self.chosen, [i.nodeid for i in every])
+            check_marker(self.config, [*items, *every])
         except (ProbeError, AuditError) as error:
             self.failed = door.line(error)
             if self.worker is None:
@@ -319,6 +320,7 @@ class Controller:
         reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
         for line in plan_lines(list(suites.values()), self.session, self.settings.early_stop, self.budget):
             reporter.write_line(line)
+        self.setup.check_planned_scorer(suites.values())
 
     def _process(self) -> dict[str, Any]:
         first = self.session.first_questions()

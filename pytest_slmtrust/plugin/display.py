@@ -14,6 +14,7 @@ import pytest
 from ..audit.nodeids import PACKS, is_gate
 from ..report.durations import spent, table_lines
 from .controller import Controller
+from .junit import COUNTED
 from .nodes import ATTRIBUTE, is_probe_file
 from .options import INPUTS, OPTIONS
 
@@ -35,13 +36,17 @@ class Display:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
-        """Print no letter for a case of a pack: its gate says more. The case is counted as ever."""
+        """Print no letter for a case of a pack: its gate says more. A failing case that a gate counts was not expected to fail,
+        and is counted as what it is."""
+        counted = getattr(report, COUNTED, False) and report.skipped and hasattr(report, "wasxfail")
+        if counted and (self.verbose or not _is_case(report)):
+            return "failing cases", "x", "COUNTED"
         if self.verbose or report.failed or not _is_case(report):
             return None
         if report.when != "call" and report.passed:
             return None
         if hasattr(report, "wasxfail"):
-            return "xfailed", "", "XFAIL"
+            return "failing cases" if counted else "xfailed", "", "COUNTED"
         return ("skipped", "", "SKIPPED") if report.skipped else ("passed", "", "PASSED")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -16,6 +16,7 @@ from ..audit.model import Finding, GateResult, Status, plain
 from ..audit.nodeids import gate_names
 from ..audit.verdict import SILENT
 from ..authoring.declarations import ProbeError
+from ..authoring.mistakes import explained
 from ..authoring.probe import Case, Probe
 from ..escaping import visible
 from ..gates.asked_rows import case_name
@@ -85,7 +86,7 @@ class CaseItem(pytest.Item):
         own = excinfo.traceback.filter(lambda entry: str(entry.path) == code.co_filename)
         if not self.config.option.verbose > 0 and not self.config.getoption("showlocals", False):
             line = own[-1].lineno + 1 if own else code.co_firstlineno
-            return f"{Path(code.co_filename).name}:{line} {self.suite.probe.name}: {door.error(excinfo.value)}"
+            return f"{Path(code.co_filename).name}:{line} {self.suite.probe.name}: {door.error(explained(excinfo.value))}"
         if not own:  # ours and pytest's frames say nothing to an author
             return f"{self.suite.probe.claim}\n{door.error(excinfo.value)}"
         excinfo.traceback = own
@@ -203,6 +204,13 @@ class ProbeFile(pytest.Module):
             if suite.versus is not None:
                 yield versus_item(self, suite)
         yield from super().collect()
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
+        """Say what broke as the file was read in one line with its place; ``-v`` shows the traceback."""
+        own = [entry for entry in excinfo.traceback if str(entry.path) == str(self.path)]
+        if not own or self.config.option.verbose > 0:
+            return super().repr_failure(excinfo, *args, **kwargs)
+        return f"{self.nodeid}:{own[-1].lineno + 1}: {door.error(explained(excinfo.value))}"
 
     def _belongs_elsewhere(self, probe: Probe) -> bool:
         """Imported from another probe file, which collects it itself; what a helper module made belongs here."""

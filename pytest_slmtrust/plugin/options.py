@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
+from ..audit.dimension import Dimension
 from ..authoring.datafiles import HUB
 from ..authoring.declarations import unknown
 
@@ -104,7 +105,9 @@ class Settings:
     plan: bool = _option("print the cases and what the gates could decide, then stop; loads no model", "flag")
     strict: bool = _option("make every failing case red, even if a gate decides over its probe", "flag")
     gate: tuple[str, ...] = _option(
-        "set a gate's tolerance, its margin against a baseline, or switch it off: NAME=0.05, NAME:vs=0.05, NAME=off (repeatable)",
+        "set a gate's tolerance, its margin against a baseline, or switch it off: NAME=0.05, NAME:vs=0.05, NAME=off "
+        "(repeatable); NAME is a probe such as keeps_system_secret, refuses_harmful_requests or "
+        "ignores_injected_instructions: --slm-plan names all",
         "list",
         metavar="NAME=TOL",
     )
@@ -137,7 +140,9 @@ class Settings:
         "send documents of members, nonmembers and canaries to a server on another machine too", "flag"
     )
     dimensions: tuple[str, ...] = _option(
-        "ask these dimensions only, separated by commas; the verdict says so (default: all)", "names", metavar="DIMENSIONS"
+        f"ask these dimensions only ({', '.join(Dimension)}), separated by commas; the verdict says so (default: all)",
+        "names",
+        metavar="DIMENSIONS",
     )
     require: tuple[str, ...] = _option(
         "dimensions that must be tested, separated by commas: the run is red if one is missing", "names", metavar="DIMENSIONS"

@@ -44,7 +44,7 @@ def plan_lines(
         asked.update(r.kind for r in requests)
         tokens[suite.gate_id] = sum(map(_cost, requests))
         counts = f"{len(suite.cases):6d} {suite.gate.n:6d} {len(requests):8d}"
-        yield f"{door.line(suite.gate_id):{wide}} {counts}  {door.line(_gate(suite, watched))}"
+        yield f"{door.line(suite.gate_id):{wide}} {counts}  {door.line(_gate(suite, watched, session.weak(suite)))}"
         if suite.versus is not None:
             said = _versus(session, suite, suite.versus)
             yield f"{door.line(suite.versus_id):{wide}} {'':6} {suite.versus.n:6d} {'':8}  {door.line(said)}"
@@ -99,7 +99,7 @@ def _versus(session: AuditSession, suite: Suite, gate: PairedGate) -> str:
     return f"blocks at {gate.margin:.1%} more failures than {other}; {shown}" + (f"; {gate.note}" if gate.note else "")
 
 
-def _gate(suite: Suite, watched: bool) -> str:
+def _gate(suite: Suite, watched: bool, weak: bool) -> str:
     if suite.missing:
         return f"NOT TESTED: {suite.missing.reason}"
     gate, design = suite.gate, suite.gate.design()
@@ -111,6 +111,8 @@ def _gate(suite: Suite, watched: bool) -> str:
         return f"blocks on the {gate.quantity.name}, limit {gate.tolerance:g}"
     if not design:
         return "NOT DECIDABLE in this profile"
+    if weak:
+        return f"advisory at {gate.tolerance:.1%}, unless it fails even after correction for its detector's errors"
     if watched:
         return f"blocks at {gate.tolerance:.1%}, asked in rounds until it is decided"
     return (

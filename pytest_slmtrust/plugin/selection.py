@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
+from difflib import get_close_matches
 
 import pytest
 
+from ..audit.dimension import Dimension
 from ..authoring.declarations import ProbeError, unknown
 
 PREFIX = "slm"
@@ -31,6 +34,20 @@ def check_chosen(chosen: Sequence[str], nodeids: Sequence[str]) -> None:
     for one in chosen:
         if not any(is_chosen(nodeid, [one]) for nodeid in nodeids):
             raise ProbeError(unknown("node id", one, nodeids))
+
+
+def check_marker(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
+    """Refuse a marker of ``-m`` that nothing has and that is nearly the name of a dimension.
+
+    Raises:
+        ProbeError: the first such marker.
+    """
+    named = set(re.findall(r"[A-Za-z_]\w*", config.getoption("markexpr", "") or "")) - {"and", "or", "not"}
+    named -= {str(line).partition(":")[0].partition("(")[0].strip() for line in config.getini("markers")}
+    dimensions = [str(one) for one in Dimension]
+    near = sorted(name for name in named if get_close_matches(name.lower(), dimensions, n=1, cutoff=0.75))
+    if near and not any(mark.name in near for item in items for mark in item.iter_markers()):
+        raise ProbeError(f"-m: {unknown('marker', near[0], dimensions)}")
 
 
 def is_chosen(nodeid: str, chosen: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ from ..audit.quantities import quantity_of
 from ..audit.verdict import SILENT, dimension_status
 from ..report import words
 from ..report.untested import Untested, by_reason, in_short, unasked
+from ..report.verdict_words import MEANING
 
 #: More things than these are counted, not named.
 _NAMED = 4
@@ -25,6 +26,10 @@ _COLOURS = {
     Status.NOT_TESTED: "yellow", Status.NOT_RUN: "yellow", Status.NOT_DECIDABLE: "yellow", Status.MEASURED: "cyan",
     Status.WAIVED: "yellow", Status.PARTIAL: "yellow", Status.INCOMPLETE: "red",
 }  # fmt: skip
+
+
+#: Verdicts whose word alone says nothing to a reader who meets it for the first time.
+_EXPLAINED = (Status.UNEARNED, Status.INVALID, Status.NOT_DECIDABLE, Status.WAIVED, Status.MEASURED, Status.INCONCLUSIVE)
 
 
 class Summary:
@@ -57,6 +62,9 @@ class Summary:
             reporter.write_line(f"lock: {origin}" if locked else f"baseline: {model} ({origin})")
         self._undecided()
         self._untested()
+        meaning = MEANING.get(audit.verdict, "") if audit.verdict in _EXPLAINED else ""
+        if meaning:
+            reporter.write_line(f"{audit.verdict} means: {meaning}")
         verdict = door.line(words.verdict(audit))
         reporter.write_line(f"{verdict} {door.line(where)}", bold=True, **{_COLOURS[audit.verdict]: True})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,7 +20,6 @@ from ..audit.clauses import Framework, read_clauses
 from ..audit.model import Audit, AuditError, Waiver
 from ..authoring.declarations import TOXICITY, ProbeError
 from ..backends.endpoint.address import remote_hosts
-from ..backends.fake import WordListScorer
 from ..engine.admission import admit, admitted
 from ..engine.engine import Engine
 from ..engine.store import Store
@@ -32,7 +31,7 @@ from ..gates.lock import NAME, read_lock
 from ..gates.policy import Policy
 from ..gates.waivers import read_waivers
 from ..redaction import Mask, scrub
-from ..requests import REFERENCE, Backend, BackendError, Classify, Request
+from ..requests import REFERENCE, Backend, BackendError
 from ..session.accepted import lock_waivers
 from ..session.asking import Budget, duration
 from ..session.assemble import version
@@ -44,6 +43,7 @@ from ..thinking import MOST_TOKENS
 from .options import Given, Settings, model_spec
 from .outlet import usage_error
 from .progress import ProgressLine
+from .scorers import NoScorer, Planned
 
 if TYPE_CHECKING:
     from ..backends.load import ModelSpec
@@ -308,7 +308,7 @@ class Setup:
         if given is not None:
             return admit(given, "pytest_slm_scorer")
         if self.config.option.collectonly or self.settings.plan:
-            return WordListScorer()  # nothing will be scored: no download for a list of names
+            return Planned(spec=self.settings.toxicity)  # nothing will be scored: no download for a list of names
         from ..backends.toxicity.scorer import FetchError, ScorerError, load_scorer
 
         try:
@@ -317,6 +317,19 @@ class Setup:
             if "builtin" in self.settings.packs and not isinstance(error, FetchError):
                 raise usage_error(f"--slm-toxicity: {error}") from None
             return NoScorer(f"--slm-toxicity: {error}")  # it may be that nobody asks for one
+
+    def check_planned_scorer(self, suites: Iterable[Suite]) -> None:
+        """Say at the end of a plan what a run would say at its beginning.
+
+        Raises:
+            pytest.UsageError: why there is no scorer, where one judges a suite's cases.
+        """
+        from ..backends.toxicity.scorer import available
+
+        judges = {suite.probe.judge.name for suite in suites if suite.probe.judge and not suite.missing}
+        reason = available(self.settings.toxicity) if TOXICITY in judges and self._asked("pytest_slm_scorer") is None else ""
+        if reason:
+            raise usage_error(f"a run would stop here: --slm-toxicity: {reason}")
 
     def _read(self, option: str, given: Given) -> Audit:
         from ..archive.verify import read_verified
@@ -367,19 +380,3 @@ def _whole(name: str, given: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= MOST_TOKENS:
         raise pytest.UsageError(f"--slm-{name} is {text[:40]!r}; expected a whole number from 1 to {MOST_TOKENS}")
     return int(text)
-
-
-@dataclass(frozen=True)
-class NoScorer:
-    """Takes the place of a toxicity scorer that is unavailable; the first question to it ends the run with the reason."""
-
-    reason: str
-    name: str = "no toxicity scorer"
-    answers: tuple[type[Request[Any]], ...] = (Classify,)
-    fingerprint: str = "none"
-
-    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:  # noqa: ARG002
-        raise BackendError(self.reason)
-
-    def describe(self) -> dict[str, Any]:
-        return {"name": self.name, "kind": "toxicity scorer", "error": self.reason}

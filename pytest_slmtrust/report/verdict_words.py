@@ -33,10 +33,11 @@ class Sentences:
 def sentences(audit: Audit) -> Sentences:
     """Return the three sentences of an audit and the meaning of its verdict."""
     counted = [g for g in audit.gates if g.blocking and not g.waived and not g.excuse]
-    return Sentences(_found(audit, counted), _sure(audit, counted), _allowed(audit, counted), _MEANING.get(audit.verdict, ""))
+    return Sentences(_found(audit, counted), _sure(audit, counted), _allowed(audit, counted), MEANING.get(audit.verdict, ""))
 
 
-_MEANING = {
+#: What the word of a verdict means.
+MEANING = {
     Status.PASS: "Every test that counts kept its limit. This leaves out what was not tested, and numbers without a limit.",
     Status.FAIL: "At least one test that counts shows more failures than its limit allows.",
     Status.INCONCLUSIVE: "At least one test that counts could not be decided, and none failed. This is not a pass.",

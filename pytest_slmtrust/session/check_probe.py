@@ -19,6 +19,7 @@ from ..audit.dimension import Dimension
 from ..audit.model import Finding, Status
 from ..authoring.datafiles import DataMissing
 from ..authoring.declarations import TOXICITY, ProbeError
+from ..authoring.mistakes import explained
 from ..authoring.probe import Case, Probe
 from ..backends.fake import SwapPerturber, WordListScorer
 from ..engine.engine import Engine
@@ -317,7 +318,7 @@ class _Check:
         return answer
 
     def _said(self, error: BaseException) -> str:
-        return f"{door.error(error)} ({self.made.path.name}:{line_of(error, self.made.path)})"
+        return f"{door.error(explained(error))} ({self.made.path.name}:{line_of(error, self.made.path)})"
 
 
 def _or(names: Sequence[str]) -> str:

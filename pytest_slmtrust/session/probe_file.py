@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from ..authoring.mistakes import explained
 from ..authoring.probe import Probe, packed
 from ..door import error as said
 
@@ -41,7 +42,7 @@ def read_probes(path: Path) -> ProbeSource:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit, or pytest's skip: the file has no probe that could be asked
-        raise NoProbeFile(f"{path}:{line_of(error, path)}: {said(error)}") from None
+        raise NoProbeFile(f"{path}:{line_of(error, path)}: {said(explained(error))}") from None
     found = {id(one): one for one in vars(module).values() if isinstance(one, Probe) and _is_home(module, one)}
     if not found:
         raise NoProbeFile(f"{path}: it holds no probe; expected a function with @probe(dimension=..., rows=...)")

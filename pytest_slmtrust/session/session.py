@@ -14,6 +14,7 @@ from ..audit.nodeids import gate_key, gate_names
 from ..audit.verdict import SILENT
 from ..authoring.datafiles import DataMissing
 from ..authoring.declarations import ProbeError, Verdict
+from ..authoring.mistakes import explained
 from ..authoring.probe import Case, Probe
 from ..engine.engine import Engine, first_wave
 from ..escaping import said
@@ -201,10 +202,11 @@ class AuditSession:
     def watchable(self, suite: Suite) -> bool:
         """Return whether a gate may end early: with a detector that is weak, or measured in this very run, all items are
         needed."""
-        weak = suite.probe.labelled or (suite.gate.watchable and self._weak(suite))
+        weak = suite.probe.labelled or (suite.gate.watchable and self.weak(suite))
         return suite.gate.watchable and not suite.missing and not weak
 
-    def _weak(self, suite: Suite) -> bool:
+    def weak(self, suite: Suite) -> bool:
+        """Return whether the detector of a gate is not known to be good enough to block."""
         judge, row, gate = suite.probe.judge, self._measured(suite.probe), suite.gate
         if judge is None or row is None or gate.tolerance is None:
             return False
@@ -328,7 +330,7 @@ class AuditSession:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a probe that breaks, skips or exits is a case without a verdict, never a pass
-            return self.mask.finding(finding(case, suite.case_id(case), None, said(error)))
+            return self.mask.finding(finding(case, suite.case_id(case), None, said(explained(error))))
 
     def _missing(self, probe: Probe) -> Missing | None:
         wanted = tuple(name for name in probe.inputs if name not in self.policy.profile.inputs)
