@@ -36,7 +36,7 @@ def test_a_mistake_at_import_is_one_line_with_its_place(pytester: pytest.Pyteste
     pytester.makepyfile(probe_a=made("keeps").replace("tolerance=", "tolerence="))
     status, said = run(pytester)
     assert status == 2
-    assert "probe_a.py:4: TypeError: Unknown argument of probe 'tolerence'. Did you mean 'tolerance'?" in said
+    assert "probe_a.py:3: TypeError: Unknown argument of probe 'tolerence'. Did you mean 'tolerance'?" in said
     assert "@probe(" not in said
     assert "@probe(" in run(pytester, "-vv")[1]
 
