@@ -229,3 +229,21 @@ def test_what_cannot_be_sealed_or_opened_is_one_line(
     (tmp_path / "sealed").write_bytes(b"SQLite format 3")
     assert "not a sealed store" in said("open", file, f"--store={tmp_path / 'other'}")
     assert "--file" in said("seal", f"--store={filled}")
+
+
+@pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="the documentation is not part of the wheel")
+def test_the_snippets_of_the_guide_are_yaml_and_name_real_commands() -> None:
+    text = (ROOT / "docs" / "guides" / "ci.md").read_text(encoding="utf-8")
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    assert len(blocks) >= 3
+    given = {
+        name for block in blocks if isinstance(block, dict) for step in block.get("steps", ()) for name in step.get("with", ())
+    }
+    assert {"model", "cache-key", "sarif"} <= given
+    assert given - {"python-version"} <= yaml.safe_load(ACTION.read_text())["inputs"].keys()
+    outputs = re.findall(r"steps\.audit\.outputs\.([\w-]+)", text)
+    assert set(outputs) <= yaml.safe_load(ACTION.read_text())["outputs"].keys()
+    from pytest_slmtrust.plugin.options import OPTIONS
+
+    flags = {word.partition("=")[0].strip("`,.") for word in re.findall(r"--slm[\w-]*", text)}
+    assert flags <= {option.flag for option in OPTIONS}

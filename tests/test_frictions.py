@@ -137,3 +137,26 @@ def test_a_verdict_is_explained(pytester: pytest.Pytester) -> None:
     pytester.makefile(".toml", w='[[waiver]]\nprobe = "keeps"\nreason = "r"\nowner = "o"\nexpires = 2999-01-01\n')
     said = run(pytester, "--slm-waivers=w.toml")[1]
     assert "WAIVED means: A test that counts did not pass, and a named person has taken that on. This is not a pass." in said
+
+
+PROPERTY = '''
+from pytest_slmtrust import Generate, Verdict, ask, probe
+
+@probe(dimension="robustness", rows=[{"i": i} for i in range(3)])
+def stays(i):
+    """Stays."""
+    yield from ask(Generate(f"say {i}"))
+    return Verdict(i > 0, evidence={"original": "a", "perturbed": "b"})
+'''
+
+
+def test_a_probe_without_a_limit_says_how_many_failed_and_where_counterexamples_are(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(probe_a=PROPERTY, probe_b=made("fine", last="return Verdict(i > 1)"))
+    kept = pytester.mkdir(".slmtrust") / "corpus" / "stays"
+    kept.mkdir(parents=True)
+    (kept / "abc.json").write_text("{}")
+    said = run(pytester)[1]
+    assert "stays: 1 of 3 rows failed; it has no limit, so each row is a test" in said
+    assert "1 counterexample of stays, kept in .slmtrust/corpus/stays: the next run tries them first" in said
+    assert "fine: 2 of 12 rows failed" not in said  # its gate says it

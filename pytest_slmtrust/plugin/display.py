@@ -13,6 +13,7 @@ import pytest
 
 from ..audit.nodeids import PACKS, is_gate
 from ..report.durations import spent, table_lines
+from ..session.corpus import FOLDER
 from .controller import Controller
 from .junit import COUNTED
 from .nodes import ATTRIBUTE, is_probe_file
@@ -61,7 +62,8 @@ class Display:
             result = yield
         folder = self.controller.settings.report
         where = record.unwritten or f"Report: {folder}/audit.html"
-        Summary(terminalreporter, record.audit, self.command, self.verbose).write(where)
+        corpus = Path(self.controller.settings.store) / FOLDER
+        Summary(terminalreporter, record.audit, self.command, self.verbose, corpus).write(where)
         most = self.controller.settings.durations
         for line in table_lines(spent(record.audit), int(most)) if most else ():
             terminalreporter.write_line(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from .. import door
@@ -35,10 +36,14 @@ _EXPLAINED = (Status.UNEARNED, Status.INVALID, Status.NOT_DECIDABLE, Status.WAIV
 class Summary:
     """Writes the summary of an audit to pytest's terminal reporter.
 
-    ``command`` makes the command line that runs one case alone, from its node id; ``verbose`` shows every number.
+    ``command`` makes the command line that runs one case alone, from its node id; ``verbose`` shows every number; ``corpus`` is
+    the folder of counterexamples.
     """
 
-    def __init__(self, reporter: Any, audit: Audit, command: Callable[[str], str], verbose: bool) -> None:
+    def __init__(
+        self, reporter: Any, audit: Audit, command: Callable[[str], str], verbose: bool, corpus: Path | None = None
+    ) -> None:  # fmt: skip
+        self.corpus = corpus
         self.reporter, self.audit, self.command, self.verbose = reporter, audit, command, verbose
         self.found = ByGate(audit.findings)
         theirs = audit.baseline.findings if audit.baseline is not None else ()
@@ -61,6 +66,7 @@ class Summary:
             locked = "lock_sha256" in audit.baseline.model
             reporter.write_line(f"lock: {origin}" if locked else f"baseline: {model} ({origin})")
         self._undecided()
+        self._without_gate()
         self._untested()
         meaning = MEANING.get(audit.verdict, "") if audit.verdict in _EXPLAINED else ""
         if meaning:
@@ -128,6 +134,25 @@ class Summary:
                 cases = f"{n} failing {'case' if n == 1 else 'cases'} of {name}"
                 line = f"{cases}, and its gate is not selected: nothing is decided; add --slm-strict, or select 'gate[{name}]'"
                 self.reporter.write_line(door.line(line), yellow=True)
+
+    def _without_gate(self) -> None:
+        """Say how many rows failed of a probe without a limit, and where the counterexamples of a property are kept."""
+        gated = {(g.nodeid.rpartition("::")[0], g.probe) for g in self.audit.gates}
+        rows: dict[str, list[Finding]] = {}
+        for one in self.audit.findings:
+            if (one.nodeid.partition(f"::{one.probe}[")[0], one.probe) not in gated:
+                rows.setdefault(one.probe, []).append(one)
+        for name, found in rows.items():
+            failed = sum(one.outcome == "failed" for one in found)
+            if failed:
+                line = f"{name}: {failed} of {len(found)} rows failed; it has no limit, so each row is a test"
+                self.reporter.write_line(door.line(line), red=True)
+        for name in sorted({one.probe for one in self.audit.findings if one.outcome == "failed" and "perturbed" in one.evidence}):
+            folder = self.corpus / name if self.corpus else None
+            n = len(list(folder.glob("*.json"))) if folder and folder.is_dir() else 0
+            if n:
+                kept = f"{n} counterexample{'' if n == 1 else 's'} of {name}, kept in {folder}: the next run tries them first"
+                self.reporter.write_line(door.line(kept), yellow=True)
 
     def _untested(self) -> None:
         if not self.audit.gates:  # nothing began
