@@ -220,7 +220,10 @@ def _check_probe(chosen: argparse.Namespace) -> int:
                 wrong.append(str(error))
     missed = sum(len(one.missed) for one in checked)
     probes = "1 probe" if len(checked) == 1 else f"{len(checked)} probes"
-    _print([*wrong, *(line for one in checked for line in one.lines()), f"{probes} tried, {missed or 'nothing'} missed"])
+    last = f"{probes} tried, {missed or 'nothing'} missed" if checked else "no probe tried"
+    if wrong and checked:
+        last += f"; {len(wrong)} of {len(chosen.files)} files could not be tried"
+    _print([*wrong, *(line for one in checked for line in one.lines()), last])
     return 4 if wrong else int(missed > 0)
 
 

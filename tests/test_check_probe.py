@@ -199,7 +199,7 @@ def test_a_file_that_is_no_probe_is_one_line(check: Check, text: str, place: str
     first, *rest = printed.splitlines()
     assert first.startswith(f"{place}: ")
     assert said in first
-    assert rest == ["0 probes tried, nothing missed"]
+    assert rest == ["no probe tried"]
 
 
 def test_other_files_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,6 +207,7 @@ def test_other_files_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["check-probe", str(tmp_path / "probe_x.txt"), str(tmp_path / "probe_y.py")]) == 4
     said = capsys.readouterr().out
     assert "not a Python file" in said
+    assert said.endswith("no probe tried\n")
     assert "no such file" in said
 
 
@@ -277,3 +278,18 @@ def test_no_model_library_is_loaded(tmp_path: Path) -> None:
         "assert not {'torch', 'transformers', 'pytest'} & sys.modules.keys(); sys.exit(status)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_bar_in_an_answer_that_nobody_splits_is_noted(check: Check) -> None:
+    rows = '[{"q": "Legs of a spider?", "answer": "8|eight"}, {"q": "Sky?", "answer": "blue"}]'
+    status, said = check(probe(rows, "return Verdict(row['answer'] in reply.text)"))
+    assert status == 0
+    assert "note: 1 of 1 rows with a bar in the answer (column 'answer') pass with its whole text only" in said
+    split = check(probe(rows, "return Verdict(any(a in reply.text for a in row['answer'].split('|')))"))[1]
+    assert "bar" not in split
+
+
+def test_some_files_may_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "probe_a.py").write_text(HEAD + probe(ANSWERS, "return Verdict(row['answer'] in reply.text)"))
+    assert main(["check-probe", str(tmp_path / "probe_a.py"), str(tmp_path / "probe_b.py")]) == 4
+    assert "1 probe tried, nothing missed; 1 of 2 files could not be tried" in capsys.readouterr().out

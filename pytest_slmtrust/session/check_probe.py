@@ -193,12 +193,24 @@ class _Check:
         trial = self._best({case: [says(one, likely=True) for one in texts] for case, texts in answers.items()})
         self.made.tried.append(f"the right answers ({name})")
         wrong, rows = len(answers) - trial.count("passed"), len(answers)
+        self._note_whole(name, answers)
         if wrong and trial.count("measured") < rows and not shown:
             self.made.missed.append(
                 f"a reply that is exactly the right answer ({name}) does not pass in {wrong} of {rows} rows: the detector is too "
                 "strict, or a good reply says something else: then declare one (Control(params, reply, True))"
             )
         return [trial]
+
+    def _note_whole(self, name: str, answers: Mapping[Case, Sequence[str]]) -> None:
+        """Say where only the whole of ``a|b`` passes: whether the bar stands between two answers, the probe alone knows."""
+        parted = {case: [t for t in texts if "|" not in t] for case, texts in answers.items() if "|" in texts[0]}
+        scripts = {case: [says(one, likely=True) for one in texts] for case, texts in parted.items() if texts}
+        failed = len(scripts) - self._best(scripts).count("passed")
+        if failed and self._best({case: [says(answers[case][0], likely=True)] for case in scripts}).count("passed"):
+            self.made.aside.append(
+                f"{failed} of {len(scripts)} rows with a bar in the answer ({name}) pass with its whole text only, and with no "
+                "part of it: if the bar stands between answers, split it (answer.split('|'))"
+            )
 
     def _bad(self, mute: Trial) -> list[Trial]:
         """Try replies that are bad by what the probe declares; report those that pass."""
