@@ -12,6 +12,7 @@ import pytest
 from runs import run
 from test_versus import CONFTEST, OPTIONS, PROBE
 
+from pytest_slmtrust.archive.noted import left_out
 from pytest_slmtrust.archive.verify import problems, read_verified
 from pytest_slmtrust.audit.model import Audit, AuditError, canonical
 from pytest_slmtrust.audit.verdict import overall, sentence
@@ -124,6 +125,15 @@ ATTACKS: dict[str, tuple[str, Callable[[Data], object]]] = {
     "baseline twice": ("pair", _baseline_twice),
     "baseline's floor": ("pair", lambda d: only(d, "paired")["paired"].update(
         baseline_floor={"claim": "a", "passed": 30, "total": 30, "lower": 0.0, "at_least": 0.5})),
+    "note of own probes alone": ("clean", lambda d: d.update(notes=[])),
+    "note of own probes in part": ("pair", lambda d: d.update(notes=["NO BUILT-IN AUDIT"])),
+    "packs that were not there": ("clean", lambda d: d.update(notes=[], settings={**d["settings"], "packs": ["builtin"]})),
+    "note of what was excused": ("clean", lambda d: d["settings"]["options"].update(optional="stays_polite")),
+    "cases changed over": ("clean", lambda d: [
+        d["findings"][n].update(case=d["findings"][1 - n]["nodeid"][-7:-1]) for n in (0, 1)]),
+    "case of the baseline": ("pair", lambda d: d["baseline"]["findings"][3].update(case="0")),
+    "name of the baseline": ("pair", lambda d: gate(d, "paired")["paired"].update(baseline="gpt-9")),
+    "model of the baseline": ("pair", lambda d: d["baseline"]["model"].update(name="gpt-9")),
 }  # fmt: skip
 
 
@@ -175,3 +185,30 @@ def test_what_a_file_says_acts_on_no_terminal(audits: dict[str, Data], tmp_path:
         read_verified(path)
     assert "\x1b" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "head"),
+    [
+        (lambda d: d["settings"].update(unasked={"a::gate[b]": {"asked": 3, "planned": 9}}), "OUT OF TIME"),
+        (lambda d: d["model"].update(kind="endpoint", canaries={"unstable": 3, "asked": 8}), "NOISE"),
+        (lambda d: d["model"].update(kind="endpoint", left_out=["http://b"]), "REPLICAS LEFT OUT"),
+        (lambda d: d["resources"].update(thoughts=7, thoughts_unfinished=2), "THINKS"),
+        (lambda d: d["settings"].update(required=["privacy"]), "REQUIRED AND NOT TESTED"),
+        (
+            lambda d: d.update(waivers=[{"probe": "p", "reason": "r", "owner": "o", "expires": "2001-01-01", "expired": True}]),
+            "WAIVER EXPIRED",
+        ),
+    ],
+)
+def test_a_note_that_the_rest_of_an_audit_calls_for_may_not_be_left_out(
+    change: Callable[[Data], object], head: str, audits: dict[str, Data]
+) -> None:
+    data = copy.deepcopy(audits["clean"])
+    assert list(left_out(Audit.from_json(json.dumps(data)))) == []
+    change(data)
+    found = list(left_out(Audit.from_json(json.dumps(data))))
+    assert len(found) == 1
+    assert head in found[0]
+    data["notes"].append(f"{head}: in other words")  # names in it may be masked
+    assert list(left_out(Audit.from_json(json.dumps(data)))) == []

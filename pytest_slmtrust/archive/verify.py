@@ -42,6 +42,7 @@ from ..gates.gate import Checks, Gate
 from ..gates.paired_gate import NEW, Context, PairedGate
 from ..requests import Steps
 from .installed import Installed, Planned, expected_untested, other_package
+from .noted import left_out, misnamed
 from .sameness import same, short
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ class _Check:
     def all(self) -> Iterator[str]:
         yield from self._whole()
         yield from self._names()
+        yield from left_out(self.audit)
         if self.installed is not None:
             yield from self.installed.whole()
         for gate in self.audit.gates:
@@ -180,6 +182,7 @@ class _Check:
             twice = [nodeid for nodeid, n in Counter(x.nodeid for x in ids).items() if n > 1]
             if twice:
                 yield f"two {what} are named {twice[0]}"
+        yield from misnamed(audit)
         only_pairs = audit.baseline is not None and all(g.versus for g in audit.gates)
         gates = {gate_key(g.nodeid).removesuffix(VERSUS) if only_pairs else gate_key(g.nodeid) for g in audit.gates}
         for nodeid in audit.settings.get("rows_sha256", {}):

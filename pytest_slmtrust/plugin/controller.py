@@ -19,6 +19,7 @@ from ..audit.clauses import check_names
 from ..audit.dimension import Dimension
 from ..audit.model import AuditError
 from ..audit.nodeids import VERSUS, gate_key
+from ..audit.notes import NO_PACK, of_expired, of_optional
 from ..authoring.declarations import ProbeError, unknown
 from ..authoring.probe import Probe, packed
 from ..backends.endpoint.notes import notes as endpoint_notes
@@ -373,18 +374,13 @@ class Controller:
     def _notes(self) -> list[str]:
         notes = []
         if not self.builtin:
-            notes.append("NO BUILT-IN AUDIT: only a user's own probes ran")
+            notes.append(NO_PACK)
         processes = self.record.collected.processes if self.record is not None else []
         model = processes[0].get("model", {}) if processes else {}
         notes += thinking_notes(self.settings.thinking, model, resources(processes))
         notes += endpoint_notes(model)
         notes += late_note(processes[0].get("unasked", {}) if processes else {}, self.settings.budget)
-        optional = self.settings.optional
-        if optional:
-            notes.append(f"OPTIONAL: {', '.join(optional)}; it is not red if they are NOT TESTED or NOT RUN")
-        expired = [w for w in self.session.waivers.values() if w.expired]
-        notes += [f"WAIVER EXPIRED: {w.probe}, on {w.expires}; owner {w.owner}" for w in expired]
-        return notes
+        return [*notes, *of_optional(self.settings.optional), *of_expired([*self.session.waivers.values()])]
 
 
 def _import_pack(config: pytest.Config, name: str) -> None:

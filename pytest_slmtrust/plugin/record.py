@@ -13,6 +13,7 @@ import pytest
 from ..archive.files import PageError, begin_reports, write_reports
 from ..audit.clauses import Framework
 from ..audit.model import Audit, Status, Waiver
+from ..audit.notes import of_untested
 from ..audit.sections import ProfileSettings, RunSettings
 from ..audit.verdict import is_red, untested_of
 from ..escaping import visible
@@ -60,7 +61,7 @@ class Record:
         """Write the audit of a run that ended; whether it makes the exit status red."""
         missing = [] if audit.incomplete else untested_of(audit.gates, audit.required)
         if missing:
-            audit = replace(audit, notes=(*audit.notes, f"REQUIRED AND NOT TESTED: {', '.join(missing)}"))
+            audit = replace(audit, notes=(*audit.notes, *of_untested(missing)))
         self.audit = audit
         self._write(write_reports, audit)
         red = is_red(audit.verdict, audit.gates, audit.required) and not self._tolerated(audit.verdict)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ..audit.counting import ItemOutcome, item_outcomes
 from ..audit.model import Stopped
 from ..audit.nodeids import gate_names
+from ..audit.notes import OUT_OF_TIME
 from ..audit.sections import InTime
 from ..authoring.declarations import ProbeError
 from ..authoring.probe import Case, stable_order
@@ -223,6 +224,6 @@ def late_note(late: Mapping[str, InTime], text: str) -> list[str]:
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     what = "1 probe was" if len(named) == 1 else f"{len(named)} probes were"
     return [
-        f"OUT OF TIME (--slm-budget={text}): {what} not asked whole: {', '.join(named[:_NAMED])}{more}; "
+        f"{OUT_OF_TIME} (--slm-budget={text}): {what} not asked whole: {', '.join(named[:_NAMED])}{more}; "
         "the same command goes on from the store"
     ]

@@ -15,7 +15,8 @@ from typing import Any, cast
 from ..audit.dimension import Dimension
 from ..audit.encoding import read
 from ..audit.merkle import answers_root
-from ..audit.model import Audit, Baseline, Finding, GateResult, NotTested, Status, Waiver
+from ..audit.model import Audit, Baseline, Finding, GateResult, NotTested, Waiver
+from ..audit.notes import of_absent
 from ..audit.sections import Provenance, Resources, RunSettings, Spent
 from ..audit.verdict import adjusted, not_tested, overall, sentence
 from ..engine.costs import added
@@ -101,22 +102,10 @@ def assemble(
             "probes_sha256": first.get("probes", ""),
             "spent": cast(list[Spent], added([process.get("spent", []) for process in collected.processes])),
         },
-        notes=(*notes, *_absent(gates)),
+        notes=(*notes, *of_absent(gates)),
         incomplete=incomplete,
     )
     return replace(made, answers_root=answers_root(made))
-
-
-def _absent(gates: Sequence[GateResult]) -> list[str]:
-    """Return what a reader must know of gates that did not run."""
-    unselected = sum(g.excuse == "unselected" for g in gates)
-    lost = sum(g.status is Status.NOT_RUN and not g.excuse for g in gates)
-    notes = []
-    if unselected:
-        notes.append(f"PARTIAL: {unselected} gates are outside this run's selection; the verdict does not cover them")
-    if lost:
-        notes.append(f"NOT RUN: {lost} gates left no result")
-    return notes
 
 
 def _baseline(collected: Collected, about: Mapping[str, Any] | None) -> Baseline | None:

@@ -1,0 +1,47 @@
+"""What an audit says twice, once in words: notes, the ids of its cases, and the name of its baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..audit.model import Audit
+from ..audit.notes import NO_PACK, OUT_OF_TIME, of_absent, of_expired, of_optional, of_untested
+from ..audit.verdict import untested_of
+from ..backends.endpoint.notes import notes as endpoint_notes
+from ..thinking import notes as thinking_notes
+from .sameness import short
+
+
+def left_out(audit: Audit) -> Iterator[str]:
+    """Yield each note that is missing. Names in notes are masked before they are written: their beginning counts."""
+    if audit.incomplete:
+        return
+    settings, options = audit.settings, audit.settings.get("options", {})
+    compared = "margin" in settings  # by ``slmtrust compare``: its gates are others than those that ran
+    whole = [] if compared else of_absent(audit.gates)
+    if set(settings.get("packs", ["builtin"])) <= {"none"}:
+        whole.append(NO_PACK)
+    named = [name.strip() for name in str(options.get("optional", "")).split(",") if name.strip()]
+    begun = [*of_optional(named), *of_expired(audit.waivers), *endpoint_notes(audit.model)]
+    begun += [] if compared else of_untested(untested_of(audit.gates, audit.required))
+    begun += thinking_notes("auto", audit.model, audit.resources)
+    begun += [OUT_OF_TIME] if settings.get("unasked") else []
+    for note in whole:
+        if note not in audit.notes:
+            yield f"notes: {note!r} is left out"
+    for note in begun:
+        head = note.partition(":")[0]
+        if not any(one.startswith(head) for one in audit.notes):
+            yield f"notes: the one that begins with {head!r} is left out"
+
+
+def misnamed(audit: Audit) -> Iterator[str]:
+    """Yield the findings whose case is another one than that of their node id, and the gates against another baseline."""
+    theirs = audit.baseline.findings if audit.baseline else ()
+    for one in (*audit.findings, *theirs):
+        if not one.nodeid.endswith(f"[{one.case}]"):
+            yield f"{short(one.nodeid)}: its case is {short(one.case)}"
+    name = audit.baseline.model.get("name") if audit.baseline else None
+    for gate in audit.gates:
+        if gate.paired is not None and not gate.against_lock and gate.paired.baseline != name:
+            yield f"{gate.nodeid}: it names the baseline {short(gate.paired.baseline)}; the audit's is {short(name)}"

@@ -1,0 +1,39 @@
+"""Notes that follow from the rest of an audit: the run writes them, and recomputing finds one that was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .model import GateResult, Status, Waiver
+
+#: Of a run without any pack.
+NO_PACK = "NO BUILT-IN AUDIT: only a user's own probes ran"
+#: Begins the note of a run whose budget of time was too small.
+OUT_OF_TIME = "OUT OF TIME"
+
+
+def of_absent(gates: Sequence[GateResult]) -> list[str]:
+    """Return what a reader must know of gates that did not run."""
+    unselected = sum(g.excuse == "unselected" for g in gates)
+    lost = sum(g.status is Status.NOT_RUN and not g.excuse for g in gates)
+    notes = []
+    if unselected:
+        notes.append(f"PARTIAL: {unselected} gates are outside this run's selection; the verdict does not cover them")
+    if lost:
+        notes.append(f"NOT RUN: {lost} gates left no result")
+    return notes
+
+
+def of_optional(names: Sequence[str]) -> list[str]:
+    """Return what the user excused by name."""
+    return [f"OPTIONAL: {', '.join(names)}; it is not red if they are NOT TESTED or NOT RUN"] if names else []
+
+
+def of_expired(waivers: Sequence[Waiver]) -> list[str]:
+    """Return the waivers that no longer hold."""
+    return [f"WAIVER EXPIRED: {w.probe}, on {w.expires}; owner {w.owner}" for w in waivers if w.expired]
+
+
+def of_untested(required: Sequence[str]) -> list[str]:
+    """Return the dimensions that the user required and that have no result."""
+    return [f"REQUIRED AND NOT TESTED: {', '.join(required)}"] if required else []
