@@ -9,9 +9,11 @@ import socket
 import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -269,10 +271,20 @@ def _endless(connection: socket.socket, start: bytes, chunk: bytes, pause: float
         time.sleep(pause)
 
 
-def _squeezed(connection: socket.socket) -> None:
-    body = gzip.compress(b'{"data": [' + b" " * 10**9)
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
-    connection.sendall(head.encode() + body)
+def _squeezed(connection: socket.socket, size: int = 10**9, times: int = 1) -> None:
+    coding = ", ".join(["gzip"] * times)
+    body = _packed(size, times)
+    head = f"Content-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.sendall(_OK + head.encode() + body)
+
+
+@cache
+def _packed(size: int, times: int) -> bytes:
+    made = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    body = made.compress(b'{"data": [') + b"".join(made.compress(b" " * 10**7) for _ in range(size // 10**7)) + made.flush()
+    for _ in range(times - 1):
+        body = gzip.compress(body)
+    return body
 
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -286,6 +298,9 @@ SERVERS: dict[str, Callable[[socket.socket], None]] = {
     "server: headers without end": lambda c: _endless(c, b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n" * 4096),
     "server: early hints without end": lambda c: _endless(c, b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1024),
     "server: a body of 1 GB in 1 MB": _squeezed,
+    "server: a body of 10 GB, packed twice": lambda c: _squeezed(c, 10**10, 2),
+    "server: a body of 10 GB, packed three times": lambda c: _squeezed(c, 10**10, 3),
+    "server: a packing that nobody knows": lambda c: c.sendall(_OK + b"Content-Encoding: br\r\nContent-Length: 4\r\n\r\n{}  "),
     "server: a body of 10**18 bytes": lambda c: c.sendall(_OK + b"Content-Length: 1000000000000000000\r\n\r\n{"),
     "server: a million brackets": lambda c: c.sendall(_OK + b"Content-Length: 1000000\r\n\r\n" + b"[" * 10**6),
     "server: a redirect to itself": lambda c: c.sendall(b"HTTP/1.1 307 x\r\nLocation: /v1/models\r\nContent-Length: 0\r\n\r\n"),

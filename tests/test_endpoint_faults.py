@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
+import tracemalloc
+import zlib
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -12,8 +16,10 @@ from endpoint_backends import ASKED, QUICK, answers, backend, started
 from endpoints import FAULTS, Toy, serving
 
 from pytest_slmtrust import Completion, Generate, chat
+from pytest_slmtrust.backends.endpoint.backend import EndpointBackend
 from pytest_slmtrust.backends.endpoint.crew import one as run_one
 from pytest_slmtrust.backends.endpoint.notes import notes
+from pytest_slmtrust.backends.endpoint.stream import BrokenStream, Pieces
 from pytest_slmtrust.requests import BackendError, Failure
 
 # -- faults -------------------------------------------------------------------------------------------------------
@@ -186,3 +192,101 @@ def test_closing_early_ends_what_is_under_way() -> None:
         before = toy.count
         time.sleep(0.1)
         assert toy.count <= before + 4
+
+
+# -- hostile bodies ------------------------------------------------------------------------------------------------
+
+
+def packed(times: int, data: bytes, form: int = zlib.MAX_WBITS | 16) -> bytes:
+    for _ in range(times):
+        made = zlib.compressobj(9, zlib.DEFLATED, form)
+        data = made.compress(data) + made.flush()
+    return data
+
+
+def sends(data: Callable[[bytes], bytes], encoding: str) -> Callable[[Any, int, Any], None]:
+    return lambda h, status, said: h._send(status, data(h.encoded(said)), Content_Encoding=encoding)
+
+
+def in_its_time(toy: Toy, one: EndpointBackend) -> Any:
+    toy.fault = lambda path, n: "packed"
+    tracemalloc.start()
+    try:
+        [answer] = answers(one, ASKED[:1])
+        return answer, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        ("gzip", lambda said: packed(1, said)),
+        ("Deflate", lambda said: packed(1, said, zlib.MAX_WBITS)),
+        ("x-gzip", lambda said: packed(1, said + b" " * 1_500_000)),
+        ("identity", lambda said: said),
+    ],
+)
+def test_a_reply_that_was_packed_unasked_is_read(
+    encoding: str, data: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(Toy("chat")) as toy:
+        one = started(toy)
+        right = answers(one, ASKED[:1])
+        monkeypatch.setitem(FAULTS, "packed", sends(data, encoding))
+        assert [in_its_time(toy, one)[0]] == right
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data", "said"),
+    [
+        ("gzip", lambda said: packed(1, said + b" " * 2**28), "more than 2000000 bytes"),
+        ("gzip, gzip", lambda said: packed(2, said + b" " * 2**28), "packed as 'gzip, gzip'"),
+        ("deflate, gzip", lambda said: packed(2, said), "packed as"),
+        ("br", lambda said: said, "packed as 'br'"),
+        ("zstd", lambda said: said, "packed as 'zstd'"),
+        ("gzip", lambda said: packed(1, said)[:-9], "ends too early"),
+        ("gzip", lambda said: said, "cannot be unpacked"),
+    ],
+)
+def test_a_packed_bomb_is_refused_small(
+    encoding: str, data: Callable[[bytes], bytes], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[bytes] = []
+
+    def once(answer: bytes) -> bytes:
+        kept[:] = kept or [data(answer)]
+        return kept[0]
+
+    once(b"{}")
+    with serving(Toy("chat")) as toy:
+        one = started(toy)
+        monkeypatch.setitem(FAULTS, "packed", sends(once, encoding))
+        answer, most = in_its_time(toy, one)
+    assert isinstance(answer, Failure)
+    assert said in answer.message
+    assert most < 24 * 2**20
+
+
+@pytest.mark.parametrize(
+    "choices", [5, True, 1e300, "text", {"index": 0}, [5], ["x"], [None], [{"index": 1}], [{"delta": {"content": [1]}}]]
+)
+def test_a_stream_of_another_form_is_broken_and_raises_nothing_else(choices: Any) -> None:
+    with pytest.raises(BrokenStream):
+        Pieces().feed(b"data: " + json.dumps({"choices": choices}).encode() + b"\n\n")
+
+
+def test_a_line_without_end_in_small_pieces_takes_linear_time() -> None:
+    class Counted(bytearray):
+        splits = 0
+
+        def split(self, *given: Any) -> Any:
+            Counted.splits += 1
+            return super().split(*given)
+
+    pieces = Pieces(_line=Counted())
+    for _ in range(2000):
+        pieces.feed(b"x" * 500)
+    assert Counted.splits == 0
+    pieces.feed(b"\n")
+    assert Counted.splits == 1

@@ -43,6 +43,8 @@ class Pieces:
             BrokenStream: an event that has not the form of a reply, or in which the server reports an error.
         """
         self._line += data
+        if b"\n" not in data:
+            return  # a long line is not searched again for each of its pieces
         *lines, rest = self._line.split(b"\n")
         self._line = bytearray(rest)
         for line in lines:
@@ -79,7 +81,10 @@ class Pieces:
         if event.get("error") is not None:
             raise _reported(event["error"])
         self._said |= {name: event[name] for name in ("model", "usage") if event.get(name) is not None}
-        for choice in event.get("choices") or ():
+        choices = event.get("choices") or []
+        if not isinstance(choices, list):
+            raise BrokenStream("a piece of the stream has no list of choices")
+        for choice in choices:
             self._choice(choice)
 
     def _choice(self, choice: Any) -> None:

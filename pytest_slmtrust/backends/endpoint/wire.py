@@ -18,6 +18,7 @@ import httpx
 
 from ...requests import BackendError
 from .address import Address, is_loopback
+from .body import Packed, unpacked
 from .pace import Pace
 from .stream import KIND, BrokenStream, Pieces
 
@@ -214,7 +215,7 @@ class Wire:
         put = pieces if response.status_code == 200 and kind.lower().startswith(KIND) else None
         data, size = bytearray(), 0
         try:
-            async for chunk in response.aiter_bytes():
+            async for chunk in unpacked(response):
                 size += len(chunk)
                 if size > self.patience.size:
                     raise Fault(f"{host}: a reply of more than {self.patience.size} bytes", status=response.status_code)
@@ -223,6 +224,8 @@ class Wire:
                 else:
                     put.feed(chunk)
             return bytes(data) if put is None else json.dumps(put.whole()).encode()
+        except Packed as error:
+            raise Fault(f"{host}: {self._safe(str(error))}", again=True, status=response.status_code) from None
         except BrokenStream as error:
             refused = 400 <= error.status < 500 and error.status not in _AGAIN
             raise Fault(f"{host}: {self._safe(str(error))}", again=not refused, status=error.status or 200) from None
