@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from runs import audit
 
+MAKER = "from pytest_slmtrust.backends.fake import FakeBackend\ndef make(): return FakeBackend('no')\n"
 Make = Callable[..., pytest.Pytester]
 CUSTOM = ("--slm=fake", "--slm-packs=none", "-p", "no:randomly")
 PROBE = """
@@ -149,3 +151,34 @@ def test_a_mistake_under_workers_is_one_message(project: Make) -> None:
     assert result.ret != 0
     assert "Unknown gate 'nope'" in result.stdout.str() + result.stderr.str()
     assert "INTERNALERROR" not in result.stdout.str()
+
+
+HOOK = "def pytest_slm_probes(): {}"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise SystemExit(0)", "the pack raises SystemExit: 0"),
+        ("import pytest; pytest.exit('bye', 0)", "the pack raises Exit"),
+        ("raise RuntimeError('boom\\x1b[2J\\n::error::x')", "the pack raises RuntimeError: boom"),
+        ("class Odd(BaseException): pass\nraise Odd('odd')", "the pack raises Odd: odd"),
+        ("import pytest; pytest.skip('no', allow_module_level=True)", "the pack skips itself (no)"),
+        ("import nothing_like_it", "nothing_like_it"),
+        ("x = (", "SyntaxError"),
+        (HOOK.format("raise SystemExit(0)"), "pytest_slm_probes: the pack raises SystemExit: 0"),
+        (HOOK.format("return 5"), "pytest_slm_probes: the pack raises TypeError"),
+        (HOOK.format("return [1]"), "a pack brings int; expected probes"),
+    ],
+)
+def test_a_pack_that_breaks_is_one_line_and_no_audit(pytester: pytest.Pytester, code: str, said: str) -> None:
+    pytester.makepyfile(maker=MAKER, broken_pack=code)
+    done = pytester.runpytest_inprocess("--slm=maker:make", "--slm-packs=broken_pack", "-p", "no:randomly", syspathinsert=True)
+    text = done.stdout.str() + done.stderr.str()
+    assert done.ret == 4, text
+    assert said in text
+    assert "Traceback" not in text
+    assert "INTERNALERROR" not in text
+    assert "\x1b[2J" not in text
+    assert not re.search("^::error", text, re.MULTILINE)
+    assert audit(pytester.path)["verdict"] == "INCOMPLETE"

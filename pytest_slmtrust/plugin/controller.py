@@ -7,7 +7,6 @@ import json
 import secrets
 from collections.abc import Generator, Sequence
 from dataclasses import asdict
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +20,7 @@ from ..audit.model import AuditError
 from ..audit.nodeids import VERSUS, gate_key
 from ..audit.notes import NO_PACK, of_expired, of_optional
 from ..authoring.declarations import ProbeError, unknown
-from ..authoring.probe import Probe, packed
+from ..authoring.probe import Probe
 from ..backends.endpoint.notes import notes as endpoint_notes
 from ..engine.store import Store
 from ..gates.baseline import release
@@ -41,15 +40,12 @@ from .locking import Updated, held_to, update_lock
 from .nodes import ATTRIBUTE, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile, is_probe_file, marked
 from .options import model_spec, read_settings
 from .outlet import usage_error
+from .packs import probes_of_packs
 from .progress import ProgressLine
 from .quiet import quiet
 from .record import Record
 from .selection import PREFIX, asks_last_failed, check_chosen, check_marker, is_chosen, lift_arguments, names_a_part, outside
 from .wiring import Setup
-
-PACK = "pytest_slmtrust.probes"
-#: Entry points of installed packs: a short name, and the module with the hook.
-PACKS = "slmtrust_packs"
 
 
 class Controller:
@@ -78,7 +74,7 @@ class Controller:
         try:
             self._check_names()
             policy = load_policy(self.settings.profile, self.settings.gate, self.settings.inputs())
-            self.builtin = self._probes()
+            self.builtin = probes_of_packs(config, self.settings.packs)
             self.store = Store(config.rootpath / self.settings.store, run, self.progress.note if self.progress else None)
             if not self.worker:
                 self.store.forget_failures()
@@ -248,12 +244,6 @@ class Controller:
 
     # -- what the hooks do ----------------------------------------------------------------------------------------
 
-    def _probes(self) -> list[Probe]:
-        for name in self.settings.packs:
-            if name != "none":
-                _import_pack(self.config, PACK if name == "builtin" else name)
-        return packed(probe for batch in self.config.hook.pytest_slm_probes() for probe in batch)
-
     def _asked_for(self, probe: Probe) -> bool:
         """Return whether a probe is of a dimension that the user asked for."""
         return not self.settings.dimensions or str(probe.dimension) in self.settings.dimensions
@@ -381,13 +371,3 @@ class Controller:
         notes += endpoint_notes(model)
         notes += late_note(processes[0].get("unasked", {}) if processes else {}, self.settings.budget)
         return [*notes, *of_optional(self.settings.optional), *of_expired([*self.session.waivers.values()])]
-
-
-def _import_pack(config: pytest.Config, name: str) -> None:
-    """Register a pack by its entry point in the group ``slmtrust_packs``, or by the name of its module."""
-    found = {entry.name: entry.value for entry in entry_points(group=PACKS)}
-    try:
-        config.pluginmanager.import_plugin(found.get(name, name))
-    except (ImportError, pytest.UsageError) as error:
-        known = ", ".join(["builtin", "none", *sorted(found)])
-        raise usage_error(f"--slm-packs {name!r}: {error}. Expected {known}, or an importable module") from None
