@@ -21,7 +21,7 @@ pytest_plugins = ["pytester"]
 #: Files that took more than 12 s of processor time each when they were measured, with what they import: runs of pytest in pytest,
 #: random models, TextAttack's searches, simulations. All that is in them is slow.
 SLOW_FILES = {
-    "test_adapters.py", "test_backend_families.py", "test_backend_generate.py", "test_backend_lint.py",
+    "test_adapter_audits.py", "test_adapters.py", "test_backend_families.py", "test_backend_generate.py", "test_backend_lint.py",
     "test_backend_thinking.py", "test_backend_whole.py", "test_builtin.py", "test_canaries.py", "test_door.py",
     "test_edited_audits.py",
     "test_endpoint.py", "test_endpoint_faults.py", "test_endpoint_runs.py", "test_endpoint_streams.py", "test_families.py",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import random
@@ -17,45 +16,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-WORDS = (
-    " the", " a", " sea", " is", " red", " old", " Paris", " house", " one", " two", " three", " and", " fish", " in", ".", ",",
-    " Yes", " No", " cap", "ital", " capital", " of",
-)  # fmt: skip
-BOS = "<s>"
-EOS = 1
-_CUT = re.compile(r"<s>| ?[A-Za-z]+|.", re.DOTALL)
+from toy_model import BOS, PIECES, ids_of, logprob, logprobs_after, remember
 
-
-def ids_of(text: str) -> list[int]:
-    """Pieces of a text as ids: known words, else one for each distinct piece."""
-    return [_id(piece) for piece in _CUT.findall(text)]
-
-
-def _id(piece: str) -> int:
-    if piece == BOS:
-        return 0
-    return WORDS.index(piece) + 2 if piece in WORDS else 1000 + int(hashlib.sha256(piece.encode()).hexdigest()[:6], 16)
-
-
-_PIECES: dict[int, str] = {i + 2: word for i, word in enumerate(WORDS)}
-
-
-def _remember(text: str) -> list[int]:
-    found = _CUT.findall(text)
-    _PIECES.update({_id(piece): piece for piece in found})
-    return [_id(piece) for piece in found]
-
-
-def logprobs_after(before: list[int], seed: str = "") -> dict[int, float]:
-    """The toy model: log-probabilities of the known words after two ids; any other piece has -14."""
-    context = f"{seed}{before[-2:]}"
-    raw = {i + 2: 5 * int(hashlib.sha256(f"{context}{i}".encode()).hexdigest()[:6], 16) / 0xFFFFFF for i in range(len(WORDS))}
-    total = math.log(sum(map(math.exp, raw.values())))
-    return {i: value - total for i, value in raw.items()}
-
-
-def logprob(before: list[int], token: int, seed: str = "") -> float:
-    return logprobs_after(before, seed).get(token, -14.0)
+__all__ = ["FAULTS", "Toy", "events", "ids_of", "logprob", "logprobs_after", "serving"]
 
 
 @dataclass
@@ -106,9 +69,9 @@ class Toy:
                 chosen = draw.choices(list(table), [math.exp(v) for v in table.values()])[0]
             made.append(chosen)
             for stop in body.get("stop") or []:
-                text = "".join(_PIECES[i] for i in made)
+                text = "".join(PIECES[i] for i in made)
                 if stop in text:
-                    return _remember(text[: text.index(stop)]), "stop"
+                    return remember(text[: text.index(stop)]), "stop"
         return made, "length"
 
     def rendered(self, messages: list[dict[str, str]]) -> str:
@@ -136,9 +99,9 @@ class Toy:
             return 404, {"error": {"message": f"no model {body['model']}"}}
         if self.system == "refused" and body["messages"][0]["role"] == "system":
             return 400, {"error": {"message": "system role not supported"}}
-        prompt = _remember(self.rendered(body["messages"]))
+        prompt = remember(self.rendered(body["messages"]))
         made, end = self.write(prompt, body)
-        text = "".join(_PIECES[i] for i in made)
+        text = "".join(PIECES[i] for i in made)
         if self.noise and body["temperature"] == 0:
             self.noise += 1
             text += str(self.noise)
@@ -156,9 +119,9 @@ class Toy:
         text = body["prompt"] if raw else ""
         if self.dialect == "ollama":
             text = self.rendered([{"role": "user", "content": text}])
-        ids = [0] * raw * (self.dialect != "ollama") + _remember(text) if raw else list(body["prompt"])
+        ids = [0] * raw * (self.dialect != "ollama") + remember(text) if raw else list(body["prompt"])
         made, end = self.write(ids, body)
-        choice: dict[str, Any] = {"index": 0, "text": "".join(_PIECES[i] for i in made), "finish_reason": end}
+        choice: dict[str, Any] = {"index": 0, "text": "".join(PIECES[i] for i in made), "finish_reason": end}
         shown = ids + made if body.get("echo") and self.dialect in ("vllm", "echo") else made
         if body.get("logprobs") and self.dialect != "ollama":
             first = len(ids) + len(made) - len(shown)
@@ -167,7 +130,7 @@ class Toy:
             ]
             tops = [logprobs_after((ids + made)[:i], self.seed) if i else {} for i in range(first, first + len(shown))]
             best = [{"x": max(top.values())} if top else None for top in tops]
-            choice["logprobs"] = {"tokens": [_PIECES.get(i, BOS) for i in shown], "token_logprobs": values, "top_logprobs": best}
+            choice["logprobs"] = {"tokens": [PIECES.get(i, BOS) for i in shown], "token_logprobs": values, "top_logprobs": best}
         if "prompt_logprobs" in body and self.dialect == "vllm":
             choice["prompt_logprobs"] = [None if not i else self._ranked(ids[:i], ids[i]) for i in range(len(ids))]
         return 200, self._whole(choice, len(ids), len(made))
@@ -184,14 +147,14 @@ class Toy:
     def _tokenize(self, body: Any) -> tuple[int, Any]:
         if self.dialect == "vllm":
             if "messages" in body:
-                return 200, {"tokens": _remember(self.rendered(body["messages"]))}
-            return 200, {"tokens": [0] * body["add_special_tokens"] + _remember(body["prompt"])}
+                return 200, {"tokens": remember(self.rendered(body["messages"]))}
+            return 200, {"tokens": [0] * body["add_special_tokens"] + remember(body["prompt"])}
         if self.dialect == "llama.cpp":
-            return 200, {"tokens": [0] * body["add_special"] + _remember(body["content"])}
+            return 200, {"tokens": [0] * body["add_special"] + remember(body["content"])}
         return 404, {"error": "no"}
 
     def _detokenize(self, body: Any) -> tuple[int, Any]:
-        return (200, {"prompt": "".join(_PIECES[i] for i in body["tokens"])}) if self.dialect == "vllm" else (404, {})
+        return (200, {"prompt": "".join(PIECES[i] for i in body["tokens"])}) if self.dialect == "vllm" else (404, {})
 
     def _apply_template(self, body: Any) -> tuple[int, Any]:
         return (200, {"prompt": self.rendered(body["messages"])}) if self.dialect == "llama.cpp" else (404, {})
@@ -213,7 +176,7 @@ class Toy:
         if drawn in self.parts:
             return 200, {"content": "\ufffd"}
         if not body["post_sampling_probs"]:
-            every = sorted(_PIECES, key=lambda i: -logprob(body["prompt"], i, self.seed))[: body["n_probs"]]
+            every = sorted(PIECES, key=lambda i: -logprob(body["prompt"], i, self.seed))[: body["n_probs"]]
             tops = [{"id": i, "logprob": logprob(body["prompt"], i, self.seed) + self.lost} for i in every]
             entry = {"id": drawn, "logprob": logprob(body["prompt"], drawn, self.seed) + self.lost, "top_logprobs": tops}
         elif self.names:
@@ -226,7 +189,7 @@ class Toy:
     def _generate(self, body: Any) -> tuple[int, Any]:
         if self.dialect != "sglang":
             return 404, {}
-        ids = [0, *_remember(body["text"])] if "text" in body else body["input_ids"]
+        ids = [0, *remember(body["text"])] if "text" in body else body["input_ids"]
         entries = [[logprob(ids[:i], ids[i], self.seed) if i else None, ids[i], None] for i in range(len(ids))]
         tops = [[[max(logprobs_after(ids[:i], self.seed).values()), 2, None]] if i else None for i in range(len(ids))]
         return 200, {
@@ -237,11 +200,11 @@ class Toy:
     def _api_generate(self, body: Any) -> tuple[int, Any]:
         if self.dialect != "ollama" or not body["raw"]:
             return 404, {}
-        ids = [0, *_remember(body["prompt"])]
+        ids = [0, *remember(body["prompt"])]
         options = body["options"]
         made, end = self.write(ids, {**options, "max_tokens": options["num_predict"]})
         about = {"model": self.model, "done": True, "done_reason": end, "prompt_eval_count": len(ids), "eval_count": len(made)}
-        return 200, {"response": "".join(_PIECES[i] for i in made), **about}
+        return 200, {"response": "".join(PIECES[i] for i in made), **about}
 
     def _api_tags(self, _: Any) -> tuple[int, Any]:
         return (200, {"models": [{"name": f"{self.model}:latest", "digest": "d1"}]}) if self.dialect == "ollama" else (404, {})
