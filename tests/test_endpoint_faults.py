@@ -166,6 +166,31 @@ def test_a_server_that_is_killed_and_started_again_loses_nothing(after: int) -> 
         assert [found[i] for i in range(len(ASKED))] == right
 
 
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("seed", ["", "other"])
+def test_another_model_that_comes_back_at_the_address_ends_the_run(alone: bool, seed: str) -> None:
+    asked = [Generate(chat(f"Question {i} of the sea"), 6) for i in range(120)]
+    with serving(Toy("chat", delay=0.03)) as toy, serving(Toy("chat", delay=0.03)) as other, ExitStack() as stack:
+        one = started(toy) if alone else started(toy, other)
+        one.patience = replace(QUICK, down=30.0, attempts=1000)
+        found, said = [], ""
+        try:
+            for _, answer in one.run(asked):
+                found.append(answer)
+                if len(found) == 9:
+                    toy.fault = lambda path, n: "cut"
+                    toy.stop()  # type: ignore[attr-defined]
+                    time.sleep(0.1)
+                    stack.enter_context(serving(Toy("chat", seed=seed), int(toy.url.split(":")[2].split("/")[0])))
+        except BackendError as error:
+            said = str(error)
+        right = answers(started(other), asked)
+    assert all(answer in right for answer in found)
+    assert (len(found) == len(asked)) is (seed == "")
+    assert ("came back as another model: to 'What is the capital" in said) is (seed == "other")
+    assert "\n" not in said
+
+
 def test_replicas_must_be_one_model() -> None:
     with serving(Toy("chat")) as a, serving(Toy("chat", seed="other")) as b:
         both = backend(a, b)

@@ -17,7 +17,7 @@ from ...thinking import LIMIT
 from ..transformers.tokens import half_pair
 from .address import Address
 from .crew import Job, many, one
-from .identity import CANARIES, Identity, check_same, identify, remembered
+from .identity import CANARIES, Identity, check_again, check_same, identify, remembered
 from .pace import Pace
 from .stream import STREAMED
 from .trials import Abilities, Trials
@@ -167,7 +167,11 @@ class EndpointBackend:
 
     def _opened(self) -> AbstractAsyncContextManager[Wire]:
         assert self._pace is not None
-        return opened(self.address, self._replicas, self.patience, self._pace, self.key)
+        return opened(self.address, self._replicas, self.patience, self._pace, self.key, self._check_again)
+
+    async def _check_again(self, wire: Wire, replica: Replica) -> None:
+        known = self.make()
+        await check_again(wire, replica, known.abilities.dialect, "chat" not in known.abilities.lacks, known.identity)
 
     async def _start(self, wire: Wire) -> Known:
         listed = {replica.base: await wire.reach(replica) for replica in wire.replicas}

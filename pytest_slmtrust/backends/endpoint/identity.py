@@ -30,6 +30,10 @@ CANARIES = (
 )
 #: Replies that must be the same twice to tell a server from another.
 _STABLE = 3
+#: Replies that may differ once a server was away: it is asked while others use it, which changes floats.
+_DIFFER = 2
+#: Texts that are asked first, the last ones: few models answer them alike.
+_FEW = 3
 #: Tokens of each reply.
 _TOKENS = 16
 _LONGEST = 200
@@ -138,6 +142,27 @@ def check_same(first: Replica, identity: Identity, other: Replica, theirs: Ident
         raise BackendError(
             f"{first.host} and {other.host} are not replicas of one model: to {CANARIES[i]!r} one answers {identity.first[i]!r}, "
             f"the other {theirs.first[i]!r}"
+        )
+
+
+async def check_again(wire: Wire, replica: Replica, dialect: Dialect, chats: bool, known: Identity) -> None:
+    """Refuse a server that came back as another model while questions were under way.
+
+    Raises:
+        BackendError: it shows a text that is answered differently now.
+    """
+    places = [i for i in reversed(range(len(known.first))) if i not in known.unstable]
+    now: dict[int, str] = {}
+    for some in (places[:_FEW], places[_FEW:]):  # a connection that breaks is no sign yet: most are asked after a first doubt
+        now |= {i: await _reply(wire, replica, dialect, chats, CANARIES[i]) for i in some}
+        if all(now[i] == known.first[i] for i in some):
+            break
+    others = sorted(i for i in now if now[i] != known.first[i])
+    if len(others) > _DIFFER:
+        i = others[0]
+        raise BackendError(
+            f"{replica.host} was away and came back as another model: to {CANARIES[i]!r} it answered {known.first[i]!r}, "
+            f"now {now[i]!r}. Start the first one again, and the audit goes on"
         )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -72,10 +72,16 @@ class Patience:
 
 @dataclass(slots=True)
 class Replica:
-    """One server, and how it did. ``resting`` and ``down_since``: clock times; ``in_flight``: requests under way."""
+    """One server, and how it did. ``resting`` and ``down_since``: clock times; ``in_flight``: requests under way.
+
+    ``away`` counts how often it was unreachable or broke a connection, ``known`` how often it had when it was last seen to be
+    the same model.
+    """
 
     base: str
     alive: bool = True
+    away: int = 0
+    known: int = 0
     in_flight: int = 0
     resting: float = 0.0
     down_since: float | None = None
@@ -100,6 +106,7 @@ class Replica:
         now = time.monotonic()
         self.down_since = self.down_since if self.down_since is not None else now
         self.strikes += 1
+        self.away += 1
         self.said = why
         self.resting = now + _wait(patience, self.strikes)
         if now - self.down_since >= patience.down:
@@ -108,14 +115,19 @@ class Replica:
 
 @dataclass(slots=True)
 class Wire:
-    """Connections to all replicas, open for a while. ``failed_in_a_row``: requests since the last one that was answered."""
+    """Connections to all replicas, open for a while. ``failed_in_a_row``: requests since the last one that was answered.
+
+    ``check``: raises if a replica that was away is another model now; its answers count after that only.
+    """
 
     replicas: list[Replica]
     clients: Mapping[str, httpx.AsyncClient]
     patience: Patience
     pace: Pace
     key: str = field(default="", repr=False)
+    check: Callable[[Wire, Replica], Awaitable[None]] | None = None
     failed_in_a_row: int = 0
+    _checking: asyncio.Lock = field(default_factory=asyncio.Lock)
     retries: dict[str, int] = field(default_factory=dict)
 
     async def ask(self, path: str, body: Any, read: Callable[[Any], T], only: Replica | None = None) -> T:
@@ -123,7 +135,7 @@ class Wire:
 
         Raises:
             Fault: this request has no answer.
-            BackendError: no server is left that answers.
+            BackendError: no server is left that answers, or another model came back.
         """
         attempt = 0
         while True:
@@ -145,7 +157,18 @@ class Wire:
             else:
                 self.failed_in_a_row = 0
                 replica.well()
+                if only is None:
+                    await self._known_again(replica)
                 return answer
+
+    async def _known_again(self, replica: Replica) -> None:
+        """Let an answer count only once its server is known to be the one that was there before it was away."""
+        while replica.known < replica.away and self.check is not None:
+            async with self._checking:
+                away = replica.away
+                if replica.known < away:
+                    await self.check(self, replica)
+                    replica.known = away
 
     async def reach(self, replica: Replica) -> Any:
         """What a server lists as its models; None if it lists none, or is not ``alive`` then.
@@ -205,6 +228,7 @@ class Wire:
         except (httpx.TimeoutException, httpx.PoolTimeout):
             raise Fault(f"{host}: no reply in time", again=True, busy=True) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            replica.away += 1
             why = self._safe(str(error)) or type(error).__name__
             raise Fault(f"{host}: the connection broke ({why})", again=True) from None
         return self._read(response, self._without_key(data), host)
@@ -330,7 +354,10 @@ def _words(data: bytes) -> str:
 
 
 @asynccontextmanager
-async def opened(address: Address, replicas: list[Replica], patience: Patience, pace: Pace, key: str) -> AsyncIterator[Wire]:
+async def opened(
+    address: Address, replicas: list[Replica], patience: Patience, pace: Pace, key: str,
+    check: Callable[[Wire, Replica], Awaitable[None]] | None = None,
+) -> AsyncIterator[Wire]:  # fmt: skip
     """A wire whose connections are closed at the end."""
     headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
     headers |= {"User-Agent": "pytest-slmtrust"} | ({"Authorization": f"Bearer {key}"} if key else {})
@@ -345,4 +372,4 @@ async def opened(address: Address, replicas: list[Replica], patience: Patience, 
                 verify=url.startswith("https:"),  # certificates take a while to be read, and http has none
             )  # fmt: skip
             clients[url] = await stack.enter_async_context(client)
-        yield Wire(replicas, clients, patience, pace, key)
+        yield Wire(replicas, clients, patience, pace, key, check)
