@@ -81,15 +81,15 @@ def tradeoff(together: SideBySide) -> Tradeoff:
 
 
 def _worst(gates: Sequence[GateResult]) -> str:
-    """Return the highest failure rate among what could be scored, with the name of its test."""
-    rates = [(g.failures / (g.items - g.unscored), g.name) for g in gates if _rated(g)]
+    """Return the highest failure rate, with the name of its test."""
+    rates = [(shown.value, g.name) for g in gates if _rated(g) and (shown := quantity_of(g).shown(g)) is not None]
     share, name = max(rates, default=(None, ""))
     return f"{percent(share)} ({name})" if share is not None else "none has a rate"
 
 
 def _rated(gate: GateResult) -> bool:
     broken = gate.status in (*SILENT, Status.INVALID, Status.UNEARNED)
-    return not broken and quantity_of(gate).counted and gate.best is not None and gate.items > gate.unscored
+    return not broken and quantity_of(gate).counted and gate.best is not None
 
 
 def _passes(gate: GateResult | None) -> bool:
