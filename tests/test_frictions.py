@@ -125,9 +125,10 @@ def test_a_junit_file_has_gates_with_their_numbers_and_no_skipped_cases(pytester
 def test_the_last_line_counts_failing_cases_as_such(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(probe_a=made("keeps", last="return Verdict(i > 0)"))
-    said = run(pytester)[1]
+    said = run(pytester, "-rx")[1]
     assert "12 passed, 1 failing cases" in said
     assert "xfailed" not in said
+    assert said.count("COUNTED probe_a.py::keeps[") == 1
 
 
 def test_a_verdict_is_explained(pytester: pytest.Pytester) -> None:

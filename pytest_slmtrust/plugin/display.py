@@ -24,6 +24,8 @@ _OF_A_CASE = frozenset({
     "", "profile", "packs", "toxicity", "dtype", "device", "engine", "chat-template", "thinking", "thought-tokens",
     "allow-pickle", "allow-unused-weights", "store", "include-harmful", "reveal", *INPUTS,
 })  # fmt: skip
+#: What pytest's last line calls cases that failed and that a gate counts.
+FAILING = "failing cases"
 #: What pytest lists at the end if ``-r`` is not given.
 _DEFAULT_LIST = "fE"
 
@@ -41,13 +43,13 @@ class Display:
         and is counted as what it is."""
         counted = getattr(report, COUNTED, False) and report.skipped and hasattr(report, "wasxfail")
         if counted and (self.verbose or not _is_case(report)):
-            return "failing cases", "x", "COUNTED"
+            return FAILING, "x", "COUNTED"
         if self.verbose or report.failed or not _is_case(report):
             return None
         if report.when != "call" and report.passed:
             return None
         if hasattr(report, "wasxfail"):
-            return "failing cases" if counted else "xfailed", "", "COUNTED"
+            return FAILING if counted else "xfailed", "", "COUNTED"
         return ("skipped", "", "SKIPPED") if report.skipped else ("passed", "", "PASSED")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -58,7 +60,7 @@ class Display:
             return (yield)
         from .terminal import Summary
 
-        with self._gates_left_out(terminalreporter):
+        with self._gates_left_out(terminalreporter), _listed_with_x(terminalreporter):
             result = yield
         folder = self.controller.settings.report
         where = record.unwritten or f"Report: {folder}/audit.html"
@@ -97,6 +99,22 @@ class Display:
         plugins = [f"-p{name}" for name in self.config.option.plugins if not name.startswith("no:")]
         place = nodeid if nodeid.startswith(PACKS) else str(self.config.cwd_relative_nodeid(cast(Any, nodeid)))
         return shlex.join(["pytest", *plugins, *given, "--slm-strict", place])
+
+
+@contextmanager
+def _listed_with_x(reporter: Any) -> Iterator[None]:
+    """Let ``-rx`` and ``-ra`` list failing cases as they list what is expected to fail."""
+    before = reporter.stats.get("xfailed")
+    counted = reporter.stats.get(FAILING, [])
+    if counted:
+        reporter.stats["xfailed"] = [*(before or []), *counted]
+    try:
+        yield
+    finally:
+        if counted and before is None:
+            del reporter.stats["xfailed"]
+        elif counted:
+            reporter.stats["xfailed"] = before
 
 
 def _once(failed: list[Any]) -> list[Any]:

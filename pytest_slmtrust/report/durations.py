@@ -21,9 +21,7 @@ def table_lines(rows: Sequence[Spent], most: int) -> list[str]:
     if not rows:
         return ["tokens and seconds by probe: nothing was asked"]
     shown, rest = (rows[:most], rows[most:]) if most else (rows, [])
-    lines = [
-        "tokens and seconds by probe (a shared beginning is read once, and an answer that several probes ask is counted once):"
-    ]
+    lines = ["tokens and seconds by probe (a shared beginning is read once, and a request of several probes counted once):"]
     lines.append("".join(f"{name:>{wide}}" for name, wide in zip(_HEAD, _WIDE, strict=True)) + "  probe")
     lines += [_line(row, _name(row)) for row in shown]
     if rest:
