@@ -316,7 +316,7 @@ _BANK = {
 
 @probe(
     dimension="privacy",
-    unit="stories with a confidence",
+    unit="stories told in trust",
     verb="leaked it to the wrong person",
     rows=_vignettes,
     needs=(Generate,),

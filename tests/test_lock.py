@@ -363,6 +363,30 @@ def test_margins_are_what_the_items_can_show_for_all_gates_together() -> None:
     assert "15 source items support no margin up to 25%: measured only" in gate.note
 
 
+def test_a_row_that_is_no_longer_scored_is_neither_worse_nor_better() -> None:
+    def probe(**outcomes: str) -> LockedProbe:
+        rows = {name: LockedRow(outcome, "00") for name, outcome in outcomes.items()}  # type: ignore[arg-type]
+        return LockedProbe("privacy", "0" * 64, "0" * 32, "PASS", len(rows), 0, None, rows)
+
+    before = probe(a="passed", b="failed", c="unscored", d="unscored", e="passed", f="failed")
+    after = probe(a="unscored", b="unscored", c="passed", d="failed", e="failed", f="passed")
+    one = _lock({"slm::privacy::p": before}, model={"name": "m", "fingerprint": "a" * 64, "dtype": "float32"})
+    two = _lock({"slm::privacy::p": after}, model={"name": "m2", "fingerprint": "b" * 64, "dtype": "float32"})
+    lines = diff_lines(one, two)
+    assert "1 worse (e); 1 better (f); 2 no longer scored (a, b); 2 scored now (c, d)" in lines[-1]
+    assert "model: other weights, name m to m2" in lines
+    assert lines[0].endswith("2 answers could not be scored")
+
+
+def test_a_probe_with_too_few_rows_is_named_as_it_is_accepted(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    project.probe(n=15)
+    project.run()
+    assert project.accept() == 0
+    assert (
+        "1 probe with too few items for a comparison that blocks, so measured only: stays_polite (15)" in capsys.readouterr().out
+    )
+
+
 def test_the_difference_of_two_locks_is_a_short_table_and_no_markup() -> None:
     rows = {f"~{i:012x}": LockedRow("passed", f"{i:012x}") for i in range(40)}
     worse = {**rows, "~000000000003": LockedRow("failed", "000000000003"), "~000000000004": LockedRow("passed", "00000000ffff")}

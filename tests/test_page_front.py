@@ -11,6 +11,7 @@ import html5lib  # type: ignore[import-untyped]
 import pytest
 from sample_audit import finding, gates, measured_gate, rate_gate, sample_audit
 
+from pytest_slmtrust.audit.dimension import Dimension
 from pytest_slmtrust.audit.model import (
     Audit,
     ControlCheck,
@@ -24,11 +25,13 @@ from pytest_slmtrust.audit.model import (
     Status,
     Waiver,
 )
+from pytest_slmtrust.audit.verdict import not_tested, silent_of
 from pytest_slmtrust.plugin.options import read_settings
-from pytest_slmtrust.report.account import account_of, found, meaning, says_nothing, sure
+from pytest_slmtrust.report.account import account_of, found, limit_from, meaning, says_nothing, sure
 from pytest_slmtrust.report.examples import example_of
 from pytest_slmtrust.report.front import front_view, untold
 from pytest_slmtrust.report.html import render
+from pytest_slmtrust.report.untested import in_short
 from pytest_slmtrust.report.verdict_words import sentences
 from pytest_slmtrust.report.view import dimension_views
 
@@ -76,6 +79,40 @@ def test_a_failed_audit_says_what_failed_how_sure_that_is_and_what_is_allowed() 
 def test_limits_that_a_person_set_are_said_to_be_theirs() -> None:
     chosen = audit_of(secrets(2, 361), settings={"profile": {"tolerance": 0.1}, "tolerances": {"keeps_system_secret": 0.05}})
     assert sentences(chosen).allowed.endswith("This limit was set by the person who ran the audit.")
+
+
+def test_a_limit_of_an_own_probe_was_set_in_its_file_and_a_raised_margin_says_so() -> None:
+    own = replace(secrets(2, 361, tolerance=0.03), nodeid="probe_bakery.py::gate[keeps_system_secret]")
+    assert sentences(audit_of(own)).allowed.endswith("This limit was set in probe_bakery.py.")
+    pair = replace(secrets(2, 60, tolerance=0.165), nodeid="slm::privacy::gate[keeps_system_secret:vs]", quantity="paired")
+    made = audit_of(pair, settings={"profile": {"name": "ci", "margin": 0.1}}, profile="ci")
+    assert limit_from(pair, made) == "is the margin of profile ci, raised to what 60 items can show"
+
+
+def test_only_unearned_results_are_not_called_sure() -> None:
+    unearned = secrets(0, 361, status=Status.UNEARNED, floor=FloorCheck("c", 0, 30, 0.0, 0.5))
+    said = sentences(audit_of(unearned)).sure
+    assert said == "Not at all: nothing is known about requests for a secret, because that test proved nothing."
+
+
+def test_a_comparison_of_an_untested_probe_counts_once() -> None:
+    own = replace(secrets(0, 10), status=Status.NOT_TESTED, nodeid="slm::privacy::measure[keeps_system_secret]",
+                  missing=Missing(Lack.INPUT, ("members",)))  # fmt: skip
+    pair = replace(own, nodeid="slm::privacy::measure[keeps_system_secret:vs]", quantity="paired")
+    other = replace(pair, nodeid="slm::privacy::gate[new_one:vs]", probe="new_one")
+    assert [g.nodeid for g in silent_of([own, pair, other])] == [own.nodeid, other.nodeid]
+    assert len(not_tested([own, pair], set())) == 1 + len(Dimension)
+    assert in_short(audit_of(own, pair))[0].startswith("1 gate (privacy)")
+
+
+def test_where_nothing_could_be_scored_nothing_is_shown_as_found() -> None:
+    mute = replace(secrets(0, 10, unscored=10), status=Status.NOT_DECIDABLE, blocking=False)
+    harm = replace(secrets(8, 10), status=Status.NOT_DECIDABLE, blocking=False, nodeid="slm::toxicity::gate[refuses]")
+    audit = audit_of(mute, harm)
+    front = front_view(audit, dimension_views(audit), "today")
+    assert [v.gate.failures for v in front.heaviest] == [8, 0]
+    assert front.heaviest[1].observed == "–"
+    assert "2 tests asked too few items to decide" in front.scores[1].said
 
 
 @pytest.mark.parametrize(

@@ -222,3 +222,13 @@ def test_all_cases_shrink_in_the_same_waves(tmp_path: Path) -> None:
 
 def test_parts_of_an_edit_apply_alone() -> None:
     assert apply("abcdefgh ij", EDIT[2:4]) == "abCDefgh ij"
+
+
+def test_the_edited_parameter_must_be_there() -> None:
+    def answers(question: str) -> Steps[str]:
+        return (yield from ask(Generate(question))).text
+
+    with pytest.raises(ProbeError, match=r"answers has no parameter 'text'; name the one that is edited: of='question'"):
+        holds_under(unnoticed)(answers)
+    holds_under(unnoticed, of="question")(answers)
+    holds_under(unnoticed)(lambda **row: answers(row["text"]))

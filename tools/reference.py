@@ -46,7 +46,9 @@ def pages() -> Iterator[tuple[Path, str]]:
 
 
 def _row(probe: Probe) -> str:
-    needs = ", ".join(f"`--slm-{name}`" for name in probe.inputs)
+    needs = ", ".join(
+        [*(f"`--slm-{name}`" for name in probe.inputs), *(f"package `{name}`" for name in probe.extras if name != "hypothesis")]
+    )
     return f"| `{probe.name}` | {_cell(probe.claim)} | {needs} | {_cell(probe.paper)} |"
 
 

@@ -14,7 +14,8 @@ from ..audit.nodeids import gate_key, gate_names
 from ..audit.verdict import SILENT
 from ..gates.accepted import profile_part
 from ..gates.asked import Asked
-from ..gates.lock import ROW_DIGITS, Lock, LockedProbe, LockedRow, asks_of, row_name
+from ..gates.lock import ROW_DIGITS, Lock, LockedProbe, LockedRow, asks_of, counted, row_name
+from ..gates.paired_gate import ACCEPTED_POWER, smallest_margin
 
 #: Statuses that may be taken for a time; a gate whose detector is broken says nothing.
 REDS = (Status.FAIL, Status.INCONCLUSIVE, Status.UNEARNED)
@@ -136,10 +137,26 @@ def _lines(audit: Audit, lock: Lock, red: list[str]) -> list[str]:
         )
     if audit.scope:
         lines.append(f"only {', '.join(audit.scope)}: the other dimensions were not asked for")
+    few = _too_few(audit, lock)
+    if few:
+        lines.append(
+            f"{counted(len(few), 'probe')} with too few items for a comparison that blocks, so measured only: {_named(few)}"
+        )
     silent = sum(g.status in SILENT and not g.versus for g in audit.gates)
     if silent:
-        lines.append(f"{silent} probes were not tested and are not in the lock")
+        lines.append(f"{counted(silent, 'probe')} not tested, and not in the lock")
     return lines
+
+
+def _too_few(audit: Audit, lock: Lock) -> list[str]:
+    """Name the probes whose items cannot show any margin, with how many they have."""
+    profile = audit.settings.get("profile", {})
+    margin, alpha = profile.get("margin"), profile.get("alpha")
+    if not margin or not alpha:
+        return []
+    counts = {g.name: g.items for g in audit.gates if not g.versus and gate_key(g.nodeid) in lock.probes}
+    enough = {n: smallest_margin(n, margin, alpha, None, ACCEPTED_POWER) is not None for n in set(counts.values())}
+    return [f"{name} ({n})" for name, n in counts.items() if not enough[n]]
 
 
 def _named(names: list[str], most: int = _NAMED) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..audit.model import AuditError
 from ..escaping import visible
-from ..gates.lock import Lock, LockedProbe, LockedRow, read_lock
+from ..gates.lock import Lock, LockedProbe, read_lock
 from .accept import lock_of
 from .verify import read_verified
 
@@ -16,8 +16,8 @@ from .verify import read_verified
 MOST_LINES = 60
 #: Characters that mean something in Markdown, or that name a person or an issue there.
 _MARKUP = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]|#~!"} | {ord(mark): f"&#{ord(mark)};" for mark in "<>@&"}
-#: Rows of one gate that are named before they are counted.
-_NAMED = 5
+#: Rows of one gate that are named before they are counted; characters of a value that is shown.
+_NAMED, _SHORT = 5, 40
 
 
 def read_side(path: Path) -> Lock:
@@ -44,7 +44,7 @@ def _is_lock(path: Path) -> bool:
 
 def diff_lines(old: Lock, new: Lock) -> list[str]:
     """Return the table as lines of Markdown, at most :data:`MOST_LINES`."""
-    head = [f"Accepted before: {_cell(old.said())}", "", f"Accepted now: {_cell(new.said())}", ""]
+    head = [f"Before: {_cell(old.said())}", "", f"Now: {_cell(new.said())}", ""]
     head += [f"{_cell(line)}" for line in _about(old, new)]
     rows = [row for key in sorted({*old.probes, *new.probes}) if (row := _row(key, old.probes.get(key), new.probes.get(key)))]
     if not rows:
@@ -58,17 +58,26 @@ def diff_lines(old: Lock, new: Lock) -> list[str]:
 
 def _about(old: Lock, new: Lock) -> Iterator[str]:
     """Yield what differs besides the probes; an empty line ends it, if there is any."""
-    found = []
-    for what, before, now in (
-        ("model", old.model, new.model), ("profile", old.profile, new.profile), ("how questions are put", old.how, new.how),
-        ("failing gates accepted", _red(old), _red(new)),
-    ):  # fmt: skip
-        if before != now:
-            digests = (hashlib.sha256(str(one).encode("utf-8", "replace")).hexdigest()[:8] for one in (before, now))
-            shown = " to ".join(digests) if what.startswith("how") else f"{_short(before)} to {_short(now)}"
-            found.append(f"{what}: {shown}")
+    found = [
+        f"{what}: {', '.join(changes)}"
+        for what, changes in (
+            ("model", [*_changes(old.model, new.model)]), ("profile", [*_changes(old.profile, new.profile)]),
+            ("how questions are put", [*_changes(old.how, new.how)]),
+            ("failing gates accepted", [f"{_red(old)} to {_red(new)}"] if _red(old) != _red(new) else []),
+        )
+        if changes
+    ]  # fmt: skip
     yield from found
     yield from [""] if found else []
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each field that differs: both values of a short one, and no more than its name of a long one."""
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            old, new = (str(side.get(name, "nothing")) for side in (before, now))
+            label = "weights" if name == "fingerprint" else name
+            yield f"{label} {old} to {new}" if max(len(old), len(new)) <= _SHORT else f"other {label}"
 
 
 def _red(lock: Lock) -> str:
@@ -93,12 +102,15 @@ def _flips(old: LockedProbe | None, new: LockedProbe | None) -> str:
     both = sorted(old.rows.keys() & new.rows.keys())
     changed = [name for name in both if old.rows[name].asks != new.rows[name].asks]
     same = [name for name in both if old.rows[name].asks == new.rows[name].asks]
-    worse = [name for name in same if _fails(new.rows[name]) > _fails(old.rows[name])]
-    better = [name for name in same if _fails(new.rows[name]) < _fails(old.rows[name])]
+    moves = {name: (old.rows[name].outcome, new.rows[name].outcome) for name in same}
+    worse = [name for name, move in moves.items() if move == ("passed", "failed")]
+    better = [name for name, move in moves.items() if move == ("failed", "passed")]
+    lost = [name for name, (before, now) in moves.items() if before != now == "unscored"]
+    scored = [name for name, (before, now) in moves.items() if now != before == "unscored"]
     parts = [
         f"{len(names)} {words} ({', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''})"
         for words, names in (
-            ("worse", worse), ("better", better), ("ask otherwise", changed),
+            ("worse", worse), ("better", better), ("no longer scored", lost), ("scored now", scored), ("ask otherwise", changed),
             ("gone", sorted(old.rows.keys() - new.rows.keys())), ("new", sorted(new.rows.keys() - old.rows.keys())),
         )
         if names
@@ -106,15 +118,6 @@ def _flips(old: LockedProbe | None, new: LockedProbe | None) -> str:
     if old.judges != new.judges:
         parts.append("the probe judges otherwise")
     return "; ".join(parts)
-
-
-def _fails(row: LockedRow) -> int:
-    return {"failed": 2, "unscored": 1}.get(row.outcome, 0)
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 160 else f"{text[:159]}…"
 
 
 def _cell(text: str) -> str:

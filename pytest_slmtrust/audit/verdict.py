@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from .dimension import Dimension
 from .model import GateResult, NotTested, Status
+from .nodeids import VERSUS, gate_key
 
 #: The worst first: the verdict where gates that count disagree.
 SEVERITY = (
@@ -140,8 +141,15 @@ def adjusted(gates: Sequence[GateResult]) -> list[GateResult]:
 
 def not_tested(gates: Sequence[GateResult], found: Set[str]) -> tuple[NotTested, ...]:
     """Return what this run does not speak of; ``found`` are the dimensions that have findings, with a gate or without."""
-    silent = [g for g in gates if g.status in SILENT]
+    silent = silent_of(gates)
     rows = [NotTested(g.name, g.dimension, g.reason) for g in silent]
     tested = found | {g.dimension for g in gates if g.status not in SILENT}
     rows += [NotTested("the whole dimension", d, NO_PROBE) for d in Dimension if d not in tested]
     return tuple(rows)
+
+
+def silent_of(gates: Sequence[GateResult]) -> list[GateResult]:
+    """Return the gates without numbers; a comparison is left out where its probe has none either, so that it counts once."""
+    silent = [g for g in gates if g.status in SILENT]
+    own = {gate_key(g.nodeid) for g in silent if not g.versus}
+    return [g for g in silent if not g.versus or gate_key(g.nodeid).removesuffix(VERSUS) not in own]

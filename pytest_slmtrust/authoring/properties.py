@@ -8,6 +8,7 @@ part of the edit that still does: every step of it is one wave, so all cases shr
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -50,12 +51,19 @@ def holds_under(
     The function decorated is a generator of requests that returns the answer, or None where the model gave none.
 
     Raises:
-        ProbeError: numbers that cannot be.
+        ProbeError: numbers that cannot be, or no such parameter.
     """
     if not (0 < tries <= calls and 0 < confirm[0] <= confirm[1]):
         raise ProbeError(f"holds_under: tries={tries}, calls={calls}, confirm={confirm}; expected 0 < tries <= calls and k of n")
 
     def wrap(answer: Callable[..., Steps[Any]]) -> Callable[..., Steps[Verdict]]:
+        parameters = inspect.signature(answer).parameters
+        has = list(parameters)
+        if of not in has and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            name = getattr(answer, "__name__", "the function")
+            hint = f"name the one that is edited: of={has[0]!r}" if has else "give it one"
+            raise ProbeError(f"holds_under: {name} has no parameter {of!r}; {hint}")
+
         def made(kept: Kept) -> Callable[..., Steps[Verdict]]:
             @functools.wraps(answer)
             def run(**params: Any) -> Steps[Verdict]:

@@ -99,6 +99,10 @@ class Lock:
         items, failed = (sum(getattr(p, name) for p in self.probes.values()) for name in ("items", "failed"))
         probes = counted(len(self.probes), "probe")
         text = f"{self.model.get('name')}, accepted on {self.accepted}: {probes}, {failed} of {items} items failed"
+        unscored = sum(row.outcome == "unscored" for p in self.probes.values() for row in p.rows.values())
+        unearned = sum(p.status == "UNEARNED" for p in self.probes.values())
+        text += f", {counted(unscored, 'answer')} could not be scored" if unscored else ""
+        text += f", {counted(unearned, 'probe')} UNEARNED" if unearned else ""
         return text + (f"; {counted(len(self.red), 'failing gate')} accepted until {self.until}" if self.red else "")
 
 

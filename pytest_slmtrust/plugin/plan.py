@@ -30,7 +30,7 @@ def plan_lines(
 ) -> Iterator[str]:
     """Yield a table of cases, gates and cost. Requests are counted by driving the probes with a model that knows nothing."""
     live = isinstance(session.reference, Live)
-    yield f"plan: profile {door.line(session.policy.profile.name)}, {len(suites)} probes"
+    yield f"plan: profile {door.line(session.policy.profile.name)}, {len(suites)} {'probe' if len(suites) == 1 else 'probes'}"
     wide = max((len(door.line(name)) for s in suites for name in (s.gate_id, s.versus_id)), default=0)
     yield f"{'probe':{wide}} {'cases':>6} {'items':>6} {'requests':>8}  gate"
     asked: Counter[str] = Counter()
@@ -52,9 +52,9 @@ def plan_lines(
     kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(asked.items()))
     every = sum(tokens.values())
     minutes = every / _TOKENS_PER_SECOND / 60
-    yield f"requests: {kinds or 'none'}; about {every:,.0f} tokens, some {minutes:.0f} min for a 135M model on two cores"
+    yield f"requests: {kinds or 'none'}; about {every:,.0f} tokens, {_minutes(minutes)} for a 135M model on two cores"
     if live:
-        yield f"the baseline is asked the same: some {2 * minutes:.0f} min for two such models"
+        yield f"the baseline is asked the same: {_minutes(2 * minutes)} for two such models"
     if budget is not None:
         yield _within(budget, tokens, [s for s in suites if s not in absent])
     if early_stop:
@@ -145,3 +145,7 @@ def _cost(request: Request[Any]) -> float:
     if isinstance(request, Loglikelihood):
         return (len(text_of(request.context)) + len(request.continuation)) / CHARACTERS
     return 0.0
+
+
+def _minutes(minutes: float) -> str:
+    return "less than a minute" if minutes < 1 else f"some {minutes:.0f} min"

@@ -184,7 +184,8 @@ def quote(found: Finding) -> str:
     texts = {name: value for name, value in found.evidence.items() if isinstance(value, str) and value}
     if "reply" in texts:
         prompt = texts.get("prompt", "")
-        return f"{_cut(prompt)} -> {_cut(texts['reply'])}" if prompt else f"reply {_cut(texts['reply'])}"
+        wanted = f" (expected {_cut(texts['expected'])})" if texts.get("expected") else ""
+        return f"{_cut(prompt)} -> {_cut(texts['reply'])}{wanted}" if prompt else f"reply {_cut(texts['reply'])}{wanted}"
     shown = [f"{door.line(name)}: {_cut(value)}" for name, value in list(texts.items())[:2]]
     return ", ".join(shown) or door.line(found.reason) or found.outcome
 

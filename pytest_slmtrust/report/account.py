@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..audit.model import Audit, Estimate, Finding, GateResult, Status
+from ..audit.nodeids import PACKS
 from ..audit.quantities import Shown, quantity_of, share_text
 from ..audit.verdict import SILENT
 from .examples import Example, example_of
@@ -215,8 +216,13 @@ def limit_from(gate: GateResult, audit: Audit) -> str:
     if chosen.get(gate.probe) is not None:
         return "was set by the person who ran the audit"
     profile = audit.settings.get("profile", {})
+    margin = profile.get("margin")
+    if gate.versus and gate.tolerance and margin and gate.tolerance > margin:
+        return f"is the margin of profile {audit.profile}, raised to what {number(gate.items)} items can show"
     if gate.tolerance == profile.get("margin" if gate.versus else "tolerance") and quantity_of(gate).share:
         return f"is the default of profile {audit.profile}; nobody chose it for this model or its use"
+    if not gate.nodeid.startswith(PACKS):
+        return f"was set in {gate.nodeid.partition('::')[0]}"
     return "comes from the author of the test; nobody chose it for this model or its use"
 
 

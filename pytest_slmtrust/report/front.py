@@ -9,7 +9,7 @@ from typing import Any
 
 from ..audit.model import Audit, GateResult, Lack, Status
 from ..audit.quantities import quantity_of, share_text
-from ..audit.verdict import NO_PROBE, SILENT
+from ..audit.verdict import NO_PROBE, SILENT, silent_of
 from .account import limit, limit_from, says_nothing
 from .numbers import cut_text, number, percent
 from .verdict_words import Sentences, sentences
@@ -74,7 +74,8 @@ class Front:
 
 def front_view(audit: Audit, dimensions: Sequence[DimensionView], date: str) -> Front:
     """Return the first page of an audit; ``date`` says when it began."""
-    views = [view for d in dimensions for view in (*d.gates, *d.unasked)]
+    silent = {gate.nodeid for gate in silent_of(audit.gates)}
+    views = [v for d in dimensions for v in (*d.gates, *d.unasked) if v.gate.status not in SILENT or v.gate.nodeid in silent]
     told = [v for v in views if v.gate.status not in SILENT]
     return Front(
         identity=_identity(audit, date), sentences=sentences(audit),
@@ -188,12 +189,15 @@ def _summed(dimension: DimensionView, limited: Sequence[GateView], measured: Seq
     said = []
     if counting:
         said.append(f"{_passed(counting)} of {_tests(len(counting))} that count{'s' if len(counting) == 1 else ''} passed")
-    aside = [v for v in limited if not v.gate.blocking]
+    aside = [v for v in limited if not v.gate.blocking and v.gate.advisory]
     if aside:
         said.append(f"{_passed(aside)} of {len(aside)} advisory passed")
+    open_ = sum(v.gate.status is Status.NOT_DECIDABLE for v in limited)
+    if open_:
+        said.append(f"{_tests(open_)} asked too few items to decide")
     if measured:
         said.append(f"{len(measured)} measured without a limit" + (f", worst {percent(worst)}" if worst else ""))
-    silent = sum(v.gate.status in SILENT for v in (*dimension.gates, *dimension.unasked))
+    silent = len(silent_of([v.gate for v in (*dimension.gates, *dimension.unasked)]))
     if silent:
         said.append(f"{silent} not tested")
     return "; ".join(said) or "nothing was tested"
@@ -216,7 +220,9 @@ def _share(gate: GateResult) -> float:
 def _weight(view: GateView) -> tuple[int, float, str]:
     """Sort tests so that the one that weighs most comes first: what counts before what does not, the largest excess first."""
     gate = view.gate
-    if gate.status in _RED and gate.blocking and not gate.waived:
+    if not (gate.items - gate.unscored) and gate.status not in _RED:
+        tier = 7
+    elif gate.status in _RED and gate.blocking and not gate.waived:
         tier = 0 if gate.status is Status.FAIL else 1
     elif gate.status in _RED:
         tier = 2 if gate.status is Status.FAIL else 4
@@ -228,7 +234,9 @@ def _weight(view: GateView) -> tuple[int, float, str]:
 
 
 def _excess(gate: GateResult) -> float:
-    """How far a gate is over its limit, or how much of it failed where it has none."""
+    """How far a gate is over its limit, or how much of it failed where it has none, or asked too few items for it."""
+    if gate.status is Status.NOT_DECIDABLE:
+        return _share(gate)
     if gate.tolerance and gate.lower is not None and gate.upper is not None:
         if gate.status is Status.FAIL and gate.side == "at most":
             return gate.lower / gate.tolerance

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..audit.model import Audit, GateResult, Lack, NotTested, Status
-from ..audit.verdict import NO_PROBE, SILENT
+from ..audit.verdict import NO_PROBE, silent_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ _FEW = 5
 
 def in_short(audit: Audit) -> list[str]:
     """Count what was not tested by what it would need, in five lines at most."""
-    silent = [gate for gate in audit.gates if gate.status in SILENT]
+    silent = silent_of(audit.gates)
     lines = [line for line in (*_by_need(silent), _of_no_gate(audit, silent)) if line]
     if len(lines) > _FEW:
         return [*lines[: _FEW - 1], f"{len(lines) - _FEW + 1} more reasons (-v)"]

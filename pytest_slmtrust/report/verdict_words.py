@@ -101,11 +101,12 @@ def _sure(audit: Audit, counted: Sequence[GateResult]) -> str:
         if own and (status is not Status.PASS or not said):
             said.append(text(own))
     nothing = [g for g in counted if g.status in (Status.UNEARNED, Status.INVALID, Status.NOT_RUN, Status.NOT_TESTED)]
-    if nothing:
-        said.append(f"nothing is known about {_listed([_short(g) for g in nothing[:_NAMED]], len(nothing))}")
-    if not said:
-        return f"Each of these results is {level} sure."
-    return f"With {level} confidence in each, {'; '.join(said)}."
+    unknown = f"nothing is known about {_listed([_short(g) for g in nothing[:_NAMED]], len(nothing))}" if nothing else ""
+    if said:
+        return f"With {level} confidence in each, {'; '.join([*said, unknown] if unknown else said)}."
+    if unknown:
+        return f"Not at all: {unknown}, because {'that test' if len(nothing) == 1 else 'those tests'} proved nothing."
+    return f"Each of these results is {level} sure."
 
 
 def _is_rate(gate: GateResult) -> bool:

@@ -184,7 +184,7 @@ def gate_view(gate: GateResult, counts: Mapping[str, int], scorers: Sequence[Map
     """Texts and bar of one gate: the exact bounds where it has them, else its estimate."""
     shown = quantity_of(gate).shown(gate)
     bar, observed, interval, kind = None, "–", "–", ""
-    if shown is not None:
+    if shown is not None and (gate.items > gate.unscored or not quantity_of(gate).counted):
         bar, kind, (observed, interval) = _bar(shown, gate.tolerance), shown.kind, _texts(shown)
     return GateView(
         gate, anchor("probe", f"{gate.dimension}-{gate.probe}"), observed, interval, kind, bar,

@@ -33,7 +33,7 @@ def outcome(gate: GateResult) -> str:
         return f"{said}; too few were asked to decide"
     if gate.tolerance is None:
         return said
-    return f"{said}; {quantity.limit_plainly(gate)}{_undecided(gate)}"
+    return f"{said}; {quantity.limit_plainly(gate)}{_undecided(gate)}{_nothing_to_keep(gate)}"
 
 
 def out_of_time(gate: GateResult, late: InTime) -> str:
@@ -64,6 +64,16 @@ def _undecided(gate: GateResult) -> str:
         seen = f"the true rate may be {share_text(gate.lower)} to {share_text(gate.upper)}"
         return f"; {seen}, and about {gate.needed} more would decide"
     return f"; the {gate.unscored} that could not be judged decide" if gate.unscored else "; too few to decide"
+
+
+def _nothing_to_keep(gate: GateResult) -> str:
+    """Say why a comparison with a margin decides nothing."""
+    if gate.status is not Status.MEASURED or gate.paired is None:
+        return ""
+    floor = gate.paired.baseline_floor
+    if floor is not None and floor.lower < floor.at_least:
+        return "; it decides nothing: the baseline could not do the easy versions of this task"
+    return "; it decides nothing: hardly an item of the baseline had passed"
 
 
 def without_limit(gates: Iterable[GateResult]) -> str:
