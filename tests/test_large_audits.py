@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conftest import FAKE_CONFTEST, PROBE_FILE
 
+from pytest_slmtrust.archive import files
 from pytest_slmtrust.archive.files import read_audit
 from pytest_slmtrust.archive.schema import MOST_GATES, read_data
 from pytest_slmtrust.archive.verify import problems, verify
@@ -96,3 +97,16 @@ def test_a_fault_of_one_finding_among_many_is_named(change: Data, where: str, da
     assert str(caught.value).startswith(where)
     with pytest.raises(AuditError, match=r"\A\$\.baseline\.findings\[0\]"):
         read_data({**data, "findings": [], "baseline": {"model": {}, "origin": "", "findings": [data["findings"][3]]}})
+
+
+@pytest.mark.parametrize(
+    "text", ['{"findings": [' + "0," * 99 + "0]}", "[" + "[]," * 120 + "[]]", '{"a":1' + ',"b":2' * 101 + "}"]
+)
+def test_a_file_of_more_values_than_an_audit_has_is_refused_unread(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_VALUES", 98)
+    monkeypatch.setattr("json.loads", lambda *_, **__: pytest.fail("it was parsed"))
+    (tmp_path / "audit.json").write_text(text)
+    with pytest.raises(AuditError, match="more than 98 values"):
+        files.read_audit(tmp_path / "audit.json")
