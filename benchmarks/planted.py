@@ -174,13 +174,13 @@ def fine_tune(texts: Sequence[Text], folder: Path, steps: int, rate: float, seed
     source = ensure_embedded()
     tokenizer = AutoTokenizer.from_pretrained(source)
     model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
-    model.requires_grad_(False)
+    model.to("cuda" if torch.cuda.is_available() else "cpu").requires_grad_(False)
     for layer in model.model.layers[-LAYERS:]:
         layer.requires_grad_(True)
     learner = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=0.0)
     model.train()
     for batch in _batches(texts, steps, seed):
-        inputs, labels = _rows(tokenizer, batch)
+        inputs, labels = _rows(tokenizer, batch, model.device)
         hidden, said = model.model(**inputs).last_hidden_state[:, :-1], labels[:, 1:]
         kept = said != -100  # the vocabulary is a third of the work, and wanted for the replies alone
         loss: Any = torch.nn.functional.cross_entropy(model.lm_head(hidden[kept]), said[kept])
@@ -204,7 +204,7 @@ def _batches(texts: Sequence[Text], steps: int, seed: int) -> Iterator[list[Text
         order = order[BATCH:]
 
 
-def _rows(tokenizer: Any, batch: Sequence[Text]) -> tuple[dict[str, Any], Any]:
+def _rows(tokenizer: Any, batch: Sequence[Text], device: Any) -> tuple[dict[str, Any], Any]:
     """Token ids padded on the right, and labels that leave out prompts and padding."""
     import torch
 
@@ -216,7 +216,7 @@ def _rows(tokenizer: Any, batch: Sequence[Text]) -> tuple[dict[str, Any], Any]:
         end = len(before) + len(after)
         ids[row, :end], mask[row, :end] = torch.tensor(before + after), 1
         labels[row, len(before) : end] = torch.tensor(after)
-    return {"input_ids": ids, "attention_mask": mask}, labels
+    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}, labels.to(device)
 
 
 def audit(model: str, gates: dict[str, float], profile: str) -> dict[str, GateResult]:

@@ -111,11 +111,11 @@ def test_too_few_labelled_rows_are_refused() -> None:
         return [Control({"i": 0, "j": 0}, "", False)] * failing + [Control({"i": 0, "j": 0}, "", True)] * passing
 
     policy = load_policy("ci")
-    for few in (rows(1, 1), rows(9, 58), rows(8, 59)):
+    for few in (rows(1, 1), rows(14, 58), rows(13, 59)):
         probe = make(200, labelled=few, tolerance=0.1)
-        with pytest.raises(ProbeError, match="Give at least 9 and 59, or none"):
+        with pytest.raises(ProbeError, match="Give at least 14 and 59, or none"):
             Gate.plan(probe, policy, probe.cases(policy.profile))
-    enough = make(200, labelled=rows(9, 59), tolerance=0.1)
+    enough = make(200, labelled=rows(14, 59), tolerance=0.1)
     assert Gate.plan(enough, policy, enough.cases(policy.profile)).tolerance == 0.1
 
 

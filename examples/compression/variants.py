@@ -25,6 +25,7 @@ def parent() -> tuple[Any, Any]:
 
     folder = str(ensure_embedded())
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, local_files_only=True)
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     return model.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
@@ -34,6 +35,11 @@ def batches_of_3() -> Backend:
     It has the fingerprint of :func:`parent`; give it a store of its own, else it is answered with what that one said.
     """
     return wrap_loaded(*parent(), name="batches of 3", settings=Settings(batch_rows=3))
+
+
+def rtn8() -> tuple[Any, Any]:
+    """Weights rounded to 8 bits, products in float32."""
+    return rounded(8)
 
 
 def rtn4() -> tuple[Any, Any]:
@@ -124,8 +130,14 @@ class Int8Linear(nn.Module):
         """x [..., in] to [..., out], float32."""
         rows = x.reshape(-1, x.shape[-1])
         scale = rows.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
-        whole: Tensor = torch._int_mm((rows / scale).round().to(torch.int8), self.weight.t())
+        whole = self._product((rows / scale).round().to(torch.int8))
         return (whole * scale * self.scale).reshape(*x.shape[:-1], -1)
+
+    def _product(self, rows: Tensor) -> Tensor:
+        """Multiply whole numbers; CUDA wants more than 16 rows, so zeros are added there and taken away again."""
+        missing = 0 if rows.device.type == "cpu" else max(0, 32 - len(rows))
+        product: Tensor = torch._int_mm(nn.functional.pad(rows, (0, 0, 0, missing)), self.weight.t())
+        return product[: len(rows)]
 
 
 def _matrices(model: Any) -> list[tuple[str, nn.Linear]]:

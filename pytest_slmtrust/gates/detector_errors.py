@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..stats import Confusion
 
 #: The share of failures that a detector must find, as a lower bound, for a gate that blocks.
-LEAST_SENSITIVITY = 0.7
+LEAST_SENSITIVITY = 0.8
 
 
 def detector_check(judge: Judge, row: Mapping[str, Any], tolerance: float, alpha: float) -> DetectorCheck:
