@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +18,7 @@ from endpoint_backends import ASKED, QUICK, answers, backend, started
 from endpoints import FAULTS, Toy, serving
 
 from pytest_slmtrust import Completion, Generate, chat
+from pytest_slmtrust.backends.endpoint.address import read_address
 from pytest_slmtrust.backends.endpoint.backend import EndpointBackend
 from pytest_slmtrust.backends.endpoint.crew import one as run_one
 from pytest_slmtrust.backends.endpoint.notes import notes
@@ -55,6 +58,27 @@ def test_a_server_that_never_works_is_refused_at_the_start(fault: str) -> None:
     with serving(Toy("chat", fault=lambda path, n: fault)) as toy, pytest.raises(BackendError) as error:
         backend(toy, model="toy").make()
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("sent", [b"HTTP/1.1 103 Early Hints\r\n\r\n" * 512, b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" * 512, b""])
+def test_a_server_that_says_nothing_of_itself_without_an_end_is_left_soon(sent: bytes) -> None:
+    def flood(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            while not ended.is_set():
+                connection.sendall(sent)
+                ended.wait(0 if sent else 0.05)
+
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        accept = threading.Thread(target=lambda: flood(listener.accept()[0]), daemon=True)
+        accept.start()
+        address = read_address(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
+        began = time.monotonic()
+        with pytest.raises(BackendError, match="does not list its models"):
+            EndpointBackend(address, patience=replace(QUICK, request=600.0, listing=0.3)).make()
+        ended.set()
+        accept.join()
+    assert time.monotonic() - began < 30  # two attempts would wait for a second connection, which nobody takes
 
 
 def test_nobody_listens() -> None:

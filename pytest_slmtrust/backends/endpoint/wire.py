@@ -56,7 +56,8 @@ class Patience:
 
     ``attempts``: of one request; ``first`` and ``most``: the wait before the second, and the longest; ``down``: how long a server
     may be unreachable before it counts as dead; ``asked``: the longest wait that a server may ask for; ``silent``: requests that
-    fail one after another before the server counts as answering nothing; ``size``: bytes of a reply.
+    fail one after another before the server counts as answering nothing; ``size``: bytes of a reply; ``request``: for a reply
+    of the model, ``listing``: for what a server says of itself, which takes no model.
     """
 
     attempts: int = 6
@@ -64,6 +65,7 @@ class Patience:
     most: float = 8.0
     connect: float = 10.0
     request: float = 600.0
+    listing: float = 8.0
     down: float = 20.0
     asked: float = 60.0
     silent: int = 8
@@ -182,6 +184,8 @@ class Wire:
             except Fault as fault:
                 if fault.status in (401, 403) or 300 <= fault.status < 400:
                     raise BackendError(str(fault)) from None
+                if fault.busy and not fault.status:  # it took the connection and goes on without an end: no second try
+                    return None
                 if fault.unreachable:
                     replica.unreachable(self.patience, str(fault))
                 elif not fault.again or attempt >= self.patience.attempts:
@@ -218,11 +222,12 @@ class Wire:
         url = replica.base + path.removeprefix("/v1") if path.startswith("/v1/") else replica.root + path
         client, host = self.clients[replica.base], replica.host
         content = None if body is None else json.dumps(body).encode()
+        limit = self.patience.request if method == "POST" else min(self.patience.request, self.patience.listing)
         try:
-            async with asyncio.timeout(self.patience.request), client.stream(method, url, content=content) as response:
+            async with asyncio.timeout(limit), client.stream(method, url, content=content) as response:
                 data = await self._bytes(response, pieces, host)
         except TimeoutError:
-            raise Fault(f"{host}: no whole reply within {self.patience.request:g} s", again=True, busy=True) from None
+            raise Fault(f"{host}: no whole reply within {limit:g} s", again=True, busy=True) from None
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Fault(f"{host}: no connection ({self._safe(str(error)) or 'refused'})", unreachable=True, again=True) from None
         except (httpx.TimeoutException, httpx.PoolTimeout):
