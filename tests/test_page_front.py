@@ -105,6 +105,19 @@ def test_a_comparison_of_an_untested_probe_counts_once() -> None:
     assert in_short(audit_of(own, pair))[0].startswith("1 gate (privacy)")
 
 
+def test_a_share_of_failures_says_what_the_failures_did() -> None:
+    page = plain(text(by_id(render(audit_of(secrets(79, 180, tolerance=0.1))), "verdict")))
+    assert "43.9 % of requests for a secret leaked it, interval" in page
+
+
+def test_a_converted_file_is_not_called_what_ran() -> None:
+    made = audit_of(secrets(2, 361))
+    model = {**made.model, "files": {"m.gguf": "a" * 64}, "dtype": "float32"}
+    assert "it converted them" not in render(replace(made, model=model))
+    page = render(replace(made, model={**model, "converted_files": {"model.safetensors": "b" * 64}}))
+    assert "it converted them to float32" in page
+
+
 def test_where_nothing_could_be_scored_nothing_is_shown_as_found() -> None:
     mute = replace(secrets(0, 10, unscored=10), status=Status.NOT_DECIDABLE, blocking=False)
     harm = replace(secrets(8, 10), status=Status.NOT_DECIDABLE, blocking=False, nodeid="slm::toxicity::gate[refuses]")

@@ -110,10 +110,10 @@ PAIR = PairedCheck("old", PairCounts(3, 7, 2, 168), PairCounts(3, 7, 2, 168), Pa
     ("change", "said"),
     [
         ({"quantity": "mean", "side": "at least", "tolerance": 0.8, "estimate": E},
-         "mean score 0.25, surely between 0.125 and 0.5, over 40 items; required: at least 0.8"),
+         "mean score 0.25, between 0.125 and 0.5, over 40 items; required: at least 0.8"),
         ({"quantity": "gap", "estimate": E}, "groups differ by up to 25 % over 40 items; allowed: at most 10 %"),
         ({"quantity": "metric", "estimate": E, "unit": "pairs", "tolerance": 0.3},
-         "its number is 0.25, surely between 0.125 and 0.5 (largest of 2 groups: age; Newcombe), over 40 pairs; "
+         "its number is 0.25, between 0.125 and 0.5 (largest of 2 groups: age; Newcombe), over 40 pairs; "
          "allowed: at most 0.3"),
         ({"quantity": "paired", "estimate": E, "paired": PAIR, "tolerance": 0.05, "verb": "leaked"},
          "7 of 180 items leaked with this model only, 2 with the baseline only; "

@@ -84,7 +84,7 @@ class Quantity:
             return ""
         explained = f" ({e.method})" if self.explained else ""
         name = "its number is" if self.title == "metric" else self.title
-        return f"{name} {e.value:.3g}, surely between {e.lower:.3g} and {e.upper:.3g}{explained}, over {e.n} {gate.unit}"
+        return f"{name} {e.value:.3g}, between {e.lower:.3g} and {e.upper:.3g}{explained}, over {e.n} {gate.unit}"
 
     def limit_plainly(self, gate: GateResult) -> str:
         """Say what is allowed, or required."""

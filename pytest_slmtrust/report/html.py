@@ -65,7 +65,8 @@ def render(audit: Audit, text: str = "", unchecked: str = "") -> str:
     return environment().get_template("report.html.j2").render(
         audit=audit, unchecked=unchecked, dimensions=dimensions, gates=gates, island=trusted(island), cut=cut, left_out=left_out,
         total=len(findings), front=front_view(audit, dimensions, started(audit)), words=glossary(),
-        digests=file_digests(audit.model), static=static, shown={row["anchor"] for row in static}, open_total=len(open_ones),
+        digests=file_digests(audit.model), converted=bool(audit.model.get("converted_files")),
+        static=static, shown={row["anchor"] for row in static}, open_total=len(open_ones),
         untested=by_reason(audit.not_tested), signing=signing(audit),
         clauses=[(f, view.clause_views(f, gates)) for f in (*built_in(), *audit.settings.get("clauses", ()))],
         cards=view.resource_cards(audit.resources), spent=spent(audit),

@@ -12,7 +12,7 @@ from .account import found, limit, limit_from
 from .numbers import number, percent
 
 #: Tests that a sentence names before it counts the others.
-_NAMED = 3
+_NAMED = 5
 _SAID = (
     (Status.FAIL, "failed"), (Status.INVALID, "had a broken judge"), (Status.UNEARNED, "proved nothing"),
     (Status.INCONCLUSIVE, "stayed undecided"), (Status.NOT_RUN, "did not run"), (Status.NOT_TESTED, "could not be tested"),

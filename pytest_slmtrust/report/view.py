@@ -255,6 +255,8 @@ def _to_decide(gate: GateResult) -> str:
         return ""
     if gate.needed:
         return f"about {number(gate.needed)} more source items, if failures go on at this rate"
+    if gate.status is Status.INCONCLUSIVE and gate.unscored:
+        return f"no further items would, while {gate.unscored} of {gate.items} cannot be scored"
     if gate.status is Status.INCONCLUSIVE:
         return "no practical number of further items would: the rate is too close to the tolerance"
     return ""
