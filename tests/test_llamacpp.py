@@ -13,6 +13,7 @@ from typing import Any
 import ggufs
 import numpy as np
 import pytest
+from dequantised import embedded_file, in_full
 
 from pytest_slmtrust import BackendError, Completion, Generate, Loglikelihood, Logprob, Message, chat
 from pytest_slmtrust.backends.load import ModelSpec, SpecError, load_backend
@@ -147,3 +148,27 @@ def test_the_embedded_file_as_it_ships(tmp_path: Path) -> None:
     assert isinstance(reply, Completion)
     assert isinstance(brief, Completion)
     assert brief.text != reply.text
+
+
+@pytest.mark.full
+@pytest.mark.model
+def test_the_embedded_file_in_full_scores_and_writes_as_in_transformers(tmp_path: Path) -> None:
+    full = in_full(embedded_file(tmp_path), tmp_path / "full.gguf")
+    long = " ".join(f"Sentence {i} tells of ship {i * 7 % 13}." for i in range(12))
+    asked: list[Any] = [
+        Loglikelihood("The capital of France is", " Paris"),
+        Loglikelihood(long, " Sentence 12 tells of ship 6."),
+        Loglikelihood(chat(f"{long} Which ship?"), "Ship 7."),
+        Loglikelihood("東京は", "晴れです"),
+        Loglikelihood("", "The old house"),
+        *(Generate(chat(text), 24) for text in ("What is 21 plus 29?", "Why is the sky blue?", f"{long} Which ship came last?")),
+    ]
+    native: Any = load_backend(ModelSpec(str(full), threads=1, engine="llamacpp"))
+    ours = answers(native, asked)
+    native.close()
+    for a, b in zip(answers(load_backend(ModelSpec("smollm2-135m-instruct", threads=1)), asked), ours, strict=True):
+        if isinstance(a, Logprob):
+            assert b.sum == pytest.approx(a.sum, abs=1e-3)
+            assert (b.n_tokens, b.greedy) == (a.n_tokens, a.greedy)
+        else:
+            assert b.text == a.text
