@@ -95,11 +95,11 @@ def test_the_second_run_asks_nothing(project: Make, mode: tuple[str, ...]) -> No
 
 
 SELECTIONS = {
-    "-k one": (("-k", "stays_polite and not gate"), {"passed": 59}),
+    "-k one": (("-k", "stays_polite and not gate"), {"passed": 59, "xfailed": 1}),
     "-k gate": (("-k", "gate"), {"passed": 1}),
     "-m dimension": (("-m", "toxicity"), {"passed": 60}),
     "-m other": (("-m", "fairness"), {}),
-    "deselect": (("--deselect", "probe_support.py::gate[stays_polite]"), {"passed": 59}),
+    "deselect": (("--deselect", "probe_support.py::gate[stays_polite]"), {"passed": 59, "xfailed": 1}),
     "file": (("probe_support.py",), {"passed": 60}),
     "gate by id": (("probe_support.py::gate[stays_polite]",), {"passed": 1}),
     "maxfail": (("-x",), {"passed": 60}),
