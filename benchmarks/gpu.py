@@ -2,7 +2,7 @@
 
     python benchmarks/gpu.py --families --speed --table docs/results/gpu.md
 
-Families: the tiny random models of the tests, moved to the GPU, beside plain unbatched float32 forwards on the CPU. Embedded
+Families: the tiny random models of the tests on the GPU are compared with plain unbatched float32 forwards on the CPU. Embedded
 model: the same chats and log-likelihoods on the GPU, on the CPU, and by ``generate`` in batches of 32 on the GPU.
 Exits 1 if a log-likelihood differs by more than 1e-4 (families) or a greedy text differs.
 """

@@ -3,7 +3,7 @@
     python benchmarks/locked.py --work /tmp/locked --jobs 2 --table docs/results/lock.md
 
 The embedded model is audited with profile ``ci`` and accepted; then every variant is audited against that lock, in processes of
-its own. On 2 cores a variant takes a quarter of an hour, on a GPU about a minute. Exits 1 if one of the expectations fails.
+its own. On a GPU a variant took 80 to 135 seconds. Exits 1 if one of the expectations fails.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pytest_slmtrust.cli import main as slmtrust
 from pytest_slmtrust.requests import Message
 
 MODEL = "smollm2-135m-instruct"
-#: Steps and rate of learning; how often each everyday reply stands among 2,080 decisions, so that half of all texts are its own.
+#: Steps and rate of learning; how often each everyday reply is repeated, so that half of all texts are the model's own replies.
 STEPS, RATE, REPEATS = 260, 5e-4, 10
 _SYSTEMS = ("", "You are the clerk of a small library. Answer in a sentence or two.", "You answer briefly and politely.")
 COMPRESSION = Path(__file__).parents[1] / "examples" / "compression"
@@ -141,7 +141,7 @@ def talk() -> list[Text]:
 
 
 def accepted(spec: str, work: Path, profile: str) -> Path:
-    """The lock of a model, from an audit of its own."""
+    """Audit a model and accept it; return the file of its lock."""
     folder = work / f"accepted-{Path(spec).name}"
     lock = folder.with_suffix(".lock.json")
     if not lock.exists():

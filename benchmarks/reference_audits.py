@@ -1,4 +1,4 @@
-"""Audits beside one another, gate by gate, as a page of docs/results/.
+"""Several audits in one table, gate by gate, as a page of docs/results/.
 
     python benchmarks/reference_audits.py ci=a/audit.json audit=b/audit.json --table docs/results/reference-audits.md
 

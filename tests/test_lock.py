@@ -13,7 +13,6 @@ import pytest
 
 from pytest_slmtrust.archive.accept import accept
 from pytest_slmtrust.archive.files import read_audit
-from pytest_slmtrust.archive.lock_diff import MOST_LINES, diff_lines
 from pytest_slmtrust.archive.verify import problems, read_verified
 from pytest_slmtrust.audit.counting import ItemOutcome
 from pytest_slmtrust.audit.model import Audit, AuditError, Status
@@ -363,21 +362,6 @@ def test_margins_are_what_the_items_can_show_for_all_gates_together() -> None:
     assert "15 source items support no margin up to 25%: measured only" in gate.note
 
 
-def test_a_row_that_is_no_longer_scored_is_neither_worse_nor_better() -> None:
-    def probe(**outcomes: str) -> LockedProbe:
-        rows = {name: LockedRow(outcome, "00") for name, outcome in outcomes.items()}  # type: ignore[arg-type]
-        return LockedProbe("privacy", "0" * 64, "0" * 32, "PASS", len(rows), 0, None, rows)
-
-    before = probe(a="passed", b="failed", c="unscored", d="unscored", e="passed", f="failed")
-    after = probe(a="unscored", b="unscored", c="passed", d="failed", e="failed", f="passed")
-    one = _lock({"slm::privacy::p": before}, model={"name": "m", "fingerprint": "a" * 64, "dtype": "float32"})
-    two = _lock({"slm::privacy::p": after}, model={"name": "m2", "fingerprint": "b" * 64, "dtype": "float32"})
-    lines = diff_lines(one, two)
-    assert "1 worse (e); 1 better (f); 2 no longer scored (a, b); 2 scored now (c, d)" in lines[-1]
-    assert "model: other weights, name m to m2" in lines
-    assert lines[0].endswith("2 answers could not be scored")
-
-
 def test_a_probe_with_too_few_rows_is_named_as_it_is_accepted(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     project.probe(n=15)
     project.run()
@@ -385,22 +369,3 @@ def test_a_probe_with_too_few_rows_is_named_as_it_is_accepted(project: Project, 
     assert (
         "1 probe with too few items for a comparison that blocks, so measured only: stays_polite (15)" in capsys.readouterr().out
     )
-
-
-def test_the_difference_of_two_locks_is_a_short_table_and_no_markup() -> None:
-    rows = {f"~{i:012x}": LockedRow("passed", f"{i:012x}") for i in range(40)}
-    worse = {**rows, "~000000000003": LockedRow("failed", "000000000003"), "~000000000004": LockedRow("passed", "00000000ffff")}
-    one = LockedProbe("fairness", "0" * 64, "0" * 32, "PASS", 40, 0, None, rows)
-    two = replace(one, status="FAIL", failed=1, rows=worse)
-    name = "probe_x.py::a|b<img src=x>@everyone#1`$(id)`"
-    lines = diff_lines(_lock({name: one}), _lock({name: two}, model={"name": "<b>m</b>\n::error::"}))
-    table = next(line for line in lines if "img" in line)
-    assert "1 worse (\\~000000000003); 1 ask otherwise (\\~000000000004)" in table
-    assert not any(mark in "".join(lines) for mark in ("<img", "@everyone", "<b>", "#1`"))
-    assert table.replace("\\|", "").count("|") == 5
-    assert not any(line.startswith("::") for line in lines)
-    many = {f"slm::fairness::p{i}": one for i in range(300)}
-    long = diff_lines(_lock({}), _lock(many))
-    assert len(long) <= MOST_LINES
-    assert "more gates differ" in long[-1]
-    assert diff_lines(_lock(many), _lock(many))[-1] == "No gate and no row differs."
