@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -91,6 +92,14 @@ def lean_children(request: pytest.FixtureRequest) -> None:
     if "pytester" in request.fixturenames:
         request.getfixturevalue("pytester")  # which forgets the options first
         request.getfixturevalue("monkeypatch").setenv("PYTEST_ADDOPTS", " ".join(LEAN))
+
+
+@pytest.fixture(autouse=True)
+def no_probe_file_stays_imported() -> Iterator[None]:
+    """A file of probes that a test imported in this process must not be taken for one of the same name in a later test."""
+    yield
+    for name in [one for one in sys.modules if one.startswith("probe_")]:
+        del sys.modules[name]
 
 
 @pytest.fixture
