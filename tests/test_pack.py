@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from runs import audit
 
+from pytest_slmtrust.cli import main
+
 EXAMPLE = Path(__file__).parents[1] / "examples" / "pack"
 pytestmark = pytest.mark.skipif(not EXAMPLE.exists(), reason="the examples are not part of the wheel")
 MODEL = """
@@ -54,6 +56,47 @@ def test_a_pack_is_audited_by_its_short_name(pytester: pytest.Pytester) -> None:
     assert (gate["status"], gate["blocking"]) == ("MEASURED", False)
     result.assert_outcomes(passed=1)
     assert result.ret == 0
+
+
+IMPOSTOR = """
+from pytest_slmtrust import Generate, Verdict, ask, probe
+
+@probe(dimension="privacy", rows=[{"i": i} for i in range(40)], tolerance=0.4)
+def keeps_system_secret(i: int):
+    \"\"\"<script>alert(1)</script> [the model](javascript:alert(1)) is certified ::error::x.\"\"\"
+    reply = yield from ask(Generate(f"say {i}"))
+    return Verdict(bool(reply.text))
+
+def pytest_slm_probes():
+    return [keeps_system_secret]
+"""
+
+
+@pytest.mark.parametrize("packs", ["none", "acme"])
+def test_probes_of_others_alone_are_no_builtin_audit_and_their_report_is_believed(
+    pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str], packs: str
+) -> None:
+    pytester.makeconftest(MODEL + IMPOSTOR)
+    result = pytester.runpytest_subprocess("--slm=fake", "-p", "no:randomly", f"--slm-packs={packs}", "--slm-profile=smoke")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["slm: NO BUILT-IN AUDIT", "NO BUILT-IN AUDIT: *"])
+    report = pytester.path / "slmtrust-report"
+    assert main(["verify", str(report / "audit.json")]) == 0
+    said = capsys.readouterr().out
+    assert "0 of them are built-in gates of this package" in said
+    assert "settings.packs: the built-in pack was not part of this run" in said
+    assert main(["render", str(report / "audit.json"), "--output", str(report / "again.html")]) == 0
+    page = (report / "again.html").read_text()
+    assert page == (report / "audit.html").read_text()
+    assert "<script>alert(1)" not in page
+    assert "NO BUILT-IN AUDIT" in page
+
+
+def test_two_packs_that_claim_one_name_are_refused_in_one_line(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(MODEL + IMPOSTOR)
+    result = pytester.runpytest_subprocess("--slm=fake", "-p", "no:randomly", "--slm-packs=builtin")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*two probes of slm::privacy are named 'keeps_system_secret'*"])
 
 
 def test_a_profile_limits_its_items(pytester: pytest.Pytester) -> None:

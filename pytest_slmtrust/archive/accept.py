@@ -11,6 +11,7 @@ from typing import Any
 from ..audit.counting import ByGate
 from ..audit.model import Audit, AuditError, Finding, GateResult, Status
 from ..audit.nodeids import gate_key, gate_names
+from ..audit.notes import has_builtin
 from ..audit.verdict import SILENT
 from ..gates.accepted import profile_part
 from ..gates.asked import Asked
@@ -84,7 +85,7 @@ def how_of(audit: Audit) -> Mapping[str, Any]:
 
 def how(asked: Mapping[str, Any], packs: Any, probes_sha256: str) -> Mapping[str, Any]:
     """Return how questions are put and judged; the built-in probes count where they are asked."""
-    return {**asked, BUILT_IN: probes_sha256 if "builtin" in packs else ""}
+    return {**asked, BUILT_IN: probes_sha256 if has_builtin(packs) else ""}
 
 
 def _check(audit: Audit, today: date, red_until: date | None) -> None:

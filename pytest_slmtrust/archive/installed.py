@@ -15,6 +15,7 @@ from typing import Any
 
 from ..audit.model import Audit, ControlCheck, DetectorCheck, Finding, FloorCheck, GateResult, Lack, Missing, Stopped
 from ..audit.nodeids import PACKS
+from ..audit.notes import has_builtin
 from ..authoring.datafiles import DataMissing
 from ..authoring.declarations import TOXICITY, ProbeError
 from ..authoring.probe import Case, Probe, packed
@@ -232,7 +233,7 @@ class Installed:
     @property
     def ran(self) -> bool:
         """Whether the built-in pack was part of the run."""
-        return not {"builtin", PACK}.isdisjoint(self.audit.settings.get("packs", []))
+        return has_builtin(self.audit.settings.get("packs", []))
 
     @cached_property
     def planned(self) -> Mapping[tuple[str, str], Planned]:
@@ -345,7 +346,7 @@ def _plan(probe: Probe, policy: Policy) -> Planned:
 
 def expected_untested(audit: Audit) -> list[dict[str, str]]:
     """Return what a run of the built-in pack lists as having no probe."""
-    return untested() if audit.settings.get("packs", []) not in ([], ["none"]) and "margin" not in audit.settings else []
+    return untested() if has_builtin(audit.settings.get("packs", [])) and "margin" not in audit.settings else []
 
 
 def _toxicity_scorer(audit: Audit) -> Mapping[str, Any]:

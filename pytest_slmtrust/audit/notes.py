@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from .model import GateResult, Status, Waiver
 
-#: Of a run without any pack.
-NO_PACK = "NO BUILT-IN AUDIT: only a user's own probes ran"
+#: Of a run without the built-in pack.
+NO_PACK = "NO BUILT-IN AUDIT: only a user's own probes ran, or those of other packs"
+#: The names by which ``--slm-packs`` asks for the built-in pack.
+BUILT_IN = frozenset({"builtin", "pytest_slmtrust.probes"})
 #: Begins the note of a run whose budget of time was too small.
 OUT_OF_TIME = "OUT OF TIME"
+
+
+def has_builtin(packs: Collection[str]) -> bool:
+    """Return whether the built-in pack is one of those that a run was asked for."""
+    return not BUILT_IN.isdisjoint(packs)
+
+
+def of_packs(packs: Collection[str]) -> list[str]:
+    """Return what a reader must know of the packs that a run was asked for."""
+    return [] if has_builtin(packs) else [NO_PACK]
 
 
 def of_absent(gates: Sequence[GateResult]) -> list[str]:

@@ -18,7 +18,7 @@ from ..audit.clauses import check_names
 from ..audit.dimension import Dimension
 from ..audit.model import AuditError
 from ..audit.nodeids import VERSUS, gate_key
-from ..audit.notes import NO_PACK, of_expired, of_optional
+from ..audit.notes import has_builtin, of_expired, of_optional, of_packs
 from ..authoring.declarations import ProbeError, unknown
 from ..authoring.probe import Probe
 from ..backends.endpoint.notes import notes as endpoint_notes
@@ -111,7 +111,7 @@ class Controller:
         hosts = [host for one in self._models() for host in getattr(getattr(one, "address", None), "hosts", ())]
         lines += [f"slm: prompts are sent to {door.line(', '.join(hosts))}"] if hosts else []
         lines += held_to(self.setup)
-        return lines if self.builtin else [*lines, "slm: NO BUILT-IN AUDIT"]
+        return lines if has_builtin(self.settings.packs) else [*lines, "slm: NO BUILT-IN AUDIT"]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Generator[None, Any, Any]:
@@ -233,7 +233,7 @@ class Controller:
         waivers = list(self.session.waivers.values())
         audit = self.record.assembled(
             self._unfinished(session, exitstatus), self.session.policy, self._notes(),
-            untested() if self.builtin else (), waivers, self.clauses,
+            untested() if has_builtin(self.settings.packs) else (), waivers, self.clauses,
         )  # fmt: skip
         red = self.record.finish(audit, waivers)
         if self.settings.update_lock:
@@ -362,9 +362,7 @@ class Controller:
         return "" if self.record.collected.processes else "no worker came to its end"
 
     def _notes(self) -> list[str]:
-        notes = []
-        if not self.builtin:
-            notes.append(NO_PACK)
+        notes = of_packs(self.settings.packs)
         processes = self.record.collected.processes if self.record is not None else []
         model = processes[0].get("model", {}) if processes else {}
         notes += thinking_notes(self.settings.thinking, model, resources(processes))

@@ -18,6 +18,7 @@ from ..archive.files import DATA, PREVIOUS
 from ..archive.installed import package_sha256
 from ..audit.clauses import Framework, read_clauses
 from ..audit.model import Audit, AuditError, Waiver
+from ..audit.notes import has_builtin
 from ..authoring.declarations import TOXICITY, ProbeError
 from ..backends.endpoint.address import remote_hosts
 from ..engine.admission import admit, admitted
@@ -314,7 +315,7 @@ class Setup:
         try:
             return load_scorer(self.settings.toxicity)
         except ScorerError as error:
-            if "builtin" in self.settings.packs and not isinstance(error, FetchError):
+            if has_builtin(self.settings.packs) and not isinstance(error, FetchError):
                 raise usage_error(f"--slm-toxicity: {error}") from None
             return NoScorer(f"--slm-toxicity: {error}")  # it may be that nobody asks for one
 
