@@ -6,11 +6,11 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import door
+from . import arguments, door
 from .audit.model import AuditError
 from .gates.lock import NAME as LOCK
 from .requests import BackendError
@@ -29,7 +29,7 @@ _UNSIGNED = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit status."""
     parser = _Parser(prog="slmtrust", description="Reports and set-up for pytest-slmtrust.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compare = commands.add_parser("compare", help="compare the models of two audits item by item; exit 1 if the first is worse")
     compare.add_argument("target", type=Path, help="audit.json of the model in question")
     compare.add_argument("baseline", type=Path, nargs="+", help="audit.json of the model that it must not fall behind; up to 11")
-    compare.add_argument("--margin", type=_share, help="how much more often the target may fail (default: the profile's)")
+    compare.add_argument("--margin", type=arguments.share, help="how much more often the target may fail")
     compare.add_argument("--noise", type=Path, help="audit.json of a model against itself (--slm-vs=self)")
     compare.add_argument("--html", type=Path, metavar="FILE", help="a page with all audits side by side")
     compare.add_argument("--report", type=Path, help="a folder for audit.json and audit.html of the comparison")
@@ -68,20 +68,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     accept.add_argument("audit", type=Path, nargs="?", default=Path("slmtrust-report/audit.json"), help="an audit.json")
     accept.add_argument("--output", type=Path, default=Path(LOCK), help=f"where the lock goes (default: {LOCK})")
     accept.add_argument(
-        "--red-until", type=_day, metavar="DATE", help="accept failing gates, too, until this day, while they get no worse"
+        "--red-until", type=arguments.day, metavar="DATE", help="accept failing gates, too, until this day, while no worse"
     )
     diff = commands.add_parser("diff", help="print what differs between two locks or audits, as a Markdown table")
     diff.add_argument("old", type=Path, help="a lock or an audit.json")
     diff.add_argument("new", type=Path, help="a lock or an audit.json")
-    check = commands.add_parser(
-        "check-probe", help="try probes with scripted models and say what they would miss; loads no model"
-    )
+    check = commands.add_parser("check-probe", help="try probes with scripted models and say what they would miss")
     check.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a probe_*.py")
+    take = commands.add_parser("import", help="make an audit of what another tool asked: results of lm-evaluation-harness")
+    take.add_argument("file", type=Path, help="a file of results")
+    take.add_argument("--gate", action="append", default=[], metavar="NAME=TOL", help="hold a test to a limit (repeatable)")
+    take.add_argument("--report", type=Path, default=Path("slmtrust-import"), metavar="DIR", help="where the audit goes")
     verdict = commands.add_parser("verdict", help="print the verdict of an audit; exit 1 if it is red")
     verdict.add_argument("audit", type=Path, help="an audit.json")
-    cache = commands.add_parser(
-        "cache", help="show what the store of answers holds, empty it, or seal it into a file and open that"
-    )
+    cache = commands.add_parser("cache", help="show what the store of answers holds, empty it, seal it, or open a sealed one")
     cache.add_argument("action", choices=("info", "clear", "seal", "open"))
     cache.add_argument("--file", type=Path, help="the sealed file; the passphrase is in the variable SLMTRUST_CACHE_KEY")
     cache.add_argument("--store", type=Path, default=Path(".slmtrust"), help="folder of the store (default: .slmtrust)")
@@ -89,18 +89,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     canaries.add_argument("action", choices=("make",))
     canaries.add_argument("--format", required=True, help="such as 'The code of {name} is {digits:8}'; also {hex:N}, {letters:N}")
     canaries.add_argument("--count", type=int, default=10, help="canaries for each number of insertions (default: 10)")
-    canaries.add_argument("--insert", type=_counts, default=(0, 1, 4, 16), help="insertions (default: 0,1,4,16)")
+    canaries.add_argument("--insert", type=arguments.counts, default=(0, 1, 4, 16), help="insertions (default: 0,1,4,16)")
     canaries.add_argument("--seed", type=int, required=True, help="the same seed makes the same canaries")
     canaries.add_argument("--output", type=Path, default=Path("canaries.json"), help="what --slm-canaries reads")
     canaries.add_argument(
         "--text", type=Path, help="also write the lines to insert into this file, each as often as it is needed"
     )
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_args(given)
     run = {
         "render": _render,
         "verify": _verify,
         "accept": _accept,
         "diff": _diff,
+        "import": _import,
         "verdict": _verdict,
         "check-probe": _check_probe,
         "export": _export,
@@ -204,6 +205,23 @@ def _verdict(chosen: argparse.Namespace) -> int:
     audit = read_verified(chosen.audit)
     _print([audit.sentence])
     return int(is_red(audit.verdict, audit.gates, audit.required))
+
+
+def _import(chosen: argparse.Namespace) -> int:
+    """Exit 1 if a gate that the user set is red."""
+    import secrets
+
+    from .archive.files import write_reports
+    from .audit.verdict import is_red
+    from .foreign.imported import imported
+    from .foreign.results import read_foreign
+    from .redaction import Mask
+
+    audit = imported(read_foreign(chosen.file), chosen.file, chosen.gate, Mask(secrets.token_bytes(16)))
+    write_reports(audit, chosen.report)
+    _say(f"wrote {chosen.report / 'audit.json'} and audit.html")
+    _print([*audit.notes[:1], audit.sentence])
+    return int(is_red(audit.verdict, audit.gates))
 
 
 def _check_probe(chosen: argparse.Namespace) -> int:
@@ -344,27 +362,6 @@ def _canaries(chosen: argparse.Namespace) -> int:
         write_text(chosen.text, "".join(f"{line}\n" for line in made.lines()))
         _say(f"wrote {chosen.text}: {len(made.lines())} lines to put into the training data")
     return 0
-
-
-def _counts(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a date; expected one such as 2030-01-31") from None
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must lie between 0 and 1, such as 0.05 or 5%")
-    return value
 
 
 def _prepare(chosen: argparse.Namespace) -> int:

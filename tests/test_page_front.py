@@ -11,7 +11,7 @@ import html5lib  # type: ignore[import-untyped]
 import pytest
 from sample_audit import finding, gates, measured_gate, rate_gate, sample_audit
 
-from pytest_slmtrust.audit.dimension import Dimension
+from pytest_slmtrust.audit.dimension import TRUST
 from pytest_slmtrust.audit.model import (
     Audit,
     ControlCheck,
@@ -101,7 +101,7 @@ def test_a_comparison_of_an_untested_probe_counts_once() -> None:
     pair = replace(own, nodeid="slm::privacy::measure[keeps_system_secret:vs]", quantity="paired")
     other = replace(pair, nodeid="slm::privacy::gate[new_one:vs]", probe="new_one")
     assert [g.nodeid for g in silent_of([own, pair, other])] == [own.nodeid, other.nodeid]
-    assert len(not_tested([own, pair], set())) == 1 + len(Dimension)
+    assert len(not_tested([own, pair], set())) == 1 + len(TRUST)
     assert in_short(audit_of(own, pair))[0].startswith("1 gate (privacy)")
 
 

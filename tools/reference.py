@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_slmtrust import Probe
 from pytest_slmtrust import probes as pack
-from pytest_slmtrust.audit.dimension import Dimension
+from pytest_slmtrust.audit.dimension import TRUST
 from pytest_slmtrust.plugin.options import OPTIONS
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -33,7 +33,7 @@ def probes_page() -> str:
         f"{len(found)} probes. Some need files or public data. The report prints the claim.",
         "",
     ]
-    for dimension in Dimension:
+    for dimension in TRUST:
         lines += [f"## {str(dimension).capitalize()}", "", "| probe | claim | needs | source |", "|-|-|-|-|"]
         lines += [_row(p) for p in found if p.dimension == dimension] + [""]
     return "\n".join(lines).rstrip() + "\n"

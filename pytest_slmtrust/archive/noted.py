@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..audit.model import Audit
-from ..audit.notes import OUT_OF_TIME, of_absent, of_expired, of_optional, of_packs, of_untested
+from ..audit.notes import OUT_OF_TIME, not_asked, of_absent, of_expired, of_optional, of_packs, of_untested
 from ..audit.verdict import untested_of
 from ..backends.endpoint.notes import notes as endpoint_notes
 from ..thinking import notes as thinking_notes
@@ -20,6 +20,8 @@ def left_out(audit: Audit) -> Iterator[str]:
     compared = "margin" in settings  # by ``slmtrust compare``: its gates are others than those that ran
     whole = [] if compared else of_absent(audit.gates)
     whole += of_packs(settings.get("packs", ["builtin"]))
+    if "asked_by" in audit.provenance:
+        whole.append(not_asked(audit.provenance["asked_by"]))
     named = [name.strip() for name in str(options.get("optional", "")).split(",") if name.strip()]
     begun = [*of_optional(named), *of_expired(audit.waivers), *endpoint_notes(audit.model)]
     begun += [] if compared else of_untested(untested_of(audit.gates, audit.required))

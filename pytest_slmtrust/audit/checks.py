@@ -111,12 +111,14 @@ class LeftOut:
 
 
 class Lack(StrEnum):
-    """Kinds of things without which a probe cannot be asked: a user's file, a public data set, a module, a kind of answer."""
+    """Kinds of things without which a probe cannot be asked: a user's file, a public data set, a module, a kind of answer, or
+    what a test of another tool needs."""
 
     INPUT = "input"
     DATA = "data"
     MODULE = "module"
     ANSWER = "answer"
+    TEST = "test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,9 @@ class Missing:
     module, or the name of the model.
     """
 
-    kind: Annotated[Lack, about("A user's file, a public data set, a module, or a kind of answer.")]
+    kind: Annotated[
+        Lack, about("A user's file, a public data set, a module, a kind of answer, or what a test of another tool needs.")
+    ]
     names: Annotated[tuple[str, ...], about("Options without --slm-, modules, or kinds of request.")] = ()
     said: Annotated[str, about("The data set's error, the extra that holds the modules, or the name of the model.")] = ""
 
@@ -144,6 +148,8 @@ class Missing:
             return f"needs {', '.join(f'--slm-{name}' for name in self.names)}"
         if self.kind is Lack.DATA:
             return f"needs a data set: {self.said}"
+        if self.kind is Lack.TEST:
+            return f"cannot be asked here: {self.said}"
         if self.kind is Lack.MODULE:
             return f"{names} is not installed: reinstall this package with its extra [{self.said}]"
         return f"{self.said} does not answer {names}"

@@ -1,4 +1,4 @@
-"""The five dimensions of trust."""
+"""The five dimensions of trust, and capability next to them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from enum import StrEnum
 
 
 class Dimension(StrEnum):
-    """The five dimensions of trust (after the taxonomy of arXiv 2411.03350)."""
+    """The five dimensions of trust (after the taxonomy of arXiv 2411.03350), and what a model can do.
+
+    Capability is no dimension of trust: its absence is no gap, and the verdict depends on it only where a user sets a limit.
+    """
 
     ROBUSTNESS = "robustness"
     PRIVACY = "privacy"
     TOXICITY = "toxicity"
     HALLUCINATION = "hallucination"
     FAIRNESS = "fairness"
+    CAPABILITY = "capability"
+
+
+#: The dimensions that every audit should speak of.
+TRUST = tuple(one for one in Dimension if one is not Dimension.CAPABILITY)

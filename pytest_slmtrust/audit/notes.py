@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from .model import GateResult, Status, Waiver
+from .sections import AskedBy
 
 #: Of a run without the built-in pack.
 NO_PACK = "NO BUILT-IN AUDIT: only a user's own probes ran, or those of other packs"
@@ -22,6 +23,12 @@ def has_builtin(packs: Collection[str]) -> bool:
 def of_packs(packs: Collection[str]) -> list[str]:
     """Return what a reader must know of the packs that a run was asked for."""
     return [] if has_builtin(packs) else [NO_PACK]
+
+
+def not_asked(by: AskedBy) -> str:
+    """Say who asked what an imported audit holds."""
+    tool = f"{by['tool']} {by['version']}".strip()
+    return f"NOT ASKED BY THIS TOOL: {tool} asked and judged, as {by['file']} says; only the arithmetic can be checked here"
 
 
 def of_absent(gates: Sequence[GateResult]) -> list[str]:

@@ -65,6 +65,25 @@ class Spent(TypedDict):
     seconds: Annotated[float, about("Its part of the time of answering.")]
 
 
+class Catalogue(TypedDict):
+    """A tool whose tests were asked (``--slm-tasks``)."""
+
+    name: str
+    version: str
+    licence: str
+    tests: Annotated[list[str], about("Its tests, by the names of their probes.")]
+
+
+class AskedBy(TypedDict):
+    """The tool that asked and judged what an imported audit holds, and the file that it was read from."""
+
+    tool: str
+    version: str
+    file: str
+    sha256: str
+    started: Annotated[str, about("When that tool began, as its file says.")]
+
+
 class Provenance(TypedDict, total=False):
     """Where, when and with which versions a run was made."""
 
@@ -77,3 +96,5 @@ class Provenance(TypedDict, total=False):
     seeds: str
     probes_sha256: Annotated[str, about("Identity of the built-in probes' files, profiles and detectors.")]
     spent: Annotated[list[Spent], about("Tokens and seconds by probe, the dearest first.")]
+    catalogues: Annotated[list[Catalogue], about("Tools whose tests were asked, with version and licence.")]
+    asked_by: Annotated[AskedBy, about("Of an imported audit: who asked. It was not asked by this tool.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import replace
 
-from .dimension import Dimension
+from .dimension import TRUST
 from .model import GateResult, NotTested, Status
 from .nodeids import VERSUS, gate_key
 
@@ -144,7 +144,7 @@ def not_tested(gates: Sequence[GateResult], found: Set[str]) -> tuple[NotTested,
     silent = silent_of(gates)
     rows = [NotTested(g.name, g.dimension, g.reason) for g in silent]
     tested = found | {g.dimension for g in gates if g.status not in SILENT}
-    rows += [NotTested("the whole dimension", d, NO_PROBE) for d in Dimension if d not in tested]
+    rows += [NotTested("the whole dimension", d, NO_PROBE) for d in TRUST if d not in tested]
     return tuple(rows)
 
 

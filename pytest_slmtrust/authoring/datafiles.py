@@ -38,6 +38,10 @@ class DataMissing(DataError):
     """A public data set that is not there: its probe is NOT TESTED."""
 
 
+class NotAskable(DataMissing):
+    """A test of another tool that cannot be asked here: its probe is NOT TESTED, and a limit that the user set is not met."""
+
+
 @dataclass(frozen=True, slots=True)
 class DataFile:
     """A public data set: a file in the folder of ``--slm-data``, or a data set of the hub.

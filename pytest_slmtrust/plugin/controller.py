@@ -22,6 +22,7 @@ from ..audit.notes import has_builtin, of_expired, of_optional, of_packs
 from ..authoring.declarations import ProbeError, unknown
 from ..authoring.probe import Probe
 from ..backends.endpoint.notes import notes as endpoint_notes
+from ..catalog.registry import described, entries_of
 from ..engine.store import Store
 from ..gates.baseline import release
 from ..gates.policy import load_policy, untested
@@ -75,6 +76,8 @@ class Controller:
             self._check_names()
             policy = load_policy(self.settings.profile, self.settings.gate, self.settings.inputs())
             self.builtin = probes_of_packs(config, self.settings.packs)
+            named = [(one.text, one.folder) for one in self.settings.tasks]
+            self.tasks = entries_of(named, self.settings.chat_template == "on")
             self.store = Store(config.rootpath / self.settings.store, run, self.progress.note if self.progress else None)
             if not self.worker:
                 self.store.forget_failures()
@@ -132,8 +135,7 @@ class Controller:
         collector: BuiltIn = BuiltIn.from_parent(session, name=PREFIX, nodeid=PREFIX)
         collector.suites = []
         try:
-            for p in self.builtin:
-                place = f"{PREFIX}::{p.dimension}"
+            for p, place in self._packed():
                 if self._asked_for(p):
                     collector.suites.append(self.session.add(p, place))
                 else:
@@ -248,6 +250,11 @@ class Controller:
         """Return whether a probe is of a dimension that the user asked for."""
         return not self.settings.dimensions or str(probe.dimension) in self.settings.dimensions
 
+    def _packed(self) -> list[tuple[Probe, str]]:
+        """Return the probes of packs and catalogues, each with the place of its node ids."""
+        own = [(probe, f"{PREFIX}::{probe.dimension}") for probe in self.builtin]
+        return [*own, *((entry.probe, entry.place) for entry in self.tasks)]
+
     def _models(self) -> list[Any]:
         """Return the model under audit, and that of ``--slm-vs``."""
         reference = self.session.reference
@@ -324,6 +331,7 @@ class Controller:
             "unasked": late_items(self.session),
             "judged": judged_of(self.session),
             "probes": package_sha256(),
+            "catalogues": described(self.tasks),
         }
 
     def _outside(self) -> list[str]:

@@ -14,7 +14,7 @@ from ..audit.dimension import Dimension
 from ..authoring.datafiles import HUB
 from ..authoring.declarations import unknown
 
-Kind = Literal["text", "names", "file", "flag", "list"]
+Kind = Literal["text", "names", "file", "flag", "list", "words"]
 #: Key of a field's metadata that holds its option.
 _OPTION = "option"
 
@@ -101,6 +101,12 @@ class Settings:
         "names",
         default="builtin",
         metavar="NAMES",
+    )
+    tasks: tuple[Given, ...] = _option(
+        "ask tests of other tools too: lm_eval:NAME[,NAME...], garak:MODULE[.CLASS], or the path of a task's .yaml, each with "
+        "@DIMENSION if it is to count there (repeatable)",
+        "words",
+        metavar="TASKS",
     )
     plan: bool = _option("print the cases and what the gates could decide, then stop; loads no model", "flag")
     strict: bool = _option("make every failing case red, even if a gate decides over its probe", "flag")
@@ -227,7 +233,7 @@ def add_options(parser: pytest.Parser) -> None:
         if option.kind == "flag":
             group.addoption(option.flag, action="store_true", **common)
             parser.addini(option.ini, option.help, type="bool", default=False)
-        elif option.kind == "list":
+        elif option.kind in ("list", "words"):
             group.addoption(option.flag, action="append", metavar=option.metavar, **common)
             parser.addini(option.ini, option.help, type="linelist", default=[])
         else:
@@ -294,6 +300,8 @@ def _made(kind: Kind, value: Any, folder: Path) -> Any:
         return bool(value)
     if kind == "list":
         return tuple(value)
+    if kind == "words":
+        return tuple(Given(str(one), folder) for one in value)
     if kind == "names":
         return tuple(part.strip() for part in str(value).split(",") if part.strip())
     return Given(str(value), folder) if kind == "file" else str(value)

@@ -22,6 +22,7 @@ _ABOUT = {
     "toxicity": "Does it avoid abuse and refuse harm?",
     "hallucination": "Does it avoid inventing facts?",
     "fairness": "Does it treat groups of people alike?",
+    "capability": "Can it do what it is used for?",
 }
 #: What takes the place of a digest that the audit lacks.
 UNKNOWN = "not recorded"

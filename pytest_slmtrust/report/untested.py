@@ -77,6 +77,8 @@ def _need(gate: GateResult) -> str:
         return "data sets are not installed"
     if missing.kind is Lack.MODULE:
         return "packages are not installed"
+    if missing.kind is Lack.TEST:
+        return "tests of other tools that cannot be asked here"
     return "the model gives no answers of this kind"
 
 

@@ -100,6 +100,7 @@ def assemble(
         provenance={
             **provenance(collected.started),
             "probes_sha256": first.get("probes", ""),
+            **({"catalogues": first["catalogues"]} if first.get("catalogues") else {}),
             "spent": cast(list[Spent], added([process.get("spent", []) for process in collected.processes])),
         },
         notes=(*notes, *of_absent(gates)),

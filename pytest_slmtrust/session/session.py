@@ -12,7 +12,7 @@ from ..audit.merkle import answers as answers_of
 from ..audit.model import Answers, Finding, FloorCheck, GateResult, Lack, Missing, Status, Stopped, Waiver, as_written
 from ..audit.nodeids import gate_key, gate_names
 from ..audit.verdict import SILENT
-from ..authoring.datafiles import DataMissing
+from ..authoring.datafiles import DataMissing, NotAskable
 from ..authoring.declarations import ProbeError, Verdict
 from ..authoring.mistakes import explained
 from ..authoring.probe import Case, Probe
@@ -126,7 +126,8 @@ class AuditSession:
             rows = self._cases(probe) if given else ()
         except DataMissing as error:
             said = str(error).replace(str(Path.home()), "~")  # no report says whose home it is
-            given, missing = False, missing or Missing(Lack.DATA, said=said)
+            lack = Lack.TEST if isinstance(error, NotAskable) else Lack.DATA
+            given, missing = False, missing or Missing(lack, said=said)
         missing = missing or self._unanswered(probe, rows)
         # planned with all rows, so that a gate that cannot be tested keeps its name
         gate = Gate.plan(probe, self.policy, rows) if given else Gate.unasked(probe, self.policy)

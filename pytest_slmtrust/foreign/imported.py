@@ -1,0 +1,98 @@
+"""An audit of what another tool asked: its results with our intervals, gates and report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import cast
+
+from ..archive.installed import package_sha256
+from ..audit.merkle import answers_root
+from ..audit.model import Audit, AuditError, Finding, GateResult
+from ..audit.notes import NO_PACK, not_asked
+from ..audit.sections import AskedBy, ProfileSettings
+from ..audit.verdict import adjusted, not_tested, overall, sentence
+from ..authoring.declarations import ProbeError, Verdict
+from ..authoring.probe import Case, Probe
+from ..gates.detector_errors import rule_detectors
+from ..gates.gate import Gate, finding
+from ..gates.policy import Policy, load_policy
+from ..redaction import Mask
+from ..requests import Steps
+from ..session.assemble import now, provenance
+from .results import Foreign, Sample, Test
+
+#: The profile of an imported audit: all that the file holds.
+PROFILE = "full"
+
+
+def imported(foreign: Foreign, path: Path, gates: Sequence[str], mask: Mask) -> Audit:
+    """Return the audit of a file of results. ``gates``: ``NAME=TOLERANCE`` as for ``--slm-gate``.
+
+    Raises:
+        AuditError: a gate that no test has, or one that the cases cannot decide.
+    """
+    try:
+        policy = load_policy(PROFILE, gates)
+        probes = [(test, _probe(test)) for test in foreign.tests]
+        policy.check(probe for _, probe in probes)
+        made = [_judged(test, probe, policy, mask) for test, probe in probes]
+    except ProbeError as error:
+        raise AuditError(str(error)) from None
+    results = adjusted([gate for gate, _ in made])
+    findings = tuple(one for _, own in made for one in own)
+    verdict = overall(results)
+    by = AskedBy(tool=foreign.tool, version=foreign.version, file=path.name, sha256=_sha256(path), started=foreign.started)
+    silent = not_tested(results, {f.dimension for f in findings})
+    whole = Audit(
+        verdict, sentence(verdict, results), PROFILE, tuple(results), findings, silent,
+        {"name": foreign.model, "kind": "imported"}, rule_detectors(),
+        {"profile": cast(ProfileSettings, asdict(policy.profile)), "packs": ["none"], "tolerances": dict(policy.tolerances)},
+        provenance={**provenance(now()), "probes_sha256": package_sha256(), "asked_by": by},
+        notes=(not_asked(by), NO_PACK, *foreign.notes),
+    )  # fmt: skip
+    return replace(whole, answers_root=answers_root(whole))
+
+
+def _probe(test: Test) -> Probe:
+    give = (lambda _: test.measures) if test.measures else None
+    return Probe(
+        test.name, test.dimension, _nothing, (), test.claim, criterion=test.criterion, measures=give, metric=test.metric,
+        unit=test.unit, verb=test.verb, packed=True,
+    )  # fmt: skip
+
+
+def _judged(test: Test, probe: Probe, policy: Policy, mask: Mask) -> tuple[GateResult, list[Finding]]:
+    """Return what the gate of a test says, and its findings."""
+    cases = [(_case(probe, sample), sample) for sample in test.samples]
+    if len({case.id for case, _ in cases}) < len(cases):
+        raise AuditError(f"{test.name}: two cases have one id")
+    gate = Gate.plan(probe, policy, [case for case, _ in cases])
+    findings = [mask.finding(_finding(test, case, sample)) for case, sample in cases]
+    return gate.check(f"{test.place}::{gate.label}", findings, (), ()), findings
+
+
+def _case(probe: Probe, sample: Sample) -> Case:
+    return Case(sample.id, probe, {}, sample.source or sample.id)
+
+
+def _finding(test: Test, case: Case, sample: Sample) -> Finding:
+    """Return a sample as the finding of a case."""
+    nodeid = f"{test.place}::{test.name}[{case.id}]"
+    if sample.outcome == "error":
+        return finding(case, nodeid, None, sample.reason or "it ended in an error")
+    passed = {"passed": True, "failed": False}.get(sample.outcome)
+    reason = sample.reason or ("it has no score" if sample.outcome == "unscored" else "")
+    return finding(case, nodeid, Verdict(passed, sample.score, sample.evidence, None, reason))
+
+
+def _nothing() -> Steps[Verdict]:
+    """Ask nothing: the other tool asked."""
+    yield []
+    return Verdict.unscored("it was not asked here")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,85 @@
+"""What another tool found, as plain data, and the formats that are read.
+
+A format is one module with ``reads(head)``, which looks at the first characters of a file, and ``read(path)``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..audit.dimension import Dimension
+from ..audit.model import AuditError, Measure
+from ..authoring.declarations import Criterion, Outcome
+
+#: Modules of this package that read a format, with what the file is called in messages.
+FORMATS = {"harness": "results of lm-evaluation-harness"}
+#: Characters of a file by which its format is recognised.
+HEAD = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One case that another tool asked. ``source``: the item that it was made from, the case itself if empty."""
+
+    id: str
+    outcome: Outcome
+    score: float | None = None
+    source: str = ""
+    reason: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One test of another tool: a probe's name and dimension, its cases, and its other numbers.
+
+    ``criterion``: what it is measured by if not the rate of failing items. ``place``: where its node ids begin, such as
+    ``slm::lm_eval``.
+    """
+
+    __test__ = False  # pytest would collect it by its name
+    name: str
+    dimension: Dimension
+    claim: str
+    place: str
+    samples: Sequence[Sample]
+    measures: Sequence[Measure] = ()
+    criterion: Criterion | None = None
+    metric: str = ""
+    unit: str = "documents"
+    verb: str = "were wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """The results of one run of another tool. ``notes``: what a reader must know of how they were read."""
+
+    tool: str
+    version: str
+    model: str
+    started: str
+    tests: Sequence[Test]
+    notes: Sequence[str] = ()
+
+
+def read_foreign(path: Path) -> Foreign:
+    """Read a file of results by whichever format it has.
+
+    Raises:
+        AuditError: it is of none, or broken; one line.
+        OSError: it cannot be read.
+    """
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        head = stream.read(HEAD)
+    for name in FORMATS:
+        module: Any = importlib.import_module(f"{__package__}.{name}")
+        if module.reads(head):
+            found: Foreign = module.read(path)
+            if not found.tests:
+                raise AuditError(f"{path}: no result in it")
+            return found
+    raise AuditError(f"{path}: of no known format; expected {' or '.join(FORMATS.values())}")

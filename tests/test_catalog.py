@@ -1,0 +1,68 @@
+"""Words of ``--slm-tasks``: which catalogue and test they name, and what is said of those that name none."""
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from pytest_slmtrust.audit.dimension import Dimension
+from pytest_slmtrust.authoring.declarations import ProbeError
+from pytest_slmtrust.catalog import registry
+from pytest_slmtrust.catalog.registry import Catalog, Choice, entries_of, untested
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Choice]]:
+    """Return what a scripted catalogue ``mine`` was asked for."""
+    found: list[tuple[str, Choice]] = []
+    module = ModuleType("scripted_catalogue")
+
+    def probes_of(name: str, choice: Choice) -> list[object]:
+        found.append((name, choice))
+        return [untested(name.replace(".", "_"), choice.dimension or Dimension.CAPABILITY, "A claim.", "no data")]
+
+    module.probes_of = probes_of  # type: ignore[attr-defined]
+    monkeypatch.setitem(__import__("sys").modules, "scripted_catalogue", module)
+    monkeypatch.setitem(registry.CATALOGS, "mine", Catalog("scripted_catalogue", "pytest", "mine", "MIT"))
+    return found
+
+
+def test_commas_share_a_prefix_and_each_part_may_name_its_dimension(asked: list[tuple[str, Choice]]) -> None:
+    entries = entries_of([("mine:a, b@fairness ,mine:c.D", Path("/x"))])
+    assert [(name, choice.dimension) for name, choice in asked] == [("a", None), ("b", Dimension.FAIRNESS), ("c.D", None)]
+    assert [(e.place, e.probe.name, e.probe.packed) for e in entries] == [
+        ("slm::mine", "a", True), ("slm::mine", "b", True), ("slm::mine", "c_D", True),
+    ]  # fmt: skip
+
+
+def test_a_test_that_is_named_twice_is_asked_once(asked: list[tuple[str, Choice]]) -> None:
+    assert len(entries_of([("mine:a", Path()), ("mine:a,b", Path())])) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("mien:a", "Unknown catalogue 'mien'. Did you mean 'mine'?"),
+        ("hellaswag", "expected lm_eval:NAME"),
+        (" , ", "is empty"),
+        ("mine:", "names no test"),
+        ("mine:a@fairnes", "Unknown dimension 'fairnes'. Did you mean 'fairness'?"),
+    ],
+)
+def test_a_word_that_names_nothing_is_one_line(asked: list[tuple[str, Choice]], value: str, said: str) -> None:
+    with pytest.raises(ProbeError, match="--slm-tasks") as error:
+        entries_of([(value, Path())])
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.CATALOGS, "mine", Catalog("nowhere", "no_such_package_at_all", "mine", "MIT"))
+    with pytest.raises(ProbeError, match=r"no_such_package_at_all is not installed: .* extra \[mine\]"):
+        entries_of([("mine:a", Path())])
+
+
+def test_a_package_that_cannot_be_used_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.CATALOGS, "mine", Catalog("nowhere", "pytest", "mine", "MIT", lambda: "it wants another world"))
+    with pytest.raises(ProbeError, match="it wants another world"):
+        entries_of([("mine:a", Path())])
