@@ -14,6 +14,7 @@ from . import arguments, door
 from .audit.model import AuditError
 from .gates.lock import NAME as LOCK
 from .requests import BackendError
+from .scale.commands import add_commands
 
 if TYPE_CHECKING:
     from .attestation.answers import Answer
@@ -95,8 +96,8 @@ def main(given: Sequence[str] | None = None) -> int:
     canaries.add_argument(
         "--text", type=Path, help="also write the lines to insert into this file, each as often as it is needed"
     )
-    chosen = parser.parse_args(given)
     run = {
+        **add_commands(commands),
         "render": _render,
         "verify": _verify,
         "accept": _accept,
@@ -112,6 +113,7 @@ def main(given: Sequence[str] | None = None) -> int:
         "cache": _cache,
         "canaries": _canaries,
     }
+    chosen = parser.parse_args(given)
     try:
         return run[chosen.command](chosen)
     except (AuditError, BackendError, OSError, ValueError) as error:

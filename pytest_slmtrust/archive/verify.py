@@ -129,7 +129,8 @@ class _Check:
     @cached_property
     def installed(self) -> Installed | None:
         if self.audit.incomplete:
-            self.other = "incomplete: the run did not reach its end, and its built-in probes are not checked"
+            why = "it is one part of a run" if self.audit.part else "the run did not reach its end"
+            self.other = f"incomplete: {why}, and its built-in probes are not checked"
             self.unchecked.append(self.other)
             return None
         other = other_package(self.audit)
@@ -156,7 +157,7 @@ class _Check:
         verdict = overall(audit.gates, audit.incomplete, audit.required)
         if audit.verdict is not verdict:
             yield f"the verdict is {audit.verdict}; the gates say {verdict}"
-        if audit.sentence != sentence(verdict, audit.gates, audit.incomplete, audit.required, audit.scope):
+        if audit.sentence != sentence(verdict, audit.gates, audit.incomplete, audit.required, audit.scope, audit.part):
             yield "the sentence is not what the gates say"
         plain = [replace(g, p_holm=None) for g in audit.gates]
         for gate, made in zip(audit.gates, adjusted(plain), strict=True):

@@ -277,6 +277,11 @@ class Audit:
         """The only dimensions that the user asked for (``--slm-dimensions``); empty: all."""
         return tuple(self.settings.get("dimensions", ()))
 
+    @property
+    def part(self) -> str:
+        """The part of the work that the run was for; empty for a whole run."""
+        return self.settings.get("part", "")
+
     def to_json(self) -> str:
         """Canonical JSON text: sorted keys, ASCII, a line for each finding; what has no JSON form becomes text.
 

@@ -50,6 +50,7 @@ class RunSettings(TypedDict, total=False):
     asked: Annotated[Mapping[str, Mapping[str, str]], about("Identity of what each row asks, by gate and case.")]
     judged: Annotated[Mapping[str, str], about("Identity of how each probe judges, by gate.")]
     unasked: Annotated[Mapping[str, InTime], about("Gates whose items were not all asked in time (--slm-budget).")]
+    part: Annotated[str, about("The part of the work that the run was for (--slm-shard, --slm-batch); empty or absent: all.")]
     margin: Annotated[float | None, about("In a comparison of two audits: the margin for all gates, if one was set.")]
 
 

@@ -91,11 +91,15 @@ def titled(verdict: Status, scope: Sequence[str]) -> str:
 
 
 def sentence(
-    verdict: Status, gates: Sequence[GateResult], incomplete: str = "", required: Sequence[str] = (), scope: Sequence[str] = ()
+    verdict: Status, gates: Sequence[GateResult], incomplete: str = "", required: Sequence[str] = (), scope: Sequence[str] = (),
+    part: str = "",
 ) -> str:  # fmt: skip
-    """Say the verdict in one sentence, for a reader who reads no other. ``scope``: the only dimensions that were asked for."""
+    """Say the verdict in one sentence, for a reader who reads no other.
+
+    ``scope``: the only dimensions that were asked for. ``part``: the part of the work that the run was for, if not all.
+    """
     if verdict is Status.INCOMPLETE:
-        return f"{verdict}: the run did not reach its end ({incomplete}); it decides nothing. Run it again."
+        return f"{verdict}: {unfinished(incomplete, part)}; it decides nothing.{'' if part else ' Run it again.'}"
     blocking = [g for g in gates if g.blocking]
     measured = sum(g.status is Status.MEASURED for g in gates)
     advisory = sum(bool(g.advisory) for g in gates)
@@ -110,6 +114,11 @@ def sentence(
     tail = f"; {', '.join(others)}" if others else ""
     said = f"{passed} of {len(blocking)} blocking gates pass{tail}; {measured} probes are only measured."
     return f"{titled(verdict, scope)}: {said}"
+
+
+def unfinished(incomplete: str, part: str = "") -> str:
+    """Say why a run has no result: it was cut short, or it was for one part of the work only."""
+    return f"the run did one part of the work ({incomplete})" if part else f"the run did not reach its end ({incomplete})"
 
 
 def _counts(blocking: Sequence[GateResult]) -> list[str]:

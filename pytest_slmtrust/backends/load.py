@@ -27,6 +27,8 @@ from .untrusted.verdict import inspect_files
 THINKING = ("auto", "on", "off")
 DTYPES = ("float32", "bfloat16", "float16")
 ENGINES = ("fast", "plain", "llamacpp")
+#: Begins the spec of a model that is asked by files of requests.
+BATCH = "batch:"
 FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 DEVICE = re.compile(r"(auto|cpu|mps|cuda(:\d+)?)\Z")
 
@@ -41,7 +43,8 @@ class ModelSpec:
 
     ``text``: ``smollm2-135m-instruct`` (embedded), a folder, a ``.gguf`` file, a hub id with optional ``@revision``,
     ``BASE+ADAPTER`` (a LoRA adapter's folder),
-    ``http://HOST/v1[#MODEL]`` (a server; replicas separated by commas), or ``module:factory`` (a function of no arguments that
+    ``http://HOST/v1[#MODEL]`` (a server; replicas separated by commas), ``batch:MODEL`` (asked by files of requests), or
+    ``module:factory`` (a function of no arguments that
     gives a Backend or a (model, tokenizer) pair). ``key``: the server's; it is written nowhere. ``template``: None takes
     the model's own chat template if it has one, False the plain form, True insists on its own. ``threads``: None divides the
     physical cores among workers. ``batch_rows`` and ``batch_tokens`` bound one forward; answers do not depend on them.
@@ -86,8 +89,8 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
     """
     _check_settings(spec)
     text = spec.text.strip()
-    if is_address(text):
-        return _endpoint(spec, progress)
+    if is_address(text) or text.startswith(BATCH):
+        return _endpoint(spec, progress) if is_address(text) else _batch(spec)
     try:
         source = None if FACTORY.match(text) and not Path(text).exists() else _adapted(text) or _source(text)
     except SpecError:
@@ -133,6 +136,15 @@ def _endpoint(spec: ModelSpec, progress: Callable[[str], None] | None) -> Backen
     return EndpointBackend(address, spec.key, spec.thinking, spec.thought_tokens, progress=progress)
 
 
+def _batch(spec: ModelSpec) -> Backend:
+    name = spec.text.strip().removeprefix(BATCH)
+    if not re.fullmatch(r"[\x21-\x7e]{1,200}", name):
+        raise SpecError(f"{spec.text[:80]!r}: expected batch:MODEL, with the name that the requests of a batch bear")
+    from .batch.backend import BatchBackend
+
+    return BatchBackend(name, spec.thinking, spec.thought_tokens)
+
+
 def _llamacpp(spec: ModelSpec, source: Source, progress: Callable[[str], None] | None) -> Backend:
     if source.kind != "gguf":
         raise SpecError(f"{spec.text[:80]}: llama.cpp runs GGUF files; name a .gguf file, or leave the engine out")
@@ -162,7 +174,7 @@ def wrap_loaded(model: Any, tokenizer: Any, name: str = "", settings: Settings |
 
 def _check_settings(spec: ModelSpec) -> None:
     text = spec.text.strip()
-    if spec.signer and (is_address(text) or FACTORY.match(text) or spec.engine == "llamacpp"):
+    if spec.signer and (is_address(text) or text.startswith(BATCH) or FACTORY.match(text) or spec.engine == "llamacpp"):
         raise SpecError(f"{text[:80]}: a model's signature is checked for a folder that is loaded here; leave the key out")
     if spec.dtype not in DTYPES:
         near = get_close_matches(spec.dtype, DTYPES, n=1, cutoff=0.4)

@@ -97,14 +97,14 @@ class Store:
         """Return the answers that are there, by key."""
         found = {key: self._memory[key] for key in keys if key in self._memory}
         wanted = [key for key in keys if key not in found]
-        for key, answer, checksum in self._select("SELECT key, answer, checksum FROM answers WHERE key IN ({})", wanted):
-            if checksum == _checksum(key, answer):
+        for key, answer, check in self._select("SELECT key, answer, checksum FROM answers WHERE key IN ({})", wanted):
+            if check == checksum(key, answer):
                 found[key] = answer
         return found
 
     def put(self, rows: Iterable[tuple[str, str]]) -> None:
         """Keep answers; on return they survive a kill."""
-        data = [(key, answer, _checksum(key, answer)) for key, answer in rows]
+        data = [(key, answer, checksum(key, answer)) for key, answer in rows]
         if not self._write("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", data):
             self._memory.update((key, answer) for key, answer, _ in data)
 
@@ -268,8 +268,9 @@ def _expected() -> set[tuple[str, ...]]:
 def _private_folder(folder: Path) -> None:
     if not folder.exists():
         folder.mkdir(parents=True, mode=0o700)
-        (folder / ".gitignore").write_text("# raw model output: keep it local\nstore.*\n", encoding="utf-8")
+        (folder / ".gitignore").write_text("# raw model output: keep it local\nstore.*\nbatch.jsonl\n", encoding="utf-8")
 
 
-def _checksum(key: str, answer: str) -> str:
+def checksum(key: str, answer: str) -> str:
+    """Return what tells whether a row is whole."""
     return hashlib.sha256(f"{key}\n{answer}".encode()).hexdigest()[:16]

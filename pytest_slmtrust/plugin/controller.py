@@ -20,7 +20,7 @@ from ..audit.model import AuditError
 from ..audit.nodeids import VERSUS, gate_key
 from ..audit.notes import has_builtin, of_expired, of_optional, of_packs
 from ..authoring.declarations import ProbeError, unknown
-from ..authoring.probe import Probe
+from ..authoring.probe import Case, Probe
 from ..backends.endpoint.notes import notes as endpoint_notes
 from ..catalog.registry import described, entries_of
 from ..engine.store import Store
@@ -42,6 +42,7 @@ from .nodes import ATTRIBUTE, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, Pr
 from .options import model_spec, read_settings
 from .outlet import usage_error
 from .packs import probes_of_packs
+from .parts import DONE, check_batch, part_of
 from .progress import ProgressLine
 from .quiet import quiet
 from .record import Record
@@ -81,10 +82,12 @@ class Controller:
             self.store = Store(config.rootpath / self.settings.store, run, self.progress.note if self.progress else None)
             if not self.worker:
                 self.store.forget_failures()
+            self.part = part_of(config, self.settings, self.store.path.parent)
             self.setup = Setup(config, self.settings, self.store, self.progress)
             self.clauses = self.setup.clauses()
             self.budget = self.setup.budget
             self.session = self.setup.session(policy, mask)
+            check_batch(self.part, self.session.engine.model)
         except (ProbeError, BackendError, AuditError, pytest.UsageError) as error:
             if self.record is not None:
                 self.record.refuse(str(error))
@@ -184,7 +187,10 @@ class Controller:
             session.shouldstop = self.failed
         else:
             self._prefetch(session)
+        option = session.config.option
+        option.collectonly = self.part is not None  # a part decides nothing: no test runs
         result = yield
+        option.collectonly = False
         self.finished = True
         return result
 
@@ -242,7 +248,7 @@ class Controller:
             self.updated = update_lock(self.setup.lock_path, audit)
             red = red or not self.updated.written
         if red and exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            session.exitstatus = DONE if self.record.part else pytest.ExitCode.TESTS_FAILED
 
     # -- what the hooks do ----------------------------------------------------------------------------------------
 
@@ -288,8 +294,12 @@ class Controller:
             with quiet(self.config):
                 self.setup.check_scorer(self.session, (i.suite for i in items))
                 self.session.noise = self.setup.noise_floor(self.session)
+                compared = [i.suite for i in gates if i.versus and not i.suite.missing]
+                if self.part is not None:
+                    self.part.ask(self.session, cases, [c for s in compared for c in _of_baseline(s)])
+                    return
                 ask_all_of(self.session, cases, watched, self.budget)
-                self._prefetch_baseline([i.suite for i in gates if i.versus and not i.suite.missing])
+                self._prefetch_baseline(compared)
         except (BackendError, AuditError) as error:
             self.failed = door.line(error)
             if self.worker is None:
@@ -304,7 +314,7 @@ class Controller:
         reference = self.session.reference
         if isinstance(reference, Live) and suites:
             release(self.session.engine.model)
-            reference.session.engine.prefetch([c for s in suites for c in (*s.cases, *s.probe.floor_cases())])
+            reference.session.engine.prefetch([c for s in suites for c in _of_baseline(s)])
             release(reference.backend)
 
     def _plan(self, session: pytest.Session) -> None:
@@ -367,6 +377,9 @@ class Controller:
             return "it was interrupted"
         if asks_last_failed(self.config):
             return "--lf asks what failed last time, and does not read the other files"
+        if self.part is not None:
+            self.record.part = self.part.title if self.part.said else ""
+            return self.part.said or "nothing is selected that could be asked"
         return "" if self.record.collected.processes else "no worker came to its end"
 
     def _notes(self) -> list[str]:
@@ -377,3 +390,8 @@ class Controller:
         notes += endpoint_notes(model)
         notes += late_note(processes[0].get("unasked", {}) if processes else {}, self.settings.budget)
         return [*notes, *of_optional(self.settings.optional), *of_expired([*self.session.waivers.values()])]
+
+
+def _of_baseline(suite: Suite) -> list[Case]:
+    """Return the cases that the model of ``--slm-vs`` is asked."""
+    return [*suite.cases, *suite.probe.floor_cases()]

@@ -92,7 +92,7 @@ class Settings:
 
     model: str = _option(
         "audit this model: smollm2-135m-instruct, a hub id (org/name@revision), a folder, a .gguf file, a server "
-        "(http://HOST/v1#MODEL) or module:factory",
+        "(http://HOST/v1#MODEL), batch:MODEL or module:factory",
         metavar="MODEL",
     )
     profile: str = _option("how much is asked: smoke, ci, audit or full (default: ci)", default="ci", metavar="NAME")
@@ -204,6 +204,13 @@ class Settings:
     intended_use: str = _option("what the model is meant for, for the report", metavar="TEXT")
     limit_reason: str = _option("why these limits were chosen, for the report", metavar="TEXT")
     store: str = _option("folder of the store of answers (default: .slmtrust)", default=".slmtrust", metavar="FOLDER")
+    shard: str = _option(
+        "ask one part of the cases, such as 2/8, and decide nothing (exit status 6); slmtrust merge joins the stores",
+        metavar="I/N",
+    )
+    batch: Given = _option(
+        "write the open requests of --slm=batch:MODEL into this file, and decide nothing (exit status 6)", "file", metavar="FILE"
+    )
     include_harmful: bool = _option("show replies that may do harm, folded in the report, instead of withholding them", "flag")
     reveal: bool = _option("show personal data found in replies instead of masking it", "flag")
     durations: str = _option(

@@ -41,6 +41,7 @@ class Record:
         self.uncollected: list[str] = []
         self.audit: Audit | None = None
         self.unwritten = ""
+        self.part = ""  # what a run asked that was for one part of the work, once it has
         self.green = False
 
     @staticmethod
@@ -107,6 +108,7 @@ class Record:
             "packs": list(self.settings.packs),
             "dimensions": list(self.settings.dimensions),
             "required": list(self.settings.require),
+            **({"part": self.part} if self.part else {}),
             **limits,
             "arguments": [mask.text(str(a)) for a in self.config.invocation_params.args],
         }

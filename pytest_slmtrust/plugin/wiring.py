@@ -20,6 +20,7 @@ from ..audit.clauses import Framework, read_clauses
 from ..audit.model import Audit, AuditError, Waiver
 from ..audit.notes import has_builtin
 from ..authoring.declarations import TOXICITY, ProbeError
+from ..backends.batch.backend import PREFIX as BATCH
 from ..backends.endpoint.address import remote_hosts
 from ..engine.admission import admit, admitted
 from ..engine.engine import Engine
@@ -267,6 +268,7 @@ class Setup:
         """
         specs = [] if self._loaded is not None else [model_spec(self.config)]
         hosts = [host for spec in (*specs, self.settings.vs) for host in remote_hosts(spec)]
+        hosts += ["whoever runs the batch"] if any(spec.startswith(BATCH) for spec in specs) else []
         given = [f"--slm-{name}" for name in DOCUMENTS if getattr(self.settings, name)]
         if hosts and given and not self.settings.send_documents:
             raise usage_error(

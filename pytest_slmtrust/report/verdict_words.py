@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..audit.model import Audit, GateResult, Status
 from ..audit.quantities import quantity_of, share_text
-from ..audit.verdict import untested_of
+from ..audit.verdict import unfinished, untested_of
 from .account import found, limit, limit_from
 from .numbers import number, percent
 
@@ -56,7 +56,8 @@ MEANING = {
 
 def _found(audit: Audit, counted: Sequence[GateResult]) -> str:
     if audit.incomplete:
-        return f"The run did not reach its end ({audit.incomplete}), so nothing was found."
+        said = unfinished(audit.incomplete, audit.part)
+        return f"{said[0].upper()}{said[1:]}, so nothing was found."
     missing = untested_of(audit.gates, audit.required)
     extra = f" Required and not tested: {', '.join(missing)}." if missing else ""
     if not counted:

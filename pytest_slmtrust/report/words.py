@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ..audit.model import Audit, GateResult, Status
 from ..audit.quantities import quantity_of, share_text
 from ..audit.sections import InTime
-from ..audit.verdict import SILENT, titled, untested_of
+from ..audit.verdict import SILENT, titled, unfinished, untested_of
 
 #: Names that a sentence lists before it counts the others.
 _NAMED = 3
@@ -105,7 +105,8 @@ def verdict(audit: Audit) -> str:
     status, gates, title = audit.verdict, audit.gates, titled(audit.verdict, audit.scope)
     blocking = [g for g in gates if g.blocking]
     if status is Status.INCOMPLETE:
-        return f"{status}: the run did not reach its end ({audit.incomplete}). It decides nothing; run it again."
+        tail = "It decides nothing." if audit.part else "It decides nothing; run it again."
+        return f"{status}: {unfinished(audit.incomplete, audit.part)}. {tail}"
     if status is Status.NOT_DECIDABLE:
         return f"{title}: profile {audit.profile} asks too few items to decide anything. --slm-profile=ci decides."
     missing = untested_of(gates, audit.required)

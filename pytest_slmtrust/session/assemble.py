@@ -77,7 +77,9 @@ def assemble(
     verdict = overall(gates, incomplete, settings.get("required", ()))
     made = Audit(
         verdict=verdict,
-        sentence=sentence(verdict, gates, incomplete, settings.get("required", ()), settings.get("dimensions", ())),
+        sentence=sentence(
+            verdict, gates, incomplete, settings.get("required", ()), settings.get("dimensions", ()), settings.get("part", "")
+        ),
         profile=settings["profile"]["name"],
         gates=tuple(gates),
         findings=tuple(collected.findings.values()),

@@ -1,0 +1,1 @@
+"""Models that are asked by batches: files of requests, and files of answers that come later."""

@@ -1,0 +1,69 @@
+"""The commands ``slmtrust merge`` and ``slmtrust batch``: their arguments, and what they do."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import door
+
+_STORE = Path(".slmtrust")
+#: Exit status of a pytest run that did its part of the work.
+_PART = 6
+
+
+def add_commands(commands: Any) -> Mapping[str, Callable[[argparse.Namespace], int]]:
+    """Add the commands to a parser's; return what runs each."""
+    merge = commands.add_parser("merge", help="join the stores of the shards of an audit (--slm-shard)")
+    merge.add_argument("stores", type=Path, nargs="+", metavar="STORE", help="the folder of a store")
+    merge.add_argument("--into", type=Path, default=_STORE, help="the folder of the joined store (default: .slmtrust)")
+    merge.add_argument(
+        "--keep-first", action="store_true", help="where two stores answer a request differently, keep the first answer"
+    )
+    batch = commands.add_parser("batch", help="hand open requests over as a file (OpenAI Batch), and take the answers")
+    actions = batch.add_subparsers(dest="action", required=True, metavar="ACTION")
+    write = actions.add_parser("write", help="write the open requests of the next wave; the rest is what pytest is called with")
+    write.add_argument("file", type=Path, help="the file of requests, such as open.jsonl")
+    write.add_argument("pytest", nargs=argparse.REMAINDER, metavar="...", help="pytest's arguments: --slm=batch:MODEL and others")
+    read = actions.add_parser("read", help="put the answers of a batch into the store")
+    read.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="a file of answers; what failed may come in a later one"
+    )
+    read.add_argument("--store", type=Path, default=_STORE, help="folder of the store (default: .slmtrust)")
+    return {"merge": _merge, "batch": _batch}
+
+
+def _merge(chosen: argparse.Namespace) -> int:
+    from ..engine.store_merge import merge
+
+    for line in merge(chosen.stores, chosen.into, chosen.keep_first):
+        _print(line)
+    return 0
+
+
+def _batch(chosen: argparse.Namespace) -> int:
+    return _write(chosen) if chosen.action == "write" else _read(chosen)
+
+
+def _write(chosen: argparse.Namespace) -> int:
+    """Have pytest collect the cases and write what they ask next: only pytest knows them."""
+    given = chosen.pytest[1:] if chosen.pytest[:1] == ["--"] else chosen.pytest
+    command = [sys.executable, "-m", "pytest", *given, f"--slm-batch={chosen.file}"]
+    status = subprocess.run(command, check=False).returncode  # noqa: S603 - our own interpreter, no shell
+    return 0 if status == _PART else status or 1
+
+
+def _read(chosen: argparse.Namespace) -> int:
+    from ..engine.batch import read_batch
+
+    for line in read_batch(chosen.files, chosen.store):
+        _print(line)
+    return 0
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{door.line(line)}\n")
