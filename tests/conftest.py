@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 import scipy.stats
-from runs import LEAN
+from runs import LEAN, forked, forks_for
 
 # in-process runs of pytester forget what they were the first to import, and compiled modules load once only
 PRELOADED = (hypothesis, jinja2, msgspec, np, scipy.stats)
@@ -92,6 +95,27 @@ def lean_children(request: pytest.FixtureRequest) -> None:
     if "pytester" in request.fixturenames:
         request.getfixturevalue("pytester")  # which forgets the options first
         request.getfixturevalue("monkeypatch").setenv("PYTEST_ADDOPTS", " ".join(LEAN))
+
+
+@pytest.fixture(autouse=True)
+def forked_children(request: pytest.FixtureRequest) -> None:
+    """A process that a test starts with pytester is forked from one that has imported the package."""
+    if "pytester" not in request.fixturenames:
+        return
+    made: pytest.Pytester = request.getfixturevalue("pytester")
+
+    def start(*arguments: str | Path, timeout: float | None = None) -> pytest.RunResult:
+        if not forks_for(os.environ):
+            return pytest.Pytester.runpytest_subprocess(made, *arguments, timeout=timeout)
+        base = tempfile.mkdtemp(prefix="runpytest-", dir=made.path)
+        options = [f"--basetemp={base}", *(part for name in made.plugins for part in ("-p", str(name))), *map(str, arguments)]
+        began = time.perf_counter()
+        done = forked(made.path, os.environ, options)
+        lines = done.stdout.splitlines(), done.stderr.splitlines()
+        sys.stderr.write(f"{done.stdout}\n{done.stderr}\n")
+        return pytest.RunResult(done.returncode, *lines, time.perf_counter() - began)
+
+    request.getfixturevalue("monkeypatch").setattr(made, "runpytest_subprocess", start)
 
 
 @pytest.fixture(autouse=True)
