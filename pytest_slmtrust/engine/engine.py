@@ -68,7 +68,7 @@ class Engine:
         Raises:
             BackendError: a backend can answer nothing.
         """
-        return self._answer([self._key(r) for r in requests], requests, wave)
+        return self._answer(self._keys(requests), requests, wave)
 
     def _answer(self, keys: Sequence[str], requests: Sequence[Request[Any]], wave: int = 1) -> list[Any]:
         unique = dict(zip(keys, requests, strict=True))
@@ -112,7 +112,7 @@ class Engine:
         try:
             wave = _wave(next(steps))
             while True:
-                keys = [self._key(r) for r in wave]
+                keys = self._keys(wave)
                 self.ledger.own(case.probe, keys)
                 asked += keys
                 answers = self._recall(keys, wave)
@@ -133,7 +133,7 @@ class Engine:
             while active:
                 number += 1
                 requests = [r for a in active for r in a.wave]
-                keys = [self._key(r) for r in requests]
+                keys = self._keys(requests)
                 each = iter(keys)
                 for one in active:
                     mine = [next(each) for _ in one.wave]
@@ -181,20 +181,27 @@ class Engine:
         found = self._lookup(dict(zip(keys, requests, strict=True)))
         return [found[k] for k in keys] if all(k in found for k in keys) else self._answer(keys, requests)
 
-    def _key(self, request: Request[Any]) -> str:
-        backend = self.backend(request)
-        return store_key(backend.fingerprint if backend else f"none:{request.role}", request.key)
+    def _keys(self, requests: Sequence[Request[Any]]) -> list[str]:
+        """Return where the answers of requests are kept. A backend is asked for its fingerprint once: a wave may be large."""
+        known = self._fingerprints(requests)
+        return [store_key(known[r.kind, r.role], r.key) for r in requests]
+
+    def _fingerprints(self, requests: Iterable[Request[Any]]) -> dict[tuple[str, str], str]:
+        """Return the identity of what answers requests, by their kinds and roles."""
+        wanted = {(r.kind, r.role) for r in requests}
+        behind = {place: self.backends.get(place) for place in wanted}
+        return {(kind, role): b.fingerprint if b else f"none:{role}" for (kind, role), b in behind.items()}
 
     def _lookup(self, wanted: Mapping[str, Request[Any]]) -> dict[str, Any]:
-        keys = list(wanted)
+        keys, kinds = list(wanted), set[tuple[str, str]]()
         found: dict[str, Any] = {key: Failure(message) for key, message in self.store.failures(keys).items()}
         for key, text in self.store.get(keys).items():
             with suppress(Exception):  # written by something else, or changed since: ask again
-                found[key] = accept(wanted[key], wanted[key].decode(text))
+                request = wanted[key]
+                found[key] = accept(request, request.decode(text))
                 self.digests[key] = digest_of(text, self.store.salt)
-                backend = self.backend(wanted[key])
-                if backend is not None:
-                    self.alive.add(backend.fingerprint)
+                kinds.add((request.kind, request.role))
+        self.alive |= {backend.fingerprint for place in kinds if (backend := self.backends.get(place)) is not None}
         return found
 
     def _ask(self, missing: Mapping[str, Request[Any]], wave: int) -> dict[str, Any]:

@@ -93,6 +93,8 @@ def shown(value: Any) -> str:
 
 def check_text(value: Any, what: str, longest: int = LONGEST) -> str:
     """Return an exact ``str`` of valid Unicode and bounded length."""
+    if type(value) is str and value.isascii() and len(value) <= longest <= LONGEST:
+        return value
     value = exact(value)
     if type(value) is not str:
         raise Refused(f"{what} is {shown(value)}; expected a str")
@@ -122,6 +124,8 @@ def check_number(value: Any, what: str, least: float = -math.inf, most: float = 
 
 def check_whole(value: Any, what: str, least: int = 0, most: int = LONGEST) -> int:
     """Return an exact ``int`` in ``[least, most]``."""
+    if type(value) is int and least <= value <= most:
+        return value
     value = exact(value)
     if type(value) is not int:
         raise Refused(f"{what} is {shown(value)}; expected an int")
@@ -132,6 +136,8 @@ def check_whole(value: Any, what: str, least: int = 0, most: int = LONGEST) -> i
 
 def check_flag(value: Any, what: str) -> bool:
     """True or False; neither 0 nor 1."""
+    if type(value) is bool:
+        return value
     value = exact(value)
     if type(value) is not bool:
         raise Refused(f"{what} is {shown(value)}; expected True or False")
@@ -213,12 +219,18 @@ def _listed(value: Any, what: str, most: int) -> list[Any]:
 def _completion(request: Generate, answer: Any) -> Completion:
     """Return each field by its annotated type, so that a new field is checked too; a thought may be longer than the answer."""
     _typed(answer, Completion)
+    own, thought = _bounds(request.max_new_tokens), _bounds(request.max_new_tokens + MOST_TOKENS)
     made = {}
     for name, kind in _hints(Completion).items():
-        tokens = request.max_new_tokens + (MOST_TOKENS if name.startswith("thought") else 0)
-        most = 4 * tokens + 64  # a backend may count tokens in its own way
-        made[name] = _field(kind, getattr(answer, name), name, min(CHARACTERS_A_TOKEN * tokens + SLACK, LONGEST), most)
+        longest, most = thought if name.startswith("thought") else own
+        made[name] = _field(kind, getattr(answer, name), name, longest, most)
     return Completion(**made)
+
+
+@cache
+def _bounds(tokens: int) -> tuple[int, int]:
+    """Return the most characters and the most tokens of a text of so many tokens; a backend may count them in its own way."""
+    return min(CHARACTERS_A_TOKEN * tokens + SLACK, LONGEST), 4 * tokens + 64
 
 
 def parted(request: Request[Any], answer: Any) -> Any:

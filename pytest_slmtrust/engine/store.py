@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import cache
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from filelock import FileLock
 
@@ -39,6 +39,7 @@ _ENVIRONMENT = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT,
 }  # fmt: skip
 SALT = "SELECT value FROM salt"
+_ANY_FAILURE = "SELECT 1 FROM failures WHERE session = ? LIMIT 1"
 _CHUNK = 500  # SQLite's limit on variables in one statement is 999 in old builds
 
 
@@ -118,6 +119,8 @@ class Store:
     def failures(self, keys: Sequence[str]) -> dict[str, str]:
         """Requests that already failed in this session, by any of its processes."""
         found = {key: self._failures[key] for key in keys if key in self._failures}
+        if not self._attempt(lambda db: db.execute(_ANY_FAILURE, (self.session,)).fetchone()):
+            return found
         query = "SELECT key, message, '' FROM failures WHERE session = ? AND key IN ({})"
         wanted = [key for key in keys if key not in found]
         return found | {key: message for key, message, _ in self._select(query, wanted, self.session)}
@@ -155,7 +158,6 @@ class Store:
         """
         db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
         try:
-            db.text_factory = _text
             os.chmod(self.path, 0o600)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
@@ -197,8 +199,7 @@ class Store:
             rows: list[tuple[str, str, str]] = []
             for start in range(0, len(keys), _CHUNK):
                 part = keys[start : start + _CHUNK]
-                with closing(db.execute(query.format(",".join("?" * len(part))), (*first, *part))) as cursor:
-                    rows += cursor.fetchall()
+                rows += _fetched(db, query.format(",".join("?" * len(part))), (*first, *part))
             return rows
 
         return self._attempt(select) or []
@@ -249,13 +250,23 @@ class Store:
             warnings.warn(StoreWarning(door.line(text)), stacklevel=4)
 
 
-def _text(raw: bytes) -> str:
-    """Return a text of the file; one with a flipped bit is no UTF-8 and fits no checksum."""
-    return raw.decode("utf-8", "replace")
+def _fetched(db: sqlite3.Connection, query: str, values: Sequence[str] = ()) -> list[Any]:
+    """Return all rows. A text with a flipped bit may be no UTF-8; it fits no checksum. To decode texts here takes twice the time,
+    so that is done only where SQLite cannot."""
+    try:
+        return db.execute(query, values).fetchall()
+    except sqlite3.OperationalError as error:
+        if "decode" not in str(error):
+            raise
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    try:
+        return db.execute(query, values).fetchall()
+    finally:
+        db.text_factory = str
 
 
 def _tables(db: sqlite3.Connection) -> set[tuple[str, ...]]:
-    return set(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+    return set(_fetched(db, "SELECT type, name, tbl_name, sql FROM sqlite_master"))
 
 
 @cache

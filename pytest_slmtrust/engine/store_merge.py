@@ -11,6 +11,7 @@ from pathlib import Path
 from ..escaping import said
 from .store import FILE, Store, checksum
 from .store_admin import CacheError
+from .store_place import local
 
 _ROWS = 2000
 _NAMED = 3
@@ -34,7 +35,7 @@ def merge(folders: Sequence[Path], into: Path, keep_first: bool = False) -> list
     paths = [_store_in(folder) for folder in folders]
     if any(path.resolve() == (into / FILE).resolve() for path in paths):
         raise MergeError(f"{into}: is one of the stores that are merged; name another folder with --into")
-    store = Store(into, "merge")
+    store = Store(local(into), "merge")
     try:
         with store.lock():
             clashes, damaged = _compared(store, folders, paths, keep_first)

@@ -24,6 +24,7 @@ from ..authoring.probe import Case, Probe
 from ..backends.endpoint.notes import notes as endpoint_notes
 from ..catalog.registry import described, entries_of
 from ..engine.store import Store
+from ..engine.store_place import local
 from ..gates.baseline import release
 from ..gates.policy import load_policy, untested
 from ..gates.waivers import check_gate_names
@@ -79,7 +80,7 @@ class Controller:
             self.builtin = probes_of_packs(config, self.settings.packs)
             named = [(one.text, one.folder) for one in self.settings.tasks]
             self.tasks = entries_of(named, self.settings.chat_template == "on")
-            self.store = Store(config.rootpath / self.settings.store, run, self.progress.note if self.progress else None)
+            self.store = Store(local(config.rootpath / self.settings.store), run, self.progress.note if self.progress else None)
             if not self.worker:
                 self.store.forget_failures()
             self.part = part_of(config, self.settings, self.store.path.parent)
