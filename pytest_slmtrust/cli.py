@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from . import arguments, door
 from .audit.model import AuditError
+from .envelope.command import add_envelope
 from .gates.lock import NAME as LOCK
 from .requests import BackendError
 from .scale.commands import add_commands
@@ -97,22 +98,11 @@ def main(given: Sequence[str] | None = None) -> int:
         "--text", type=Path, help="also write the lines to insert into this file, each as often as it is needed"
     )
     run = {
-        **add_commands(commands),
-        "render": _render,
-        "verify": _verify,
-        "accept": _accept,
-        "diff": _diff,
-        "import": _import,
-        "verdict": _verdict,
-        "check-probe": _check_probe,
-        "export": _export,
-        "attest": _attest,
-        "prepare": _prepare,
-        "compare": _compare,
-        "history": _history,
-        "cache": _cache,
-        "canaries": _canaries,
-    }
+        **add_commands(commands), **add_envelope(commands),
+        "render": _render, "verify": _verify, "accept": _accept, "diff": _diff, "import": _import, "verdict": _verdict,
+        "check-probe": _check_probe, "export": _export, "attest": _attest, "prepare": _prepare, "compare": _compare,
+        "history": _history, "cache": _cache, "canaries": _canaries,
+    }  # fmt: skip
     chosen = parser.parse_args(given)
     try:
         return run[chosen.command](chosen)
@@ -206,7 +196,7 @@ def _verdict(chosen: argparse.Namespace) -> int:
 
     audit = read_verified(chosen.audit)
     _print([audit.sentence])
-    return int(is_red(audit.verdict, audit.gates, audit.required))
+    return int(is_red(audit.verdict, audit.deciding, audit.required))
 
 
 def _import(chosen: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from ..audit.dimension import Dimension
 from ..audit.merkle import answers_root
 from ..audit.model import Audit, AuditError, Baseline, ControlCheck, Finding, GateResult, Status
 from ..audit.nodeids import VERSUS, gate_key
+from ..audit.sections import RunSettings
 from ..audit.units import Units
 from ..audit.verdict import adjusted, is_red, not_tested, overall, sentence
 from ..gates.asked import Asked, differences
@@ -52,10 +53,17 @@ def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | 
     whole = Audit(
         verdict, sentence(verdict, gates, scope=target.scope),
         target.profile, tuple(gates), target.findings, missing, target.model,
-        target.scorers, {**target.settings, "margin": margin}, provenance=target.provenance, notes=(note, *target.notes),
+        target.scorers, {**_asked_alike(target), "margin": margin}, provenance=target.provenance, notes=(note, *target.notes),
         baseline=Baseline(baseline.model, tuple(kept), origin),
     )  # fmt: skip
     return replace(whole, answers_root=answers_root(whole))
+
+
+def _asked_alike(target: Audit) -> RunSettings:
+    """Return the settings of the target's run without its envelope, which says nothing of the baseline."""
+    settings = target.settings.copy()
+    settings.pop("envelope", None)
+    return settings
 
 
 def paired_gates(

@@ -41,6 +41,7 @@ from ..gates.detector_errors import checked
 from ..gates.gate import Checks, Gate
 from ..gates.paired_gate import NEW, Context, PairedGate
 from ..requests import Steps
+from .envelope import envelope_faults
 from .installed import Installed, Planned, expected_untested, other_package
 from .noted import left_out, misnamed
 from .sameness import same, short
@@ -144,6 +145,7 @@ class _Check:
         yield from self._whole()
         yield from self._names()
         yield from left_out(self.audit)
+        yield from envelope_faults(self.audit)
         if self.installed is not None:
             yield from self.installed.whole()
         for gate in self.audit.gates:
@@ -154,10 +156,10 @@ class _Check:
         audit = self.audit
         if audit.profile != self.profile.get("name", audit.profile):
             yield f"profile: {audit.profile}; the settings have {self.profile.get('name')}"
-        verdict = overall(audit.gates, audit.incomplete, audit.required)
+        verdict = overall(audit.deciding, audit.incomplete, audit.required)
         if audit.verdict is not verdict:
             yield f"the verdict is {audit.verdict}; the gates say {verdict}"
-        if audit.sentence != sentence(verdict, audit.gates, audit.incomplete, audit.required, audit.scope, audit.part):
+        if audit.sentence != sentence(verdict, audit.deciding, audit.incomplete, audit.required, audit.scope, audit.part):
             yield "the sentence is not what the gates say"
         plain = [replace(g, p_holm=None) for g in audit.gates]
         for gate, made in zip(audit.gates, adjusted(plain), strict=True):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args
 
 from .checks import (
@@ -31,9 +30,11 @@ from .checks import (
     Waiver,
 )
 from .encoding import AuditError, as_written, canonical, plain, read
+from .envelope import Envelope
 from .fields import Count, DimensionName, Level, Name, NoDigest, OutcomeName, Share, Side, Size, about
 from .nodeids import VERSUS
 from .sections import Provenance, Resources, RunSettings
+from .status import Decides, Status
 
 __all__ = [
     "ACCEPTED",
@@ -76,23 +77,6 @@ FORMAT: Layout = get_args(Layout)[0]
 UNIT, VERB = "items", "failed"
 #: Quantities of gates that compare with a baseline: with another model, and with what a lock accepted.
 PAIRED, ACCEPTED = "paired", "accepted"
-
-
-class Status(StrEnum):
-    """What a gate, a dimension or the audit says."""
-
-    PASS = "PASS"
-    FAIL = "FAIL"
-    INCONCLUSIVE = "INCONCLUSIVE"
-    UNEARNED = "UNEARNED"
-    INVALID = "INVALID"
-    NOT_TESTED = "NOT TESTED"
-    NOT_DECIDABLE = "NOT DECIDABLE"
-    NOT_RUN = "NOT RUN"
-    MEASURED = "MEASURED"
-    WAIVED = "WAIVED"
-    PARTIAL = "PARTIAL"
-    INCOMPLETE = "INCOMPLETE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +250,16 @@ class Audit:
         about("Merkle root over the roots of all findings and of the controls, floors and labelled cases (RFC 6962 hashes)."),
     ] = ""
     format: Annotated[Layout, about("Number of this layout.")] = FORMAT
+
+    @property
+    def envelope(self) -> Envelope | None:
+        """What the model took of the machine, if that was measured."""
+        return self.settings.get("envelope")
+
+    @property
+    def deciding(self) -> tuple[Decides, ...]:
+        """Everything that the verdict depends on: the gates, and the limits of the envelope."""
+        return (*self.gates, *(self.envelope.limits if self.envelope is not None else ()))
 
     @property
     def required(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, TypeAlias, TypedDict
 
 from .clauses import Framework
+from .envelope import Envelope
 from .fields import Level, about
 
 #: Counters of requests, tokens, seconds and bytes.
@@ -51,6 +52,7 @@ class RunSettings(TypedDict, total=False):
     judged: Annotated[Mapping[str, str], about("Identity of how each probe judges, by gate.")]
     unasked: Annotated[Mapping[str, InTime], about("Gates whose items were not all asked in time (--slm-budget).")]
     part: Annotated[str, about("The part of the work that the run was for (--slm-shard, --slm-batch); empty or absent: all.")]
+    envelope: Annotated[Envelope, about("What the model took of the machine, and the limits to it (--slm-limit).")]
     margin: Annotated[float | None, about("In a comparison of two audits: the margin for all gates, if one was set.")]
 
 

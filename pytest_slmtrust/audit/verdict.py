@@ -8,6 +8,7 @@ from dataclasses import replace
 from .dimension import TRUST
 from .model import GateResult, NotTested, Status
 from .nodeids import VERSUS, gate_key
+from .status import Decides
 
 #: The worst first: the verdict where gates that count disagree.
 SEVERITY = (
@@ -21,8 +22,8 @@ NO_PROBE = "no probe of it ran"
 _NOT_RED = (Status.PASS, Status.PARTIAL, Status.WAIVED, Status.MEASURED, Status.NOT_DECIDABLE)
 
 
-def overall(gates: Sequence[GateResult], incomplete: str = "", required: Sequence[str] = ()) -> Status:
-    """Decide the verdict. Every blocking gate of the run counts, selected or not.
+def overall(gates: Sequence[Decides], incomplete: str = "", required: Sequence[str] = ()) -> Status:
+    """Decide the verdict. Every blocking gate of the run counts, selected or not, and so does every limit of the envelope.
 
     1. INCOMPLETE: the run did not reach its end; ``incomplete`` says why.
     2. The worst status of a blocking gate, where one is not PASS. A gate that is NOT TESTED or NOT RUN counts as one. Three
@@ -47,12 +48,13 @@ def overall(gates: Sequence[GateResult], incomplete: str = "", required: Sequenc
         return Status.PARTIAL
     if any(g.waived for g in blocking):
         return Status.WAIVED
-    if Status.PASS in counted:
+    about_trust = [g for g in gates if g.dimension]  # limits that are kept make no audit pass: they say nothing of trust
+    if any(g.status is Status.PASS for g in about_trust if g.blocking and not g.waived and not g.excuse):
         return Status.PASS
-    return _without_blocking(gates)
+    return _without_blocking(about_trust)
 
 
-def _without_blocking(gates: Sequence[GateResult]) -> Status:
+def _without_blocking(gates: Sequence[Decides]) -> Status:
     found = {g.status for g in gates}
     for status in (Status.INVALID, Status.NOT_DECIDABLE, Status.MEASURED):
         if status in found:
@@ -62,12 +64,12 @@ def _without_blocking(gates: Sequence[GateResult]) -> Status:
     return Status.PARTIAL if any(g.excuse == "unselected" for g in gates) else Status.NOT_TESTED
 
 
-def untested_of(gates: Sequence[GateResult], required: Sequence[str]) -> list[str]:
+def untested_of(gates: Sequence[Decides], required: Sequence[str]) -> list[str]:
     """Return the required dimensions of which no gate was tested."""
     return [d for d in required if dimension_status(gates, d) in (*SILENT, Status.PARTIAL)]
 
 
-def is_red(verdict: Status, gates: Sequence[GateResult], required: Sequence[str] = ()) -> bool:
+def is_red(verdict: Status, gates: Sequence[Decides], required: Sequence[str] = ()) -> bool:
     """Return whether a verdict makes pytest's exit status 1, whatever its items say.
 
     NOT TESTED is red, unless only files that the user did not give are missing, or there is no gate at all: then nothing was
@@ -80,7 +82,7 @@ def is_red(verdict: Status, gates: Sequence[GateResult], required: Sequence[str]
     return verdict not in _NOT_RED
 
 
-def dimension_status(gates: Sequence[GateResult], dimension: str) -> Status:
+def dimension_status(gates: Sequence[Decides], dimension: str) -> Status:
     """Decide what the gates of one dimension say together."""
     return overall([g for g in gates if g.dimension == dimension])
 
@@ -91,7 +93,7 @@ def titled(verdict: Status, scope: Sequence[str]) -> str:
 
 
 def sentence(
-    verdict: Status, gates: Sequence[GateResult], incomplete: str = "", required: Sequence[str] = (), scope: Sequence[str] = (),
+    verdict: Status, gates: Sequence[Decides], incomplete: str = "", required: Sequence[str] = (), scope: Sequence[str] = (),
     part: str = "",
 ) -> str:  # fmt: skip
     """Say the verdict in one sentence, for a reader who reads no other.
@@ -121,7 +123,7 @@ def unfinished(incomplete: str, part: str = "") -> str:
     return f"the run did one part of the work ({incomplete})" if part else f"the run did not reach its end ({incomplete})"
 
 
-def _counts(blocking: Sequence[GateResult]) -> list[str]:
+def _counts(blocking: Sequence[Decides]) -> list[str]:
     """Return the blocking gates that did not pass, by status, and how many of them do not count."""
     counted = [g for g in blocking if not g.waived and not g.excuse]
     found = [(s, sum(g.status is s for g in counted)) for s in SEVERITY]

@@ -326,6 +326,11 @@ class FactoryBackend:
         found = getattr(self.made, "counters", None)
         return found if isinstance(found, Counters) else Counters()
 
+    def disk_bytes(self) -> int | None:
+        """Return what the made backend says of the size of its files; None where it says nothing."""
+        ask = getattr(self.make(), "disk_bytes", None)
+        return ask() if callable(ask) else None
+
     def close(self) -> None:
         """Let go what the made backend can."""
         close = getattr(self.made, "close", None)

@@ -142,7 +142,7 @@ class Source:
 
     @property
     def red(self) -> bool:
-        return is_red(self.audit.verdict, self.audit.gates, self.audit.required)
+        return is_red(self.audit.verdict, self.audit.deciding, self.audit.required)
 
     @property
     def passed(self) -> bool:

@@ -25,6 +25,7 @@ from ..backends.endpoint.notes import notes as endpoint_notes
 from ..catalog.registry import described, entries_of
 from ..engine.store import Store
 from ..engine.store_place import local
+from ..envelope.limits import read_limits
 from ..gates.baseline import release
 from ..gates.policy import load_policy, untested
 from ..gates.waivers import check_gate_names
@@ -38,6 +39,7 @@ from ..session.live_baseline import Live
 from ..session.session import Suite, selected_cases
 from ..thinking import notes as thinking_notes
 from .fixture import Slm
+from .limits import Limits
 from .locking import Updated, held_to, update_lock
 from .nodes import ATTRIBUTE, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile, is_probe_file, marked
 from .options import model_spec, read_settings
@@ -87,6 +89,7 @@ class Controller:
             self.setup = Setup(config, self.settings, self.store, self.progress)
             self.clauses = self.setup.clauses()
             self.budget = self.setup.budget
+            self.limits = Limits(read_limits(self.settings.limit), run)
             self.session = self.setup.session(policy, mask)
             check_batch(self.part, self.session.engine.model)
         except (ProbeError, BackendError, AuditError, pytest.UsageError) as error:
@@ -106,6 +109,8 @@ class Controller:
     # -- pytest hooks ---------------------------------------------------------------------------------------------
 
     def pytest_unconfigure(self) -> None:
+        if self.worker is None:
+            self.limits.forget(self.store)
         self.store.close()
         door.use(self.unmasked)
 
@@ -242,7 +247,7 @@ class Controller:
         waivers = list(self.session.waivers.values())
         audit = self.record.assembled(
             self._unfinished(session, exitstatus), self.session.policy, self._notes(),
-            untested() if has_builtin(self.settings.packs) else (), waivers, self.clauses,
+            untested() if has_builtin(self.settings.packs) else (), waivers, self.clauses, self.limits.unmeasured(self.session),
         )  # fmt: skip
         red = self.record.finish(audit, waivers)
         if self.settings.update_lock:
@@ -270,7 +275,7 @@ class Controller:
     def _gate_keys(self) -> list[str]:
         suites = self.session.suites.values()
         asked = [gate_key(s.gate_id) for s in suites if s.has_gate] + [gate_key(s.versus_id) for s in suites if s.versus]
-        return [*asked, *self.session.left_out]
+        return [*asked, *self.session.left_out, *self.limits.nodeids]
 
     def _check_names(self) -> None:
         for name in (*self.settings.require, *self.settings.dimensions):
@@ -284,6 +289,12 @@ class Controller:
         return [i for i in session.items if isinstance(i, (CaseItem, GateItem))]
 
     def _prefetch(self, session: pytest.Session) -> None:
+        try:
+            with quiet(self.config):
+                if self.part is None and not self.config.pluginmanager.hasplugin("dsession"):  # its workers measure
+                    self.limits.measure(self.session, self.progress)
+        except BackendError as error:
+            return self._stop(session, error)
         items = self.selected = self._selection(session)
         self.session.marked = marked(self.config)
         cases = selected_cases(((i.suite, i.case if isinstance(i, CaseItem) else None) for i in items), self.session.marked)
@@ -302,13 +313,17 @@ class Controller:
                 ask_all_of(self.session, cases, watched, self.budget)
                 self._prefetch_baseline(compared)
         except (BackendError, AuditError) as error:
-            self.failed = door.line(error)
-            if self.worker is None:
-                raise usage_error(error) from None
-            session.shouldstop = self.failed
+            self._stop(session, error)
         finally:
             if self.progress is not None:
                 self.progress.close()
+
+    def _stop(self, session: pytest.Session, error: Exception) -> None:
+        """End a run whose model answers nothing, or that cannot be compared."""
+        self.failed = door.line(error)
+        if self.worker is None:
+            raise usage_error(error) from None
+        session.shouldstop = self.failed
 
     def _prefetch_baseline(self, suites: Sequence[Suite]) -> None:
         """After the target: one model is in memory at a time."""
@@ -343,6 +358,7 @@ class Controller:
             "judged": judged_of(self.session),
             "probes": package_sha256(),
             "catalogues": described(self.tasks),
+            **self.limits.payload(),
         }
 
     def _outside(self) -> list[str]:

@@ -117,6 +117,12 @@ class Settings:
         "list",
         metavar="NAME=TOL",
     )
+    limit: tuple[str, ...] = _option(
+        "hold the model to a limit of resources, measured before the first question: memory=600MB, size=100MB, ttft_p95=300ms, "
+        "latency_p95=2s, decode=20tok/s, energy=2J/tok (repeatable, or separated by commas); each one blocks",
+        "list",
+        metavar="NAME=VALUE",
+    )
     vs: str = _option(
         "compare with this model in the same run: a model as for --slm, or self (the same model again)", metavar="MODEL"
     )

@@ -12,6 +12,7 @@ import pytest
 
 from ..archive.files import PageError, begin_reports, write_reports
 from ..audit.clauses import Framework
+from ..audit.envelope import Envelope
 from ..audit.model import Audit, Status, Waiver
 from ..audit.notes import of_untested
 from ..audit.sections import ProfileSettings, RunSettings
@@ -65,20 +66,21 @@ class Record:
             audit = replace(audit, notes=(*audit.notes, *of_untested(missing)))
         self.audit = audit
         self._write(write_reports, audit)
-        red = is_red(audit.verdict, audit.gates, audit.required) and not self._tolerated(audit.verdict)
+        red = is_red(audit.verdict, audit.deciding, audit.required) and not self._tolerated(audit.verdict)
         self.green = not (red or missing or self.unwritten or any(w.expired for w in waivers))
         return not self.green
 
     def assembled(
         self, incomplete: str, policy: Policy | None = None, notes: Sequence[str] = (),
         untested: Iterable[Mapping[str, str]] = (), waivers: Sequence[Waiver] = (), clauses: Sequence[Framework] = (),
+        unmeasured: Envelope | None = None,
     ) -> Audit:  # fmt: skip
         """Return the audit of what was collected. ``incomplete``: why the run did not reach its end."""
         why = visible(self.mask.text(incomplete), one_line=True)
         settings = self._settings(policy)
         if clauses:
             settings["clauses"] = tuple(clauses)
-        audit = assemble(self.collected, settings, notes, untested, waivers, why)
+        audit = assemble(self.collected, settings, notes, untested, waivers, why, unmeasured)
         return audit if audit.model else replace(audit, model={"name": self.mask.text(model_spec(self.config))})
 
     def _tolerated(self, verdict: Status) -> bool:

@@ -13,6 +13,7 @@ from ..audit.model import Audit, Estimate, Finding, GateResult, Status
 from ..audit.quantities import quantity_of
 from ..audit.verdict import SILENT, dimension_status
 from ..report import words
+from ..report.envelope import load_text, noise_lines
 from ..report.untested import Untested, by_reason, in_short, unasked
 from ..report.verdict_words import MEANING
 
@@ -61,6 +62,7 @@ class Summary:
             reporter.write_line(door.line(note), yellow=True, bold=True)
         for dimension in Dimension:
             self._dimension(dimension)
+        self._envelope()
         if audit.baseline is not None:
             model, origin = door.line(audit.baseline.model.get("name", "?")), door.line(audit.baseline.origin)
             locked = "lock_sha256" in audit.baseline.model
@@ -86,6 +88,18 @@ class Summary:
         self.reporter.write_line(f"; {door.line(measured)}" if measured else "")
         for gate in shown:
             self._gate(gate)
+
+    def _envelope(self) -> None:
+        """Write a line for each limit of the envelope, and the load."""
+        found = self.audit.envelope
+        if found is None:
+            return
+        self.reporter.write_line(f"envelope: {door.line(load_text(found.load))}", bold=True)
+        for one in found.limits:
+            self.reporter.write(f"  {one.status:<13}", **{_COLOURS[one.status]: True})
+            self.reporter.write_line(f" {door.line(one.name)}: {door.line(one.reason)}")
+        for line in noise_lines(found) if self.verbose else ():
+            self.reporter.write_line(f"{'':16}{door.line(line)}")
 
     def _has_line(self, gate: GateResult) -> bool:
         """Say whether a gate has a line here: the others are counted, or listed as not tested."""

@@ -22,6 +22,7 @@ from ..escaping import visible
 from ..redaction import offensive
 from . import view
 from .durations import spent
+from .envelope import limit_rows, load_text, noise_lines
 from .frame import csp_hash, environment, glossary, read, trusted
 from .front import file_digests, front_view, signing, started
 from .numbers import cut_text
@@ -69,7 +70,10 @@ def render(audit: Audit, text: str = "", unchecked: str = "") -> str:
         static=static, shown={row["anchor"] for row in static}, open_total=len(open_ones),
         untested=by_reason(audit.not_tested), signing=signing(audit),
         clauses=[(f, view.clause_views(f, gates)) for f in (*built_in(), *audit.settings.get("clauses", ()))],
-        cards=view.resource_cards(audit.resources), spent=spent(audit),
+        cards=view.resource_cards(audit.resources), spent=spent(audit), envelope=audit.envelope,
+        limit_rows=limit_rows(audit.envelope) if audit.envelope is not None else (),
+        noise=noise_lines(audit.envelope) if audit.envelope is not None else (),
+        load=load_text(audit.envelope.load) if audit.envelope is not None else "",
         digest=hashlib.sha256((text or _json(audit)).encode()).hexdigest(),
         command=_command(audit), whole_command=_whole_command(audit), model=_model_name(audit), started=started(audit),
         style=trusted(style), script=trusted(script), style_hash=csp_hash(style), script_hash=csp_hash(script),

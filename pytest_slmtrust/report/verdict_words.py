@@ -60,6 +60,7 @@ def _found(audit: Audit, counted: Sequence[GateResult]) -> str:
         return f"{said[0].upper()}{said[1:]}, so nothing was found."
     missing = untested_of(audit.gates, audit.required)
     extra = f" Required and not tested: {', '.join(missing)}." if missing else ""
+    extra += _limits(audit)
     if not counted:
         return f"No test in this run counts towards a decision.{_aside(audit)}{extra}"
     groups = [(words, sum(g.status is status for g in counted)) for status, words in _SAID]
@@ -68,6 +69,17 @@ def _found(audit: Audit, counted: Sequence[GateResult]) -> str:
     bad = [g for g in counted if g.status is Status.FAIL]
     shown = [_in_brackets(found(g).rstrip(".")) for g in sorted(bad, key=_heavy)[:_NAMED]]
     return f"{total}{': ' + '; '.join(shown) if shown else ''}.{_aside(audit)}{extra}"
+
+
+def _limits(audit: Audit) -> str:
+    """Say which limits of the machine's resources were not kept."""
+    limits = audit.envelope.limits if audit.envelope is not None else ()
+    if not limits:
+        return ""
+    bad = [one for one in limits if one.status is not Status.PASS and not one.excuse]
+    kept = sum(one.status is Status.PASS for one in limits)
+    named = f" Not shown to be kept: {_listed([f'{one.name} ({one.status})' for one in bad])}." if bad else ""
+    return f" Of {len(limits)} resource limits, {kept} {'is' if kept == 1 else 'are'} kept.{named}"
 
 
 def _in_brackets(said: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from ..audit.model import Audit, GateResult, Status
 from ..audit.quantities import quantity_of, share_text
 from ..audit.sections import InTime
+from ..audit.status import Decides
 from ..audit.verdict import SILENT, titled, unfinished, untested_of
 
 #: Names that a sentence lists before it counts the others.
@@ -102,7 +103,7 @@ def _count(n: int, what: str) -> str:
 
 def verdict(audit: Audit) -> str:
     """Say the verdict of an audit in one sentence that needs no glossary."""
-    status, gates, title = audit.verdict, audit.gates, titled(audit.verdict, audit.scope)
+    status, gates, title = audit.verdict, audit.deciding, titled(audit.verdict, audit.scope)
     blocking = [g for g in gates if g.blocking]
     if status is Status.INCOMPLETE:
         tail = "It decides nothing." if audit.part else "It decides nothing; run it again."
@@ -115,11 +116,12 @@ def verdict(audit: Audit) -> str:
     if status is Status.MEASURED or not blocking:
         advisory = sum(bool(g.advisory) for g in gates)
         aside = f" ({_count(advisory, 'gate')} advisory)" if advisory else ""
-        return f"{title}: no gate blocks in this run{aside}, so nothing was decided."
+        kept = f"; {_count(len(blocking), 'limit')} of the envelope kept" if blocking else ""
+        return f"{title}: no gate blocks in this run{aside}, so nothing was decided{kept}."
     return f"{title}: {_of_blocking(blocking)}."
 
 
-def _of_blocking(blocking: Sequence[GateResult]) -> str:
+def _of_blocking(blocking: Sequence[Decides]) -> str:
     counted = [g for g in blocking if not g.waived and not g.excuse]
     bad = [g for g in counted if g.status is not Status.PASS]
     one = len(counted) == 1
@@ -141,6 +143,6 @@ def _of_blocking(blocking: Sequence[GateResult]) -> str:
     return "; ".join(said)
 
 
-def _names(gates: Sequence[GateResult]) -> str:
+def _names(gates: Sequence[Decides]) -> str:
     more = f" and {len(gates) - _NAMED} more" if len(gates) > _NAMED else ""
     return ", ".join(g.name for g in gates[:_NAMED]) + more

@@ -14,10 +14,12 @@ from typing import Any, cast
 
 from ..audit.dimension import Dimension
 from ..audit.encoding import read
+from ..audit.envelope import Envelope
 from ..audit.merkle import answers_root
 from ..audit.model import Audit, Baseline, Finding, GateResult, NotTested, Waiver
 from ..audit.notes import of_absent
 from ..audit.sections import Provenance, Resources, RunSettings, Spent
+from ..audit.status import Decides
 from ..audit.verdict import adjusted, not_tested, overall, sentence
 from ..engine.costs import added
 
@@ -61,12 +63,12 @@ class Collected:
 
 def assemble(
     collected: Collected, settings: RunSettings, notes: Sequence[str], untested: Iterable[Mapping[str, str]] = (),
-    waivers: Sequence[Waiver] = (), incomplete: str = "",
+    waivers: Sequence[Waiver] = (), incomplete: str = "", unmeasured: Envelope | None = None,
 ) -> Audit:  # fmt: skip
     """Return the audit of everything that was collected; gates that did not run are in it as such, and what nobody wrote a probe
     for.
 
-    ``incomplete``: why the run did not reach its end.
+    ``incomplete``: why the run did not reach its end. ``unmeasured``: the envelope, if no process measured it.
     """
     first = collected.processes[0] if collected.processes else {}
     pending = {g.nodeid: g for g in (read(GateResult, one) for one in first.get("pending", []))}
@@ -74,11 +76,14 @@ def assemble(
     gates += [g for nodeid, g in collected.gates.items() if nodeid not in pending]
     gates = adjusted(gates)
     gates.sort(key=lambda g: (list(Dimension).index(Dimension(g.dimension)), g.versus, not g.blocking))
-    verdict = overall(gates, incomplete, settings.get("required", ()))
+    measured = [read(Envelope, process["envelope"]) for process in collected.processes if process.get("envelope")]
+    envelope = measured[0] if measured else unmeasured
+    deciding: tuple[Decides, ...] = (*gates, *(envelope.limits if envelope is not None else ()))
+    verdict = overall(deciding, incomplete, settings.get("required", ()))
     made = Audit(
         verdict=verdict,
         sentence=sentence(
-            verdict, gates, incomplete, settings.get("required", ()), settings.get("dimensions", ()), settings.get("part", "")
+            verdict, deciding, incomplete, settings.get("required", ()), settings.get("dimensions", ()), settings.get("part", "")
         ),
         profile=settings["profile"]["name"],
         gates=tuple(gates),
@@ -95,6 +100,7 @@ def assemble(
             "asked": first.get("asked", {}),
             "judged": first.get("judged", {}),
             "unasked": first.get("unasked", {}),
+            **({"envelope": envelope} if envelope is not None else {}),
         },
         resources=resources(collected.processes),
         baseline=_baseline(collected, first.get("baseline")),

@@ -62,6 +62,7 @@ from .parts import (
     shift_power,
     spread_limits,
 )
+from .quantiles import quantile_draws, quantile_power, quantile_ranks
 from .sequential import Boundaries, Sequential, Watched, boundaries, curtailed, follow_benchmark, follow_rate, watch
 
 __all__ = [
@@ -72,7 +73,8 @@ __all__ = [
     "exponential_power",
     "follow_benchmark", "follow_rate", "gap_ends", "holm", "items_needed", "largest_pass", "lower_bound", "manski",
     "margin_p_values", "may_block", "mcnemar", "mean_gap", "mean_interval", "mean_lower", "mean_upper", "non_inferior",
-    "non_inferiority_power", "paired_interval", "part_power", "part_tolerance", "power", "rate_gap", "reliability",
+    "non_inferiority_power", "paired_interval", "part_power", "part_tolerance", "power", "quantile_draws",
+    "quantile_power", "quantile_ranks", "rate_gap", "reliability",
     "sensitivity_interval", "shift_power", "smallest_fail", "smallest_n", "smallest_tolerance", "specificity_interval",
     "spread_limits", "tpr_at_fpr", "upper_bound", "watch", "wilson_interval", "worst_case_interval",
 ]  # fmt: skip

@@ -141,6 +141,26 @@ class EndpointBackend:
         finally:
             self._measure(time.monotonic() - started)
 
+    def timed(self, request: Generate) -> tuple[Any, float, float | None]:
+        """Answer one request alone, as a stream where the server streams: the answer, seconds to its end and to its first piece.
+
+        Both are the client's, from the first attempt on: waits before further attempts are in them.
+        """
+        self.make()
+        pace, usual = self._pace, self.stream_one_in
+        assert pace is not None
+        replies, firsts = len(pace.latencies), len(pace.first_tokens)
+        self.stream_one_in = 1
+        try:
+            ((_, answer),) = self.run([request])
+        finally:
+            self.stream_one_in = usual
+        if len(pace.latencies) == replies:
+            return answer, 0.0, None
+        whole = pace.last_whole
+        first = whole - pace.latencies[-1] + pace.first_tokens[-1] if len(pace.first_tokens) > firsts else None
+        return answer, whole, first
+
     def describe(self) -> dict[str, Any]:
         """JSON-able provenance: hosts, what the server can do, what it says of itself, and how alike it answers.
 

@@ -23,7 +23,8 @@ class Pace:
     """Additive increase, multiplicative decrease by throughput (replies a second), and the times that were seen.
 
     All times in seconds. ``latencies``: to the end of a reply; ``first_tokens``: to its first piece, of replies that came in
-    pieces; ``writing_seconds``: in which at least one reply was being written.
+    pieces; ``last_whole``: of the last reply, from its first attempt on; ``writing_seconds``: in which at least one reply was
+    being written.
     """
 
     replicas: int = 1
@@ -32,6 +33,7 @@ class Pace:
     best: float = 0.0
     latencies: list[float] = field(default_factory=list)
     first_tokens: list[float] = field(default_factory=list)
+    last_whole: float = 0.0
     writing_seconds: float = 0.0
     most_used: int = 0
     _count: int = 0

@@ -139,7 +139,7 @@ class Wire:
             Fault: this request has no answer.
             BackendError: no server is left that answers, or another model came back.
         """
-        attempt = 0
+        attempt, began = 0, time.monotonic()
         while True:
             replica = only or await self._chosen()
             try:
@@ -159,6 +159,7 @@ class Wire:
             else:
                 self.failed_in_a_row = 0
                 replica.well()
+                self.pace.last_whole = time.monotonic() - began
                 if only is None:
                     await self._known_again(replica)
                 return answer

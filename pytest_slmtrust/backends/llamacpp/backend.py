@@ -51,6 +51,7 @@ class LlamaCppBackend:
     _inner: EndpointBackend | None = None
     _digest: str = ""
     _end: Any = field(default=None, repr=False)
+    _pid: int = 0
 
     @property
     def name(self) -> str:
@@ -125,6 +126,25 @@ class LlamaCppBackend:
             **{name: about[name] for name in ("thinking", "thought_tokens", "thoughts", "abilities", "lacks")},
         }  # fmt: skip
 
+    def timed(self, request: Generate) -> tuple[Any, float, float | None]:
+        """See :meth:`~pytest_slmtrust.backends.endpoint.backend.EndpointBackend.timed`."""
+        self.make()
+        assert self._inner is not None
+        return self._inner.timed(request)
+
+    def disk_bytes(self) -> int:
+        """Return the bytes of the file."""
+        return self.path.stat().st_size
+
+    def child_peak_bytes(self) -> int | None:
+        """Return the largest resident size of the child so far; None where the system does not say it."""
+        try:
+            lines = Path(f"/proc/{self._pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+        except OSError:
+            return None
+        found = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), "")
+        return int(found) * 1024 if found.isdigit() else None
+
     def close(self) -> None:
         """End the child; the next question starts another one."""
         if self._end is not None:
@@ -151,6 +171,7 @@ class LlamaCppBackend:
             start_new_session=True,
         )  # fmt: skip
         self._end = weakref.finalize(self, _ended, child, log)
+        self._pid = child.pid
         question = {
             "path": str(self.path), "name": _alias(self.name), "threads": self._threads(), "context": CONTEXT, "key": key,
             "gpu_layers": 0 if self.device == "cpu" else -1,

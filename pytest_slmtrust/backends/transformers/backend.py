@@ -137,6 +137,22 @@ class TransformersBackend:
             about |= {"architecture": type(self.pair[0]).__name__}
         return about | {"template_sha256": _or_stop(self._template_digest)}
 
+    def disk_bytes(self) -> int | None:
+        """Return the bytes of the model's files, of a GGUF file its own; None for a model in memory.
+
+        Raises:
+            BackendError: the model cannot be fetched, or may not be loaded.
+        """
+        if self.source is None:
+            return None
+        if self.source.kind == "gguf":
+            return Path(self.source.text).stat().st_size
+        place = _or_stop(self._located)
+        digests = place.conversion.files if place.conversion is not None else _or_stop(self._identity)
+        folder, adapter = place.folder, Path(self.source.adapter or place.folder)
+        own = [adapter / n.removeprefix("adapter/") if n.startswith("adapter/") else folder / n for n in digests]
+        return sum(path.stat().st_size for path in own)
+
     def _spec_text(self) -> str:
         assert self.source is not None
         return self.source.text + (f"+{self.source.adapter}" if self.source.adapter else "")

@@ -64,6 +64,15 @@ def _content(token: Any) -> Any:
     return token.get("content") if isinstance(token, dict) else token
 
 
+def _gpu(device: Any) -> dict[str, str]:
+    """Name the card, where the model is on one."""
+    if device.type != "cuda":
+        return {}
+    import torch
+
+    return {"gpu": str(torch.cuda.get_device_name(device))}
+
+
 def describe_loaded(engine: Engine) -> dict[str, Any]:
     """Return what only a loaded model tells for certain; it stands instead of what the files say."""
     loaded = engine.loaded
@@ -80,6 +89,7 @@ def describe_loaded(engine: Engine) -> dict[str, Any]:
         "context_length": loaded.context,
         "vocabulary": loaded.vocabulary,
         "device": str(loaded.device),
+        **_gpu(loaded.device),
         "attention": getattr(loaded.model.config, "_attn_implementation", None),
         "cache": loaded.sharing.name.lower(),
         "batched": not (loaded.alone or engine.plain),

@@ -1,0 +1,55 @@
+"""Recompute the limits of an envelope from its own draws, and look for limits that were left out."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from ..audit.envelope import KINDS, PREFIX, Envelope, Limit, LimitResult, decided
+from ..audit.model import Audit
+from ..authoring.declarations import ProbeError
+from ..envelope.limits import read_limits
+from .sameness import same
+
+
+def envelope_faults(audit: Audit) -> Iterator[str]:
+    """Yield what of the envelope does not follow from its draws, or from the options of the run."""
+    envelope = audit.envelope
+    options = audit.settings.get("options", {})
+    wanted = _named(str(options.get("limit", "")))
+    found = {one.name: one for one in envelope.limits} if envelope is not None else {}
+    compared = "margin" in audit.settings  # it is about the difference of two models only
+    if not audit.incomplete and not compared and "limit" in options and [one.name for one in wanted] != list(found):
+        yield f"envelope: the run was asked for limits of {_listed(wanted)}; the audit has {', '.join(found) or 'none'}"
+    if envelope is None:
+        return
+    limits = {one.name: one for one in wanted}
+    optional = [name.strip() for name in str(options.get("optional", "")).split(",")]
+    for one in envelope.limits:
+        yield from _limit(envelope, one, limits.get(one.name), optional)
+
+
+def _limit(envelope: Envelope, one: LimitResult, asked: Limit | None, optional: list[str]) -> Iterator[str]:
+    if one.quantity not in KINDS or not one.nodeid.startswith(f"{PREFIX}::"):
+        yield f"{one.nodeid}: no limit of an envelope has this name"
+        return
+    limit = Limit(one.name, one.quantity, one.share, one.limit)
+    if asked is not None and not same((asked.quantity, asked.share, asked.value), (limit.quantity, limit.share, limit.value)):
+        yield f"{one.nodeid}: its limit is not the one that the run was given"
+    made = decided(limit, envelope.reading(one.quantity), one.alpha, optional)
+    for name in ("status", "reason", "value", "lower", "upper", "n", "unscored", "needed", "unit", "side", "excuse"):
+        if not same(getattr(one, name), getattr(made, name)):
+            yield f"{one.nodeid}: {name} is {getattr(one, name)!s:.60}; its draws say {getattr(made, name)!s:.60}"
+
+
+def _named(text: str) -> tuple[Limit, ...]:
+    """Return the limits of the run's option, which is kept as the text of a list."""
+    try:
+        given = ast.literal_eval(text) if text else ()
+        return read_limits([str(one) for one in given])
+    except (ProbeError, ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return ()
+
+
+def _listed(limits: tuple[Limit, ...]) -> str:
+    return ", ".join(one.name for one in limits) or "nothing"

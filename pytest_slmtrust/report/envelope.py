@@ -1,0 +1,70 @@
+"""The envelope as a reader sees it: the load in a sentence, a row for each limit, and the noise of the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..audit.envelope import KINDS, Envelope, EnvelopeReading, LimitResult, Load, shown
+from ..audit.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """One row of the table: texts, and the status where there is a limit."""
+
+    name: str
+    title: str
+    status: Status | None
+    limit: str
+    value: str
+    bounds: str
+    draws: str
+    reason: str
+
+
+def load_text(load: Load) -> str:
+    """Say under which load everything was measured, and on which device."""
+    tokens = f"{load.prompt_tokens}" if load.prompt_tokens else "about 128"
+    asked = f"one request at a time, prompt of {tokens} tokens, reply of {load.reply_tokens}"
+    return f"{asked}, after {load.warm} replies to warm up; {load.device}"
+
+
+def limit_rows(envelope: Envelope) -> list[LimitRow]:
+    """Return a row for each limit, then one for each quantity that was measured without one."""
+    limited = {one.quantity for one in envelope.limits}
+    return [*map(_row, envelope.limits), *(_free(one) for one in envelope.readings if one.quantity not in limited)]
+
+
+def noise_lines(envelope: Envelope) -> list[str]:
+    """Say of each sampled quantity how far its draws lie apart, and whether the machine changed meanwhile."""
+    return [line for line in map(_noise, envelope.readings) if line]
+
+
+def _row(one: LimitResult) -> LimitRow:
+    sampled = one.n > 0
+    ends = f"{shown(one.lower, one.unit)} – {shown(one.upper, one.unit)}" if sampled else "–"
+    return LimitRow(
+        one.name, KINDS[one.quantity].title, one.status, f"{one.side} {shown(one.limit, one.unit)}",
+        shown(one.value, one.unit) if one.value is not None else "–", ends,
+        f"{one.n}" if sampled else "read once" if one.value is not None else "–", one.reason,
+    )  # fmt: skip
+
+
+def _free(reading: EnvelopeReading) -> LimitRow:
+    kind = KINDS[reading.quantity]
+    value = shown(reading.middle, reading.unit) if reading.usable else "–"
+    draws = f"{len(reading.draws)}" if kind.sampled else "read once"
+    title = f"median {kind.title}" if kind.sampled and not kind.title.startswith("median") else kind.title
+    return LimitRow(
+        reading.quantity, title, None, "–", value, "–", draws if reading.usable else "–", reading.lacking or reading.of
+    )
+
+
+def _noise(reading: EnvelopeReading) -> str:
+    middle, spread, halves = reading.middle, reading.spread, reading.halves
+    if not KINDS[reading.quantity].sampled or middle is None or spread is None:
+        return ""
+    line = f"{reading.quantity}: median {shown(middle, reading.unit)}, median absolute deviation {shown(spread, reading.unit)}"
+    if halves is not None:
+        line += f"; first half {shown(halves[0], reading.unit)}, second half {shown(halves[1], reading.unit)}"
+    return line
