@@ -200,17 +200,34 @@ class Generate(Request[Completion]):
 
 @dataclass(frozen=True, slots=True)
 class Loglikelihood(Request[Logprob]):
-    """Score a continuation after a context. ``detail=True`` adds the numbers of each token."""
+    """Score a continuation after a context. ``detail=True`` adds the numbers of each token.
+
+    ``split``: where tokens of a context end. ``common``: after the longest beginning that both encodings share. ``length``: after
+    as many tokens as the context alone has, which is fed as it is encoded alone; ``rolling``: the context is empty, and a text
+    longer than the model takes is scored in windows, each token once. These two are the rules of lm-evaluation-harness 0.4.
+    """
 
     kind: ClassVar[str] = "loglikelihood"
     context: Prompt
     continuation: str
     detail: bool = False
     role: str = "target"
+    split: Literal["common", "length", "rolling"] = "common"
 
     def __post_init__(self) -> None:
         if not self.continuation:
             raise ValueError("the continuation is empty: there is nothing to score")
+        if self.split not in ("common", "length", "rolling"):
+            raise ValueError(f"split is {self.split!r}; expected common, length or rolling")
+        if self.split == "rolling" and self.context:
+            raise ValueError("a rolling log-likelihood is of a whole text: leave the context empty")
+
+    def payload(self) -> dict[str, Any]:
+        """Return the fields; the usual split is left out, so that its keys are those of stores that know no other."""
+        made = Request.payload(self)
+        if self.split == "common":
+            del made["split"]
+        return made
 
     def decode(self, text: str) -> Logprob:
         data = json.loads(text)

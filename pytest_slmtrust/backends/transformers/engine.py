@@ -18,6 +18,7 @@ from .identity import light_device
 from .memory import CPU_CACHE, CPU_LOGITS, CPU_TOKENS, Cost, Limits, available_bytes, check_fits, cost_of, cost_of_folder, fit
 from .model import DTYPES, Loaded, load_model, pick_device, prepare
 from .reply import Thinking, thinking_of
+from .rolling import Joined, windows
 from .runtime import choose_threads, give_back, peak_bytes
 from .score import score
 from .source import template_text
@@ -57,6 +58,7 @@ class Engine:
         refused: list[tuple[int, Any]] = [(i, text) for i, text in texts.items() if isinstance(text, Failure)]
         items: list[Item] = []
         rows: list[Row] = []
+        joined = Joined(len(requests))
         for index, request in enumerate(requests):
             text = texts.get(index)
             if isinstance(text, str):
@@ -65,13 +67,15 @@ class Engine:
                     refused.append((index, made))
                 elif isinstance(made, Item):
                     items.append(made)
+                elif isinstance(made, list):
+                    items += joined.parts(index, made)
                 else:
                     rows.append(made)
         if refused:
             yield refused
         for way, some in _by_way(self.loaded, items, lambda item: len(item.feed)):
             alone = self.plain or way.plain
-            yield from plain.score(way, some, counters) if alone else score(way, some, self.limits, counters)
+            yield from joined.whole(plain.score(way, some, counters) if alone else score(way, some, self.limits, counters))
             give_back()
         for way, these in _by_way(self.loaded, rows, lambda row: row.width):
             alone = self.plain or way.plain
@@ -117,7 +121,7 @@ class Engine:
             for (i, _, asked), reply in zip(chats, replies, strict=True)
         }  # fmt: skip
 
-    def _asked(self, index: int, request: Request[Any], text: str) -> Row | Item | Failure:
+    def _asked(self, index: int, request: Request[Any], text: str) -> Row | Item | list[Item] | Failure:
         try:
             return self._ask(index, request, text)
         except Unreadable as error:
@@ -125,11 +129,11 @@ class Engine:
         except Exception as error:  # a text that the tokenizer refuses must not take the others with it
             return Failure(f"the tokenizer cannot take this text ({type(error).__name__}: {' '.join(str(error).split())[:120]})")
 
-    def _ask(self, index: int, request: Request[Any], text: str) -> Row | Item | Failure:
+    def _ask(self, index: int, request: Request[Any], text: str) -> Row | Item | list[Item] | Failure:
         if isinstance(request, Generate):
             return self._row(index, request, text)
         assert isinstance(request, Loglikelihood)
-        return self._item(index, request, text)
+        return self._rolling(index, request) if request.split == "rolling" else self._item(index, request, text)
 
     def _row(self, index: int, request: Generate, text: str) -> Row | Failure:
         is_chat = not isinstance(request.prompt, str)
@@ -152,10 +156,13 @@ class Engine:
     def _item(self, index: int, request: Loglikelihood, text: str) -> Item | Failure:
         continuation, is_chat = request.continuation, not isinstance(request.context, str)
         rendered = is_chat and self.renderer is not None
-        if is_chat:  # the reply starts where the chat's form leaves off: one space after "Assistant:", none on a new line
+        by_length = request.split == "length"
+        if (
+            is_chat and not by_length
+        ):  # the reply starts where the chat's form leaves off: one space after "Assistant:", none on a new line
             bare = continuation.lstrip(" ") or continuation
             continuation = bare if rendered and text[-1:].isspace() else continuation if rendered else f" {bare}"
-        ids, context = self.loaded.codec.pair(text, continuation, rendered)
+        ids, context = self.loaded.codec.pair(text, continuation, rendered, by_length)
         strange = self._not_embedded(ids)
         if strange is not None:
             return strange
@@ -166,6 +173,18 @@ class Engine:
         if len(ids) - 1 > self.loaded.context:
             return Failure(f"context and continuation have {len(ids)} tokens; the model takes {self.loaded.context}")
         return Item(index, tuple(ids), context, request.detail)
+
+    def _rolling(self, index: int, request: Loglikelihood) -> list[Item] | Failure:
+        """Return the windows of a text, each an item."""
+        codec = self.loaded.codec
+        ids = codec.prompt(request.continuation, rendered=False)
+        strange = self._not_embedded(ids)
+        if strange is not None:
+            return strange
+        if codec.start is None:
+            return Failure("the context is empty, and the tokenizer has neither BOS nor EOS to begin with")
+        made = windows(ids, codec.start, self.loaded.context)
+        return [Item(index, part, given, request.detail) for part, given in made]
 
     def _not_embedded(self, ids: Sequence[int]) -> Failure | None:
         """Return a Failure for a text with a token that was added to the tokenizer and not to the model."""

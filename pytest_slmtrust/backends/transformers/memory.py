@@ -86,6 +86,8 @@ def widest(requests: Sequence[Request[Any]]) -> int:
 def _width(request: Request[Any]) -> int:
     if isinstance(request, Generate):
         return len(text_of(request.prompt)) // CHARACTERS + request.max_new_tokens
+    if isinstance(request, Loglikelihood) and request.split == "rolling":
+        return 0  # windows of at most what the model takes
     if isinstance(request, Loglikelihood):
         return (len(text_of(request.context)) + len(request.continuation)) // CHARACTERS
     return 0

@@ -67,19 +67,22 @@ class Codec:
         ids = ([] if rendered else list(self.prefix)) + self.plain(text)
         return ids or ([self.start] if self.start is not None else [])
 
-    def pair(self, context: str, continuation: str, rendered: bool) -> tuple[list[int], int]:
+    def pair(self, context: str, continuation: str, rendered: bool, by_length: bool = False) -> tuple[list[int], int]:
         """Joint ids of context and continuation, and how many are context.
 
         Spaces that end the context move to the continuation; both are encoded as one text and split after their longest
-        common token prefix, since merges cross the boundary (the semantics of lm-evaluation-harness 0.4).
+        common token prefix, since merges cross the boundary. ``by_length`` splits as lm-evaluation-harness 0.4 does: after as
+        many tokens as the context has alone, and these come before the rest.
         """
-        if not rendered:
+        if not rendered or by_length:
             kept = context.rstrip()
             context, continuation = kept, context[len(kept) :] + continuation
         head = self.prompt(context, rendered)
         if not context:
             return head + self.plain(continuation), len(head)
         whole = self.prompt(context + continuation, rendered)
+        if by_length:
+            return head + whole[len(head) :], len(head)
         common = common_prefix(head, whole)
         return whole, min(common, len(whole) - 1)
 
