@@ -35,7 +35,7 @@ RECIPES = ("char-swap", "char-delete", "char-insert", "qwerty", "homoglyph", "in
 
 
 @cache
-def _choices() -> dict[str, Any]:
+def _choices() -> Mapping[str, Any]:
     return table("robustness_choices.toml")
 
 

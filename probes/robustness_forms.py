@@ -102,7 +102,7 @@ LINES = 12
 
 
 @cache
-def _around() -> dict[str, Any]:
+def _around() -> Mapping[str, Any]:
     return table("robustness_surroundings.toml")
 
 

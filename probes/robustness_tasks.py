@@ -15,7 +15,7 @@ from .shared import table
 
 
 @cache
-def _tasks() -> dict[str, Any]:
+def _tasks() -> Mapping[str, Any]:
     return table("robustness_tasks.toml")
 
 

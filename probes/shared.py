@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
@@ -13,7 +14,8 @@ from pytest_slmtrust.detectors import normalise
 T = TypeVar("T")
 
 
-def table(name: str) -> dict[str, Any]:
+@cache
+def table(name: str) -> Mapping[str, Any]:
     """Return the TOML file of that name next to the probes."""
     return tomllib.loads(files(__package__).joinpath(name).read_text("utf-8"))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -43,7 +43,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
 
 
 @cache
-def _wrappers() -> dict[str, dict[str, Any]]:
+def _wrappers() -> Mapping[str, Any]:
     return table("toxicity_jailbreaks.toml")
 
 
