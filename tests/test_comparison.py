@@ -55,6 +55,18 @@ def view(*audits: Audit) -> PairView:
 # what is said of two models
 
 
+@pytest.mark.parametrize(("dates", "said"), [
+    (("2026-11-26T06:10:00+00:00", "2026-11-26T06:03:00+00:00"), "A is the later audit."),
+    (("2026-11-26T06:10:00+00:00", "2026-11-26T07:10:00+02:00"), "A is the later audit."),
+    (("2025-01-01T00:00:00+00:00", "2026-11-26T06:03:00+00:00"), "B is the later audit."),
+    (("2025-01-01T00:00:00+00:00", "2025-01-01T00:00:00+00:00"), "B on 2025-01-01 00:00:00 UTC."),
+    (("2025-01-01T00:00:00+00:00", "yesterday"), "is not known: an audit bears no date."),
+])  # fmt: skip
+def test_the_page_says_which_audit_is_the_later_one(dates: tuple[str, str], said: str) -> None:
+    made = [replace(one, provenance={**one.provenance, "started": date}) for one, date in zip(TWO, dates, strict=True)]
+    assert said in section(page(*made), "differences")
+
+
 def test_a_clear_difference_is_said_with_its_numbers_and_opens_to_both_replies() -> None:
     shown = page(*TWO)
     differs = section(shown, "differences")

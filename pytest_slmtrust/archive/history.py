@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from ..audit.model import Audit, AuditError
 from ..audit.nodeids import gate_key
-from ..report.front import digest, stated, tool
+from ..report.front import digest, moment, stated, tool
 from ..report.past import Moment, Past
 from .files import DATA
 from .verify import read_and_verify
@@ -93,9 +93,8 @@ def _started(audit: Audit) -> datetime:
     Raises:
         AuditError: the audit does not say it.
     """
-    text = audit.provenance.get("started", "")
-    try:
-        made = datetime.fromisoformat(text)
-        return made.astimezone(UTC) if made.tzinfo else made.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise AuditError(f"its date is {text[:40]!r}; expected one such as 2026-11-20T08:00:00+00:00") from None
+    found = moment(audit)
+    if found is None:
+        text = str(audit.provenance.get("started", ""))
+        raise AuditError(f"its date is {text[:40]!r}; expected one such as 2026-11-20T08:00:00+00:00")
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ..audit.model import Audit, GateResult, Lack, Status
@@ -90,6 +91,15 @@ def started(audit: Audit) -> str:
     found = (audit.provenance.get(key) for key in ("started", "start", "date", "created"))
     text = next((str(value) for value in found if value), "date not recorded")
     return re.sub(r"\A(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:Z|\+00:00)\Z", r"\1 \2 UTC", text)
+
+
+def moment(audit: Audit) -> datetime | None:
+    """Return when a run began, in UTC; None if its audit does not say it."""
+    try:
+        made = datetime.fromisoformat(str(audit.provenance.get("started")))
+        return made.astimezone(UTC) if made.tzinfo else made.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def tool(audit: Audit) -> str:

@@ -9,7 +9,7 @@ from ..audit.model import GateResult, Status
 from ..audit.quantities import quantity_of
 from ..audit.verdict import SILENT
 from .flips import FLIPS, Flip, flip_views
-from .front import UNKNOWN, digest
+from .front import UNKNOWN, digest, moment, started
 from .numbers import number
 from .sides import Pair, SideBySide, Versus
 from .view import DIMENSIONS, anchor, gate_view
@@ -61,6 +61,18 @@ class PairView:
     lines: tuple[Line, ...]
     dimensions: tuple[tuple[str, tuple[Shift, ...]], ...]
     equal: tuple[str, ...]
+
+    @property
+    def order(self) -> str:
+        """Which of the two audits is the later one, by the times that they bear."""
+        one, other = self.pair.first, self.pair.other
+        times = [moment(side.audit) for side in (one, other)]
+        if times[0] is None or times[1] is None:
+            return "Which of the two is the later one is not known: an audit bears no date."
+        said = f"{one.letter} began on {started(one.audit)}, {other.letter} on {started(other.audit)}"
+        if times[0] == times[1]:
+            return f"{said}."
+        return f"{said}: {one.letter if times[0] > times[1] else other.letter} is the later audit."
 
 
 def pair_views(together: SideBySide) -> tuple[PairView, ...]:
