@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -49,7 +50,8 @@ def imported(foreign: Foreign, path: Path, gates: Sequence[str], mask: Mask) -> 
     whole = Audit(
         verdict, sentence(verdict, results), PROFILE, tuple(results), findings, silent,
         {"name": foreign.model, "kind": "imported"}, rule_detectors(),
-        {"profile": cast(ProfileSettings, asdict(policy.profile)), "packs": ["none"], "tolerances": dict(policy.tolerances)},
+        {"profile": cast(ProfileSettings, asdict(policy.profile)), "packs": ["none"], "tolerances": dict(policy.tolerances),
+         "rows_sha256": {gate.nodeid: _asked(test) for (gate, _), test in zip(made, foreign.tests, strict=True)}},
         provenance={**provenance(now()), "probes_sha256": package_sha256(), "asked_by": by},
         notes=(not_asked(by), NO_PACK, *foreign.notes),
     )  # fmt: skip
@@ -92,6 +94,12 @@ def _nothing() -> Steps[Verdict]:
     """Ask nothing: the other tool asked."""
     yield []
     return Verdict.unscored("it was not asked here")
+
+
+def _asked(test: Test) -> str:
+    """Return an identity of what was asked: comparisons need the same on both sides."""
+    rows = sorted([sample.id, sample.source, sample.asked] for sample in test.samples)
+    return hashlib.sha256(json.dumps([test.metric, rows]).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -23,13 +23,15 @@ HEAD = 65536
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One case that another tool asked. ``source``: the item that it was made from, the case itself if empty."""
+    """One case that another tool asked. ``source``: the item that it was made from, the case itself if empty; ``asked``: a digest of
+    the question, or anything that tells it from others."""
 
     id: str
     outcome: Outcome
     score: float | None = None
     source: str = ""
     reason: str = ""
+    asked: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
