@@ -23,8 +23,10 @@ HEAD = 65536
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One case that another tool asked. ``source``: the item that it was made from, the case itself if empty; ``asked``: a digest of
-    the question, or anything that tells it from others."""
+    """One case that another tool asked.
+
+    ``source``: the item that it was made from, the case itself if empty. ``asked``: what tells the question from others.
+    """
 
     id: str
     outcome: Outcome
