@@ -94,7 +94,7 @@ def _read(engine: Engine, wave: list[Generate]) -> float:
 
 
 def apart(what: str, folder: Path, n: int) -> dict[str, float]:
-    """Measure in a process of its own: the memory is that of this step alone."""
+    """Measure in a separate process: the memory is that of this step alone."""
     command = [sys.executable, __file__, "--answers", str(n), "--step", what, "--folder", str(folder)]
     made: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return made

@@ -1,4 +1,4 @@
-"""The commands ``slmtrust merge`` and ``slmtrust batch``: their arguments, and what they do."""
+"""The commands ``slmtrust merge``, ``slmtrust batch`` and ``slmtrust sweep``: their arguments, and what they do."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ def add_commands(commands: Any) -> Mapping[str, Callable[[argparse.Namespace], i
         "files", type=Path, nargs="+", metavar="FILE", help="a file of answers; what failed may come in a later one"
     )
     read.add_argument("--store", type=Path, default=_STORE, help="folder of the store (default: .slmtrust)")
-    return {"merge": _merge, "batch": _batch}
+    sweep = commands.add_parser("sweep", help="audit a base and its variants, and compare them; goes on after a kill")
+    sweep.add_argument("file", type=Path, help="a TOML file: base, profiles, engines, options, and a table [models]")
+    sweep.add_argument("--into", type=Path, default=Path("slmtrust-sweep"), help="where audits, stores and the comparison go")
+    return {"merge": _merge, "batch": _batch, "sweep": _sweep}
 
 
 def _merge(chosen: argparse.Namespace) -> int:
@@ -63,6 +66,23 @@ def _read(chosen: argparse.Namespace) -> int:
     for line in read_batch(chosen.files, chosen.store):
         _print(line)
     return 0
+
+
+def _sweep(chosen: argparse.Namespace) -> int:
+    """0: all audits ended, and no variant is worse; 1: one is; 2: a task ended in an error."""
+    from .sweep import read_sweep, run_sweep, write_comparison
+
+    sweep = read_sweep(chosen.file)
+    ended = run_sweep(sweep, chosen.into, _say)
+    for line in write_comparison(ended, sweep.base, chosen.into, _say):
+        _print(line)
+    if any(one.error for one in ended):
+        return 2
+    return int(any(one.red for one in ended if one.task.model != sweep.base))
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{door.line(line)}\n")
 
 
 def _print(line: str) -> None:

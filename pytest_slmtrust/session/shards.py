@@ -1,4 +1,4 @@
-"""Shards: one of several runs that share the asking, each with a store of its own, until the stores are merged.
+"""Shards: one of several runs that share the asking, each with a separate store, until the stores are merged.
 
 A source item belongs to one shard with all its cases, and so do a floor row and a control: each shard asks every wave of its
 own cases, and needs no answer of another shard.

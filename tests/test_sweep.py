@@ -1,0 +1,176 @@
+"""A sweep: an audit a task, taken up after a kill, and one comparison with the base."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+import torch
+
+from pytest_slmtrust.cli import main
+from pytest_slmtrust.scale.sweep import SweepError, read_sweep
+
+sys.path.append(str(Path(__file__).parents[1] / "examples" / "sweep"))
+
+SWEEP = """
+base = "good"
+profiles = ["smoke"]
+options = ["-p", "no:randomly", "--slm-packs=none", "--slm-toxicity=profanity-check", "probe_replies.py"]
+[models]
+good = "scripted:good"
+worse = "scripted:worse"
+broken = "scripted:broken"
+same = {model = "scripted:same"}
+"""
+SCRIPTED = """
+import os, time
+from pytest_slmtrust import Generate
+from pytest_slmtrust.backends.fake import FakeBackend
+
+def made(name, bad=()):
+    def reply(request):
+        with open("asked.log", "a") as log:
+            log.write(f"{name} {request.key}" + chr(10))
+        time.sleep(float(os.environ.get("SLOW", "0")))
+        return "" if any(f"row {n}." in request.prompt for n in bad) else "a reply"
+    return FakeBackend(reply, name=name, answers=(Generate,))
+
+def good(): return made("good", range(3))
+def same(): return made("same", range(3))
+def worse(): return made("worse", range(60))
+def broken(): raise RuntimeError("no weights here")
+"""
+PROBE = """
+from pytest_slmtrust import Generate, Verdict, ask, probe
+
+@probe(dimension="robustness", rows=[{"n": i} for i in range(120)], tolerance=0.2)
+def replies(n: int):
+    reply = yield from ask(Generate(f"Say something about row {n}."))
+    return Verdict(passed=bool(reply.text))
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("sweep.toml", SWEEP), ("scripted.py", SCRIPTED), ("probe_replies.py", PROBE)):
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def asked(project: Path) -> list[str]:
+    log = project / "asked.log"
+    return log.read_text().splitlines() if log.exists() else []
+
+
+@pytest.mark.slow
+def test_a_sweep_is_taken_up_after_a_kill_and_an_error_stops_no_other(
+    project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setenv("SLOW", "0.03")
+    code = "import sys; from pytest_slmtrust.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "sweep", "sweep.toml"]
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    while not any(line.startswith("worse") for line in asked(project)) and running.poll() is None:
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGKILL)
+    assert running.wait(60) == -signal.SIGKILL
+    monkeypatch.setenv("SLOW", "0")
+    before = asked(project)
+    assert main(["sweep", "sweep.toml"]) == 2
+    said = capfd.readouterr()
+    assert "good-smoke-fast: finished before, verified" in said.err
+    assert "worse-smoke-fast: finished before" not in said.err
+    assert len([line for line in asked(project)[len(before) :] if line.startswith("good")]) == 0
+    again = set(before) & set(asked(project)[len(before) :])
+    assert len(again) < 60  # what was answered but not yet committed; half a second of it at most
+    rows = {row["model"]: row for row in json.loads(Path("slmtrust-sweep/comparison.json").read_text())["tasks"]}
+    assert "no weights here" in Path("slmtrust-sweep/broken-smoke-fast/output.txt").read_text()
+    assert rows["broken"]["error"].startswith("exit status 4")
+    assert rows["same"]["flips"] == {"robustness": {"worse": 0, "better": 0}}
+    assert rows["worse"]["flips"]["robustness"]["worse"] > 0
+    assert {name: row["red"] for name, row in rows.items()}["same"] is False
+    assert "worse" in Path("slmtrust-sweep/comparison-smoke.html").read_text()
+    assert "broken-smoke-fast" in said.out
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("base = 'a'", r"expected a table \[models\]"),
+        ("[models]\na = 7", "models.a: expected a model"),
+        ("base = 'b'\n[models]\na = 'x'", "base is 'b'; expected one of a"),
+        ("profile = 'ci'\n[models]\na = 'x'", "'profile' is unknown; expected base"),
+        ("[models]\na = {model = 'x', engine = 'fast'}", "'engine' is unknown"),
+        ("[models]\n'../a' = 'x'", "a name has letters"),
+        ("profiles = 'ci'\n[models]\na = 'x'", "profiles is 'ci'; expected a list"),
+        ("profiles = ['../../x']\n[models]\na = 'x'", "is no name of a profile"),
+        ("options = ['--slm-store=x']\n[models]\na = 'x'", "the sweep sets --slm-store itself"),
+        ("[models", "cannot be read"),
+    ],
+)
+def test_a_sweep_that_is_none_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "sweep.toml").write_text(text)
+    with pytest.raises(SweepError, match=why):
+        read_sweep(tmp_path / "sweep.toml")
+    assert main(["sweep", str(tmp_path / "sweep.toml"), "--into", str(tmp_path / "out")]) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_form_of_a_task_is_another_task(tmp_path: Path) -> None:
+    (tmp_path / "sweep.toml").write_text("profiles = ['ci', 'smoke']\nengines = ['fast', 'plain']\n[models]\na = 'x'\nb = 'y'")
+    tasks = read_sweep(tmp_path / "sweep.toml").tasks
+    assert len({task.name for task in tasks}) == len({task.identity for task in tasks}) == 8
+    (tmp_path / "sweep.toml").write_text("[models]\na = {model = 'x', options = ['-v']}")
+    assert read_sweep(tmp_path / "sweep.toml").tasks[0].identity not in {task.identity for task in tasks}
+
+
+def test_the_example_has_at_least_eight_variants() -> None:
+    import shrunk
+
+    sweep = read_sweep(Path(__file__).parents[1] / "examples" / "sweep" / "sweep.toml")
+    factories = [task.spec.partition(":")[2] for task in sweep.tasks if task.spec.startswith("shrunk:")]
+    assert len(factories) >= 8
+    assert all(callable(getattr(shrunk, name)) for name in factories)
+
+
+def written(model: Any, tokenizer: Any, prompt: str) -> str:
+    ids = tokenizer(prompt, return_tensors="pt").input_ids
+    out = model.generate(ids, max_new_tokens=12, do_sample=False, pad_token_id=model.config.eos_token_id)
+    return str(tokenizer.decode(out[0][ids.shape[1] :]))
+
+
+@pytest.mark.parametrize("prompt", ["the quick brown fox", "numbers such as 12, 305", "Question: are größer, 你好 & ok?"])
+def test_a_cut_vocabulary_writes_the_same_text_with_kept_tokens(prompt: str) -> None:
+    from shrunk import cut_vocabulary
+
+    model, tokenizer = tiny.model(vocabulary=400), tiny.tokenizer()
+    with torch.inference_mode():
+        reply = written(model, tokenizer, prompt)
+        ids = tokenizer(prompt, return_tensors="pt").input_ids
+        out = model.generate(ids, max_new_tokens=12, do_sample=False, pad_token_id=model.config.eos_token_id)
+        used = [tokenizer.convert_ids_to_tokens(int(i)) for i in out[0]]
+        small, fewer = cut_vocabulary(model, tokenizer, [prompt], used)
+        assert len(fewer) < len(tokenizer)
+        assert small.get_input_embeddings().weight.shape[0] == small.config.vocab_size == len(fewer)
+        assert fewer.tokenize(prompt) == tokenizer.tokenize(prompt)
+        assert written(small, fewer, prompt) == reply
+
+
+def test_narrow_and_low_rank_keep_what_they_say() -> None:
+    from shrunk import low_rank, narrowed
+
+    model = narrowed(tiny.model(), 0.25)
+    assert model.config.intermediate_size == model.model.layers[0].mlp.up_proj.weight.shape[0] == 36
+    assert model(torch.tensor([[1, 2, 3]])).logits.isfinite().all()
+    weight = torch.randn(12, 8, generator=torch.Generator().manual_seed(1))
+    assert torch.linalg.matrix_rank(low_rank(weight, 0.5)) == 4
+    torch.testing.assert_close(low_rank(weight, 1.0), weight)
