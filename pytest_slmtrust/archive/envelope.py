@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..audit.envelope import KINDS, PREFIX, Envelope, Limit, LimitResult, decided
 from ..audit.model import Audit
 from ..authoring.declarations import ProbeError
-from ..envelope.limits import read_limits
+from ..envelope.limits import read_limits, with_bars
 from .sameness import same
 
 
@@ -16,7 +16,12 @@ def envelope_faults(audit: Audit) -> Iterator[str]:
     """Yield what of the envelope does not follow from its draws, or from the options of the run."""
     envelope = audit.envelope
     options = audit.settings.get("options", {})
-    wanted = _named(str(options.get("limit", "")))
+    bars = audit.settings.get("bars", {}).values()
+    try:
+        wanted = with_bars(_named(str(options.get("limit", ""))), [bar["latency_p95"] for bar in bars])
+    except ProbeError as error:
+        yield f"bars: {error}"
+        return
     found = {one.name: one for one in envelope.limits} if envelope is not None else {}
     compared = "margin" in audit.settings  # it is about the difference of two models only
     if not audit.incomplete and not compared and "limit" in options and [one.name for one in wanted] != list(found):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..audit.model import Audit
-from ..audit.notes import OUT_OF_TIME, not_asked, of_absent, of_expired, of_optional, of_packs, of_untested
+from ..audit.notes import OUT_OF_TIME, not_asked, of_absent, of_changed_bars, of_expired, of_optional, of_packs, of_untested
 from ..audit.verdict import untested_of
 from ..backends.endpoint.notes import notes as endpoint_notes
 from ..thinking import notes as thinking_notes
@@ -19,6 +19,7 @@ def left_out(audit: Audit) -> Iterator[str]:
     settings, options = audit.settings, audit.settings.get("options", {})
     compared = "margin" in settings  # by ``slmtrust compare``: its gates are others than those that ran
     whole = [] if compared else of_absent(audit.gates)
+    whole += of_changed_bars(settings.get("bars", {}))
     whole += of_packs(settings.get("packs", ["builtin"]))
     if "asked_by" in audit.provenance:
         whole.append(not_asked(audit.provenance["asked_by"]))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from .model import GateResult, Status, Waiver
-from .sections import AskedBy
+from .sections import AskedBy, TaskBar
 
 #: Of a run without the built-in pack.
 NO_PACK = "NO BUILT-IN AUDIT: only a user's own probes ran, or those of other packs"
@@ -51,6 +51,14 @@ def of_optional(names: Sequence[str]) -> list[str]:
 def of_expired(waivers: Sequence[Waiver]) -> list[str]:
     """Return the waivers that no longer hold."""
     return [f"WAIVER EXPIRED: {w.probe}, on {w.expires}; owner {w.owner}" for w in waivers if w.expired]
+
+
+def of_changed_bars(bars: Mapping[str, TaskBar]) -> list[str]:
+    """Return the bars that are not those which earlier results were held to."""
+    return [
+        f"BAR CHANGED: {nodeid} was held to another bar when results existed ({bar['changed']})"
+        for nodeid, bar in bars.items() if bar["changed"]
+    ]  # fmt: skip
 
 
 def of_untested(required: Sequence[str]) -> list[str]:

@@ -35,6 +35,17 @@ class InTime(TypedDict):
     planned: int
 
 
+class TaskBar(TypedDict):
+    """A bar that a user registered before the run, and whether an earlier result was held to another one."""
+
+    registered: Annotated[str, about("The day on which it was decided.")]
+    accuracy: float | None
+    macro_f1: float | None
+    latency_p95: Annotated[str, about("A time such as 2000ms; empty: none.")]
+    sha256: Annotated[str, about("Digest of the four.")]
+    changed: Annotated[str, about("The bar that an earlier result was held to, if it was another one.")]
+
+
 class RunSettings(TypedDict, total=False):
     """What a run was asked for, by its options and by its packs."""
 
@@ -52,6 +63,7 @@ class RunSettings(TypedDict, total=False):
     judged: Annotated[Mapping[str, str], about("Identity of how each probe judges, by gate.")]
     unasked: Annotated[Mapping[str, InTime], about("Gates whose items were not all asked in time (--slm-budget).")]
     part: Annotated[str, about("The part of the work that the run was for (--slm-shard, --slm-batch); empty or absent: all.")]
+    bars: Annotated[Mapping[str, TaskBar], about("Registered bars, by gate.")]
     envelope: Annotated[Envelope, about("What the model took of the machine, and the limits to it (--slm-limit).")]
     margin: Annotated[float | None, about("In a comparison of two audits: the margin for all gates, if one was set.")]
 

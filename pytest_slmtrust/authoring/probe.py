@@ -18,6 +18,7 @@ from ..audit.model import UNIT, VERB, Finding, Measure
 from ..escaping import one_line
 from ..requests import BESIDE_MODEL, Completion, Request, Steps
 from ..thinking import refused, settled
+from .bars import Bar
 from .declarations import Control, Criterion, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -55,6 +56,8 @@ class Probe:
     paper: str = ""
     unit: str = UNIT
     verb: str = VERB
+    #: What was registered before the run, of a task with labels.
+    bar: Bar | None = None
     #: It comes from a pack: profiles limit its items, its failing cases are findings, and a case runs once.
     packed: bool = False
 

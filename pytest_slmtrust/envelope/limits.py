@@ -41,6 +41,19 @@ def read_limits(given: Sequence[str]) -> tuple[Limit, ...]:
     return tuple(made)
 
 
+def with_bars(limits: Sequence[Limit], latencies: Sequence[str]) -> tuple[Limit, ...]:
+    """Return the limits with the latencies of registered bars; of two on the same quantile the stricter one.
+
+    Raises:
+        ProbeError: a latency that is no time.
+    """
+    made = {one.name: one for one in limits}
+    for one in [_limit(f"latency_p95={text}") for text in latencies if text]:
+        known = made.get(one.name)
+        made[one.name] = one if known is None or one.value < known.value else known
+    return tuple(made.values())
+
+
 def _limit(text: str) -> Limit:
     name, equals, value = (part.strip() for part in text.partition("="))
     if not equals:

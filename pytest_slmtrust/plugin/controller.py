@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from .. import door
+from ..archive.files import PREVIOUS
 from ..archive.installed import package_sha256
 from ..audit.clauses import check_names
 from ..audit.dimension import Dimension
@@ -34,6 +35,8 @@ from ..requests import BackendError
 from ..session.accepted import asked_of, judged_of, vanished
 from ..session.asking import ask_all_of, late_items, late_note
 from ..session.assemble import resources
+from ..session.bars import FILE as BARS
+from ..session.bars import bars_of, compared
 from ..session.describing import describe_engine
 from ..session.live_baseline import Live
 from ..session.session import Suite, selected_cases
@@ -249,6 +252,7 @@ class Controller:
             self._unfinished(session, exitstatus), self.session.policy, self._notes(),
             untested() if has_builtin(self.settings.packs) else (), waivers, self.clauses, self.limits.unmeasured(self.session),
         )  # fmt: skip
+        audit = compared(audit, self.store.path.parent / BARS, [self.record.folder / PREVIOUS, self.settings.baseline.path])
         red = self.record.finish(audit, waivers)
         if self.settings.update_lock:
             self.updated = update_lock(self.setup.lock_path, audit)
@@ -359,6 +363,7 @@ class Controller:
             "probes": package_sha256(),
             "catalogues": described(self.tasks),
             **self.limits.payload(),
+            "bars": bars_of(self.session),
         }
 
     def _outside(self) -> list[str]:

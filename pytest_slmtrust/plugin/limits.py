@@ -9,6 +9,7 @@ from typing import Any
 from .. import door
 from ..audit.envelope import PREFIX, Envelope, Limit
 from ..engine.store import Store
+from ..envelope.limits import with_bars
 from ..envelope.measure import measure, unmeasured
 from ..requests import BackendError
 from ..session.session import AuditSession
@@ -39,6 +40,7 @@ class Limits:
         Raises:
             BackendError: the model can answer nothing.
         """
+        self.limits = with_bars(self.limits, [s.probe.bar.latency_p95 for s in session.suites.values() if s.probe.bar])
         backend, store = session.engine.model, session.engine.store
         if not self.limits:
             return
@@ -54,6 +56,7 @@ class Limits:
 
     def unmeasured(self, session: AuditSession) -> Envelope | None:
         """Return what an audit says where no process came to measure: NOT RUN."""
+        self.limits = with_bars(self.limits, [s.probe.bar.latency_p95 for s in session.suites.values() if s.probe.bar])
         return unmeasured(self.limits, session.policy.profile.alpha, sorted(session.optional)) if self.limits else None
 
     def payload(self) -> dict[str, Any]:

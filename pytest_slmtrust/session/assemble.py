@@ -100,6 +100,7 @@ def assemble(
             "asked": first.get("asked", {}),
             "judged": first.get("judged", {}),
             "unasked": first.get("unasked", {}),
+            **({"bars": first["bars"]} if first.get("bars") else {}),
             **({"envelope": envelope} if envelope is not None else {}),
         },
         resources=resources(collected.processes),

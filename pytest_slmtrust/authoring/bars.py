@@ -1,0 +1,45 @@
+"""A bar that was registered before the run: what a model must reach on a task, with the day on which that was decided."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+
+from .declarations import ProbeError
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What a task asks of a model. ``registered``: an ISO date, such as ``2026-11-01``, not after today.
+
+    ``accuracy`` and ``macro_f1`` lie between 0 and 1; ``latency_p95`` is a time such as ``2000ms``. None or empty: not asked.
+
+    Raises:
+        ProbeError: a value that cannot be, or a bar that asks nothing.
+    """
+
+    registered: str
+    accuracy: float | None = None
+    macro_f1: float | None = None
+    latency_p95: str = ""
+
+    def __post_init__(self) -> None:
+        try:
+            day = date.fromisoformat(self.registered)
+        except (TypeError, ValueError):
+            raise ProbeError(f"registered is {self.registered!r}; expected a date such as 2026-11-01") from None
+        if day > datetime.now(UTC).date():
+            raise ProbeError(f"a bar registered on {day} lies in the future: it is registered before the run")
+        for name in ("accuracy", "macro_f1"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                raise ProbeError(f"{name} of a bar is {value}; it must lie between 0 and 1")
+        if self.accuracy is None and self.macro_f1 is None:
+            raise ProbeError("a bar needs an accuracy or a macro_f1")
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all that it asks."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()

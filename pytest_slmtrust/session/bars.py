@@ -1,0 +1,94 @@
+"""Registered bars: which ones a run has, and whether an earlier result was held to another one."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ..audit.model import Audit
+from ..audit.notes import of_changed_bars
+from ..audit.sections import TaskBar
+from ..audit.verdict import SILENT
+from ..escaping import one_line
+from .session import AuditSession
+
+#: Beside the store: every bar that a result was held to, by gate.
+FILE = "bars.json"
+
+
+def bars_of(session: AuditSession) -> dict[str, dict[str, Any]]:
+    """Return the bars of a run's probes, by the node ids of their gates."""
+    made = {}
+    for suite in session.suites.values():
+        bar = suite.probe.bar
+        if bar is not None:
+            held = suite.gate.tolerance
+            asked = bar.macro_f1 if suite.probe.criterion is not None else 1 - (bar.accuracy or 0.0)
+            moved = held is None or not math.isclose(held, asked or 0.0)
+            changed = f"the gate is held to {held:g}, the bar asks {asked:g}" if moved and held is not None else ""
+            made[suite.gate_id] = {
+                **asdict(bar),
+                "sha256": bar.sha256,
+                "changed": "the gate has no limit" if held is None else changed,
+            }
+    return made
+
+
+def compared(audit: Audit, path: Path, earlier: Sequence[Path] = ()) -> Audit:
+    """Return the audit with every bar flagged that differs from one of an earlier result; keep those of this run.
+
+    ``path``: the file of bars that results were held to. ``earlier``: audits of earlier runs, where they are there.
+    """
+    bars = audit.settings.get("bars", {})
+    if not bars:
+        return audit
+    known, made = _kept(path), dict[str, TaskBar]()
+    told = {g.nodeid for g in audit.gates if g.status not in SILENT}
+    day = str(audit.provenance.get("started", ""))[:10]
+    for nodeid, bar in bars.items():
+        own = known.get(nodeid, [])
+        changed = next((one for one in [*own, *_held(earlier, nodeid)] if one.get("sha256") != bar["sha256"]), None)
+        made[nodeid] = bar if changed is None or bar["changed"] else {**bar, "changed": _said(changed)}
+        if nodeid in told and all(one.get("sha256") != bar["sha256"] for one in own):
+            known[nodeid] = [*own, {**bar, "day": day}]
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    settings = audit.settings.copy()
+    settings["bars"] = made
+    return replace(audit, settings=settings, notes=(*of_changed_bars(made), *audit.notes))
+
+
+def _held(earlier: Sequence[Path], nodeid: str) -> Iterator[dict[str, Any]]:
+    """Yield the bars that earlier audits held a gate to; what cannot be read says nothing."""
+    for path in earlier:
+        data = _read(path)
+        settings, provenance = data.get("settings"), data.get("provenance")
+        bars = settings.get("bars") if isinstance(settings, dict) else None
+        bar = bars.get(nodeid) if isinstance(bars, dict) else None
+        if isinstance(bar, dict):
+            started = provenance.get("started") if isinstance(provenance, dict) else ""
+            yield {**bar, "day": str(started)[:10]}
+
+
+def _said(bar: Mapping[str, Any]) -> str:
+    asked = [f"{name} {bar[name]}" for name in ("accuracy", "macro_f1", "latency_p95") if bar.get(name)]
+    text = f"{', '.join(asked)}, registered {bar.get('registered')}, result of {bar.get('day') or 'an unknown day'}"
+    return one_line(text)[:300]
+
+
+def _kept(path: Path) -> dict[str, list[dict[str, Any]]]:
+    return {k: [one for one in v if isinstance(one, dict)] for k, v in _read(path).items() if isinstance(v, list)}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
