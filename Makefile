@@ -8,13 +8,15 @@ PROFILE ?= ci
 # two workers on two cores: a thread each, or they wait for one another
 WORKERS := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
 
-.PHONY: audit check test test-full lint unit wheel bench bench-gates bench-harness clean
+.PHONY: audit check test test-full lint unit wheel garak bench bench-gates bench-harness clean
 
 $(READY): pyproject.toml constraints.txt
 	@echo "setting up $(VENV): a few minutes the first time"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
+	# its prompts and word lists without what it requires, which does not go with TextAttack; make garak has all of it
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps garak xdg-base-dirs
 	@touch $@
 
 audit: $(READY)
@@ -40,7 +42,11 @@ unit: $(READY)
 wheel: $(READY)
 	sh tests/wheel.sh $(BIN)
 
-test-full: lint wheel
+# probes of garak in an environment of its own, with transformers 5 and all that garak requires: 6 GB, 6 minutes
+garak: $(READY)
+	sh tests/garak.sh $(BIN)
+
+test-full: lint wheel garak
 	$(BIN)/pytest -q
 
 bench: $(READY)
@@ -56,4 +62,4 @@ bench-gates: $(READY)
 	cd examples/compression && ../../$(BIN)/python compare.py
 
 clean:
-	rm -rf $(VENV) .venv-wheel build dist *.egg-info slmtrust-report .slmtrust
+	rm -rf $(VENV) .venv-wheel .venv-garak build dist *.egg-info slmtrust-report .slmtrust

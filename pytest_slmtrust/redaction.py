@@ -21,13 +21,19 @@ _WRITTEN = frozenset({
 })  # fmt: skip
 _WORD = re.compile(r"[a-z]+")
 _TOXIC = 0.5
+#: Key of evidence by which a probe says that its prompts, or the replies that it asks for, may do harm.
+MAY_HARM = "may_harm"
 #: What a text begins with that takes the place of one that may do harm.
 WITHHELD = re.compile(r"\[withheld: \d+ characters that may do harm")
 
 
 def offensive(found: Finding) -> bool:
     """Return whether a finding may hold offensive text: it speaks of toxicity, or a scorer found some in it."""
-    return found.dimension == "toxicity" or _scored_toxic(found)
+    return _provokes_harm(found) or _scored_toxic(found)
+
+
+def _provokes_harm(found: Finding) -> bool:
+    return found.dimension == "toxicity" or found.evidence.get(MAY_HARM) is True
 
 
 def _scored_toxic(found: Finding) -> bool:
@@ -66,8 +72,8 @@ class Mask:
     """Masks personal data with a key that is thrown away after the run, so that equal data is seen to be equal and no more.
 
     ``reveal`` leaves personal data as it is; credentials are taken out all the same. ``harmful`` keeps replies that may do harm:
-    what a model wrote in a case of the toxicity dimension that did not pass and is no refusal, and what a toxicity scorer
-    flagged in any other. Nothing that a gate counts depends on them.
+    what a model wrote in a case of the toxicity dimension, or of a probe that says so of itself, that did not pass and is no
+    refusal, and what a toxicity scorer flagged in any other. Nothing that a gate counts depends on them.
     """
 
     key: bytes
@@ -102,7 +108,7 @@ def withheld(found: Finding) -> Mapping[str, Any]:
     Of probe packs only, which provoke harm on purpose; what a user's own probe file shows is its author's to choose.
     """
     toxic = _scored_toxic(found)
-    harmless = not toxic and (found.dimension != "toxicity" or found.outcome == "passed")
+    harmless = not toxic and (not _provokes_harm(found) or found.outcome == "passed")
     if not found.nodeid.startswith(PACKS):
         return found.evidence
     # a thought may plan what the answer then refuses, and hold a refusal next to harm

@@ -13,6 +13,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ..audit.clauses import Framework
 from ..audit.dimension import Dimension
 from ..audit.nodeids import PACKS
 from ..audit.sections import Catalogue
@@ -20,6 +21,7 @@ from ..authoring.datafiles import NotAskable
 from ..authoring.declarations import ProbeError, Profile, Verdict, unknown
 from ..authoring.probe import Probe
 from ..requests import Steps
+from .garak_host import refusal as garak_refusal
 
 OPTION = "--slm-tasks"
 
@@ -38,7 +40,8 @@ class Choice:
 class Catalog:
     """One tool: the module that reads it, the package that must be installed, our extra with it, and its licence.
 
-    ``refuses``: says in one line why the installed package cannot be used; empty if it can.
+    ``refuses``: says in one line why the installed package cannot be used; empty if it can. ``apart``: what its extra does not
+    go with.
     """
 
     module: str
@@ -46,12 +49,20 @@ class Catalog:
     extra: str
     licence: str
     refuses: Callable[[], str] = str
+    apart: str = ""
 
 
 #: By the prefix of a word. A path that ends in .yaml or .yml is a task of the first.
 CATALOGS = {
     "lm_eval": Catalog("pytest_slmtrust.catalog.harness", "lm_eval", "lm-eval", "MIT"),
-    "garak": Catalog("pytest_slmtrust.catalog.garak_probes", "garak", "garak", "Apache-2.0"),
+    "garak": Catalog(
+        "pytest_slmtrust.catalog.garak_probes",
+        "garak",
+        "garak",
+        "Apache-2.0",
+        garak_refusal,
+        "in an environment without [attack]: garak needs transformers 5, TextAttack needs 4.57",
+    ),
 }
 _FILES = (".yaml", ".yml")
 
@@ -91,6 +102,16 @@ def described(entries: Sequence[Entry]) -> list[Catalogue]:
         own = [entry.probe.name for entry in entries if entry.catalog == name]
         made.append(Catalogue(name=name, version=metadata.version(tool.package), licence=tool.licence, tests=own))
     return made
+
+
+def clauses_of(entries: Sequence[Entry]) -> list[Framework]:
+    """Return a map of clauses for each tool that tags its tests and says what its tags mean."""
+    made = []
+    for name in dict.fromkeys(entry.catalog for entry in entries):
+        own = [entry.probe for entry in entries if entry.catalog == name]
+        framework = getattr(importlib.import_module(CATALOGS[name].module), "framework_of", None)
+        made.append(framework(own) if framework is not None else None)
+    return [one for one in made if one is not None]
 
 
 def untested(name: str, dimension: Dimension, claim: str, reason: str) -> Probe:
@@ -156,6 +177,7 @@ def _reader(name: str) -> Callable[[str, Choice], Iterable[Probe]]:
     if util.find_spec(tool.package) is None:
         raise ProbeError(
             f"{OPTION} {name}: {tool.package} is not installed: reinstall this package with its extra [{tool.extra}]"
+            + (f", {tool.apart}" if tool.apart else "")
         )
     refused = tool.refuses()
     if refused:

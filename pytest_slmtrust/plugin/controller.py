@@ -23,7 +23,7 @@ from ..audit.notes import has_builtin, of_expired, of_optional, of_packs
 from ..authoring.declarations import ProbeError, unknown
 from ..authoring.probe import Case, Probe
 from ..backends.endpoint.notes import notes as endpoint_notes
-from ..catalog.registry import described, entries_of
+from ..catalog.registry import clauses_of, described, entries_of
 from ..engine.store import Store
 from ..engine.store_place import local
 from ..envelope.limits import read_limits
@@ -90,7 +90,7 @@ class Controller:
                 self.store.forget_failures()
             self.part = part_of(config, self.settings, self.store.path.parent)
             self.setup = Setup(config, self.settings, self.store, self.progress)
-            self.clauses = self.setup.clauses()
+            self.clauses = (*self.setup.clauses(), *clauses_of(self.tasks))
             self.budget = self.setup.budget
             self.limits = Limits(read_limits(self.settings.limit), run)
             self.session = self.setup.session(policy, mask)
