@@ -56,7 +56,8 @@ class Completion:
 
     ``thought``: what a reasoning model wrote before its answer; it is evidence and never judged. ``thought_finished`` False: it
     never came to an answer, and ``text`` is empty. ``n_tokens`` counts the answer, ``thought_tokens`` the thought where the
-    backend knows it. A backend may leave a thought in ``text``: the engine parts the two.
+    backend knows it. A backend may leave a thought in ``text``: the engine parts the two. ``route``: the model of a composed
+    system that answered.
     """
 
     text: str
@@ -65,6 +66,7 @@ class Completion:
     thought: str = ""
     thought_finished: bool = True
     thought_tokens: int = 0
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,10 @@ class Generate(Request[Completion]):
             raise ValueError("temperature must be 0 or more, and top_p in (0, 1]")
         if isinstance(self.stop, str):
             raise TypeError(f"stop is the text {self.stop!r}; it must be a tuple of texts")
+
+    def encode(self, answer: Completion) -> str:
+        data = _plain(answer)
+        return _FINITE(data if data["route"] else {name: value for name, value in data.items() if name != "route"})
 
     def decode(self, text: str) -> Completion:
         return Completion(**json.loads(text))

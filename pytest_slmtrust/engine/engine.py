@@ -48,6 +48,7 @@ class Engine:
         self.ledger = Ledger()
         self.alive: set[str] = set()  # fingerprints of backends that have answered something, now or in an earlier run
         self.thoughts: dict[str, bool] = {}  # whether the thought before an answer came to its end, by the answer's key
+        self.routes: dict[str, str] = {}  # which model of a composed system answered, by the answer's key
         self.digests: dict[str, str] = {}  # of every answer's text, by its key in the store
         self.first: dict[Case, list[str]] = {}  # keys of the first questions of each case that was asked
         self.verdicts: dict[
@@ -88,11 +89,19 @@ class Engine:
         for key, answer in found.items():
             if isinstance(answer, Completion) and (answer.thought or not answer.thought_finished):
                 self.thoughts[key] = answer.thought_finished
+        self._routed(found)
         return [found[key] for key in keys]
 
     def answered(self, keys: Iterable[str]) -> dict[str, str]:
         """Digests of the answers to a case's requests by the digests of their keys, without those that failed."""
         return {digest_of(key, self.store.salt): self.digests[key] for key in keys if key in self.digests}
+
+    def answered_by(self, keys: Iterable[str]) -> str:
+        """Return the routes of a composed system that answered these; empty of a single model."""
+        return ", ".join(sorted({self.routes[key] for key in keys if key in self.routes}))
+
+    def _routed(self, found: Mapping[str, Any]) -> None:
+        self.routes |= {key: one.route for key, one in found.items() if isinstance(one, Completion) and one.route}
 
     def run(self, case: Case, asked: list[str] | None = None) -> Verdict:
         """Return the verdict of one case: the one that :meth:`prefetch` came to, or by its steps. ``asked`` takes its keys in the
@@ -179,6 +188,7 @@ class Engine:
     def _recall(self, keys: Sequence[str], requests: Sequence[Request[Any]]) -> list[Any]:
         """Answers that are there already, uncounted: a replay costs nothing. What is not there is asked."""
         found = self._lookup(dict(zip(keys, requests, strict=True)))
+        self._routed(found)
         return [found[k] for k in keys] if all(k in found for k in keys) else self._answer(keys, requests)
 
     def _keys(self, requests: Sequence[Request[Any]]) -> list[str]:

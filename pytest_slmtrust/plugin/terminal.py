@@ -14,6 +14,7 @@ from ..audit.quantities import quantity_of
 from ..audit.verdict import SILENT, dimension_status
 from ..report import words
 from ..report.envelope import load_text, noise_lines
+from ..report.routes import route_lines
 from ..report.untested import Untested, by_reason, in_short, unasked
 from ..report.verdict_words import MEANING
 
@@ -63,6 +64,7 @@ class Summary:
         for dimension in Dimension:
             self._dimension(dimension)
         self._envelope()
+        self._routes()
         if audit.baseline is not None:
             model, origin = door.line(audit.baseline.model.get("name", "?")), door.line(audit.baseline.origin)
             locked = "lock_sha256" in audit.baseline.model
@@ -100,6 +102,14 @@ class Summary:
             self.reporter.write_line(f" {door.line(one.name)}: {door.line(one.reason)}")
         for line in noise_lines(found) if self.verbose else ():
             self.reporter.write_line(f"{'':16}{door.line(line)}")
+
+    def _routes(self) -> None:
+        """Say of a composed system which of its models answered."""
+        lines = route_lines(self.audit)
+        if lines:
+            self.reporter.write_line("routes of this system, by item:", bold=True)
+        for line in lines:
+            self.reporter.write_line(door.line(line))
 
     def _has_line(self, gate: GateResult) -> bool:
         """Say whether a gate has a line here: the others are counted, or listed as not tested."""

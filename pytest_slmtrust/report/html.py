@@ -26,6 +26,7 @@ from .envelope import limit_rows, load_text, noise_lines
 from .frame import csp_hash, environment, glossary, read, trusted
 from .front import file_digests, front_view, signing, started
 from .numbers import cut_text
+from .routes import route_rows
 from .untested import by_reason
 
 _ORDER = {outcome: rank for rank, outcome in enumerate(("failed", "error", "unscored", "measured", "passed"))}
@@ -71,6 +72,7 @@ def render(audit: Audit, text: str = "", unchecked: str = "") -> str:
         untested=by_reason(audit.not_tested), signing=signing(audit),
         clauses=[(f, view.clause_views(f, gates)) for f in (*built_in(), *audit.settings.get("clauses", ()))],
         cards=view.resource_cards(audit.resources), spent=spent(audit), envelope=audit.envelope,
+        routes=route_rows(audit),
         limit_rows=limit_rows(audit.envelope) if audit.envelope is not None else (),
         noise=noise_lines(audit.envelope) if audit.envelope is not None else (),
         load=load_text(audit.envelope.load) if audit.envelope is not None else "",

@@ -11,6 +11,7 @@ from typing import Any
 from ..audit.merkle import answers as answers_of
 from ..audit.model import Answers, Finding, FloorCheck, GateResult, Lack, Missing, Status, Stopped, Waiver, as_written
 from ..audit.nodeids import gate_key, gate_names
+from ..audit.routes import ANSWERED_BY
 from ..audit.verdict import SILENT
 from ..authoring.datafiles import DataMissing, NotAskable
 from ..authoring.declarations import ProbeError, Verdict
@@ -194,6 +195,8 @@ class AuditSession:
                 found = finding(case, nodeid, Verdict.unscored(str(error), **with_thoughts({}, error.thoughts)))
             except RequestFailed as error:
                 found = finding(case, nodeid, None, str(error))
+            route = self.engine.answered_by(asked)
+            found = replace(found, evidence={**found.evidence, ANSWERED_BY: route}) if route else found
             found = self.mask.finding(found)
             rests_on = answers_of(self.engine.answered(asked))
             self._findings[key] = replace(found, evidence=shortened(found.evidence), answers=rests_on)
