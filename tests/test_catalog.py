@@ -1,11 +1,16 @@
 """Words of ``--slm-tasks``: which catalogue and test they name, and what is said of those that name none."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from runs import audit
 
+from pytest_slmtrust.archive.verify import problems as verified
 from pytest_slmtrust.audit.dimension import Dimension
+from pytest_slmtrust.audit.model import Audit
 from pytest_slmtrust.authoring.declarations import ProbeError
 from pytest_slmtrust.catalog import registry
 from pytest_slmtrust.catalog.registry import Catalog, Choice, entries_of, untested
@@ -66,3 +71,43 @@ def test_a_package_that_cannot_be_used_says_why(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(registry.CATALOGS, "mine", Catalog("nowhere", "pytest", "mine", "MIT", lambda: "it wants another world"))
     with pytest.raises(ProbeError, match="it wants another world"):
         entries_of([("mine:a", Path())])
+
+
+TASK = """
+task: greetings
+dataset_path: json
+dataset_kwargs: {data_files: {test: FOLDER/greetings.json}}
+test_split: test
+output_type: generate_until
+doc_to_text: "Say {{word}}:"
+doc_to_target: "{{word}}"
+generation_kwargs: {until: ["\\n"], max_gen_toks: 5}
+metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]
+"""
+
+
+@pytest.mark.slow
+def test_a_task_in_a_run_of_pytest(project: Callable[..., pytest.Pytester], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("lm_eval")
+    made = project("return 'hello'")
+    made.path.joinpath("greetings.json").write_text('{"word": "hello"}\n{"word": "bye"}\n{"word": "hello"}', "utf-8")
+    made.path.joinpath("greetings.yaml").write_text(TASK.replace("FOLDER", str(made.path)), "utf-8")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(made.path / "cache"))
+    asked = ("--slm=fake", "--slm-packs=none", "--slm-profile=full", "--slm-tasks=greetings.yaml@privacy", "slm::")
+    result = made.runpytest_subprocess(*asked)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*3 passed, 1 failing cases*"])
+    data = audit(made.path)
+    [gate] = data["gates"]
+    assert (gate["nodeid"], gate["dimension"], gate["items"], gate["failures"]) == (
+        "slm::lm_eval::measure[greetings]",
+        "privacy",
+        3,
+        1,
+    )
+    [tool] = data["provenance"]["catalogues"]
+    assert (tool["name"], tool["licence"], tool["tests"]) == ("lm_eval", "MIT", ["greetings"])
+    assert verified(Audit.from_json(json.dumps(data))) == []
+    result = made.runpytest_subprocess(*asked[:-2], "--slm-tasks=greeting.yaml", "slm::")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*--slm-tasks greeting.yaml: no such file*"])
