@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from pytest_slmtrust import Bar, Finding, ProbeError, label_probe
-from pytest_slmtrust.archive.verify import read_verified
+from pytest_slmtrust.archive.verify import problems, read_verified
 from pytest_slmtrust.authoring.labels import NONE, macro_f1, measures, named
 from pytest_slmtrust.report.html import render
 from pytest_slmtrust.stats import macro_f1_interval
@@ -143,6 +144,10 @@ def test_the_example_decides_by_both_routes_and_a_changed_bar_is_caught(
     bars = audit.settings["bars"]
     assert {bar["sha256"] for bar in bars.values()} == {Bar("2026-11-01", 0.85, latency_p95="2000ms").sha256}
     assert not any("BAR CHANGED" in note for note in audit.notes)
+
+    for change in ({"sha256": "0" * 64}, {"accuracy": 0.5}, {"registered": "2026-10-01"}, {"latency_p95": ""}):
+        edited = {nodeid: {**bar, **change} for nodeid, bar in bars.items()}
+        assert problems(replace(audit, settings={**audit.settings, "bars": edited})), change
 
     done, audit = routing(40, "--slm-store=other")
     assert done.ret == 1

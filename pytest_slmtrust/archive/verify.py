@@ -41,6 +41,7 @@ from ..gates.detector_errors import checked
 from ..gates.gate import Checks, Gate
 from ..gates.paired_gate import NEW, Context, PairedGate
 from ..requests import Steps
+from .bars import bar_faults
 from .envelope import envelope_faults
 from .installed import Installed, Planned, expected_untested, other_package
 from .noted import left_out, misnamed
@@ -146,6 +147,7 @@ class _Check:
         yield from self._names()
         yield from left_out(self.audit)
         yield from envelope_faults(self.audit)
+        yield from bar_faults(self.audit)
         if self.installed is not None:
             yield from self.installed.whole()
         for gate in self.audit.gates:

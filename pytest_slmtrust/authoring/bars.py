@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 from .declarations import ProbeError
 
@@ -42,4 +44,10 @@ class Bar:
     @property
     def sha256(self) -> str:
         """The digest of all that it asks."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return digest(asdict(self))
+
+
+def digest(bar: Mapping[str, Any]) -> str:
+    """Return the digest of a bar's fields."""
+    asked = {name: bar[name] for name in ("accuracy", "latency_p95", "macro_f1", "registered")}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
