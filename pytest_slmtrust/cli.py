@@ -77,7 +77,9 @@ def main(given: Sequence[str] | None = None) -> int:
     diff.add_argument("new", type=Path, help="a lock or an audit.json")
     check = commands.add_parser("check-probe", help="try probes with scripted models and say what they would miss")
     check.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a probe_*.py")
-    take = commands.add_parser("import", help="make an audit of what another tool asked: results of lm-evaluation-harness")
+    take = commands.add_parser(
+        "import", help="make an audit of what another tool asked: results of lm-evaluation-harness, a report of garak"
+    )
     take.add_argument("file", type=Path, help="a file of results")
     take.add_argument("--gate", action="append", default=[], metavar="NAME=TOL", help="hold a test to a limit (repeatable)")
     take.add_argument("--report", type=Path, default=Path("slmtrust-import"), metavar="DIR", help="where the audit goes")

@@ -16,7 +16,7 @@ from ..audit.model import AuditError, Measure
 from ..authoring.declarations import Criterion, Outcome
 
 #: Modules of this package that read a format, with what the file is called in messages.
-FORMATS = {"harness": "results of lm-evaluation-harness"}
+FORMATS = {"harness": "results of lm-evaluation-harness", "garak": "a report of garak (report.jsonl)"}
 #: Characters of a file by which its format is recognised.
 HEAD = 65536
 
