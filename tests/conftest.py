@@ -26,8 +26,10 @@ pytest_plugins = ["pytester"]
 #: random models, TextAttack's searches, simulations. All that is in them is slow.
 SLOW_FILES = {
     "test_adapter_audits.py", "test_adapters.py", "test_backend_families.py", "test_backend_generate.py", "test_backend_lint.py",
-    "test_backend_thinking.py", "test_backend_whole.py", "test_builtin.py", "test_canaries.py", "test_door.py",
-    "test_edited_audits.py",
+    "test_backend_thinking.py", "test_backend_whole.py", "test_builtin.py", "test_canaries.py", "test_catalog_garak.py",
+    "test_door.py",
+    "test_batch.py", "test_edited_audits.py", "test_harness_tasks.py", "test_labels.py", "test_shards.py", "test_store_load.py",
+    "test_sweep.py",
     "test_endpoint.py", "test_endpoint_faults.py", "test_endpoint_runs.py", "test_endpoint_streams.py", "test_families.py",
     "test_plugin.py",
     "test_probes_memorisation.py", "test_probes_privacy.py", "test_probes_privacy_benchmarks.py",

@@ -102,6 +102,20 @@ def test_a_sweep_is_taken_up_after_a_kill_and_an_error_stops_no_other(
     assert "broken-smoke-fast" in said.out
 
 
+@pytest.mark.parametrize("place", ["folder/model.safetensors", "folder/deep/tokenizer.json", "small.gguf", "made/models.py"])
+def test_an_audit_of_other_files_is_made_again(project: Path, place: str) -> None:
+    (project / place).parent.mkdir(parents=True, exist_ok=True)
+    (project / place).write_text("as audited")
+    spec = {"folder": "folder", "small.gguf": "small.gguf", "made": "made.models:small"}[place.partition("/")[0]]
+    (project / "sweep.toml").write_text(f'[models]\nsmall = "{spec}"\nother = "hub/other"\n')
+    small, other = read_sweep(project / "sweep.toml").tasks
+    before = [task.made_of(project) for task in (small, other)]
+    assert [task.made_of(project) for task in (small, other)] == before
+    (project / place).write_text("as changed")
+    assert small.made_of(project) != before[0]
+    assert other.made_of(project) == before[1]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -110,7 +110,7 @@ class _Task:
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the documents under the first filter; none where there is no file of them.
+        """Return the documents under the first filter; none without their file.
 
         Raises:
             AuditError: a line that is no document, or fewer documents than the results are of.

@@ -55,6 +55,20 @@ class Task:
         """Of what is asked and how: an audit of an earlier form of the task is made again."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
+    def made_of(self, place: Path) -> str:
+        """Return the identity with that of the model's files, where this disk has them: other files are another model.
+
+        Of ``module:factory`` the module's own file counts.
+        """
+        module, _, factory = self.spec.partition(":")
+        path = place / Path(f"{module.replace('.', '/')}.py" if factory else self.spec).expanduser()
+        paths = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path] if path.is_file() else []
+        digest = hashlib.sha256(self.identity.encode())
+        for one in paths:
+            with one.open("rb") as file:
+                digest.update(f"{one.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        return digest.hexdigest()
+
     def arguments(self, folder: Path) -> list[str]:
         """Return the arguments of pytest."""
         own = [f"--slm={self.spec}", f"--slm-profile={self.profile}", f"--slm-engine={self.engine}"]
@@ -179,7 +193,8 @@ def _compare(one: Ended, base: Ended | None) -> None:
 
 
 def _run(task: Task, place: Path, folder: Path, say: Callable[[str], None]) -> Ended:
-    done = _finished(task, folder)
+    made_of = task.made_of(place)
+    done = _finished(made_of, folder)
     if done is not None:
         say(f"{task.name}: finished before, verified")
         return Ended(task, done, folder / "report" / "audit.json", kept=True)
@@ -192,14 +207,14 @@ def _run(task: Task, place: Path, folder: Path, say: Callable[[str], None]) -> E
     audit, why = _audit(folder)
     if audit is None:
         return Ended(task, error=f"exit status {status}; {why}; see {folder / 'output.txt'}")
-    write_text(folder / "task", task.identity)  # last: an audit without it is not taken for this task's
+    write_text(folder / "task", made_of)  # last: an audit without it is not taken for this task's
     say(f"{task.name}: {audit.sentence}")
     return Ended(task, audit, folder / "report" / "audit.json")
 
 
-def _finished(task: Task, folder: Path) -> Audit | None:
+def _finished(made_of: str, folder: Path) -> Audit | None:
     try:
-        same = (folder / "task").read_text(encoding="utf-8") == task.identity
+        same = (folder / "task").read_text(encoding="utf-8") == made_of
     except (OSError, ValueError):
         return None
     return _audit(folder)[0] if same else None

@@ -1,8 +1,8 @@
 """Files of a batch as OpenAI's Batch API, ``vllm run-batch`` and several vendors take and give them: a line a request.
 
 https://platform.openai.com/docs/guides/batch describes both files. A file of requests holds one path only, so chats and raw
-completions go into files apart. Each line's ``custom_id`` is the request's key in the store. Beside the store lies what was
-asked, since the file of answers holds no requests.
+completions go into files apart. Each line's ``custom_id`` is the request's key in the store. What was asked is kept next to
+the store, since the file of answers holds no requests.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LONGEST_LINE = 8_000_000
 
 
 class BatchError(ValueError):
-    """A file that is no file of a batch's answers; one line that says what to do."""
+    """A file that does not hold a batch's answers; one line that says what to do."""
 
 
 def write_open(target: Path, folder: Path, dialect: Dialect, wanted: Mapping[str, Request[Any]]) -> dict[Path, int]:

@@ -129,7 +129,7 @@ def _aggregation(documents: Documents, metric: str) -> Callable[[Sequence[Any]],
 
 
 def estimates(documents: Documents, numbers: Sequence[int]) -> Iterator[tuple[tuple[str, str], Estimate]]:
-    """Yield each metric of the documents by the task's own aggregation, with an interval; what is no number is left out."""
+    """Yield each metric of the documents by the task's own aggregation, with an interval. What is not a number is left out."""
     keys = dict.fromkeys(key for number in numbers for key in documents.scores[number])
     for key in keys:
         values = [documents.scores[number][key] for number in numbers if key in documents.scores[number]]
