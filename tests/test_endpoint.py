@@ -137,7 +137,7 @@ def test_a_part_of_a_character_is_scored_out_of_the_whole_vocabulary() -> None:
     with serving(Toy("llama.cpp", lost=3e-4, parts=(ids_of(" zebra")[0], likeliest))) as toy:
         first, second = answers(backend(toy), asked)
     zebra, of = ids_of(" zebra of")
-    assert first.sum == pytest.approx(logprob(head, zebra) + logprob([*head, zebra], of), abs=1e-4)
+    assert first.sum == pytest.approx(logprob(head, zebra) + logprob([*head, zebra], of), abs=2e-4)
     assert second.sum == pytest.approx(logprob(head, ids_of(" fish")[0]), abs=1e-4)
 
 

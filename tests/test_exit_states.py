@@ -136,6 +136,11 @@ def strange_ini(pytester: pytest.Pytester) -> tuple[str, ...]:
     return ()
 
 
+def part(pytester: pytest.Pytester) -> tuple[str, ...]:
+    project(pytester)
+    return ("--slm-shard=1/3",)
+
+
 #: By the words of the documentation: how it comes about, the exit status, and what the terminal says.
 STATES: dict[str, tuple[Callable[[pytest.Pytester], tuple[str, ...]], int, str]] = {
     "every blocking gate passed": (passes, 0, r"PASS: the blocking gate passed"),
@@ -148,6 +153,7 @@ STATES: dict[str, tuple[Callable[[pytest.Pytester], tuple[str, ...]], int, str]]
     "rows of the lock changed or are gone": (changed, 1, r"not what was accepted: 2 rows gone"),
     "interrupted": (interrupted, 2, r"INCOMPLETE: the run did not reach its end \(it was interrupted\)"),
     "a file could not be collected": (uncollected, 2, r"INCOMPLETE: .*probe_b\.py could not be collected"),
+    "one shard, or the open requests of a batch": (part, 6, r"INCOMPLETE: the run did one part of the work \(shard 1/3"),
     "no model": (no_model, 4, r"ERROR: --slm: \./nothing: no such folder"),
     "no scorer": (no_scorer, 4, r"ERROR: --slm-toxicity: "),
     "the server does not answer": (no_server, 4, r"ERROR: no server answers: "),

@@ -10,7 +10,9 @@ import pytest
 
 from pytest_slmtrust.plugin.options import OPTIONS, Given, Settings, read_settings
 
-TYPES = {"text": str, "flag": bool, "list": tuple[str, ...], "names": tuple[str, ...], "file": Given}
+TYPES = {
+    "text": str, "flag": bool, "list": tuple[str, ...], "names": tuple[str, ...], "words": tuple[str, ...], "file": Given,
+}  # fmt: skip
 
 
 def settings(pytester: pytest.Pytester, *arguments: str) -> Settings:
@@ -28,7 +30,7 @@ def test_values_have_the_types_of_their_fields(pytester: pytest.Pytester) -> Non
     made = settings(pytester, "--slm-packs= builtin,,my_pack , ", "--slm-gate=a=0.1", "--slm-gate=b=off", "--slm-early-stop")
     assert (made.packs, made.gate, made.early_stop, made.strict) == (("builtin", "my_pack"), ("a=0.1", "b=off"), True, False)
     assert (made.require, made.optional, made.vs, made.profile) == ((), (), "", "ci")
-    kinds = {"text": str, "flag": bool, "list": tuple, "names": tuple, "file": Given}
+    kinds = {"text": str, "flag": bool, "list": tuple, "names": tuple, "words": tuple, "file": Given}
     assert all(isinstance(getattr(made, o.attribute), kinds[o.kind]) for o in OPTIONS)
     assert made.values["early-stop"] is True
     assert made.values["packs"] == " builtin,,my_pack , "

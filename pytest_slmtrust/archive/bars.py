@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..audit.model import Audit
+from ..audit.quantities import quantity_of
 from ..authoring.bars import digest
 from .sameness import same
 
@@ -18,6 +19,6 @@ def bar_faults(audit: Audit) -> Iterator[str]:
         gate = gates.get(nodeid)
         if gate is None or bar["changed"]:
             continue
-        asked = 1 - (bar["accuracy"] or 0.0) if gate.quantity == "rate" else bar["macro_f1"]
+        asked = 1 - (bar["accuracy"] or 0.0) if quantity_of(gate).share else bar["macro_f1"]
         if gate.tolerance is None or not same(gate.tolerance, asked):
             yield f"{nodeid}: its limit is {gate.tolerance}; its bar asks {asked}, and the audit does not say that it was moved"

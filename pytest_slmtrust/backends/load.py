@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from ..requests import Backend, BackendError, Counters, Generate, Loglikelihood, Request
 from ..thinking import LIMIT as THOUGHT_TOKENS
+from .batch import PREFIX as BATCH
 from .endpoint.address import AddressError, is_address, read_address
 from .transformers.adapter import read_adapter
 from .transformers.backend import Settings, TransformersBackend
@@ -27,8 +28,6 @@ from .untrusted.verdict import inspect_files
 THINKING = ("auto", "on", "off")
 DTYPES = ("float32", "bfloat16", "float16")
 ENGINES = ("fast", "plain", "llamacpp")
-#: Begins the spec of a model that is asked by files of requests.
-BATCH = "batch:"
 FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 DEVICE = re.compile(r"(auto|cpu|mps|cuda(:\d+)?)\Z")
 

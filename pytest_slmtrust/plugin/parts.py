@@ -16,8 +16,6 @@ import pytest
 from .. import door
 from ..authoring.declarations import ProbeError
 from ..authoring.probe import Case
-from ..backends.batch.backend import BatchBackend
-from ..backends.batch.files import write_open
 from ..engine.store import store_key
 from ..escaping import said
 from ..requests import BackendError
@@ -70,6 +68,8 @@ class Part:
         )
 
     def _of_batch(self, session: AuditSession) -> str:
+        from ..backends.batch.files import write_open
+
         assert self.batch is not None
         backend: Any = session.engine.model
         wanted = {store_key(backend.fingerprint, key): request for key, request in backend.open.items()}
@@ -111,6 +111,9 @@ def check_batch(part: Part | None, model: object) -> None:
     Raises:
         ProbeError: it is no model behind a batch.
     """
-    inner = getattr(model, "_inner", model)
-    if part is not None and part.batch and not isinstance(inner, BatchBackend):
+    if part is None or not part.batch:
+        return
+    from ..backends.batch.backend import BatchBackend
+
+    if not isinstance(getattr(model, "_inner", model), BatchBackend):
         raise ProbeError("--slm-batch writes the requests for a model that is asked by batches: name it, as in --slm=batch:MODEL")

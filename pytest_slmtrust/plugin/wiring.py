@@ -20,7 +20,7 @@ from ..audit.clauses import Framework, read_clauses
 from ..audit.model import Audit, AuditError, Waiver
 from ..audit.notes import has_builtin
 from ..authoring.declarations import TOXICITY, ProbeError
-from ..backends.batch.backend import PREFIX as BATCH
+from ..backends.batch import PREFIX as BATCH
 from ..backends.endpoint.address import remote_hosts
 from ..engine.admission import admit, admitted
 from ..engine.engine import Engine

@@ -11,8 +11,8 @@ from typing import Any
 from ...requests import Counters, Failure, Generate, Request
 from ...thinking import LIMIT
 from ..endpoint.dialect import Dialect
+from . import PREFIX
 
-PREFIX = "batch:"
 #: Counted into the fingerprint: a change to how a batch is asked or read bumps it.
 FORMAT = 1
 _OPEN = "no batch has answered this yet (slmtrust batch write, then slmtrust batch read)"

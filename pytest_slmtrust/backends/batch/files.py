@@ -15,7 +15,7 @@ from typing import Any
 
 from ...requests import Failure, Generate, Message, Request
 from ..endpoint.dialect import CHAT, Dialect, read_reply, same_model
-from ..endpoint.wire import Fault
+from ..endpoint.fault import Fault
 
 #: Beside the store: every request that a batch was written for.
 WRITTEN = "batch.jsonl"

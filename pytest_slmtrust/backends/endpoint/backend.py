@@ -17,11 +17,12 @@ from ...thinking import LIMIT
 from ..transformers.tokens import half_pair
 from .address import Address
 from .crew import Job, many, one
+from .fault import Fault
 from .identity import CANARIES, Identity, check_again, check_same, identify, remembered
 from .pace import Pace
 from .stream import STREAMED
 from .trials import Abilities, Trials
-from .wire import Fault, Patience, Replica, Wire, opened
+from .wire import Patience, Replica, Wire, opened
 
 #: Counted into the fingerprint: a change to how a server is asked bumps it.
 FORMAT = 2

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, TypeVar
 
-from .wire import Fault, Wire
+from .fault import Fault
+from .wire import Wire
 
 T = TypeVar("T")
 Job = Callable[[Wire], Awaitable[Any]]

@@ -11,7 +11,7 @@ from ...requests import Completion, Generate, Message, text_of
 from ...thinking import part
 from ..transformers.template_trials import merged
 from ..transformers.tokens import cut_at_stop
-from .wire import Fault
+from .fault import Fault
 
 CHAT, COMPLETIONS, OLLAMA = "/v1/chat/completions", "/v1/completions", "/api/generate"
 #: Stop texts that any server takes in one request; more are looked for here.

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .fault import Fault
 from .scored import NONE, Scored
-from .wire import Fault, Replica, Wire
+from .wire import Replica, Wire
 
 LLAMA = "/completion"
 #: A bias above any logit.

@@ -15,7 +15,8 @@ from typing import Any
 
 from ...requests import BackendError, Generate, chat
 from .dialect import Dialect, read_reply
-from .wire import Fault, Replica, Wire
+from .fault import Fault
+from .wire import Replica, Wire
 
 #: The texts. A change of them is another identity.
 CANARIES = (

@@ -10,10 +10,11 @@ from typing import Any
 from ...requests import Logprob, Prompt
 from ...thinking import closing
 from .dialect import COMPLETIONS, read_reply
+from .fault import Fault
 from .forced import Forced
 from .scored import NONE, Scored
 from .texts import Texts
-from .wire import Fault, Replica, Wire
+from .wire import Replica, Wire
 
 SGLANG = "/generate"
 _CONTEXT = "The capital of France is"

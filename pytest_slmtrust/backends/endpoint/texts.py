@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ...requests import Message
-from .wire import Fault, Replica, Wire
+from .fault import Fault
+from .wire import Replica, Wire
 
 TOKENIZE, DETOKENIZE, APPLY = "/tokenize", "/detokenize", "/apply-template"
 _KNOWN = "The capital of France is Paris."

@@ -19,6 +19,7 @@ import httpx
 from ...requests import BackendError
 from .address import Address, is_loopback
 from .body import Packed, unpacked
+from .fault import Fault
 from .pace import Pace
 from .stream import KIND, BrokenStream, Pieces
 
@@ -33,21 +34,6 @@ _OF_THE_REQUEST = (400, 413, 414, 422)
 _SAID = 200
 #: The shortest key that is looked for in replies: a shorter one would be found in harmless texts.
 _SHORTEST_KEY = 8
-
-
-class Fault(Exception):
-    """A call that brought no usable answer.
-
-    ``again``: asking again may help; ``after``: seconds that the server asks to wait; ``unreachable``: no connection came about;
-    ``busy``: the server has too much to do; ``status``: of HTTP, 0 without one.
-    """
-
-    def __init__(
-        self, message: str, *, again: bool = False, after: float | None = None, unreachable: bool = False, busy: bool = False,
-        status: int = 0,
-    ) -> None:  # fmt: skip
-        super().__init__(message)
-        self.again, self.after, self.unreachable, self.busy, self.status = again, after, unreachable, busy, status
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,22 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
 from ...audit.model import Estimate
 from ...requests import Completion, Logprob
 from .documents import Documents, Scores
 
-Kind = Literal["rate", "mean", "metric"]
+
+class Kind(StrEnum):
+    """What a task's main number is: 0 or 1 for each document, a mean in [0, 1], or anything else."""
+
+    RATE = "rate"
+    MEAN = "mean"
+    METRIC = "metric"
+
+
 #: Documents, and made-up answers to each, on which a metric shows what values it takes.
 _TRIED, _TRIES = 4, 6
 #: Groups of documents that the jackknife leaves out one after the other.
@@ -50,8 +59,8 @@ def main_of(documents: Documents) -> Main:
     declared = list(documents.task.aggregation())
     keys.sort(key=lambda key: declared.index(key[0]) if key[0] in declared else len(declared))  # stable: filters stay in order
     kinds = {key: _kind(documents, key, tried) for key in keys}
-    for kind in ("rate", "mean", "metric"):
-        first = next((key for key in keys if kinds[key] == kind), None)
+    for kind in Kind:
+        first = next((key for key in keys if kinds[key] is kind), None)
         if first is not None:
             return Main(first, _is_higher_better(documents, first[0]), kinds[first])
     raise ValueError("its code gives no metric")
@@ -66,14 +75,14 @@ def _kind(documents: Documents, key: tuple[str, str], tried: Sequence[Scores]) -
     values = [_number(scores.get(key)) for scores in tried]
     numbers = [value for value in values if value is not None]
     if len(numbers) < len(values) or not all(0 <= value <= 1 for value in numbers):
-        return "metric"
+        return Kind.METRIC
     try:
         whole = float(_aggregation(documents, key[0])([scores[key] for scores in tried]))
     except Exception:
-        return "metric"
+        return Kind.METRIC
     if not math.isclose(whole, sum(numbers) / len(numbers), rel_tol=1e-9, abs_tol=1e-9):
-        return "metric"
-    return "rate" if set(numbers) <= {0.0, 1.0} else "mean"
+        return Kind.METRIC
+    return Kind.RATE if set(numbers) <= {0.0, 1.0} else Kind.MEAN
 
 
 def _tried(documents: Documents) -> list[Scores]:

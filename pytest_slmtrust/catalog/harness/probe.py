@@ -12,7 +12,7 @@ from ...authoring.declarations import Criterion, Profile, Row, Verdict
 from ...authoring.probe import Probe
 from ...requests import Generate, Loglikelihood, Request, Steps, ask_all
 from .documents import Documents, Scores, questions, shown
-from .numbers import Main, estimates, main_of
+from .numbers import Kind, Main, estimates, main_of
 
 
 def probe_of(documents: Documents, name: str, dimension: Dimension, claim: str) -> Probe:
@@ -47,12 +47,12 @@ def probe_of(documents: Documents, name: str, dimension: Dimension, claim: str) 
 
 def _verdict(scores: Scores, main: Main, evidence: Mapping[str, Any]) -> Verdict:
     value = scores.get(main.key)
-    if main.kind == "metric":  # the task's number is of all documents
+    if main.kind is Kind.METRIC:  # the task's number is of all documents
         return Verdict(None, 1.0 if main.key in scores else None, evidence, None, "" if main.key in scores else _no_value(main))
     if not isinstance(value, (int, float)) and not hasattr(value, "item"):
         return Verdict.unscored(_no_value(main), **evidence)
     number = float(value)  # type: ignore[arg-type]
-    if main.kind == "mean":
+    if main.kind is Kind.MEAN:
         return Verdict(None, number, evidence)
     if number not in (0.0, 1.0):
         return Verdict.unscored(f"{main.title} is {number:g}; it was expected to be 0 or 1", **evidence)
@@ -96,9 +96,9 @@ def _plain(value: Any) -> float | None:
 
 def _criterion(documents: Documents, main: Main) -> Criterion | None:
     """Return what the gate holds to a limit; None for the rate of failing documents. It decides where a user sets a limit."""
-    if main.kind == "rate":
+    if main.kind is Kind.RATE:
         return None
-    if main.kind == "mean":
+    if main.kind is Kind.MEAN:
         of: Any = "mean"
     else:
 
