@@ -11,7 +11,7 @@ import pytest
 from pytest_slmtrust.plugin.options import OPTIONS, Given, Settings, read_settings
 
 TYPES = {
-    "text": str, "flag": bool, "list": tuple[str, ...], "names": tuple[str, ...], "words": tuple[str, ...], "file": Given,
+    "text": str, "flag": bool, "list": tuple[str, ...], "names": tuple[str, ...], "words": tuple[Given, ...], "file": Given,
 }  # fmt: skip
 
 
