@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,12 @@ def test_a_round_trip_gives_the_findings_of_one_process(
     assert waves == 3  # the two of the probes, and what the first left open
     assert pytester.runpytest(*batch).ret == status
     assert judged(pytester.path) == whole
+
+
+def test_a_start_and_a_batch_need_no_client_of_servers() -> None:
+    modules = ("plugin.controller", "cli", "backends.batch.backend", "backends.batch.files", "engine.batch")
+    code = "import sys; sys.modules['httpx'] = None; " + "; ".join(f"import pytest_slmtrust.{name}" for name in modules)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def asked(folder: Path, *requests: Generate) -> tuple[BatchBackend, dict[str, Any]]:
