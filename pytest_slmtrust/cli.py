@@ -194,11 +194,11 @@ def _diff(chosen: argparse.Namespace) -> int:
 
 def _verdict(chosen: argparse.Namespace) -> int:
     from .archive.verify import read_verified
-    from .audit.verdict import is_red
+    from .audit.verdict import audit_is_red
 
     audit = read_verified(chosen.audit)
     _print([audit.sentence])
-    return int(is_red(audit.verdict, audit.deciding, audit.required))
+    return int(audit_is_red(audit))
 
 
 def _import(chosen: argparse.Namespace) -> int:
@@ -206,7 +206,7 @@ def _import(chosen: argparse.Namespace) -> int:
     import secrets
 
     from .archive.files import write_reports
-    from .audit.verdict import is_red
+    from .audit.verdict import audit_is_red
     from .foreign.imported import imported
     from .foreign.results import read_foreign
     from .redaction import Mask
@@ -215,7 +215,7 @@ def _import(chosen: argparse.Namespace) -> int:
     write_reports(audit, chosen.report)
     _say(f"wrote {chosen.report / 'audit.json'} and audit.html")
     _print([*audit.notes[:1], audit.sentence])
-    return int(is_red(audit.verdict, audit.gates))
+    return int(audit_is_red(audit))
 
 
 def _check_probe(chosen: argparse.Namespace) -> int:

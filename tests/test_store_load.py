@@ -24,7 +24,7 @@ MOUNTS = """\
 32 22 0:42 / /mnt/two\\040words rw - cifs //server/share rw
 33 22 0:43 / /data rw - ext4 /dev/sdc rw
 34 22 0:44 / /data rw - fuse.sshfs me@host: rw
-35 22 0:45 / /work rw - 9p drvfs rw
+35 22 0:45 / /srv rw - 9p drvfs rw
 """
 WRITER = """
 import sys
@@ -41,8 +41,8 @@ store.close()
 @pytest.mark.parametrize(
     ("folder", "kind"),
     [
-        ("/srv/x", "ext4"), ("/home/you/.slmtrust", "nfs4"), ("/home/me/fast/p", "xfs"), ("/home/me/faster", "nfs4"),
-        ("/mnt/two words/p", "cifs"), ("/data/p", "fuse.sshfs"), ("/work/p", "9p"),
+        ("/opt/x", "ext4"), ("/home/you/.slmtrust", "nfs4"), ("/home/me/fast/p", "xfs"), ("/home/me/faster", "nfs4"),
+        ("/mnt/two words/p", "cifs"), ("/data/p", "fuse.sshfs"), ("/srv/p", "9p"),
     ],
 )  # fmt: skip
 def test_a_network_file_system_is_refused(tmp_path: Path, folder: str, kind: str) -> None:

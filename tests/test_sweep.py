@@ -15,8 +15,11 @@ import pytest
 import tiny
 import torch
 
+from pytest_slmtrust.audit.envelope import Envelope, EnvelopeReading, Load, decided
+from pytest_slmtrust.audit.model import Audit, Status
 from pytest_slmtrust.cli import main
-from pytest_slmtrust.scale.sweep import SweepError, read_sweep
+from pytest_slmtrust.envelope.limits import read_limits
+from pytest_slmtrust.scale.sweep import Ended, SweepError, Task, read_sweep
 
 sys.path.append(str(Path(__file__).parents[1] / "examples" / "sweep"))
 
@@ -100,6 +103,14 @@ def test_a_sweep_is_taken_up_after_a_kill_and_an_error_stops_no_other(
     assert {name: row["red"] for name, row in rows.items()}["same"] is False
     assert "worse" in Path("slmtrust-sweep/comparison-smoke.html").read_text()
     assert "broken-smoke-fast" in said.out
+
+
+def test_a_limit_that_could_not_be_tested_makes_a_task_red() -> None:
+    [limit] = read_limits(["energy=1J/tok"])
+    found = decided(limit, EnvelopeReading("energy", "J/tok", lacking="this machine has no meter"), 0.05)
+    settings: Any = {"envelope": Envelope(Load("cpu"), (), (found,))}
+    audit = Audit(Status.NOT_TESTED, "", "smoke", (), (), (), {"name": "m"}, settings=settings)
+    assert Ended(Task("m-smoke-fast", "m", "m", "smoke", "fast"), audit).red
 
 
 @pytest.mark.parametrize("place", ["folder/model.safetensors", "folder/deep/tokenizer.json", "small.gguf", "made/models.py"])

@@ -12,7 +12,7 @@ from ..audit.model import Audit, AuditError, Baseline, ControlCheck, Finding, Ga
 from ..audit.nodeids import VERSUS, gate_key
 from ..audit.sections import RunSettings
 from ..audit.units import Units
-from ..audit.verdict import adjusted, is_red, not_tested, overall, sentence
+from ..audit.verdict import adjusted, audit_is_red, not_tested, overall, sentence
 from ..gates.asked import Asked, differences
 from ..gates.baseline import Recorded, noise_floor
 from ..gates.paired_gate import Context, PairedGate
@@ -115,4 +115,4 @@ def comparison_lines(audit: Audit) -> list[str]:
 
 def exit_status(audit: Audit) -> int:
     """0 where no difference is red, 1 else."""
-    return int(is_red(audit.verdict, audit.gates))
+    return int(audit_is_red(audit))

@@ -8,7 +8,8 @@ from enum import StrEnum
 class Dimension(StrEnum):
     """The five dimensions of trust (after the taxonomy of arXiv 2411.03350), and what a model can do.
 
-    Capability is no dimension of trust: its absence is no gap, and the verdict depends on it only where a user sets a limit.
+    Capability is not a dimension of trust: an audit without it lacks nothing, and the verdict depends on it only where a user
+    sets a limit.
     """
 
     ROBUSTNESS = "robustness"
@@ -19,5 +20,5 @@ class Dimension(StrEnum):
     CAPABILITY = "capability"
 
 
-#: The dimensions that every audit should speak of.
+#: The dimensions that an audit lacks something without.
 TRUST = tuple(one for one in Dimension if one is not Dimension.CAPABILITY)

@@ -6,7 +6,7 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from .dimension import TRUST
-from .model import GateResult, NotTested, Status
+from .model import Audit, GateResult, NotTested, Status
 from .nodeids import VERSUS, gate_key
 from .status import Decides
 
@@ -80,6 +80,11 @@ def is_red(verdict: Status, gates: Sequence[Decides], required: Sequence[str] = 
             g.status in SILENT and not g.excuse and not g.promised_nothing for g in gates
         )
     return verdict not in _NOT_RED
+
+
+def audit_is_red(audit: Audit) -> bool:
+    """Return :func:`is_red` of an audit, with all that its verdict depends on."""
+    return is_red(audit.verdict, audit.deciding, audit.required)
 
 
 def dimension_status(gates: Sequence[Decides], dimension: str) -> Status:

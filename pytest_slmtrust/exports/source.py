@@ -20,7 +20,7 @@ from typing import Any
 from .. import door
 from ..audit.model import Audit, GateResult, Status
 from ..audit.quantities import Shown, quantity_of
-from ..audit.verdict import SEVERITY, SILENT, is_red
+from ..audit.verdict import SEVERITY, SILENT, audit_is_red
 
 TOOL = "pytest-slmtrust"
 #: Fields of a gate that every export carries, by their names in ``audit.json``.
@@ -142,7 +142,7 @@ class Source:
 
     @property
     def red(self) -> bool:
-        return is_red(self.audit.verdict, self.audit.deciding, self.audit.required)
+        return audit_is_red(self.audit)
 
     @property
     def passed(self) -> bool:

@@ -16,7 +16,7 @@ from ..audit.envelope import Envelope
 from ..audit.model import Audit, Status, Waiver
 from ..audit.notes import of_untested
 from ..audit.sections import ProfileSettings, RunSettings
-from ..audit.verdict import is_red, untested_of
+from ..audit.verdict import audit_is_red, untested_of
 from ..escaping import visible
 from ..gates.policy import Policy
 from ..redaction import Mask
@@ -66,7 +66,7 @@ class Record:
             audit = replace(audit, notes=(*audit.notes, *of_untested(missing)))
         self.audit = audit
         self._write(write_reports, audit)
-        red = is_red(audit.verdict, audit.deciding, audit.required) and not self._tolerated(audit.verdict)
+        red = audit_is_red(audit) and not self._tolerated(audit.verdict)
         self.green = not (red or missing or self.unwritten or any(w.expired for w in waivers))
         return not self.green
 

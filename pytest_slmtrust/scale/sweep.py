@@ -23,7 +23,7 @@ from ..archive.files import write_text
 from ..archive.side_by_side import MOST, read_sides, side_by_side
 from ..archive.verify import read_verified
 from ..audit.model import Audit, AuditError
-from ..audit.verdict import is_red
+from ..audit.verdict import audit_is_red
 from ..report.comparison import render_comparison
 from ..report.pareto import speed
 from ..report.sides import Side
@@ -103,7 +103,7 @@ class Ended:
         """Whether a variant is worse than the base; without a base, whether the audit is red."""
         if self.versus is not None:
             return bool(exit_status(self.versus))
-        return self.audit is not None and is_red(self.audit.verdict, self.audit.gates, self.audit.required)
+        return self.audit is not None and audit_is_red(self.audit)
 
 
 def read_sweep(path: Path) -> Sweep:
