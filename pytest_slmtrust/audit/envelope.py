@@ -233,7 +233,7 @@ def _status(side: str, limit: float, seen: Bounded) -> Status:
 
 def _sentence(limit: Limit, seen: Bounded, n: int, lost: int, alpha: float) -> str:
     unit, side = limit.kind.unit, limit.kind.side
-    ends = f"between {shown(seen.lower, unit)} and {shown(seen.upper, unit)}, each end {1 - alpha:.0%} sure"
+    ends = f"between {shown(seen.lower, unit)} and {shown(seen.upper, unit)}, each end {100 * (1 - alpha):.3g} % sure"
     draws = f"{n} draws" + (f", {lost} without a number" if lost else "")
     few = f"; {fewest(limit, alpha)} draws are needed to decide" if n < fewest(limit, alpha) else ""
     return f"{shown(seen.value, unit)}, {ends}; {draws}; {side} {shown(limit.value, unit)} is required{few}"

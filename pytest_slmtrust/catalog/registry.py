@@ -21,7 +21,6 @@ from ..authoring.datafiles import NotAskable
 from ..authoring.declarations import ProbeError, Profile, Verdict, unknown
 from ..authoring.probe import Probe
 from ..requests import Steps
-from .garak_host import refusal as garak_refusal
 
 OPTION = "--slm-tasks"
 
@@ -52,6 +51,12 @@ class Catalog:
     apart: str = ""
 
 
+def _garak_refusal() -> str:
+    from .garak_host import refusal  # with what hosts garak, which few runs need
+
+    return refusal()
+
+
 #: By the prefix of a word. A path that ends in .yaml or .yml is a task of the first.
 CATALOGS = {
     "lm_eval": Catalog("pytest_slmtrust.catalog.harness", "lm_eval", "lm-eval", "MIT"),
@@ -60,7 +65,7 @@ CATALOGS = {
         "garak",
         "garak",
         "Apache-2.0",
-        garak_refusal,
+        _garak_refusal,
         "in an environment without [attack]: garak needs transformers 5, TextAttack needs 4.57",
     ),
 }

@@ -97,7 +97,7 @@ def _made(answer: Any, whole: float, first: float | None, joules: float | None) 
     tokens = answer.n_tokens + answer.thought_tokens if isinstance(answer, Completion) else 0
     if not _begun(answer):
         return Draw(said=_why(answer))
-    said = "" if tokens >= REPLY_TOKENS else f"the reply had {tokens} tokens, not {REPLY_TOKENS}"
+    said = "" if tokens >= REPLY_TOKENS else f"the reply had {tokens} token{'' if tokens == 1 else 's'}, not {REPLY_TOKENS}"
     if tokens < _LEAST:
         return Draw(first, said=said)
     rate = (tokens - 1) / (whole - first) if first is not None and whole > first else None

@@ -10,7 +10,6 @@ from .. import door
 from ..audit.envelope import PREFIX, Envelope, Limit
 from ..engine.store import Store
 from ..envelope.limits import with_bars
-from ..envelope.measure import measure, unmeasured
 from ..requests import BackendError
 from ..session.session import AuditSession
 from .progress import ProgressLine
@@ -46,6 +45,8 @@ class Limits:
             return
         if backend is None:
             raise BackendError("--slm-limit: there is no model to measure")
+        from ..envelope.measure import measure
+
         with store.lock():
             if not _first(store, self.run):
                 return
@@ -57,7 +58,11 @@ class Limits:
     def unmeasured(self, session: AuditSession) -> Envelope | None:
         """Return what an audit says where no process came to measure: NOT RUN."""
         self.limits = with_bars(self.limits, [s.probe.bar.latency_p95 for s in session.suites.values() if s.probe.bar])
-        return unmeasured(self.limits, session.policy.profile.alpha, sorted(session.optional)) if self.limits else None
+        if not self.limits:
+            return None
+        from ..envelope.measure import unmeasured
+
+        return unmeasured(self.limits, session.policy.profile.alpha, sorted(session.optional))
 
     def payload(self) -> dict[str, Any]:
         """Return what this process sends of it."""
