@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pytest_slmtrust.archive.verify import problems, read_verified
 from pytest_slmtrust.audit.dimension import Dimension
 from pytest_slmtrust.audit.model import Audit, AuditError, Status
 from pytest_slmtrust.cli import main
+from pytest_slmtrust.foreign import results as foreign_results
 from pytest_slmtrust.foreign.imported import imported
 from pytest_slmtrust.foreign.results import read_foreign
 from pytest_slmtrust.redaction import Mask
@@ -129,6 +131,35 @@ def test_a_broken_file_is_one_line(tmp_path: Path, text: str, said: str, capsys:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("head", ['{"configs": {}, "results": {"a": %s}}', '{"entry_type": "attempt", "x": %s}'])
+def test_what_is_nested_too_deeply_or_too_large_is_one_line(
+    tmp_path: Path, head: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(head % ("[" * 200_000 + "]" * 200_000), "utf-8")
+    assert main(["import", str(path), "--report", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.endswith("broken: its values are nested too deeply\n")
+    monkeypatch.setattr(foreign_results, "LARGEST", 1000)
+    assert main(["import", str(path), "--report", str(tmp_path / "out")]) == 2
+    assert "has at most 1000" in capsys.readouterr().err
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "r.json")
+    assert main(["import", str(tmp_path / "r.json")]) == 2
+    assert "a pipe; expected a regular file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\x85", "\x0c"])
+def test_a_document_may_hold_any_character(tmp_path: Path, mark: str) -> None:
+    path = results(tmp_path, [1, 0, 1])
+    samples = tmp_path / f"samples_spelling{STAMP}.jsonl"
+    rows = [json.loads(line) for line in samples.read_text("utf-8").splitlines()]
+    rows[1]["doc"] = {"text": f"one{mark}two"}
+    samples.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    assert audit_of(path).gates[0].items == 3
+
+
 def test_missing_and_broken_documents_are_refused(tmp_path: Path) -> None:
     path = results(tmp_path, [1, 0, 1])
     samples = tmp_path / f"samples_spelling{STAMP}.jsonl"
@@ -137,7 +168,7 @@ def test_missing_and_broken_documents_are_refused(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="2 documents; the results are of 3"):
         audit_of(path)
     samples.write_text("\n".join([*lines[:2], "[1]"]), "utf-8")
-    with pytest.raises(AuditError, match="line 3 is no document"):
+    with pytest.raises(AuditError, match="line 3 is not a document"):
         audit_of(path)
 
 

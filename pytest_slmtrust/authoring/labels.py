@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -71,8 +72,8 @@ def label_probe(
 def _rows(given: str | Path | Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     rows = from_csv(Path(given), {"text": str, "label": str}) if isinstance(given, (str, Path)) else given
     made = [{"text": str(row["text"]).strip(), "label": str(row["label"]).strip()} for row in rows]
-    texts = [row["text"].casefold() for row in made]
-    twice = next((text for place, text in enumerate(texts) if text in texts[:place]), None)
+    counted = Counter(row["text"].casefold() for row in made)
+    twice = next((text for text, count in counted.items() if count > 1), None)
     if twice is not None:
         raise ProbeError(f"the text {twice[:60]!r} occurs twice: each text is one item")
     if len({row["label"] for row in made}) < 2:

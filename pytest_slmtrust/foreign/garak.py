@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,14 @@ def reads(head: str) -> bool:
     return first.startswith("{") and '"entry_type"' in first
 
 
-def read(path: Path) -> Foreign:
+def read(path: Path, text: str) -> Foreign:
     """Return the results of each probe by each of its detectors.
 
     Raises:
         AuditError: the file is broken, or its attempts are not those that garak counted; one line.
     """
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+        lines = [json.loads(line) for line in text.split("\n") if line.strip()]
         setup: dict[str, Any] = next((one for one in lines if one["entry_type"] == "start_run setup"), {})
         attempts = [one for one in lines if one["entry_type"] == "attempt" and one["status"] == _JUDGED]
         counted = {(one["probe"], one["detector"]): one for one in lines if one["entry_type"] == "eval"}
@@ -92,8 +93,9 @@ def _threshold(
     if counted is None:
         return THRESHOLD
     passed, total = int(counted["passed"]), int(counted.get("total_evaluated", counted.get("total", len(scores))))
-    for limit in (THRESHOLD, *sorted(set(scores)), math.inf):
-        if total == len(scores) and sum(score < limit for score in scores) == passed:
+    scores.sort()
+    for limit in (THRESHOLD, *dict.fromkeys(scores), math.inf):
+        if total == len(scores) and bisect_left(scores, limit) == passed:
             return limit
     raise AuditError(f"{probe} by {detector}: garak counted {passed} of {total} passed, and the attempts do not")
 

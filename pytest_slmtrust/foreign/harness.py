@@ -14,7 +14,7 @@ from ..audit.nodeids import PACKS
 from ..authoring.declarations import Criterion, ProbeError, Reading
 from ..catalog.harness import dimension_of, probe_name
 from ..catalog.registry import Choice
-from .results import Foreign, Sample, Test
+from .results import Foreign, Sample, Test, text_of
 
 #: Metrics that are 0 or 1 for each document, by the harness's own definitions: their mean over n documents is a count.
 COUNTS = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")
@@ -30,14 +30,14 @@ def reads(head: str) -> bool:
     return head.lstrip().startswith("{") and '"results"' in head and ('"configs"' in head or '"n-shot"' in head)
 
 
-def read(path: Path) -> Foreign:
+def read(path: Path, text: str) -> Foreign:
     """Return the results of all tasks; groups are left out, since their numbers are made of these.
 
     Raises:
         AuditError: the file is broken; one line.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(text)
         if not isinstance(data, dict) or not isinstance(data.get("results"), dict):
             raise ValueError("it has no results")
         groups = set(data.get("groups") or {}) | {name for name, own in (data.get("group_subtasks") or {}).items() if own}
@@ -113,19 +113,21 @@ class _Task:
         """Return the documents under the first filter; none without their file.
 
         Raises:
-            AuditError: a line that is no document, or fewer documents than the results are of.
+            AuditError: a line that is not a document, or fewer documents than the results are of.
         """
         stamp = self.path.stem.removeprefix("results")
         file = self.path.with_name(f"samples_{self.name}{stamp}.jsonl")
         if not file.is_file():
             return []
         found: dict[str, list[dict[str, Any]]] = {}
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(text_of(file).split("\n"), start=1):  # a document may hold other ends of lines
+            if not line.strip():
+                continue
             try:
                 row = json.loads(line)
                 found.setdefault(str(row.get("filter", "none")), []).append({**row, "doc_id": int(row["doc_id"])})
-            except (ValueError, TypeError, KeyError, AttributeError):
-                raise AuditError(f"{file}: line {number} is no document of lm-evaluation-harness") from None
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                raise AuditError(f"{file}: line {number} is not a document of lm-evaluation-harness") from None
         rows = next(iter(found.values()), [])
         if self.n and len(rows) != self.n:
             raise AuditError(f"{file}: {len(rows)} documents; the results are of {self.n}")

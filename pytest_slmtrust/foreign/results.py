@@ -1,6 +1,6 @@
 """What another tool found, as plain data, and the formats that are read.
 
-A format is one module with ``reads(head)``, which looks at the first characters of a file, and ``read(path)``.
+A format is one module with ``reads(head)``, which looks at the first characters of a file, and ``read(path, text)``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Any
 from ..audit.dimension import Dimension
 from ..audit.model import AuditError, Measure
 from ..authoring.declarations import Criterion, Outcome
+from ..plainfile import UnfitFile, read_plain_text
 
 #: Modules of this package that read a format, with what the file is called in messages.
 FORMATS = {"harness": "results of lm-evaluation-harness", "garak": "a report of garak (report.jsonl)"}
 #: Characters of a file by which its format is recognised.
 HEAD = 65536
+#: Bytes of the largest file that is read.
+LARGEST = 512 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,30 @@ def read_foreign(path: Path) -> Foreign:
         AuditError: it is of none, or broken; one line.
         OSError: it cannot be read.
     """
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        head = stream.read(HEAD)
+    text = text_of(path)
     for name in FORMATS:
         module: Any = importlib.import_module(f"{__package__}.{name}")
-        if module.reads(head):
-            found: Foreign = module.read(path)
+        if module.reads(text[:HEAD]):
+            try:
+                found: Foreign = module.read(path, text)
+            except RecursionError:
+                raise AuditError(f"{path}: broken: its values are nested too deeply") from None
             if not found.tests:
                 raise AuditError(f"{path}: no result in it")
             return found
     raise AuditError(f"{path}: of no known format; expected {' or '.join(FORMATS.values())}")
+
+
+def text_of(path: Path) -> str:
+    """Return a file of another tool, whole.
+
+    Raises:
+        AuditError: it is not a regular file, too large, or not UTF-8.
+        OSError: it cannot be read.
+    """
+    try:
+        return read_plain_text(path, LARGEST)
+    except UnfitFile as error:
+        raise AuditError(f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        raise AuditError(f"{path}: not UTF-8") from None
