@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import lm_eval.tasks
+
 HEAD = """task: NAME
 dataset_path: json
 dataset_kwargs: {data_files: {test: FOLDER/NAME.json}}
@@ -55,6 +57,22 @@ filter_list:
     "share": CHOICE.replace("metric_list", "process_results: !function logic.share\nmetric_list")
     .replace("{metric: acc}, {metric: acc_norm}", "{metric: share, aggregation: mean, higher_is_better: true}"),
 }  # fmt: skip
+#: The harness's own definitions over local documents, by the kind of their documents.
+OFFICIAL = {
+    "truthfulqa": """include: TASKS/truthfulqa/NAME.yaml
+task: NAME
+dataset_path: json
+dataset_name: null
+dataset_kwargs: {data_files: {validation: FOLDER/NAME.json}}
+""",
+    "crows_pairs": """include: TASKS/crows_pairs/NAME.yaml
+task: NAME
+dataset_path: json
+dataset_name: null
+dataset_kwargs: {data_files: {test: FOLDER/NAME.json}}
+""",
+}
+HARNESS = Path(lm_eval.tasks.__file__).parent
 LOGIC = """
 import math
 
@@ -76,7 +94,12 @@ _CAPITALS = (
 def task_file(folder: Path, name: str, kind: str, documents: Sequence[dict[str, Any]]) -> Path:
     """Write a task and its documents, and return the task's file."""
     (folder / f"{name}.json").write_text("\n".join(map(json.dumps, documents)), "utf-8")
-    text = (HEAD + FORMS[kind]).replace("NAME", name).replace("FOLDER", str(folder))
+    text = (
+        (OFFICIAL[kind] if kind in OFFICIAL else HEAD + FORMS[kind])
+        .replace("NAME", name)
+        .replace("FOLDER", str(folder))
+        .replace("TASKS", str(HARNESS))
+    )
     path = folder / f"{name}.yaml"
     path.write_text(text, "utf-8")
     return path
