@@ -33,6 +33,8 @@ class Message:
 
 #: Text that is continued unchanged, or a chat that the model's own template renders.
 Prompt: TypeAlias = str | tuple[Message, ...]
+#: Where the tokens of a context end, see :class:`Loglikelihood`.
+Split: TypeAlias = Literal["common", "length", "rolling"]
 
 
 #: Characters of English text a token, for vocabularies of 32k to 150k tokens: an estimate where nothing is tokenised yet.
@@ -210,7 +212,8 @@ class Loglikelihood(Request[Logprob]):
 
     ``split``: where tokens of a context end. ``common``: after the longest beginning that both encodings share. ``length``: after
     as many tokens as the context alone has, which is fed as it is encoded alone; ``rolling``: the context is empty, and a text
-    longer than the model takes is scored in windows, each token once. These two are the rules of lm-evaluation-harness 0.4.
+    longer than the model takes is scored in windows, each token once (a server is not asked in windows). These two are the rules
+    of lm-evaluation-harness 0.4.
     """
 
     kind: ClassVar[str] = "loglikelihood"
@@ -218,7 +221,7 @@ class Loglikelihood(Request[Logprob]):
     continuation: str
     detail: bool = False
     role: str = "target"
-    split: Literal["common", "length", "rolling"] = "common"
+    split: Split = "common"
 
     def __post_init__(self) -> None:
         if not self.continuation:

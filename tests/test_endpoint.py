@@ -100,6 +100,40 @@ def test_log_likelihoods_are_the_models_own(dialect: str) -> None:
         assert answer.n_tokens == len(whole) - begins
 
 
+@pytest.mark.parametrize("dialect", ["vllm", "sglang", "llama.cpp"])
+def test_a_context_ends_where_a_task_of_the_harness_ends_it(dialect: str) -> None:
+    """``length``: the tokens that the context has alone, then what the joint text has after as many."""
+    joins, parts = (
+        Loglikelihood("red, the cap", "ital of the sea", split="length"),
+        Loglikelihood("a sea ", " is", split="length"),
+    )
+    nothing = Loglikelihood("red, the cap", "ital", split="length")
+    with serving(Toy(dialect)) as toy:
+        joined, parted, none = answers(backend(toy), [joins, parts, nothing])
+    assert parted.sum == pytest.approx(_sum_after([0, *ids_of("a sea")], ids_of("a sea  is")[len(ids_of("a sea")) :]))
+    if dialect == "sglang":  # it lends no tokenizer: nothing is asked about other tokens than those of the task
+        assert "lends no tokenizer" in joined.message
+        assert "lends no tokenizer" in none.message
+        return
+    head = ids_of("red, the cap")
+    assert ids_of("red, the capital of the sea")[: len(head)] != head
+    assert joined.sum == pytest.approx(_sum_after([0, *head], ids_of("red, the capital of the sea")[len(head) :]))
+    assert "no token after as many" in none.message
+
+
+def test_a_whole_text_is_scored_after_the_token_that_begins_texts() -> None:
+    asked = [Loglikelihood("", "the old house is red", split=split) for split in ("rolling", "common")]
+    with serving(Toy("vllm")) as toy:
+        rolled, plain = answers(backend(toy), asked)
+    # as the harness does: the first token of all, then the text as its tokenizer begins it
+    assert rolled.sum == pytest.approx(_sum_after([0], [0, *ids_of("the old house is red")]))
+    assert plain.sum == pytest.approx(_sum_after([0], ids_of("the old house is red")))
+
+
+def _sum_after(head: list[int], rest: list[int]) -> float:
+    return math.fsum(logprob(head + rest[:i], rest[i]) for i in range(len(rest)))
+
+
 @pytest.mark.parametrize("dialect", ["vllm", "llama.cpp"])
 def test_chats_and_empty_contexts_are_scored(dialect: str) -> None:
     talk = (Message("user", "Is the sea red?"),)

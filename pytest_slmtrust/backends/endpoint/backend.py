@@ -25,7 +25,7 @@ from .trials import Abilities, Trials
 from .wire import Patience, Replica, Wire, opened
 
 #: Counted into the fingerprint: a change to how a server is asked bumps it.
-FORMAT = 2
+FORMAT = 3
 #: Of a start: a server that takes no connection is given up sooner.
 _START_ATTEMPTS, _START_DOWN = 4, 5.0
 
@@ -215,7 +215,7 @@ class EndpointBackend:
             assert scorer is not None
 
             async def score(wire: Wire) -> Any:
-                return await scorer.over(wire).score(asked.context, asked.continuation)
+                return await scorer.over(wire).score(asked.context, asked.continuation, asked.split)
 
             return score
         assert isinstance(request, Generate)

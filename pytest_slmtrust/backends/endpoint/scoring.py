@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...requests import Logprob, Prompt
+from ...requests import Logprob, Prompt, Split
 from ...thinking import closing
 from .dialect import COMPLETIONS, read_reply
 from .fault import Fault
@@ -46,26 +46,29 @@ class Scorer:
         """What an empty context is."""
         return self.texts.start
 
-    async def score(self, context: Prompt, continuation: str) -> Logprob:
-        """Return the log-likelihood of a continuation.
+    async def score(self, context: Prompt, continuation: str, split: Split = "common") -> Logprob:
+        """Return the log-likelihood of a continuation; for ``split`` see :class:`~pytest_slmtrust.requests.Loglikelihood`.
 
         Raises:
             Fault: the server does not give it.
         """
         rendered = not isinstance(context, str)
         text = context if isinstance(context, str) else await self._rendered(context)
-        if not rendered:
+        if not rendered or split == "length":
             kept = text.rstrip()
             text, continuation = kept, text[len(kept) :] + continuation
         elif text[-1:].isspace():  # the reply begins where the chat's form leaves off
             continuation = continuation.lstrip(" ") or continuation
-        prompt, begins = await self._pair(text, continuation, rendered)
+        prompt, begins = await self._pair(text, continuation, rendered, split)
         if self.name == "llama.cpp" and begins is not None and isinstance(prompt, list):
             places = range(begins, len(prompt))
             return _sum([await self.forced.score(self.wire, self.only, prompt[:place], prompt[place]) for place in places])
         found = await self.wire.ask(*self._question(prompt), self._reader(prompt, begins), self.only)
         if begins is None:
-            begins = min(_common(await self._head(text), [one.token for one in found]), len(found) - 1)
+            head, whole = await self._head(text), [one.token for one in found]
+            begins = min(_common(head, whole), len(found) - 1)
+            if split == "length" and begins < len(head):
+                raise Fault("the server joins context and continuation to one token and lends no tokenizer", status=400)
         return _sum(found[begins:])
 
     async def _rendered(self, talk: Any) -> str:
@@ -74,7 +77,9 @@ class Scorer:
             raise Fault("the server does not render this chat", status=400)
         return text + closing(text)
 
-    async def _pair(self, context: str, continuation: str, rendered: bool) -> tuple[list[int] | str, int | None]:
+    async def _pair(
+        self, context: str, continuation: str, rendered: bool, split: Split
+    ) -> tuple[list[int] | str, int | None]:  # fmt: skip
         """Return the joint prompt, and how many of its tokens are context: None where only the server's reply tells."""
         if not self.texts.name:
             if not context:
@@ -83,10 +88,15 @@ class Scorer:
         if not context:
             if not self.texts.start:
                 raise Fault("the server names no token for the beginning of a text", status=400)
-            return [*self.texts.start, *await self.texts.ids(continuation, special=False)], len(self.texts.start)
+            own = await self.texts.ids(continuation, special=split == "rolling")
+            return [*self.texts.start, *own], len(self.texts.start)
         special = not rendered or self.texts.strips
         head = await self.texts.ids(context, special)
         whole = await self.texts.ids(context + continuation, special)
+        if split == "length":
+            if len(whole) <= len(head):
+                raise Fault("the continuation has no token after as many as the context has alone", status=400)
+            return head + whole[len(head) :], len(head)
         return whole, min(_common(head, whole), len(whole) - 1)
 
     async def _head(self, context: str) -> list[int | str]:

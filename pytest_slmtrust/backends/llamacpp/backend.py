@@ -33,7 +33,7 @@ CONTEXT = 4096
 #: Seconds for a model to be loaded.
 LOADS = 900.0
 #: Counted into the fingerprint: a change to how llama.cpp is asked bumps it.
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(slots=True, weakref_slot=True)
