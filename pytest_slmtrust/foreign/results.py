@@ -17,7 +17,11 @@ from ..authoring.declarations import Criterion, Outcome
 from ..plainfile import UnfitFile, read_plain_text
 
 #: Modules of this package that read a format, with what the file is called in messages.
-FORMATS = {"harness": "results of lm-evaluation-harness", "garak": "a report of garak (report.jsonl)"}
+FORMATS = {
+    "harness": "results of lm-evaluation-harness",
+    "garak": "a report of garak (report.jsonl)",
+    "inspect_log": "a JSON log of inspect_ai",
+}
 #: Characters of a file by which its format is recognised.
 HEAD = 65536
 #: Bytes of the largest file that is read.
@@ -80,6 +84,10 @@ def read_foreign(path: Path) -> Foreign:
         AuditError: it is of none, or broken; one line.
         OSError: it cannot be read.
     """
+    if path.suffix == ".eval":
+        raise AuditError(
+            f"{path}: a packed log of inspect_ai; make it JSON: inspect log convert FILE --to json --output-dir FOLDER"
+        )
     text = text_of(path)
     for name in FORMATS:
         module: Any = importlib.import_module(f"{__package__}.{name}")
@@ -91,7 +99,7 @@ def read_foreign(path: Path) -> Foreign:
             if not found.tests:
                 raise AuditError(f"{path}: no result in it")
             return found
-    raise AuditError(f"{path}: of no known format; expected {' or '.join(FORMATS.values())}")
+    raise AuditError(f"{path}: of no known format; expected {', or '.join(FORMATS.values())}")
 
 
 def text_of(path: Path) -> str:
