@@ -78,7 +78,8 @@ def main(given: Sequence[str] | None = None) -> int:
     check = commands.add_parser("check-probe", help="try probes with scripted models and say what they would miss")
     check.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a probe_*.py")
     take = commands.add_parser(
-        "import", help="make an audit of what another tool asked: results of lm-evaluation-harness, a report of garak, a log of inspect_ai"
+        "import",
+        help="make an audit of what another tool asked: results of lm-evaluation-harness, a report of garak, a log of inspect_ai",
     )
     take.add_argument("file", type=Path, help="a file of results")
     take.add_argument("--gate", action="append", default=[], metavar="NAME=TOL", help="hold a test to a limit (repeatable)")

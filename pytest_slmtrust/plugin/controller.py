@@ -16,11 +16,10 @@ from .. import door
 from ..archive.files import PREVIOUS
 from ..archive.installed import package_sha256
 from ..audit.clauses import check_names
-from ..audit.dimension import Dimension
 from ..audit.model import AuditError
 from ..audit.nodeids import VERSUS, gate_key
 from ..audit.notes import has_builtin, of_expired, of_optional, of_packs
-from ..authoring.declarations import ProbeError, unknown
+from ..authoring.declarations import ProbeError
 from ..authoring.probe import Case, Probe
 from ..backends.endpoint.notes import notes as endpoint_notes
 from ..catalog.registry import clauses_of, described, entries_of
@@ -38,14 +37,14 @@ from ..session.assemble import resources
 from ..session.bars import FILE as BARS
 from ..session.bars import bars_of, compared
 from ..session.describing import describe_engine
-from ..session.live_baseline import Live
+from ..session.live_baseline import Live, describe_baseline
 from ..session.session import Suite, selected_cases
 from ..thinking import notes as thinking_notes
 from .fixture import Slm
 from .limits import Limits
 from .locking import Updated, held_to, update_lock
 from .nodes import ATTRIBUTE, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile, is_probe_file, marked
-from .options import model_spec, read_settings
+from .options import check_values, model_spec, read_settings
 from .outlet import usage_error
 from .packs import probes_of_packs
 from .parts import DONE, check_batch, part_of
@@ -80,7 +79,7 @@ class Controller:
         if self.record is not None:
             self.record.begin()
         try:
-            self._check_names()
+            check_values(self.settings)
             policy = load_policy(self.settings.profile, self.settings.gate, self.settings.inputs())
             self.builtin = probes_of_packs(config, self.settings.packs)
             named = [(one.text, one.folder) for one in self.settings.tasks]
@@ -187,7 +186,10 @@ class Controller:
         if session.config.option.collectonly or (session.testsfailed and not session.config.option.continue_on_collection_errors):
             return (yield)
         if self.settings.plan:
-            self._plan(session)
+            from .plan import show_plan
+
+            show_plan(self.config, self._selection(session), self.session, self.settings.early_stop, self.budget)
+            self.setup.check_planned_scorer(i.suite for i in self._selection(session))
             session.config.option.collectonly = True  # a wrapper cannot keep the loop from running, this can
             return (yield)
         self.ran = True
@@ -281,14 +283,6 @@ class Controller:
         asked = [gate_key(s.gate_id) for s in suites if s.has_gate] + [gate_key(s.versus_id) for s in suites if s.versus]
         return [*asked, *self.session.left_out, *self.limits.nodeids]
 
-    def _check_names(self) -> None:
-        for name in (*self.settings.require, *self.settings.dimensions):
-            if name not in Dimension.__members__.values():
-                raise usage_error(unknown("dimension", name, [str(d) for d in Dimension]))
-        most = self.settings.durations
-        if most and not (most.isascii() and most.isdigit() and len(most) < 7):
-            raise usage_error(f"--slm-durations is {most[:40]!r}; expected a whole number, or no value")
-
     def _selection(self, session: pytest.Session) -> list[Any]:
         return [i for i in session.items if isinstance(i, (CaseItem, GateItem))]
 
@@ -337,25 +331,12 @@ class Controller:
             reference.session.engine.prefetch([c for s in suites for c in _of_baseline(s)])
             release(reference.backend)
 
-    def _plan(self, session: pytest.Session) -> None:
-        from .plan import plan_lines
-
-        if self.config.pluginmanager.hasplugin("dsession"):
-            raise usage_error("--slm-plan runs in one process: leave out -n")
-        if self.config.pluginmanager.get_plugin("terminalreporter") is None:
-            raise usage_error("--slm-plan prints to pytest's terminal: leave out -p no:terminal")
-        suites = {i.suite.gate_id: i.suite for i in self._selection(session)}
-        reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
-        for line in plan_lines(list(suites.values()), self.session, self.settings.early_stop, self.budget):
-            reporter.write_line(line)
-        self.setup.check_planned_scorer(suites.values())
-
     def _process(self) -> dict[str, Any]:
         first = self.session.first_questions()
         return {
             **describe_engine(self.session.engine),
             "pending": [asdict(g) for g in self.session.pending(self._outside())],
-            "baseline": self._about_baseline(),
+            "baseline": describe_baseline(self.session.reference),
             "rows": {s.gate_id: s.rows_sha256(first) for s in self.session.suites.values()},
             "asked": asked_of(self.session),
             "unasked": late_items(self.session),
@@ -374,13 +355,6 @@ class Controller:
         gone = [g.nodeid for g in vanished(self.session, lock)] if lock else []
         named = names_a_part(self.config, self.chosen) or self.config.args_source is pytest.Config.ArgsSource.ARGS
         return [*found, *(gone if named else ())]
-
-    def _about_baseline(self) -> dict[str, Any] | None:
-        reference = self.session.reference
-        if reference is None:
-            return None
-        about = describe_engine(reference.session.engine) if isinstance(reference, Live) else {"model": reference.model()}
-        return {"model": about["model"], "origin": door.line(reference.origin), "counters": about.get("counters", {})}
 
     def _unfinished(self, session: pytest.Session, exitstatus: int) -> str:
         """Say why a run did not reach its end; empty if it did. ``-x`` and ``--maxfail`` end a run: its gates say NOT RUN."""

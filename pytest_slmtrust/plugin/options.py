@@ -307,6 +307,20 @@ def read_settings(config: pytest.Config) -> Settings:
     return Settings(**made, values=values)
 
 
+def check_values(settings: Settings) -> None:
+    """Check what is known without a model.
+
+    Raises:
+        pytest.UsageError: no such dimension, or a number that is none.
+    """
+    for name in (*settings.require, *settings.dimensions):
+        if name not in Dimension.__members__.values():
+            raise pytest.UsageError(unknown("dimension", name, [str(d) for d in Dimension]))
+    most = settings.durations
+    if most and not (most.isascii() and most.isdigit() and len(most) < 7):
+        raise pytest.UsageError(f"--slm-durations is {most[:40]!r}; expected a whole number, or no value")
+
+
 def _made(kind: Kind, value: Any, folder: Path) -> Any:
     """A value of the type that its field has."""
     if kind == "flag":

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .. import door
 from ..audit.model import Lack
 from ..backends.fake import FakeBackend, SwapPerturber, WordListScorer
@@ -18,11 +20,30 @@ from ..session.accepted import matched
 from ..session.asking import Budget, decides
 from ..session.live_baseline import Live
 from ..session.session import AuditSession, Suite, selected_cases
+from .outlet import usage_error
 
 #: Tokens a second of a 135M model in fp32 on two cores, prefill and batched decoding alike; a plan is an estimate.
 _TOKENS_PER_SECOND = 300.0
 #: Probes that a line names before it counts the others.
 _NAMED = 4
+
+
+def show_plan(
+    config: pytest.Config, items: Sequence[Any], session: AuditSession, early_stop: bool, budget: Budget | None
+) -> None:  # fmt: skip
+    """Print the plan of the selected items to pytest's terminal.
+
+    Raises:
+        pytest.UsageError: there is no terminal, or several processes would print.
+    """
+    if config.pluginmanager.hasplugin("dsession"):
+        raise usage_error("--slm-plan runs in one process: leave out -n")
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        raise usage_error("--slm-plan prints to pytest's terminal: leave out -p no:terminal")
+    suites = {i.suite.gate_id: i.suite for i in items}
+    for line in plan_lines(list(suites.values()), session, early_stop, budget):
+        reporter.write_line(line)
 
 
 def plan_lines(

@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .. import door
 from ..audit.model import ControlCheck, Finding, FloorCheck
 from ..requests import Backend
-from .describing import described
+from .describing import describe_engine, described
 from .session import AuditSession, Suite
 
 
@@ -40,3 +41,11 @@ class Live:
 
     def floor(self, gate_id: str) -> FloorCheck | None:
         return self.session.floor(self.suites[gate_id])
+
+
+def describe_baseline(reference: Any) -> dict[str, Any] | None:
+    """Return model, origin and counters of what a run is compared with; None without it."""
+    if reference is None:
+        return None
+    about = describe_engine(reference.session.engine) if isinstance(reference, Live) else {"model": reference.model()}
+    return {"model": about["model"], "origin": door.line(reference.origin), "counters": about.get("counters", {})}
