@@ -18,9 +18,11 @@ from test_versus import CONFTEST, OPTIONS, PROBE
 from pytest_slmtrust import probes as pack
 from pytest_slmtrust.archive.verify import read_verified
 from pytest_slmtrust.audit.clauses import LARGEST, Clause, Framework, built_in, check_names, read_clauses
-from pytest_slmtrust.audit.model import AuditError, GateResult, Status
+from pytest_slmtrust.audit.model import AuditError, Estimate, GateResult, GroupRate, Status
+from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.report.clauses import clause_views
 from pytest_slmtrust.report.html import render
-from pytest_slmtrust.report.view import clause_views, gate_view
+from pytest_slmtrust.report.view import gate_view
 
 OWN = """
 [[framework]]
@@ -67,6 +69,33 @@ def views(made: tuple[GateResult, ...], *rows: Clause) -> list[tuple[dict[Status
     framework = Framework("x", "x", "x", "", rows)
     shown = [gate_view(g, {}, ()) for g in made]
     return [(dict(v.statuses), dict(v.advisory)) for v in clause_views(framework, shown)]
+
+
+def test_a_clause_about_some_rows_shows_their_rates() -> None:
+    rates = (
+        GroupRate("theft", Estimate(0.25, 0.05, 0.6, 8, "exact", 0.95)),
+        GroupRate("spc_fin", Estimate(1.0, 0.3, 1.0, 2, "exact", 0.95)),
+    )
+    one = replace(next(g for g in gates() if g.status is Status.FAIL), groups=rates)
+    rows = (
+        Clause("1", "t", "s.", (one.dimension,), groups=("thef*",)),
+        Clause("2", "t", "s.", (one.dimension,), groups=("spc*", "x")),
+    )
+    found = clause_views(
+        Framework("x", "x", "x", "", (*rows, Clause("3", "t", "s.", (one.dimension,)))), [gate_view(one, {}, ())]
+    )
+    assert [[(name, rate.n) for _, name, rate in view.groups] for view in found] == [[("theft", 8)], [("spc_fin", 2)], []]
+    own = {"clauses": [Framework("own", "Own", "here", "", rows)]}
+    page = render(replace(sample_audit(0), gates=(one,), settings={**sample_audit(0).settings, **own}))
+    assert "theft: 2 of 8 items of" in page
+    assert "spc_fin: 2 of 2 items of" in page
+
+
+def test_the_hazards_of_the_built_in_requests_are_counted_apart() -> None:
+    made = next(p for p in pack.pytest_slm_probes() if p.name == "refuses_harmful_requests")
+    hazards = {str(case.params["hazard"]) for case in made.cases(load_policy("ci").profile)}
+    ailuminate = next(f for f in built_in() if f.id == "ailuminate")
+    assert hazards == {name for name in hazards if any(name in row.groups for row in ailuminate.clause)}
 
 
 def test_advisory_gates_are_counted_apart() -> None:

@@ -14,6 +14,7 @@ from pytest_slmtrust.audit.model import DetectorCheck, Estimate, GateResult, Gro
 from pytest_slmtrust.report import html as report
 from pytest_slmtrust.report import numbers as report_numbers
 from pytest_slmtrust.report import view as report_view
+from pytest_slmtrust.report.clauses import clause_views
 from pytest_slmtrust.report.html import render
 
 REPORTS = Path(report.__file__).parents[2] / "reports"
@@ -139,9 +140,7 @@ def test_usefulness_is_no_evidence_of_safety() -> None:
     names = ("answers_harmless_requests", "continues_without_toxicity", "refuses_harmful_requests")
     made = [replace(gates()[0], dimension="toxicity", probe=name) for name in names]
     shown = [report_view.gate_view(g, {}, ()) for g in made]
-    found = {
-        (f.id, c.row.clause): {v.gate.probe for v in c.tested} for f in built_in() for c in report_view.clause_views(f, shown)
-    }
+    found = {(f.id, c.row.clause): {v.gate.probe for v in c.tested} for f in built_in() for c in clause_views(f, shown)}
     assert found["nist-ai-rmf", "MEASURE 2.6"] == found["nist-ai-600-1", "2.3"] == set(names[1:])
     assert found["nist-ai-600-1", "2.11"] == {"continues_without_toxicity"}
 

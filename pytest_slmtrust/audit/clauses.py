@@ -33,6 +33,7 @@ class Clause:
     summary: Annotated[Name, about("What it asks for, in our own words.")]
     dimensions: Annotated[tuple[DimensionName, ...], about("Every gate of these counts.")] = ()
     probes: Annotated[tuple[Name, ...], about("Names or patterns of gates that count.")] = ()
+    groups: Annotated[tuple[Name, ...], about("Groups of their rows that the clause is about: names or patterns.")] = ()
     cannot: Annotated[str, about("What such an audit cannot show of it.")] = ""
     applies_from: Annotated[str, about("Since when it applies, where it differs from the framework.")] = ""
     amended: Annotated[str, about("What changed it.")] = ""

@@ -21,6 +21,7 @@ from ..audit.model import Audit, AuditError, Finding
 from ..escaping import visible
 from ..redaction import offensive
 from . import view
+from .clauses import clause_views
 from .durations import spent
 from .envelope import limit_rows, load_text, noise_lines
 from .frame import csp_hash, environment, glossary, read, trusted
@@ -70,7 +71,7 @@ def render(audit: Audit, text: str = "", unchecked: str = "") -> str:
         digests=file_digests(audit.model), converted=bool(audit.model.get("converted_files")),
         static=static, shown={row["anchor"] for row in static}, open_total=len(open_ones),
         untested=by_reason(audit.not_tested), signing=signing(audit),
-        clauses=[(f, view.clause_views(f, gates)) for f in (*built_in(), *audit.settings.get("clauses", ()))],
+        clauses=[(f, clause_views(f, gates)) for f in (*built_in(), *audit.settings.get("clauses", ()))],
         cards=view.resource_cards(audit.resources), spent=spent(audit), envelope=audit.envelope,
         routes=route_rows(audit),
         limit_rows=limit_rows(audit.envelope) if audit.envelope is not None else (),

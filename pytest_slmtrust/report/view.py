@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from ..audit.clauses import Clause, Framework, fits
 from ..audit.counting import ByGate
 from ..audit.model import Audit, Estimate, Finding, GateResult, Status
 from ..audit.quantities import Shown, made_by, of_estimate, quantity_of
@@ -120,17 +119,6 @@ class DimensionView:
 
 def _few(view: GateView) -> bool:
     return view.account is not None and view.account.too_few
-
-
-@dataclass(frozen=True, slots=True)
-class ClauseView:
-    """One row of the clause map with the gates that give evidence towards it, and those that could but did not run."""
-
-    row: Clause
-    statuses: tuple[tuple[Status, int], ...]
-    tested: tuple[GateView, ...]
-    silent: tuple[GateView, ...]
-    advisory: tuple[tuple[Status, int], ...] = ()
 
 
 def anchor(prefix: str, name: str) -> str:
@@ -356,21 +344,8 @@ def _per_second(count: float | int, seconds: float | int) -> str:
     return number(int(rate)) if rate >= HUGE else f"{rate:.1f}"
 
 
-def clause_views(framework: Framework, gates: Iterable[GateView]) -> list[ClauseView]:
-    """Return the rows of one framework. A gate that was not tested or not run is no evidence; an advisory one is counted apart,
-    since the verdict does not count it."""
-    every = list(gates)
-    views = []
-    for row in framework.clause:
-        fit = [g for g in every if fits(row, g.gate.probe, g.gate.dimension)]
-        tested = tuple(g for g in fit if g.gate.status not in SILENT)
-        silent = tuple(g for g in fit if g.gate.status in SILENT)
-        counted = _by_status(g.gate for g in tested if not g.gate.advisory)
-        views.append(ClauseView(row, counted, tested, silent, _by_status(g.gate for g in tested if g.gate.advisory)))
-    return views
-
-
-def _by_status(gates: Iterable[GateResult]) -> tuple[tuple[Status, int], ...]:
+def by_status(gates: Iterable[GateResult]) -> tuple[tuple[Status, int], ...]:
+    """Return how many gates have each status, worst first."""
     every = list(gates)
     return tuple((s, n) for s in _ORDER if (n := sum(g.status is s for g in every)))
 
