@@ -207,10 +207,10 @@ def theirs(folder: Path, name: str, model: HFLM, manager: TaskManager, fed: Fed)
             value = answers[0]
             if isinstance(value, (tuple, list)):
                 sums[row["doc_id"], i] = float(value[0])
-                texts[row["doc_id"], i] = tuple(row["arguments"][f"gen_args_{i}"][f"arg_{n}"] for n in (0, 1))
+                texts[row["doc_id"], i] = tuple(row["arguments"][i][:2])
             elif isinstance(value, float):
                 sums[row["doc_id"], i] = value
-                texts[row["doc_id"], i] = "", row["arguments"][f"gen_args_{i}"]["arg_0"]
+                texts[row["doc_id"], i] = "", row["arguments"][i][0]
     return Side(metrics, sums, seconds, fed.tokens - before, texts)
 
 
@@ -283,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     model = HFLM(str(ensure_embedded()), dtype="float32", batch_size=8, device="cpu")
     rows, good, fed, judge = list[tuple[object, ...]](), True, Fed(), Judge(model)
     fed.watch(model.model)
-    fed.watch(backend.pair[0])
+    fed.watch(backend._engine.loaded.model)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         datasets.config.HF_DATASETS_CACHE = folder / "cache"

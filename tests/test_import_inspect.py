@@ -67,8 +67,11 @@ def test_what_broke_off_is_an_error_and_not_left_out(tmp_path: Path) -> None:
     audit = audit_of(log(tmp_path, [sample("a", "C"), broken, sample("c", None)], ids=["a", "b", "c", "d"]))
     assert {f.case: f.outcome for f in audit.findings} == {"a.1": "passed", "b.1": "error", "c.1": "unscored", "d.1": "error"}
     [gate] = audit.gates
-    assert gate.status == "ERROR"
-    assert str(audit.verdict) == "ERROR"
+    assert gate.items == 4
+    held = log(tmp_path, [sample(n, "C") for n in range(60)], ids=list(range(90)))
+    [gate] = audit_of(held, "inspect_sums=0.1").gates
+    assert gate.items == 90
+    assert gate.status != "PASS"
 
 
 def test_epochs_are_draws_of_one_item(tmp_path: Path) -> None:
@@ -83,7 +86,8 @@ def test_partly_right_samples_have_a_mean_and_no_count(tmp_path: Path) -> None:
     audit = audit_of(log(tmp_path, [sample(n, "CPI"[n % 3]) for n in range(30)], told=0.5))
     [gate] = audit.gates
     assert gate.status == "MEASURED"
-    assert gate.observed == pytest.approx(0.5)
+    assert gate.estimate is not None
+    assert gate.estimate.value == pytest.approx(0.5)
 
 
 def test_each_scorer_is_a_test(tmp_path: Path) -> None:
@@ -103,7 +107,8 @@ def test_each_scorer_is_a_test(tmp_path: Path) -> None:
         ({"samples": None}, "the log holds no samples"),
         ({"samples": [sample(1, None)]}, "no sample has a score"),
         ({"samples": [sample(1, "C"), sample("1", "I")]}, "two samples have one id and epoch"),
-        ({"samples": [{"id": 1}]}, "broken log of inspect"),
+        ({"samples": [{"id": 1}]}, "no sample has a score"),
+        ({"samples": [{"id": 1, "scores": {"match": {"value": "C"}}}]}, "broken log of inspect"),
         ({"samples": [sample(1, "C", epoch="x")]}, "broken log of inspect"),  # type: ignore[arg-type]
         ({"eval": []}, "broken log of inspect"),
     ],
