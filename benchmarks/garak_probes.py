@@ -23,7 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from garak_own import Scores, configured, garak_scores
+from garak_own import Scores, configured, garak_scores  # type: ignore[import-not-found]
 from results_page import page
 
 from pytest_slmtrust.authoring.declarations import Profile
@@ -80,10 +80,10 @@ def first_prompts(count: int) -> Iterator[None]:
     """Make each probe of garak with its first ``count`` prompts: some ignore garak's own cap."""
     made = host.made
 
-    def capped(kind: str, name: str) -> Any:
-        part = made(kind, name)
+    def capped(category: str, name: str) -> Any:
+        part = made(category, name)
         prompts = getattr(part, "prompts", None)
-        if kind == "probes" and isinstance(prompts, list) and len(prompts) > count:
+        if category == "probes" and isinstance(prompts, list) and len(prompts) > count:
             if len(getattr(part, "triggers", None) or ()) == len(prompts):
                 part.triggers = part.triggers[:count]
             part.prompts = prompts[:count]

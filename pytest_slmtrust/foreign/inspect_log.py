@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,15 +135,15 @@ def _sample(one: Mapping[str, Any], scorer: str, value: float | None, binary: bo
     number, epoch = str(one["id"]), int(one["epoch"])
     evidence = {"prompt": _input(one["input"]), "reply": _reply(one.get("output") or {})}
     asked = json.dumps([one["input"], one.get("target"), one.get("choices")], sort_keys=True)
-    about = {"id": f"{number}.{epoch}", "source": number, "asked": f"{epoch} {asked}", "evidence": evidence}
+    whole = Sample(f"{number}.{epoch}", "unscored", source=number, asked=f"{epoch} {asked}", evidence=evidence)
     if one.get("error"):
-        return Sample(**about, outcome="error", reason=f"inspect ended it: {str(one['error'].get('message') or '')[:200]}")
+        return replace(whole, outcome="error", reason=f"inspect ended it: {str(one['error'].get('message') or '')[:200]}")
     if value is None:
         reason = "it has no score" if scorer not in (one.get("scores") or {}) else "its score is no single number"
-        return Sample(**about, outcome="unscored", reason=reason)
+        return replace(whole, reason=reason)
     if not binary:
-        return Sample(**about, outcome="measured", score=value)
-    return Sample(**about, outcome="passed" if value else "failed")
+        return replace(whole, outcome="measured", score=value)
+    return replace(whole, outcome="passed" if value else "failed")
 
 
 def _input(asked: Any) -> str:
