@@ -85,8 +85,8 @@ def test_a_clause_about_some_rows_shows_their_rates() -> None:
         Framework("x", "x", "x", "", (*rows, Clause("3", "t", "s.", (one.dimension,)))), [gate_view(one, {}, ())]
     )
     assert [[(name, rate.n) for _, name, rate in view.groups] for view in found] == [[("theft", 8)], [("spc_fin", 2)], []]
-    own = {"clauses": [Framework("own", "Own", "here", "", rows)]}
-    page = render(replace(sample_audit(0), gates=(one,), settings={**sample_audit(0).settings, **own}))
+    own = (Framework("own", "Own", "here", "", rows),)
+    page = render(replace(sample_audit(0), gates=(one,), settings={**sample_audit(0).settings, "clauses": own}))
     assert "theft: 2 of 8 items of" in page
     assert "spc_fin: 2 of 2 items of" in page
 
@@ -170,7 +170,7 @@ def test_no_file_a_pipe_and_a_folder_are_refused(tmp_path: Path) -> None:
 def test_texts_of_a_map_stay_text() -> None:
     text = "\n".join(PAYLOADS)
     hostile = Framework(
-        text, text, text, text, (Clause(text, text, text, ("toxicity",), (), text, text, text),), text, text, text, text
+        text, text, text, text, (Clause(text, text, text, ("toxicity",), (), (text,), text, text, text),), text, text, text, text
     )
     audit = sample_audit(0)
     page = render(replace(audit, settings={**audit.settings, "clauses": (hostile,)}))
