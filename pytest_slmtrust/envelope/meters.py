@@ -19,6 +19,7 @@ from ..requests import Backend
 
 #: Kinds of backends that run in a process or on a machine that we cannot look into.
 _ELSEWHERE = "the model runs behind a server, and only the client is here"
+_ENGINES = "the engines of --slm-ray are other processes, some of them on other machines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Meters:
         """Return the peak memory, and say of what."""
         if about.get("kind") == "endpoint":
             return Value(None, lacking=_ELSEWHERE)
+        if "ray" in about:
+            return Value(None, lacking=_ENGINES)
         if about.get("kind") == "llama.cpp":
             child = getattr(backend, "child_peak_bytes", lambda: None)()
             said = "peak resident set of the child process in which llama.cpp runs the model"
@@ -69,6 +72,8 @@ def no_energy(about: Mapping[str, Any], meters: Meters) -> str:
     """Say why energy cannot be measured; empty if it can."""
     if about.get("kind") == "endpoint":
         return _ELSEWHERE
+    if "ray" in about:
+        return _ENGINES
     if on_gpu(about):
         return "the model runs on a GPU, and only the counters of the processor are read"
     if not meters.energy():

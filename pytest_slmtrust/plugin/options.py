@@ -186,6 +186,11 @@ class Settings:
         default="fast",
         choices=("fast", "plain", "llamacpp"),
     )
+    ray: str = _option(
+        "ask many engines at once, each with the model's weights, as actors of Ray: local, local:N (N engines on this machine), "
+        "auto, or HOST:PORT of a cluster",
+        metavar="ADDRESS",
+    )
     chat_template: str = _option(
         "use the model's chat template: auto, on or off (default: auto)", default="auto", choices=("auto", "on", "off")
     )

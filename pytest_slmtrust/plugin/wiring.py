@@ -225,6 +225,8 @@ class Setup:
 
     def _target(self, batch_rows: int | None = None) -> Backend:
         loaded = self._loaded
+        if loaded is not None and self.settings.ray:
+            raise usage_error("--slm-ray: pytest_slm_backend gives the model, and engines must load it: name it in --slm")
         if loaded is not None and not isinstance(loaded, tuple):
             if self.settings.model_key:
                 raise usage_error("--slm-model-key: pytest_slm_backend gives the model, so there is no folder to check")
@@ -234,12 +236,18 @@ class Setup:
         spec = self._spec(model_spec(self.config), batch_rows)
         try:
             if loaded is None:
-                return admitted(self._made(load_backend(spec, self._note)))
+                return admitted(self._made(self._spread(load_backend(spec, self._note), spec)))
             if len(loaded) != 2:
                 raise SpecError(f"pytest_slm_backend gave a tuple of {len(loaded)}; expected a (model, tokenizer) pair")
             return admitted(wrap_loaded(loaded[0], loaded[1], spec.text, spec.settings()))
         except SpecError as error:
             raise usage_error(f"--slm: {error}") from None
+
+    def _spread(self, backend: Backend, spec: ModelSpec) -> Backend:
+        """Return a backend that asks the engines of ``--slm-ray``, if there is such an option."""
+        from ..scale.spread import spread
+
+        return spread(backend, spec, self.settings.ray.strip(), self._note)
 
     def _made(self, backend: Backend) -> Backend:
         """What a factory gives, or a server can do, is found out before probes are collected: the rest is NOT TESTED by name.
@@ -302,7 +310,7 @@ class Setup:
             other = replace(self._spec(spec, key=KEY_VS), signer="")  # the key is the target's
             if other.engine == "llamacpp" and not spec.endswith(".gguf"):
                 other = replace(other, engine="fast")  # a GGUF file against the model that it was made of
-            return admitted(self._made(load_backend(other, self._note)))
+            return admitted(self._made(self._spread(load_backend(other, self._note), other)))
         except SpecError as error:
             raise usage_error(f"--slm-vs: {error}") from None
 
