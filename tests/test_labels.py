@@ -65,6 +65,10 @@ def test_the_bootstrap_bound_of_macro_f1_covers() -> None:
 
 @pytest.mark.parametrize(("make", "said"), [
     (lambda: Bar("2026-13-01", accuracy=0.8), "date"), (lambda: Bar("2999-01-01", accuracy=0.8), "future"),
+    (lambda: Bar("2026-11-01", 0.8, latency_p95="2000"), "such as 2000ms"),
+    (lambda: Bar("2026-11-01", 0.8, latency_p95="20MB"), "units us, ms, s"),
+    (lambda: Bar("2026-11-01", 0.8, latency_p95=2000), "a text such as"),  # type: ignore[arg-type]
+    (lambda: Bar("2026-11-01", 0.8, latency_p95="0s"), "above 0"),
     (lambda: Bar("2026-11-01"), "needs an accuracy"), (lambda: Bar("2026-11-01", accuracy=85), "between 0 and 1"),
     (lambda: label_probe([{"text": "a", "label": "x"}], Bar("2026-11-01", accuracy=0.8), name="p", task="t"), "two of them"),
     (lambda: label_probe([{"text": "A", "label": "x"}, {"text": "a ", "label": "y"}], Bar("2026-11-01", accuracy=0.8), name="p",
@@ -95,8 +99,6 @@ TRUE = {row["text"]: row["label"] for row in csv.DictReader(FILE.read_text(encod
 
 def reply(request):
     prompt = request.prompt if isinstance(request, Generate) else request.context
-    if isinstance(prompt, str):
-        return Completion("hello " * request.max_new_tokens, request.max_new_tokens)
     text = prompt[-1].content.partition("Text: ")[2].partition("\\n")[0]
     wrong = int(hashlib.sha256(text.encode()).hexdigest(), 16) % 100 < WRONG
     label = "product" if wrong else TRUE[text]
@@ -137,8 +139,11 @@ def test_the_example_decides_by_both_routes_and_a_changed_bar_is_caught(
     assert done.ret == 0, done.outlines[-20:]
     assert {g.name: str(g.status) for g in audit.gates} == {"routes_by_reply": "PASS", "routes_by_likelihood": "PASS"}
     assert audit.gates[0].items == 306
-    assert [one.name for one in audit.envelope.limits] == ["latency_p95"]
+    limits = {one.name: str(one.status) for one in audit.envelope.limits}
+    assert limits == {"routes_by_likelihood:latency_p95": "PASS", "routes_by_reply:latency_p95": "PASS"}
+    done.stdout.fnmatch_lines(["*routes_by_reply: from the probe's own request to the end of the reply; one text at a time*"])
     page = render(audit)
+    assert "until all 6 labels are scored" in page
     assert "as returns" in page
     assert "macro-F1" in page
     bars = audit.settings["bars"]

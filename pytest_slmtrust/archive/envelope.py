@@ -8,40 +8,43 @@ from collections.abc import Iterator
 from ..audit.envelope import KINDS, PREFIX, Envelope, Limit, LimitResult, decided
 from ..audit.model import Audit
 from ..authoring.declarations import ProbeError
-from ..envelope.limits import read_limits, with_bars
-from .sameness import same
+from ..envelope.limits import bar_limits, read_limits
+from .sameness import same, short
 
 
 def envelope_faults(audit: Audit) -> Iterator[str]:
     """Yield what of the envelope does not follow from its draws, or from the options of the run."""
     envelope = audit.envelope
     options = audit.settings.get("options", {})
-    bars = audit.settings.get("bars", {}).values()
+    bars = audit.settings.get("bars", {})
     try:
-        wanted = with_bars(_named(str(options.get("limit", ""))), [bar["latency_p95"] for bar in bars])
+        of_bars = bar_limits({gate: bar["latency_p95"] for gate, bar in bars.items()})
     except ProbeError as error:
         yield f"bars: {error}"
         return
-    found = {one.name: one for one in envelope.limits} if envelope is not None else {}
+    wanted = (*_named(str(options.get("limit", ""))), *of_bars)
+    found = {one.nodeid: one for one in envelope.limits} if envelope is not None else {}
     compared = "margin" in audit.settings  # it is about the difference of two models only
-    if not audit.incomplete and not compared and "limit" in options and [one.name for one in wanted] != list(found):
+    if not audit.incomplete and not compared and "limit" in options and [one.nodeid for one in wanted] != list(found):
         yield f"envelope: the run was asked for limits of {_listed(wanted)}; the audit has {', '.join(found) or 'none'}"
     if envelope is None:
         return
-    limits = {one.name: one for one in wanted}
+    limits = {one.nodeid: one for one in wanted}
     optional = [name.strip() for name in str(options.get("optional", "")).split(",")]
     for one in envelope.limits:
-        yield from _limit(envelope, one, limits.get(one.name), optional)
+        yield from _limit(envelope, one, limits.get(one.nodeid), optional)
 
 
 def _limit(envelope: Envelope, one: LimitResult, asked: Limit | None, optional: list[str]) -> Iterator[str]:
     if one.quantity not in KINDS or not one.nodeid.startswith(f"{PREFIX}::"):
         yield f"{one.nodeid}: no limit of an envelope has this name"
         return
-    limit = Limit(one.name, one.quantity, one.share, one.limit)
+    limit = Limit(one.name.rpartition(":")[2], one.quantity, one.share, one.limit, one.task)
+    if limit.nodeid != one.nodeid:
+        yield f"{one.nodeid}: it is not of the gate {short(one.task)}"
     if asked is not None and not same((asked.quantity, asked.share, asked.value), (limit.quantity, limit.share, limit.value)):
         yield f"{one.nodeid}: its limit is not the one that the run was given"
-    made = decided(limit, envelope.reading(one.quantity), one.alpha, optional)
+    made = decided(limit, envelope.reading(one.quantity, one.task), one.alpha, optional)
     for name in ("status", "reason", "value", "lower", "upper", "n", "unscored", "needed", "unit", "side", "excuse"):
         if not same(getattr(one, name), getattr(made, name)):
             yield f"{one.nodeid}: {name} is {getattr(one, name)!s:.60}; its draws say {getattr(made, name)!s:.60}"
@@ -57,4 +60,4 @@ def _named(text: str) -> tuple[Limit, ...]:
 
 
 def _listed(limits: tuple[Limit, ...]) -> str:
-    return ", ".join(one.name for one in limits) or "nothing"
+    return ", ".join(one.nodeid for one in limits) or "nothing"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Annotated, Literal
 
 from .fields import Count, Level, Name, Share, Side, Size, about
+from .nodeids import gate_key
 from .status import Status
 
 AT_MOST, AT_LEAST = "at most", "at least"
@@ -48,12 +49,22 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One limit of a user, in the unit of its quantity. ``share``: the quantile that it holds; 0.5 for a median."""
+    """One limit of a user, in the unit of its quantity. ``share``: the quantile that it holds; 0.5 for a median.
+
+    ``task``: the node id of the gate whose bar asks it, which is measured with the requests of that probe; empty: a limit of
+    ``--slm-limit``.
+    """
 
     name: str
     quantity: str
     share: float
     value: float
+    task: str = ""
+
+    @property
+    def nodeid(self) -> str:
+        """Return its name among those of gates, such as ``envelope::ttft_p95``."""
+        return f"{PREFIX}::{gate_key(self.task)}:{self.name}" if self.task else f"{PREFIX}::{self.name}"
 
     @property
     def kind(self) -> Kind:
@@ -84,6 +95,7 @@ class EnvelopeReading:
     of: Annotated[str, about("What was measured, in words.")] = ""
     draws: Annotated[tuple[Size | None, ...], about("In their order; null where a reply was too short or failed.")] = ()
     lacking: Annotated[str, about("Why it could not be measured.")] = ""
+    task: Annotated[str, about("The gate whose probe's own requests were the load; empty: the load of the envelope.")] = ""
 
     @property
     def usable(self) -> list[float]:
@@ -131,10 +143,11 @@ class LimitResult:
     needed: Annotated[Count | None, about("The fewest draws that can decide.")] = None
     alpha: Annotated[Level, about("The bounds hold at 1 - alpha.")] = 0.05
     excuse: Annotated[Literal["", "optional"], about("Why a limit without a result does not count.")] = ""
+    task: Annotated[str, about("The gate whose bar asks it; empty: a limit of --slm-limit.")] = ""
 
     @property
     def name(self) -> str:
-        return self.nodeid.partition("::")[2]
+        return self.nodeid.rpartition("::")[2]
 
     # what the verdict asks of every gate
     @property
@@ -166,9 +179,9 @@ class Envelope:
     readings: tuple[EnvelopeReading, ...]
     limits: tuple[LimitResult, ...] = ()
 
-    def reading(self, quantity: str) -> EnvelopeReading | None:
-        """Return a quantity's reading."""
-        return next((one for one in self.readings if one.quantity == quantity), None)
+    def reading(self, quantity: str, task: str = "") -> EnvelopeReading | None:
+        """Return a quantity's reading under the load of the envelope, or of a ``task``."""
+        return next((one for one in self.readings if (one.quantity, one.task) == (quantity, task)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,24 +207,25 @@ def bounded(draws: Sequence[float | None], share: float, alpha: float) -> Bounde
 
 def decided(limit: Limit, reading: EnvelopeReading | None, alpha: float, optional: Sequence[str] = ()) -> LimitResult:
     """Hold a reading to a limit: PASS and FAIL where a bound shows it, else INCONCLUSIVE; NOT TESTED where nothing was read."""
-    kind, nodeid = limit.kind, f"{PREFIX}::{limit.name}"
+    kind, nodeid = limit.kind, limit.nodeid
+    blank = LimitResult(nodeid, limit.quantity, limit.share, limit.value, kind.unit, kind.side, Status.NOT_RUN,
+                        "it was not measured", alpha=alpha, task=limit.task)  # fmt: skip
     if reading is None or not reading.draws:
-        status = Status.NOT_RUN if reading is None else Status.NOT_TESTED
-        why = "it was not measured" if reading is None else reading.lacking or "nothing was measured"
-        excuse: Literal["", "optional"] = "optional" if {limit.name, nodeid} & set(optional) else ""
-        return LimitResult(nodeid, limit.quantity, limit.share, limit.value, kind.unit, kind.side, status, why,
-                           alpha=alpha, excuse=excuse)  # fmt: skip
+        excuse: Literal["", "optional"] = "optional" if {blank.name, nodeid} & set(optional) else ""
+        if reading is None:
+            return replace(blank, excuse=excuse)
+        return replace(blank, status=Status.NOT_TESTED, reason=reading.lacking or "nothing was measured", excuse=excuse)
     if not kind.sampled:
         value = reading.draws[0]
         status = Status.PASS if value is not None and value <= limit.value else Status.FAIL
-        return LimitResult(nodeid, limit.quantity, limit.share, limit.value, kind.unit, kind.side, status,
-                           f"{shown(value, kind.unit)}, {reading.of}", value, alpha=alpha)  # fmt: skip
+        return replace(blank, status=status, reason=f"{shown(value, kind.unit)}, {reading.of}", value=value)
     seen = bounded(reading.draws, limit.share, alpha)
-    status = _status(kind.side, limit.value, seen)
     lost = sum(one is None for one in reading.draws)
-    return LimitResult(nodeid, limit.quantity, limit.share, limit.value, kind.unit, kind.side, status,
-                       _sentence(limit, seen, len(reading.draws), lost, alpha), seen.value, seen.lower, seen.upper,
-                       len(reading.draws), lost, fewest(limit, alpha), alpha)  # fmt: skip
+    return replace(
+        blank, status=_status(kind.side, limit.value, seen), value=seen.value, lower=seen.lower, upper=seen.upper,
+        reason=_sentence(limit, seen, len(reading.draws), lost, alpha), n=len(reading.draws), unscored=lost,
+        needed=fewest(limit, alpha),
+    )  # fmt: skip
 
 
 def fewest(limit: Limit, alpha: float) -> int:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from ..audit.amounts import amount
 from .declarations import ProbeError
 
 
@@ -16,7 +17,8 @@ from .declarations import ProbeError
 class Bar:
     """What a task asks of a model. ``registered``: an ISO date, such as ``2026-11-01``, not after today.
 
-    ``accuracy`` and ``macro_f1`` lie between 0 and 1; ``latency_p95`` is a time such as ``2000ms``. None or empty: not asked.
+    ``accuracy`` and ``macro_f1`` lie between 0 and 1; ``latency_p95`` is a time such as ``2000ms``: 95 % of the
+    texts get their label within it, as the probe asks for it. None or empty: not asked.
 
     Raises:
         ProbeError: a value that cannot be, or a bar that asks nothing.
@@ -38,6 +40,12 @@ class Bar:
             value = getattr(self, name)
             if value is not None and not 0 < value < 1:
                 raise ProbeError(f"{name} of a bar is {value}; it must lie between 0 and 1")
+        if self.latency_p95:
+            try:
+                amount(self.latency_p95, "s", "2000ms")
+            except (ValueError, AttributeError) as error:
+                why = error if isinstance(self.latency_p95, str) else "expected a text such as '2000ms'"
+                raise ProbeError(f"latency_p95 of a bar is {self.latency_p95!r}: {why}") from None
         if self.accuracy is None and self.macro_f1 is None:
             raise ProbeError("a bar needs an accuracy or a macro_f1")
 

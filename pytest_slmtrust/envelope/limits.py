@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from ..audit.amounts import amount
 from ..audit.envelope import KINDS, Limit
 from ..authoring.declarations import ProbeError, unknown
 
-#: What one of each unit is, in the unit in which the quantity is kept.
-_UNITS: dict[str, dict[str, float]] = {
-    "s": {"us": 1e-6, "ms": 1e-3, "s": 1.0},
-    "bytes": {
-        "B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
-    },
-    "tok/s": {"tok/s": 1.0, "tokens/s": 1.0},
-    "J/tok": {"J/tok": 1.0, "mJ/tok": 1e-3, "J/1000tok": 1e-3, "kJ/1000tok": 1.0},
-}  # fmt: skip
-_VALUE = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(\S*)")
 _QUANTILE = re.compile(r"([a-z]+)_p([0-9]{1,2}(?:\.[0-9])?)")
 #: Examples of limits, for messages.
 _EXAMPLES = {
@@ -41,17 +32,15 @@ def read_limits(given: Sequence[str]) -> tuple[Limit, ...]:
     return tuple(made)
 
 
-def with_bars(limits: Sequence[Limit], latencies: Sequence[str]) -> tuple[Limit, ...]:
-    """Return the limits with the latencies of registered bars; of two on the same quantile the stricter one.
+def bar_limits(latencies: Mapping[str, str]) -> tuple[Limit, ...]:
+    """Return the limits of registered bars: a latency each, by the node id of the gate whose bar asks it; empty: none.
+
+    They come in the order of these ids, as an audit keeps its bars.
 
     Raises:
         ProbeError: a latency that is no time.
     """
-    made = {one.name: one for one in limits}
-    for one in [_limit(f"latency_p95={text}") for text in latencies if text]:
-        known = made.get(one.name)
-        made[one.name] = one if known is None or one.value < known.value else known
-    return tuple(made.values())
+    return tuple(replace(_limit(f"latency_p95={text}"), task=gate) for gate, text in sorted(latencies.items()) if text)
 
 
 def _limit(text: str) -> Limit:
@@ -60,15 +49,10 @@ def _limit(text: str) -> Limit:
         raise ProbeError(f"--slm-limit {text[:60]}: expected NAME=VALUE, such as {_EXAMPLES.get(name, 'memory=600MB')}")
     quantity, share = _named(name)
     kind = KINDS[quantity]
-    found = _VALUE.fullmatch(value)
-    units = _UNITS[kind.unit]
-    if found is None or found[2] not in units:
-        raise ProbeError(
-            f"--slm-limit {text[:60]}: expected a number with one of the units {', '.join(units)}, such as {_EXAMPLES[quantity]}"
-        )
-    number = float(found[1]) * units[found[2]]
-    if not 0 < number < math.inf:
-        raise ProbeError(f"--slm-limit {text[:60]}: a limit must be above 0 and finite")
+    try:
+        number = amount(value, kind.unit, _EXAMPLES[quantity])
+    except ValueError as error:
+        raise ProbeError(f"--slm-limit {text[:60]}: {error}") from None
     return Limit(name, quantity, share, number)
 
 

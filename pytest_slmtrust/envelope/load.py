@@ -61,7 +61,8 @@ class Asker:
         first, said = None, ""
         if self.first:
             answer, seconds = self._once(Generate(prompt, 1))
-            first, said = (seconds, "") if _begun(answer) else (None, _why(answer))
+            said = unusable(answer)
+            first = None if said else seconds
         if said or not self.whole:
             return Draw(first, said=said)
         before = self.meters.energy() if self.energy else {}
@@ -95,8 +96,8 @@ class Asker:
 def _made(answer: Any, whole: float, first: float | None, joules: float | None) -> Draw:
     """Return what a reply of the load says; a shorter one says nothing of the time to its end."""
     tokens = answer.n_tokens + answer.thought_tokens if isinstance(answer, Completion) else 0
-    if not _begun(answer):
-        return Draw(said=_why(answer))
+    if unusable(answer):
+        return Draw(said=unusable(answer))
     said = "" if tokens >= REPLY_TOKENS else f"the reply had {tokens} token{'' if tokens == 1 else 's'}, not {REPLY_TOKENS}"
     if tokens < _LEAST:
         return Draw(first, said=said)
@@ -104,12 +105,12 @@ def _made(answer: Any, whole: float, first: float | None, joules: float | None) 
     return Draw(first, None if said else whole, rate, joules / tokens if joules else None, said)
 
 
-def _begun(answer: Any) -> bool:
-    return isinstance(answer, Completion) and bool(answer.text or answer.n_tokens or answer.thought)
-
-
-def _why(answer: Any) -> str:
-    return answer.message if isinstance(answer, Failure) else "the reply was empty"
+def unusable(answer: Any) -> str:
+    """Say why an answer is no reply whose time counts; empty if it is one."""
+    if isinstance(answer, Failure):
+        return answer.message or "it failed"
+    begun = isinstance(answer, Completion) and (answer.text or answer.n_tokens or answer.thought)
+    return "" if begun else "the reply was empty"
 
 
 def _read(backend: Backend) -> int:

@@ -6,14 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 from statistics import median
 from typing import Any
 
-from ..audit.envelope import KINDS, Envelope, EnvelopeReading, Limit, Load, decided, fewest
+from ..audit.envelope import KINDS, REPLY_TOKENS, Envelope, EnvelopeReading, Limit, Load, decided, fewest
 from ..escaping import said
 from ..requests import Backend, BackendError
 from .load import Asker, Draw
 from .meters import Meters, Value, device_name, no_energy, size_of
+from .tasks import WARM, Task, measure_task, untimed
 
-#: Replies that do not count: caches, threads and clocks of the machine settle.
-WARM = 3
 #: Seconds of the draws that are asked for; a limit may need more.
 SECONDS = 60.0
 #: Draws where no limit needs a number of them: at least, and at most.
@@ -31,11 +30,12 @@ _RATES = {
 
 
 def measure(
-    backend: Backend, limits: Sequence[Limit] = (), *, wanted: Collection[str] = (), alpha: float = 0.05,
-    optional: Sequence[str] = (), meters: Meters | None = None, seconds: float = SECONDS,
+    backend: Backend, limits: Sequence[Limit] = (), *, wanted: Collection[str] = (), tasks: Sequence[Task] = (),
+    alpha: float = 0.05, optional: Sequence[str] = (), meters: Meters | None = None, seconds: float = SECONDS,
     note: Callable[[str], None] | None = None,
 ) -> Envelope:  # fmt: skip
-    """Return the envelope of a model: the quantities of the limits, and those that are ``wanted`` besides.
+    """Return the envelope of a model: the quantities of the limits, those that are ``wanted`` besides, and the latency of each
+    task under its own requests.
 
     The number of draws is fixed before the first one counts, so that no result can change it. ``seconds``: how long the draws
     may take, where the limits need no more of them.
@@ -46,11 +46,29 @@ def measure(
     meters = meters or Meters()
     started = meters.clock()
     names = [name for name in KINDS if name in wanted or any(one.quantity == name for one in limits)]
+    tokens, readings = _under_load(backend, names, limits, alpha, seconds, meters, note) if names else (0, [])
+    for task in tasks:
+
+        def number(each: float, limit: Limit = task.limit) -> int:
+            return _number([limit], alpha, seconds / len(tasks) / max(each, 1e-9))
+
+        readings.append(measure_task(backend, task, meters.clock, number, note))
+    where, took = device_name(backend.describe(), meters), round(meters.clock() - started, 3)
+    load = Load(where, 1, tokens, REPLY_TOKENS if names else 0, WARM, took)
+    return hold(Envelope(load, tuple(readings)), (*limits, *(task.limit for task in tasks)), alpha, optional)
+
+
+def _under_load(
+    backend: Backend, names: Sequence[str], limits: Sequence[Limit], alpha: float, seconds: float, meters: Meters,
+    note: Callable[[str], None] | None,
+) -> tuple[int, list[EnvelopeReading]]:  # fmt: skip
+    """Return the tokens of a prompt of the load, 0 where the backend counts none, and a reading of each quantity."""
     why_not = no_energy(backend.describe(), meters) if "energy" in names else ""
     timed = [name for name in names if KINDS[name].sampled and not (name == "energy" and why_not)]
     first, whole = bool({"ttft", "decode"} & set(timed)), bool({"latency", "decode", "energy"} & set(timed)) or not timed
+    no_time = untimed(backend)
     asker = Asker(backend, meters, first, whole, energy="energy" in timed)
-    warm, per = _warmed(asker, meters)
+    warm, per = ([Draw(said=no_time)], 0.0) if no_time else _warmed(asker, meters)
     n = _number(limits, alpha, seconds / max(per, 1e-9)) if timed and any(map(_told, warm)) else 0
     if note and n:
         note(f"measuring the envelope: {n} replies, about {n * per:.0f} s")
@@ -59,14 +77,12 @@ def measure(
     about = backend.describe()
     readings = [_sampled(name, draws, warm, why_not) if KINDS[name].sampled else _read(name, backend, about, meters)
                 for name in names]  # fmt: skip
-    load = Load(device_name(about, meters), 1, round(median(asker.counts)) if asker.counts else 0, warm=WARM,
-                seconds=round(meters.clock() - started, 3))  # fmt: skip
-    return hold(Envelope(load, tuple(readings)), limits, alpha, optional)
+    return round(median(asker.counts)) if asker.counts else 0, readings
 
 
 def hold(envelope: Envelope, limits: Sequence[Limit], alpha: float, optional: Sequence[str] = ()) -> Envelope:
     """Return the envelope with its limits decided."""
-    found = tuple(decided(one, envelope.reading(one.quantity), alpha, optional) for one in limits)
+    found = tuple(decided(one, envelope.reading(one.quantity, one.task), alpha, optional) for one in limits)
     return Envelope(envelope.load, envelope.readings, found)
 
 

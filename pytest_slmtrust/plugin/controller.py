@@ -281,7 +281,7 @@ class Controller:
     def _gate_keys(self) -> list[str]:
         suites = self.session.suites.values()
         asked = [gate_key(s.gate_id) for s in suites if s.has_gate] + [gate_key(s.versus_id) for s in suites if s.versus]
-        return [*asked, *self.session.left_out, *self.limits.nodeids]
+        return [*asked, *self.session.left_out, *self.limits.nodeids(self.session)]
 
     def _selection(self, session: pytest.Session) -> list[Any]:
         return [i for i in session.items if isinstance(i, (CaseItem, GateItem))]

@@ -1,15 +1,16 @@
-"""The limits of a run: the envelope is measured once, before the first wave, by one of its processes."""
+"""The limits of a run and of its bars: the envelope is measured once, before the first wave, by one of its processes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from .. import door
-from ..audit.envelope import PREFIX, Envelope, Limit
+from ..audit.envelope import Envelope, Limit
 from ..engine.store import Store
-from ..envelope.limits import with_bars
+from ..envelope.limits import bar_limits
+from ..envelope.tasks import Task
 from ..requests import BackendError
 from ..session.session import AuditSession
 from .progress import ProgressLine
@@ -25,11 +26,11 @@ class Limits:
         self.limits = tuple(limits)
         self.run = run
         self.found: Envelope | None = None
+        self.marked = False
 
-    @property
-    def nodeids(self) -> list[str]:
-        """The names by which a limit can be made optional."""
-        return [f"{PREFIX}::{one.name}" for one in self.limits]
+    def nodeids(self, session: AuditSession) -> list[str]:
+        """Return the names by which a limit can be made optional, those of bars included."""
+        return [one.nodeid for one in (*self.limits, *(task.limit for task in tasks_of(session)))]
 
     def measure(self, session: AuditSession, progress: ProgressLine | None) -> None:
         """Measure the model under audit, if this is the first process of the run that comes here.
@@ -39,30 +40,35 @@ class Limits:
         Raises:
             BackendError: the model can answer nothing.
         """
-        self.limits = with_bars(self.limits, [s.probe.bar.latency_p95 for s in session.suites.values() if s.probe.bar])
-        backend, store = session.engine.model, session.engine.store
-        if not self.limits:
+        backend, store, tasks = session.engine.model, session.engine.store, tasks_of(session)
+        if not self.limits and not tasks:
             return
         if backend is None:
             raise BackendError("--slm-limit: there is no model to measure")
-        from ..envelope.measure import measure
+        from ..envelope.measure import hold, measure
 
+        self.marked = True
         with store.lock():
             if not _first(store, self.run):
                 return
-            self.found = measure(
-                backend, self.limits, alpha=session.policy.profile.alpha, optional=sorted(session.optional),
+            alpha, optional = session.policy.profile.alpha, sorted(session.optional)
+            found = measure(
+                backend, self.limits, tasks=tasks, alpha=alpha, optional=optional,
                 note=(lambda text: progress.note(door.line(text))) if progress is not None else None,
             )  # fmt: skip
+        told = tuple(replace(one, lacking=door.line(one.lacking)) for one in found.readings)  # words of a backend
+        every = (*self.limits, *(task.limit for task in tasks))
+        self.found = hold(replace(found, readings=told), every, alpha, optional)
 
     def unmeasured(self, session: AuditSession) -> Envelope | None:
         """Return what an audit says where no process came to measure: NOT RUN."""
-        self.limits = with_bars(self.limits, [s.probe.bar.latency_p95 for s in session.suites.values() if s.probe.bar])
-        if not self.limits:
+        limits = (*self.limits, *(task.limit for task in tasks_of(session)))
+        self.marked = self.marked or bool(limits)
+        if not limits:
             return None
         from ..envelope.measure import unmeasured
 
-        return unmeasured(self.limits, session.policy.profile.alpha, sorted(session.optional))
+        return unmeasured(limits, session.policy.profile.alpha, sorted(session.optional))
 
     def payload(self) -> dict[str, Any]:
         """Return what this process sends of it."""
@@ -70,8 +76,18 @@ class Limits:
 
     def forget(self, store: Store) -> None:
         """Take the mark away at the end of a run."""
-        if self.limits:
+        if self.marked:
             (store.path.parent / _MARK.format(run=self.run)).unlink(missing_ok=True)
+
+
+def tasks_of(session: AuditSession) -> tuple[Task, ...]:
+    """Return the tasks of a run whose registered bars ask a latency."""
+    suites = {s.gate_id: s for s in session.suites.values() if s.probe.bar is not None}
+    asked = {gate: s.probe.bar.latency_p95 for gate, s in suites.items() if s.probe.bar is not None}
+    return tuple(
+        Task(limit, suite.cases, suite.missing.reason if suite.missing else "")
+        for limit in bar_limits(asked) for suite in (suites[limit.task],)
+    )  # fmt: skip
 
 
 def _first(store: Store, run: str) -> bool:

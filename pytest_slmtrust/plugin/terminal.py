@@ -13,7 +13,7 @@ from ..audit.model import Audit, Estimate, Finding, GateResult, Status
 from ..audit.quantities import quantity_of
 from ..audit.verdict import SILENT, dimension_status
 from ..report import words
-from ..report.envelope import load_text, noise_lines
+from ..report.envelope import load_lines, noise_lines
 from ..report.routes import route_lines
 from ..report.untested import Untested, by_reason, in_short, unasked
 from ..report.verdict_words import MEANING
@@ -96,7 +96,10 @@ class Summary:
         found = self.audit.envelope
         if found is None:
             return
-        self.reporter.write_line(f"envelope: {door.line(load_text(found.load))}", bold=True)
+        head, *tasks = load_lines(found)
+        self.reporter.write_line(f"envelope: {door.line(head)}", bold=True)
+        for line in tasks:
+            self.reporter.write_line(f"  {door.line(line)}")
         for one in found.limits:
             self.reporter.write(f"  {one.status:<13}", **{_COLOURS[one.status]: True})
             self.reporter.write_line(f" {door.line(one.name)}: {door.line(one.reason)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..audit.envelope import KINDS, Envelope, EnvelopeReading, LimitResult, Load, shown
+from ..audit.nodeids import gate_names
 from ..audit.status import Status
 
 
@@ -29,10 +30,21 @@ def load_text(load: Load) -> str:
     return f"{asked}, after {load.warm} replies to warm up; {load.device}"
 
 
+def load_lines(envelope: Envelope) -> list[str]:
+    """Say under which loads everything was measured: that of the envelope with the device, then a line for each task."""
+    load, tasks = envelope.load, [one for one in envelope.readings if one.task]
+    if len(tasks) < len(envelope.readings) or not tasks:
+        head = load_text(load)
+    else:
+        head = f"one text at a time, as each task asks for its label; {load.device}"
+    return [head, *(f"{gate_names(one.task)[1]}: {one.of}" for one in tasks if one.of)]
+
+
 def limit_rows(envelope: Envelope) -> list[LimitRow]:
     """Return a row for each limit, then one for each quantity that was measured without one."""
-    limited = {one.quantity for one in envelope.limits}
-    return [*map(_row, envelope.limits), *(_free(one) for one in envelope.readings if one.quantity not in limited)]
+    limited = {(one.quantity, one.task) for one in envelope.limits}
+    free = [one for one in envelope.readings if (one.quantity, one.task) not in limited]
+    return [*(_row(one, envelope.reading(one.quantity, one.task)) for one in envelope.limits), *map(_free, free)]
 
 
 def noise_lines(envelope: Envelope) -> list[str]:
@@ -40,13 +52,15 @@ def noise_lines(envelope: Envelope) -> list[str]:
     return [line for line in map(_noise, envelope.readings) if line]
 
 
-def _row(one: LimitResult) -> LimitRow:
+def _row(one: LimitResult, reading: EnvelopeReading | None) -> LimitRow:
     sampled = one.n > 0
+    title = "time from a text to its label" if one.task else KINDS[one.quantity].title
+    reason = f"{one.reason}; {reading.of}" if one.task and reading is not None and reading.of else one.reason
     ends = f"{shown(one.lower, one.unit)} – {shown(one.upper, one.unit)}" if sampled else "–"
     return LimitRow(
-        one.name, KINDS[one.quantity].title, one.status, f"{one.side} {shown(one.limit, one.unit)}",
+        one.name, title, one.status, f"{one.side} {shown(one.limit, one.unit)}",
         shown(one.value, one.unit) if one.value is not None else "–", ends,
-        f"{one.n}" if sampled else "read once" if one.value is not None else "–", one.reason,
+        f"{one.n}" if sampled else "read once" if one.value is not None else "–", reason,
     )  # fmt: skip
 
 
@@ -64,7 +78,8 @@ def _noise(reading: EnvelopeReading) -> str:
     middle, spread, halves = reading.middle, reading.spread, reading.halves
     if not KINDS[reading.quantity].sampled or middle is None or spread is None:
         return ""
-    line = f"{reading.quantity}: median {shown(middle, reading.unit)}, median absolute deviation {shown(spread, reading.unit)}"
+    named = f"{gate_names(reading.task)[1]}:{reading.quantity}" if reading.task else reading.quantity
+    line = f"{named}: median {shown(middle, reading.unit)}, median absolute deviation {shown(spread, reading.unit)}"
     if halves is not None:
         line += f"; first half {shown(halves[0], reading.unit)}, second half {shown(halves[1], reading.unit)}"
     return line

@@ -23,7 +23,7 @@ from ..redaction import offensive
 from . import view
 from .clauses import clause_views
 from .durations import spent
-from .envelope import limit_rows, load_text, noise_lines
+from .envelope import limit_rows, load_lines, noise_lines
 from .frame import csp_hash, environment, glossary, read, trusted
 from .front import file_digests, front_view, signing, started
 from .numbers import cut_text
@@ -76,7 +76,7 @@ def render(audit: Audit, text: str = "", unchecked: str = "") -> str:
         routes=route_rows(audit),
         limit_rows=limit_rows(audit.envelope) if audit.envelope is not None else (),
         noise=noise_lines(audit.envelope) if audit.envelope is not None else (),
-        load=load_text(audit.envelope.load) if audit.envelope is not None else "",
+        load=load_lines(audit.envelope)[0] if audit.envelope is not None else "",
         digest=hashlib.sha256((text or _json(audit)).encode()).hexdigest(),
         command=_command(audit), whole_command=_whole_command(audit), model=_model_name(audit), started=started(audit),
         style=trusted(style), script=trusted(script), style_hash=csp_hash(style), script_hash=csp_hash(script),

@@ -16,6 +16,7 @@ from . import PREFIX
 #: Counted into the fingerprint: a change to how a batch is asked or read bumps it.
 FORMAT = 1
 _OPEN = "no batch has answered this yet (slmtrust batch write, then slmtrust batch read)"
+_NO_TIME = "a batch is answered later, so no reply has a time"
 _NO_SCORES = "a batch gives no log-probabilities of prompts"
 
 
@@ -53,6 +54,11 @@ class BatchBackend:
     def lacks(self) -> Mapping[str, str]:
         """Why forms of requests cannot be answered, by the form."""
         return {"scores": _NO_SCORES}
+
+    @property
+    def untimed(self) -> str:
+        """Why its replies have no time."""
+        return _NO_TIME
 
     def refusal(self, request: Request[Any]) -> str:
         """Say why a request cannot be answered; empty if it can."""
