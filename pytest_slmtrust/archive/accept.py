@@ -12,6 +12,7 @@ from ..audit.counting import ByGate
 from ..audit.model import Audit, AuditError, Finding, GateResult, Status
 from ..audit.nodeids import gate_key, gate_names
 from ..audit.notes import has_builtin
+from ..audit.sections import TaskBar
 from ..audit.verdict import SILENT
 from ..gates.accepted import profile_part
 from ..gates.asked import Asked
@@ -72,7 +73,8 @@ def lock_of(audit: Audit, accepted: str) -> Lock:
         if rows:
             if gate.nodeid not in asked or gate.nodeid not in judged:
                 raise AuditError(f"{gate.name}: the audit does not say what its rows asked")
-            probes[gate_key(gate.nodeid)] = _probe(gate, rows, asked[gate.nodeid], judged[gate.nodeid])
+            bar = audit.settings.get("bars", {}).get(gate.nodeid)
+            probes[gate_key(gate.nodeid)] = _probe(gate, rows, asked[gate.nodeid], judged[gate.nodeid], bar)
     digest = hashlib.sha256(audit.to_json().encode()).hexdigest()
     model = {name: audit.model[name] for name in _MODEL if name in audit.model}
     return Lock(accepted, digest, model, profile_part(audit.settings.get("profile", {})), how_of(audit), probes)
@@ -108,7 +110,9 @@ def _check(audit: Audit, today: date, red_until: date | None) -> None:
             raise AuditError(f"{len(names)} gates {what} ({_named(names)}): accept a whole run")
 
 
-def _probe(gate: GateResult, rows: list[Finding], asked: Mapping[str, str], judges: str) -> LockedProbe:
+def _probe(
+    gate: GateResult, rows: list[Finding], asked: Mapping[str, str], judges: str, bar: TaskBar | None
+) -> LockedProbe:  # fmt: skip
     key = gate_key(gate.nodeid)
     strange = [f.case for f in rows if f.case not in asked]
     if strange:
@@ -121,7 +125,8 @@ def _probe(gate: GateResult, rows: list[Finding], asked: Mapping[str, str], judg
         for f in rows
     }  # fmt: skip
     floor = None if gate.floor is None else gate.floor.passed
-    return LockedProbe(gate.dimension, asks_of(asked), judges, str(gate.status), gate.items, gate.failures, floor, made)
+    fields = {name: value for name, value in bar.items() if name != "changed"} if bar is not None else None
+    return LockedProbe(gate.dimension, asks_of(asked), judges, str(gate.status), gate.items, gate.failures, floor, made, fields)
 
 
 def _lines(audit: Audit, lock: Lock, red: list[str]) -> list[str]:
@@ -138,6 +143,10 @@ def _lines(audit: Audit, lock: Lock, red: list[str]) -> list[str]:
         )
     if audit.scope:
         lines.append(f"only {', '.join(audit.scope)}: the other dimensions were not asked for")
+    bars = audit.settings.get("bars", {})
+    moved = [f"{gate_names(nodeid)[1]} ({bar['changed']})" for nodeid, bar in bars.items() if bar["changed"]]
+    if moved:
+        lines.append(f"BAR CHANGED, and accepted as it is now: {_named(moved, 20)}")
     few = _too_few(audit, lock)
     if few:
         lines.append(

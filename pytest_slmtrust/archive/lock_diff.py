@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..audit.model import AuditError
+from ..authoring.bars import bar_text
 from ..escaping import visible
 from ..gates.lock import Lock, LockedProbe, read_lock
 from .accept import lock_of
@@ -117,7 +118,13 @@ def _flips(old: LockedProbe | None, new: LockedProbe | None) -> str:
     ]  # fmt: skip
     if old.judges != new.judges:
         parts.append("the probe judges otherwise")
+    if old.bar != new.bar:
+        parts.append(f"bar {_bar(old.bar)} to {_bar(new.bar)}")
     return "; ".join(parts)
+
+
+def _bar(bar: Mapping[str, Any] | None) -> str:
+    return "none" if bar is None else bar_text(bar)
 
 
 def _cell(text: str) -> str:

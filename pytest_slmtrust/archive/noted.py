@@ -19,7 +19,7 @@ def left_out(audit: Audit) -> Iterator[str]:
     settings, options = audit.settings, audit.settings.get("options", {})
     compared = "margin" in settings  # by ``slmtrust compare``: its gates are others than those that ran
     whole = [] if compared else of_absent(audit.gates)
-    whole += of_changed_bars(settings.get("bars", {}))
+    whole += of_changed_bars(settings.get("bars", {}), settings.get("bars_gone", {}))
     whole += of_packs(settings.get("packs", ["builtin"]))
     if "asked_by" in audit.provenance:
         whole.append(not_asked(audit.provenance["asked_by"]))

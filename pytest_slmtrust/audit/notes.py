@@ -53,11 +53,14 @@ def of_expired(waivers: Sequence[Waiver]) -> list[str]:
     return [f"WAIVER EXPIRED: {w.probe}, on {w.expires}; owner {w.owner}" for w in waivers if w.expired]
 
 
-def of_changed_bars(bars: Mapping[str, TaskBar]) -> list[str]:
-    """Return the bars that are not those which earlier results were held to."""
+def of_changed_bars(bars: Mapping[str, TaskBar], gone: Mapping[str, str]) -> list[str]:
+    """Return the bars that are not those which earlier results were held to, and those of a lock that are ``gone``."""
     return [
-        f"BAR CHANGED: {nodeid} was held to another bar when results existed ({bar['changed']})"
-        for nodeid, bar in bars.items() if bar["changed"]
+        *(f"BAR CHANGED: {key} has no bar now, and had one when it was accepted ({bar})" for key, bar in gone.items()),
+        *(
+            f"BAR CHANGED: {nodeid} was held to another bar when results existed ({bar['changed']})"
+            for nodeid, bar in bars.items() if bar["changed"]
+        ),
     ]  # fmt: skip
 
 

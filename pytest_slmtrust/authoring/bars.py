@@ -55,6 +55,12 @@ class Bar:
         return digest(asdict(self))
 
 
+def bar_text(bar: Mapping[str, Any]) -> str:
+    """Return what a bar's fields ask in one line, with its day."""
+    asked = [f"{name} {bar[name]}" for name in ("accuracy", "macro_f1", "latency_p95") if bar.get(name)]
+    return f"{', '.join(asked)}, registered {bar.get('registered')}"
+
+
 def digest(bar: Mapping[str, Any]) -> str:
     """Return the digest of a bar's fields."""
     asked = {name: bar[name] for name in ("accuracy", "latency_p95", "macro_f1", "registered")}

@@ -52,7 +52,8 @@ class LockedRow:
 @dataclass(frozen=True, slots=True)
 class LockedProbe:
     """One probe: the identities of all that it ``asks`` and of how it ``judges``, its gate's ``status``, source ``items`` and
-    ``failed`` among them, rows of its competence ``floor`` that were managed, and its rows by their names in a lock."""
+    ``failed`` among them, rows of its competence ``floor`` that were managed, and its rows by their names in a lock. ``bar``: the
+    fields of its registered bar with their digest; None where it has none."""
 
     dimension: str
     asks: str
@@ -62,6 +63,7 @@ class LockedProbe:
     failed: int
     floor: int | None
     rows: Mapping[str, LockedRow]
+    bar: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,14 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     probes: dict[str, _FileProbe]
 
 
+class _FileBar(msgspec.Struct, forbid_unknown_fields=True):
+    registered: str
+    accuracy: float | None
+    macro_f1: float | None
+    latency_p95: str
+    sha256: str
+
+
 class _FileProbe(msgspec.Struct, forbid_unknown_fields=True):
     dimension: str
     asks: str
@@ -198,6 +208,7 @@ class _FileProbe(msgspec.Struct, forbid_unknown_fields=True):
     failed: int
     floor: int | None
     rows: dict[str, str]
+    bar: _FileBar | None = None
 
 
 def _read_probe(key: str, raw: _FileProbe) -> LockedProbe:
@@ -208,13 +219,14 @@ def _read_probe(key: str, raw: _FileProbe) -> LockedProbe:
             place = visible(f"{key}[{name}]"[:120], one_line=True)
             raise LockError(f"not a lock: {place} is {visible(text[:60], one_line=True)!r}; expected an outcome and a digest")
         rows[name] = LockedRow(found[1], found[2], None if found[3] is None else float(found[3]))
-    return LockedProbe(raw.dimension, raw.asks, raw.judges, raw.status, raw.items, raw.failed, raw.floor, rows)
+    bar = None if raw.bar is None else msgspec.structs.asdict(raw.bar)
+    return LockedProbe(raw.dimension, raw.asks, raw.judges, raw.status, raw.items, raw.failed, raw.floor, rows, bar)
 
 
 def _probe(key: str, probe: LockedProbe) -> str:
     about = {
         "asks": probe.asks, "dimension": probe.dimension, "failed": probe.failed, "floor": probe.floor, "items": probe.items,
-        "judges": probe.judges, "status": probe.status,
+        "judges": probe.judges, "status": probe.status, **({} if probe.bar is None else {"bar": dict(probe.bar)}),
     }  # fmt: skip
     rows = ",\n".join(f" {_json(name)}: {_json(str(probe.rows[name]))}" for name in sorted(probe.rows))
     return f'{_json(key)}: {_json(about)[:-1]}, "rows": {{\n{rows}\n}}}}'

@@ -254,7 +254,8 @@ class Controller:
             self._unfinished(session, exitstatus), self.session.policy, self._notes(),
             untested() if has_builtin(self.settings.packs) else (), waivers, self.clauses, self.limits.unmeasured(self.session),
         )  # fmt: skip
-        audit = compared(audit, self.store.path.parent / BARS, [self.record.folder / PREVIOUS, self.settings.baseline.path])
+        held = [self.record.folder / PREVIOUS, self.settings.baseline.path]
+        audit = compared(audit, self.store.path.parent / BARS, held, self.session.lock.lock if self.session.lock else None)
         red = self.record.finish(audit, waivers)
         if self.settings.update_lock:
             self.updated = update_lock(self.setup.lock_path, audit)

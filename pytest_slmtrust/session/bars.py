@@ -11,14 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from ..audit.model import Audit
+from ..audit.nodeids import VERSUS, gate_key
 from ..audit.notes import of_changed_bars
 from ..audit.sections import TaskBar
 from ..audit.verdict import SILENT
+from ..authoring.bars import bar_text
 from ..escaping import one_line
+from ..gates.lock import Lock
 from .session import AuditSession
 
 #: Beside the store: every bar that a result was held to, by gate.
 FILE = "bars.json"
+#: Characters of a bar in words.
+_LONGEST = 300
 
 
 def bars_of(session: AuditSession) -> dict[str, dict[str, Any]]:
@@ -39,21 +44,25 @@ def bars_of(session: AuditSession) -> dict[str, dict[str, Any]]:
     return made
 
 
-def compared(audit: Audit, path: Path, earlier: Sequence[Path] = ()) -> Audit:
+def compared(audit: Audit, path: Path, earlier: Sequence[Path] = (), lock: Lock | None = None) -> Audit:
     """Return the audit with every bar flagged that differs from one of an earlier result; keep those of this run.
 
-    ``path``: the file of bars that results were held to. ``earlier``: audits of earlier runs, where they are there.
+    ``path``: the file of bars that results were held to. ``earlier``: audits of earlier runs, where they are there. ``lock``:
+    what the run is held against, with the bars that were accepted.
     """
-    bars = audit.settings.get("bars", {})
-    if not bars:
+    bars, gone = audit.settings.get("bars", {}), _gone(audit, lock)
+    if not bars and not gone:
         return audit
     known, made = _kept(path), dict[str, TaskBar]()
     told = {g.nodeid for g in audit.gates if g.status not in SILENT}
     day = str(audit.provenance.get("started", ""))[:10]
     for nodeid, bar in bars.items():
         own = known.get(nodeid, [])
-        changed = next((one for one in [*own, *_held(earlier, nodeid)] if one.get("sha256") != bar["sha256"]), None)
-        made[nodeid] = bar if changed is None or bar["changed"] else {**bar, "changed": _said(changed)}
+        others = [*own, *_held(earlier, nodeid)]
+        changed = next(
+            (_said(one) for one in others if one.get("sha256") != bar["sha256"]), _accepted_otherwise(nodeid, bar, lock)
+        )
+        made[nodeid] = bar if not changed or bar["changed"] else {**bar, "changed": changed}
         if nodeid in told and all(one.get("sha256") != bar["sha256"] for one in own):
             known[nodeid] = [*own, {**bar, "day": day}]
     with suppress(OSError):
@@ -61,7 +70,30 @@ def compared(audit: Audit, path: Path, earlier: Sequence[Path] = ()) -> Audit:
         path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     settings = audit.settings.copy()
     settings["bars"] = made
-    return replace(audit, settings=settings, notes=(*of_changed_bars(made), *audit.notes))
+    if gone:
+        settings["bars_gone"] = gone
+    return replace(audit, settings=settings, notes=(*of_changed_bars(made, gone), *audit.notes))
+
+
+def _accepted_otherwise(nodeid: str, bar: TaskBar, lock: Lock | None) -> str:
+    """Say which other bar a lock accepted for a gate; empty if it was this one, or if the lock does not know the gate."""
+    probe = lock.probes.get(gate_key(nodeid)) if lock is not None else None
+    if lock is None or probe is None or (probe.bar is not None and probe.bar.get("sha256") == bar["sha256"]):
+        return ""
+    then = "no bar" if probe.bar is None else bar_text(probe.bar)
+    return one_line(f"{then}, accepted on {lock.accepted}")[:_LONGEST]
+
+
+def _gone(audit: Audit, lock: Lock | None) -> dict[str, str]:
+    """Return the bars of a lock that no gate of the run has any more, by their gates; of gates within its selection."""
+    if lock is None or audit.incomplete:
+        return {}
+    here = {gate_key(nodeid) for nodeid in audit.settings.get("bars", {})}
+    ran = {gate_key(g.nodeid).removesuffix(VERSUS) for g in audit.gates if g.excuse != "unselected"}
+    return {
+        key: one_line(f"{bar_text(probe.bar)}, accepted on {lock.accepted}")[:_LONGEST]
+        for key, probe in lock.probes.items() if probe.bar is not None and key in ran - here
+    }  # fmt: skip
 
 
 def _held(earlier: Sequence[Path], nodeid: str) -> Iterator[dict[str, Any]]:
@@ -77,9 +109,7 @@ def _held(earlier: Sequence[Path], nodeid: str) -> Iterator[dict[str, Any]]:
 
 
 def _said(bar: Mapping[str, Any]) -> str:
-    asked = [f"{name} {bar[name]}" for name in ("accuracy", "macro_f1", "latency_p95") if bar.get(name)]
-    text = f"{', '.join(asked)}, registered {bar.get('registered')}, result of {bar.get('day') or 'an unknown day'}"
-    return one_line(text)[:300]
+    return one_line(f"{bar_text(bar)}, result of {bar.get('day') or 'an unknown day'}")[:_LONGEST]
 
 
 def _kept(path: Path) -> dict[str, list[dict[str, Any]]]:
