@@ -60,9 +60,10 @@ def compare_audits(target: Audit, baseline: Audit, origin: str, margin: float | 
 
 
 def _asked_alike(target: Audit) -> RunSettings:
-    """Return the settings of the target's run without its envelope, which says nothing of the baseline."""
+    """Return the settings of the target's run without its envelope and bundles, which say nothing of the baseline."""
     settings = target.settings.copy()
     settings.pop("envelope", None)
+    settings.pop("bundles", None)
     return settings
 
 

@@ -42,6 +42,7 @@ from ..gates.gate import Checks, Gate
 from ..gates.paired_gate import NEW, Context, PairedGate
 from ..requests import Steps
 from .bars import bar_faults
+from .bundles import bundle_faults
 from .envelope import envelope_faults
 from .installed import Installed, Planned, expected_untested, other_package
 from .noted import left_out, misnamed
@@ -148,6 +149,7 @@ class _Check:
         yield from left_out(self.audit)
         yield from envelope_faults(self.audit)
         yield from bar_faults(self.audit)
+        yield from bundle_faults(self.audit, self.installed is not None)
         if self.installed is not None:
             yield from self.installed.whole()
         for gate in self.audit.gates:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, TypeAlias, TypedDict
 
+from .bundles import BundleResult
 from .clauses import Framework
 from .envelope import Envelope
 from .fields import Level, about
@@ -65,6 +66,7 @@ class RunSettings(TypedDict, total=False):
     part: Annotated[str, about("The part of the work that the run was for (--slm-shard, --slm-batch); empty or absent: all.")]
     bars: Annotated[Mapping[str, TaskBar], about("Registered bars, by gate.")]
     bars_gone: Annotated[Mapping[str, str], about("Bars that were accepted and that no gate has any more, by place and name.")]
+    bundles: Annotated[tuple[BundleResult, ...], about("Gates that are read together (--slm-bundle).")]
     envelope: Annotated[Envelope, about("What the model took of the machine, and the limits to it (--slm-limit).")]
     margin: Annotated[float | None, about("In a comparison of two audits: the margin for all gates, if one was set.")]
 

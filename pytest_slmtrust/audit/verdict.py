@@ -64,6 +64,17 @@ def _without_blocking(gates: Sequence[Decides]) -> Status:
     return Status.PARTIAL if any(g.excuse == "unselected" for g in gates) else Status.NOT_TESTED
 
 
+def bundled(parts: Sequence[GateResult], incomplete: str = "") -> Status:
+    """Decide what gates of a bundle say together: :func:`overall`, with each part as one that blocks and that nothing excuses.
+
+    PASS only if every part passes. With a part that is only measured it decides nothing: MEASURED. An advisory part counts by
+    its status, as it is shown: a bundle blocks nothing.
+    """
+    status = overall([replace(g, blocking=True, excuse="", advisory="") for g in parts], incomplete)
+    open_ = [g for g in parts if g.status is not Status.PASS]
+    return _without_blocking(open_) if status is Status.PASS and open_ else status
+
+
 def untested_of(gates: Sequence[Decides], required: Sequence[str]) -> list[str]:
     """Return the required dimensions of which no gate was tested."""
     return [d for d in required if dimension_status(gates, d) in (*SILENT, Status.PARTIAL)]

@@ -6,7 +6,6 @@ import gc
 import json
 import secrets
 from collections.abc import Generator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +13,6 @@ import pytest
 
 from .. import door
 from ..archive.files import PREVIOUS
-from ..archive.installed import package_sha256
 from ..audit.clauses import check_names
 from ..audit.model import AuditError
 from ..audit.nodeids import VERSUS, gate_key
@@ -22,22 +20,22 @@ from ..audit.notes import has_builtin, of_expired, of_optional, of_packs
 from ..authoring.declarations import ProbeError
 from ..authoring.probe import Case, Probe
 from ..backends.endpoint.notes import notes as endpoint_notes
-from ..catalog.registry import clauses_of, described, entries_of
+from ..catalog.registry import clauses_of, entries_of
 from ..engine.store import Store
 from ..engine.store_place import local
 from ..envelope.limits import read_limits
 from ..gates.baseline import release
+from ..gates.bundles import check_parts, named_bundles, with_limits
 from ..gates.policy import load_policy, untested
 from ..gates.waivers import check_gate_names
 from ..redaction import Mask
 from ..requests import BackendError
-from ..session.accepted import asked_of, judged_of, vanished
-from ..session.asking import ask_all_of, late_items, late_note
+from ..session.accepted import vanished
+from ..session.asking import ask_all_of, late_note
 from ..session.assemble import resources
 from ..session.bars import FILE as BARS
-from ..session.bars import bars_of, compared
-from ..session.describing import describe_engine
-from ..session.live_baseline import Live, describe_baseline
+from ..session.bars import compared
+from ..session.live_baseline import Live
 from ..session.session import Suite, selected_cases
 from ..thinking import notes as thinking_notes
 from .fixture import Slm
@@ -48,6 +46,7 @@ from .options import check_values, model_spec, read_settings
 from .outlet import usage_error
 from .packs import probes_of_packs
 from .parts import DONE, check_batch, part_of
+from .payload import process_payload
 from .progress import ProgressLine
 from .quiet import quiet
 from .record import Record
@@ -82,6 +81,9 @@ class Controller:
             check_values(self.settings)
             policy = load_policy(self.settings.profile, self.settings.gate, self.settings.inputs())
             self.builtin = probes_of_packs(config, self.settings.packs)
+            self.bundles = named_bundles((one.text, one.folder) for one in self.settings.bundle)
+            if self.record is not None:
+                self.record.bundles = self.bundles
             named = [(one.text, one.folder) for one in self.settings.tasks]
             self.tasks = entries_of(named, self.settings.chat_template == "on")
             self.store = Store(local(config.rootpath / self.settings.store), run, self.progress.note if self.progress else None)
@@ -92,7 +94,8 @@ class Controller:
             self.clauses = (*self.setup.clauses(), *clauses_of(self.tasks))
             self.budget = self.setup.budget
             self.limits = Limits(read_limits(self.settings.limit), run)
-            self.session = self.setup.session(policy, mask)
+            compared_with = bool(self.settings.vs or self.settings.baseline or self.setup.lock)
+            self.session = self.setup.session(with_limits(policy, self.bundles, compared_with), mask)
             check_batch(self.part, self.session.engine.model)
         except (ProbeError, BackendError, AuditError, pytest.UsageError) as error:
             if self.record is not None:
@@ -158,6 +161,7 @@ class Controller:
                 gone = lock.lock.red if lock else ()  # what a lock waives may be gone: its comparison says so
                 check_gate_names("waived gate", [name for name in self.session.waivers if name not in gone], keys)
                 check_gate_names("optional gate", self.session.optional, keys)
+                check_parts(self.bundles, [gate_key(s.gate_id) for s in self.session.suites.values() if s.has_gate])
                 check_names(self.clauses, (key.rpartition("::")[2].removesuffix(VERSUS) for key in keys))
             every = list(session.genitems(collector))
             check_chosen(self.chosen, [i.nodeid for i in every])
@@ -333,20 +337,7 @@ class Controller:
             release(reference.backend)
 
     def _process(self) -> dict[str, Any]:
-        first = self.session.first_questions()
-        return {
-            **describe_engine(self.session.engine),
-            "pending": [asdict(g) for g in self.session.pending(self._outside())],
-            "baseline": describe_baseline(self.session.reference),
-            "rows": {s.gate_id: s.rows_sha256(first) for s in self.session.suites.values()},
-            "asked": asked_of(self.session),
-            "unasked": late_items(self.session),
-            "judged": judged_of(self.session),
-            "probes": package_sha256(),
-            "catalogues": described(self.tasks),
-            **self.limits.payload(),
-            "bars": bars_of(self.session),
-        }
+        return process_payload(self.session, self.tasks, self.limits, self._outside())
 
     def _outside(self) -> list[str]:
         suites = self.session.suites.values()

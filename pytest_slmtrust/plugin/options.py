@@ -123,6 +123,12 @@ class Settings:
         "list",
         metavar="NAME=VALUE",
     )
+    bundle: tuple[Given, ...] = _option(
+        "read gates together as one bundle: alignment (attack success, over-refusal and utility), or a TOML file of your own "
+        "bundles (repeatable); it passes only if each part passes",
+        "words",
+        metavar="BUNDLE",
+    )
     vs: str = _option(
         "compare with this model in the same run: a model as for --slm, or self (the same model again)", metavar="MODEL"
     )

@@ -11,6 +11,8 @@ from typing import cast
 import pytest
 
 from ..archive.files import PageError, begin_reports, write_reports
+from ..audit.bundle_verdict import with_bundles
+from ..audit.bundles import Bundle
 from ..audit.clauses import Framework
 from ..audit.envelope import Envelope
 from ..audit.model import Audit, Status, Waiver
@@ -39,6 +41,7 @@ class Record:
         self.config, self.settings, self.mask = config, settings, mask
         self.folder: Path = config.invocation_params.dir / settings.report
         self.collected = Collected()
+        self.bundles: Sequence[Bundle] = ()
         self.uncollected: list[str] = []
         self.audit: Audit | None = None
         self.unwritten = ""
@@ -81,6 +84,7 @@ class Record:
         if clauses:
             settings["clauses"] = tuple(clauses)
         audit = assemble(self.collected, settings, notes, untested, waivers, why, unmeasured)
+        audit = with_bundles(audit, self.bundles) if self.bundles else audit
         return audit if audit.model else replace(audit, model={"name": self.mask.text(model_spec(self.config))})
 
     def _tolerated(self, verdict: Status) -> bool:

@@ -63,6 +63,7 @@ class Summary:
             reporter.write_line(door.line(note), yellow=True, bold=True)
         for dimension in Dimension:
             self._dimension(dimension)
+        self._bundles()
         self._envelope()
         self._routes()
         if audit.baseline is not None:
@@ -90,6 +91,13 @@ class Summary:
         self.reporter.write_line(f"; {door.line(measured)}" if measured else "")
         for gate in shown:
             self._gate(gate)
+
+    def _bundles(self) -> None:
+        """Write a line for each bundle: its verdict, and its parts with their numbers."""
+        for one in self.audit.settings.get("bundles", ()):
+            self.reporter.write(f"bundle {door.line(one.bundle.name)}: ", bold=True)
+            self.reporter.write(str(one.status), **{_COLOURS[one.status]: True})
+            self.reporter.write_line(f"; {door.line(one.reason)}")
 
     def _envelope(self) -> None:
         """Write a line for each limit of the envelope, and the load."""

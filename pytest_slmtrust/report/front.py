@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ..audit.bundles import BundleResult
 from ..audit.model import Audit, GateResult, Lack, Status
 from ..audit.quantities import quantity_of, share_text
 from ..audit.verdict import NO_PROBE, SILENT, silent_of
@@ -61,6 +62,14 @@ class Untold:
 
 
 @dataclass(frozen=True, slots=True)
+class BundleView:
+    """A bundle, and the place of each of its tests on the page."""
+
+    result: BundleResult
+    links: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Front:
     """The first page. ``asked`` is how many tests have a result, ``planned`` how many there are."""
 
@@ -72,6 +81,7 @@ class Front:
     limits: tuple[str, ...]
     asked: int
     planned: int
+    bundles: tuple[BundleView, ...] = ()
 
 
 def front_view(audit: Audit, dimensions: Sequence[DimensionView], date: str) -> Front:
@@ -83,6 +93,17 @@ def front_view(audit: Audit, dimensions: Sequence[DimensionView], date: str) -> 
         identity=_identity(audit, date), sentences=sentences(audit),
         scores=tuple(_score(d, audit) for d in dimensions), heaviest=tuple(sorted(told, key=_weight)[:_HEAVIEST]),
         untold=untold(audit), limits=_limits(audit), asked=len(told), planned=len(views),
+        bundles=_bundles(audit, {v.gate.nodeid: v.anchor for v in views}),
+    )  # fmt: skip
+
+
+def _bundles(audit: Audit, places: Mapping[str, str]) -> tuple[BundleView, ...]:
+    """Return the bundles of a run; ``places``: the anchor of each test by its node id."""
+    return tuple(
+        BundleView(one, tuple(
+            (part.title, places[gate]) for part, gate in zip(one.bundle.parts, one.gates, strict=False) if gate in places
+        ))
+        for one in audit.settings.get("bundles", ())
     )  # fmt: skip
 
 
