@@ -140,9 +140,12 @@ def test_a_single_model_has_no_routes(pytester: pytest.Pytester) -> None:
 @pytest.mark.skipif(not EXAMPLE.is_dir(), reason="the examples are not part of the wheel")
 def test_the_example_makes_a_system_without_loading_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     made = runpy.run_path(str(EXAMPLE / "two_models.py"))
     one = made["make"]()
-    assert one.name == "smollm2-135m-instruct then smollm2-135m-instruct"
+    assert one.small.made is None
+    assert one.large.name == "smollm2-135m-instruct"
     assert made["unsure"](Generate("x"), Completion("I do not know.", 4))
     assert made["unsure"](Generate("x"), Completion("  ", 1))
+    assert made["unsure"](Generate("x"), Completion("the the the the the the the the the", 9))
     assert not made["unsure"](Generate("x"), Completion("Paris is the capital of France.", 7))
