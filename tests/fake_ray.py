@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,12 +54,32 @@ class Actor:
         return Call(self, name)
 
 
+@dataclass(eq=False)
+class Function:
+    """A task: a function that runs at once, on the node of its options."""
+
+    work: Callable[..., Any]
+    options: dict[str, Any]
+    fake: Fake
+    arguments: tuple[Any, ...] = ()
+
+    def remote(self, *arguments: Any) -> Ref:
+        self.arguments = arguments
+        self.fake.node = self.options["scheduling_strategy"]
+        actor, future = Actor(None, self.options, dead=self.fake.breaks(self)), Future[Any]()
+        if not actor.dead:
+            future.set_result(self.work(*arguments))
+        return Ref(actor, future)
+
+
 @dataclass
 class Fake:
-    """What a test sees: all actors that ever were, and the nodes."""
+    """What a test sees: all actors that ever were, and the nodes. ``breaks``: whether a task dies."""
 
     actors: list[Actor] = field(default_factory=list)
     nodes: list[dict[str, Any]] = field(default_factory=list)
+    breaks: Callable[[Function], bool] = lambda call: False
+    node: str = "here"
 
     def actor_of(self, backend: object) -> Actor:
         """The actor whose backend this is."""
@@ -94,6 +114,8 @@ def faked(patch: pytest.MonkeyPatch, nodes: list[dict[str, Any]]) -> Iterator[Fa
         return fake.actors[-1]
 
     def remote(kind: Any) -> Any:
+        if not isinstance(kind, type):
+            return SimpleNamespace(options=lambda **options: Function(kind, options, fake))
         return SimpleNamespace(options=lambda **options: SimpleNamespace(remote=lambda: started(kind, options)))
 
     strategies: Any = types.ModuleType("ray.util.scheduling_strategies")
@@ -102,6 +124,7 @@ def faked(patch: pytest.MonkeyPatch, nodes: list[dict[str, Any]]) -> Iterator[Fa
     exceptions.RayError = RayError
     parts = {
         "remote": remote, "get": get, "wait": wait_for, "kill": kill, "nodes": lambda: fake.nodes, "exceptions": exceptions,
+        "get_runtime_context": lambda: SimpleNamespace(get_node_id=lambda: fake.node),
         "is_initialized": lambda: True, "shutdown": lambda: None,
     }  # fmt: skip
     for name, part in parts.items():

@@ -37,6 +37,9 @@ def add_commands(commands: Any) -> Mapping[str, Callable[[argparse.Namespace], i
     sweep = commands.add_parser("sweep", help="audit a base and its variants, and compare them; goes on after a kill")
     sweep.add_argument("file", type=Path, help="a TOML file: base, profiles, engines, options, and a table [models]")
     sweep.add_argument("--into", type=Path, default=Path("slmtrust-sweep"), help="where audits, stores and the comparison go")
+    sweep.add_argument(
+        "--ray", default="", metavar="ADDRESS", help="run the audits on a cluster of Ray: as --slm-ray of an audit"
+    )
     return {"merge": _merge, "batch": _batch, "sweep": _sweep}
 
 
@@ -73,7 +76,7 @@ def _sweep(chosen: argparse.Namespace) -> int:
     from .sweep import read_sweep, run_sweep, write_comparison
 
     sweep = read_sweep(chosen.file)
-    ended = run_sweep(sweep, chosen.into, _say)
+    ended = run_sweep(sweep, chosen.into, _say, chosen.ray)
     for line in write_comparison(ended, sweep.base, chosen.into, _say):
         _print(line)
     if any(one.error for one in ended):

@@ -159,10 +159,30 @@ def _texts(given: Mapping[str, Any], key: str, default: Sequence[str], where: st
     return tuple(found)
 
 
-def run_sweep(sweep: Sweep, into: Path, say: Callable[[str], None]) -> list[Ended]:
-    """Run what is not finished yet, and compare each variant with the base. A task that ends in an error stops no other."""
+def run_sweep(sweep: Sweep, into: Path, say: Callable[[str], None], ray: str = "") -> list[Ended]:
+    """Run what is not finished yet, and compare each variant with the base. A task that ends in an error stops no other.
+
+    ``ray``: the address of a cluster that runs the tasks, as many at once as it has places.
+
+    Raises:
+        BackendError: there is no such cluster.
+    """
     into.mkdir(parents=True, exist_ok=True)
-    ended = [_run(task, sweep.folder, into / task.name, say) for task in sweep.tasks]
+    jobs = [Job(task, sweep.folder, into / task.name, task.made_of(sweep.folder)) for task in sweep.tasks]
+    kept = {job.task.name: done for job in jobs if (done := _kept(job, say)) is not None}
+    jobs = [job for job in jobs if job.task.name not in kept]
+    for job in jobs:
+        job.prepare()
+    if ray:
+        from .ray_sweep import run_there
+
+        made = {job.task.name: _ended(job, status, say) for job, status in run_there(ray, jobs, say)}
+    else:
+        made = {}
+        for job in jobs:
+            say(f"{job.task.name}: begun")
+            made[job.task.name] = _ended(job, job.run(), say)
+    ended = [{**kept, **made}[task.name] for task in sweep.tasks]
     bases = {(one.task.profile, one.task.engine): one for one in ended if one.task.model == sweep.base and one.audit}
     for one in ended:
         one.bytes = _bytes(one.task.spec, sweep.folder)
@@ -192,24 +212,47 @@ def _compare(one: Ended, base: Ended | None) -> None:
     one.flips = {d: (worse[d], better[d]) for d in sorted({*worse, *better})}
 
 
-def _run(task: Task, place: Path, folder: Path, say: Callable[[str], None]) -> Ended:
-    made_of = task.made_of(place)
-    done = _finished(made_of, folder)
-    if done is not None:
-        say(f"{task.name}: finished before, verified")
-        return Ended(task, done, folder / "report" / "audit.json", kept=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "task").unlink(missing_ok=True)
-    say(f"{task.name}: begun")
-    with (folder / "output.txt").open("w", encoding="utf-8") as output:
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *task.arguments(folder.resolve())]
-        status = subprocess.run(command, cwd=place, stdout=output, stderr=subprocess.STDOUT, check=False).returncode  # noqa: S603
-    audit, why = _audit(folder)
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A task to run: in ``place``, the folder of the sweep, with its report and store in ``folder``.
+
+    ``made_of``: the identity of the task and of its model's files, before they are read.
+    """
+
+    task: Task
+    place: Path
+    folder: Path
+    made_of: str
+
+    def prepare(self) -> None:
+        """Make the folder; what an earlier run left there counts no more."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "task").unlink(missing_ok=True)
+
+    def run(self, environment: Mapping[str, str] | None = None) -> str:
+        """Run pytest; return how it ended."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "output.txt").open("w", encoding="utf-8") as output:
+            command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *self.task.arguments(self.folder.resolve())]
+            done = subprocess.run(command, cwd=self.place, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)  # noqa: S603
+        return f"exit status {done.returncode}"
+
+
+def _kept(job: Job, say: Callable[[str], None]) -> Ended | None:
+    done = _finished(job.made_of, job.folder)
+    if done is None:
+        return None
+    say(f"{job.task.name}: finished before, verified")
+    return Ended(job.task, done, job.folder / "report" / "audit.json", kept=True)
+
+
+def _ended(job: Job, status: str, say: Callable[[str], None]) -> Ended:
+    audit, why = _audit(job.folder)
     if audit is None:
-        return Ended(task, error=f"exit status {status}; {why}; see {folder / 'output.txt'}")
-    write_text(folder / "task", made_of)  # last: an audit without it is not taken for this task's
-    say(f"{task.name}: {audit.sentence}")
-    return Ended(task, audit, folder / "report" / "audit.json")
+        return Ended(job.task, error=f"{status}; {why}; see {job.folder / 'output.txt'}")
+    write_text(job.folder / "task", job.made_of)  # last: an audit without it is not taken for this task's
+    say(f"{job.task.name}: {audit.sentence}")
+    return Ended(job.task, audit, job.folder / "report" / "audit.json")
 
 
 def _finished(made_of: str, folder: Path) -> Audit | None:
