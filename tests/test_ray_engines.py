@@ -94,7 +94,7 @@ def right(found: dict[int, Any], count: int, but: Sequence[int] = ()) -> bool:
 
 def test_two_engines_answer_all_and_each_request_is_asked_once(crew: Crew) -> None:
     backend = crew.backend()
-    assert backend.describe()["ray"] == {"address": "local:2", "engines": 0, "lost": 0}
+    assert backend.describe()["ray"] == {"engines": 0, "lost": 0}
     assert right(dict(backend.run(questions(80))), 80)
     assert Counter(crew.log) == Counter(f"question {i}" for i in range(80))
     assert (backend.counters.generated, backend.lost) == (160, 0)
@@ -334,3 +334,9 @@ def test_a_server_spreads_its_requests_itself_and_ray_is_an_extra(monkeypatch: p
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SpecError, match=r"reinstall this package with its extra \[ray\]"):
         spread(backend, ModelSpec("x"), "local:2")
+
+
+def test_a_model_in_memory_cannot_be_spread(project: Any) -> None:
+    result = project().runpytest("-q", "--slm=fake", "--slm-packs=none", "--slm-ray=local:2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --slm-ray: pytest_slm_backend gives the model, and engines must load it*"])

@@ -245,9 +245,13 @@ class Setup:
 
     def _spread(self, backend: Backend, spec: ModelSpec) -> Backend:
         """Return a backend that asks the engines of ``--slm-ray``, if there is such an option."""
+        from ..backends.load import SpecError
         from ..scale.spread import spread
 
-        return spread(backend, spec, self.settings.ray.strip(), self._note)
+        try:
+            return spread(backend, spec, self.settings.ray.strip(), self._note)
+        except SpecError as error:
+            raise usage_error(str(error)) from None
 
     def _made(self, backend: Backend) -> Backend:
         """What a factory gives, or a server can do, is found out before probes are collected: the rest is NOT TESTED by name.

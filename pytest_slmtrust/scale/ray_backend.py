@@ -105,7 +105,7 @@ class RayBackend:
     def describe(self) -> dict[str, Any]:
         """JSON-able provenance: what an engine says of the model, and how many engines there were."""
         about = self._about if self._about is not None else self.inner.describe()
-        return {**about, "ray": {"address": self.address, "engines": len(self.engines), "lost": self.lost}}
+        return {**about, "ray": {"engines": len(self.engines), "lost": self.lost}}
 
     def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
         """See :class:`pytest_slmtrust.requests.Backend`.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import re
+import shutil
 import signal
 import socket
 import tempfile
@@ -41,7 +43,7 @@ _QUIET = {
 }  # fmt: skip
 
 #: Searched first by the processes of a cluster on this machine, as long as this one lives.
-_FOLDER = tempfile.TemporaryDirectory(prefix="slmtrust-ray-")
+_FOLDER: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +204,12 @@ def _lean() -> Iterator[None]:
 
     Where rfc3987-syntax is installed, jsonschema imports it to check IRIs, and it builds a grammar for 4 s of processor time.
     """
+    if not _FOLDER:
+        _FOLDER.append(tempfile.mkdtemp(prefix="slmtrust-ray-"))
+        atexit.register(shutil.rmtree, _FOLDER[0], ignore_errors=True)
+        (Path(_FOLDER[0]) / "rfc3987_syntax.py").write_text("raise ImportError\n", encoding="utf-8")
     before = os.environ.get("PYTHONPATH")
-    (Path(_FOLDER.name) / "rfc3987_syntax.py").write_text("raise ImportError\n", encoding="utf-8")
-    os.environ["PYTHONPATH"] = os.pathsep.join([_FOLDER.name, *([before] if before else [])])
+    os.environ["PYTHONPATH"] = os.pathsep.join([_FOLDER[0], *([before] if before else [])])
     try:
         yield
     finally:
