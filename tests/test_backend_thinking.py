@@ -115,7 +115,7 @@ def test_an_ordinary_reply_is_what_it_was(
 def prompts(made: TransformersBackend) -> tuple[str, str]:
     """What a reply and what a scored continuation follow."""
     engine = made._ready(0)
-    texts = engine._texts({0: Generate(chat("hi"), 4), 1: Loglikelihood(chat("hi"), "yes")})
+    texts = engine.questions.texts({0: Generate(chat("hi"), 4), 1: Loglikelihood(chat("hi"), "yes")})
     made.close()
     assert isinstance(texts[0], str)
     assert isinstance(texts[1], str)

@@ -6,20 +6,15 @@ import hashlib
 import json
 import os
 import secrets
-import select
-import signal
-import subprocess
-import sys
-import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...requests import BackendError, Counters, Generate, Loglikelihood, Request
 from ...thinking import LIMIT
+from .. import hosting
 from ..endpoint.address import read_address
 from ..endpoint.backend import EndpointBackend, Known
 from ..transformers.fingerprint import digest_file, installed
@@ -138,12 +133,7 @@ class LlamaCppBackend:
 
     def child_peak_bytes(self) -> int | None:
         """Return the largest resident size of the child so far; None where the system does not say it."""
-        try:
-            lines = Path(f"/proc/{self._pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
-        except OSError:
-            return None
-        found = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), "")
-        return int(found) * 1024 if found.isdigit() else None
+        return hosting.peak_bytes(self._pid)
 
     def close(self) -> None:
         """End the child; the next question starts another one."""
@@ -165,20 +155,16 @@ class LlamaCppBackend:
         before = self._file()
         if self.progress:
             self.progress(f"loading {self.name} with llama.cpp")
-        log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
-        child = subprocess.Popen(  # noqa: S603 - our own interpreter and code
-            [sys.executable, "-P", "-c", CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-            start_new_session=True,
-        )  # fmt: skip
-        self._end = weakref.finalize(self, _ended, child, log)
+        child, log = hosting.start(CODE)
+        self._end = weakref.finalize(self, hosting.end, child, log)
         self._pid = child.pid
         question = {
             "path": str(self.path), "name": _alias(self.name), "threads": self._threads(), "context": CONTEXT, "key": key,
             "gpu_layers": 0 if self.device == "cpu" else -1,
         }  # fmt: skip
-        said = _asked(child, question)
+        said = hosting.hear(child, LOADS) if hosting.tell(child, question) else {}
         if "address" not in said:
-            why = said.get("error") or _log_line(log) or f"it ended with {child.poll()}"
+            why = said.get("error") or hosting.last_error(log) or f"it ended with {child.poll()}"
             self._end()
             raise BackendError(f"{self.name}: llama.cpp cannot load it ({why})")
         if digest_file(self.path, self.rehash) != before:
@@ -195,37 +181,3 @@ class LlamaCppBackend:
 def _alias(name: str) -> str:
     """Return a file's name as the name of a model in an address."""
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
-
-
-def _asked(child: subprocess.Popen[str], question: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the child's one answer; empty if it ends without one."""
-    assert child.stdin is not None
-    assert child.stdout is not None
-    try:
-        child.stdin.write(json.dumps(question) + "\n")
-        child.stdin.flush()
-        ready, _, _ = select.select([child.stdout], [], [], LOADS)
-        line = child.stdout.readline() if ready else ""
-        found = json.loads(line) if line else {}
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _log_line(log: Any) -> str:
-    """Return the last error of llama.cpp's log."""
-    log.seek(0, os.SEEK_END)
-    log.seek(max(0, log.tell() - 20_000))
-    lines = log.read().decode("utf-8", "replace").splitlines()
-    errors = [line for line in lines if "error" in line.lower() or "failed" in line.lower()]
-    return " ".join((errors or lines or [""])[-1].split())[:200]
-
-
-def _ended(child: subprocess.Popen[str], log: Any) -> None:
-    """End a child and let go what belongs to it."""
-    with suppress(OSError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-    for stream in (child.stdin, child.stdout, log):
-        if stream is not None:
-            stream.close()

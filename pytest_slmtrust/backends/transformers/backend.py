@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ...requests import BackendError, Counters, Failure, Generate, Loglikelihood, Request
 from ...thinking import LIMIT as THOUGHT_TOKENS
@@ -17,7 +17,7 @@ from ..untrusted.verdict import Inspection, inspect_files
 from .adapter import Adapter, read_adapter
 from .files import ModelError, Progress
 from .fingerprint import digest_folder, fingerprint_of, installed
-from .identity import describe_loaded, describe_place, digest_loaded, light_device
+from .identity import describe_place, digest_loaded, light_device
 from .memory import widest
 from .runtime import energy, joules
 from .signature import OPTION, read_signature
@@ -27,9 +27,6 @@ from .template import Renderer
 T = TypeVar("T")
 #: Number types so coarse that a text would depend on what else is in its batch: each text is answered alone.
 HALF = ("bfloat16", "float16")
-
-if TYPE_CHECKING:
-    from .engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +68,14 @@ class TransformersBackend:
     pair: tuple[Any, Any] | None = None
     progress: Progress | None = None
     answers: tuple[type[Request[Any]], ...] = (Generate, Loglikelihood)
+    #: What kind of backend its description names.
+    KIND: ClassVar[str] = "transformers"
     counters: Counters = field(default_factory=Counters)
     _place: Place | None = None
     _digests: dict[str, str] | None = None
     _fingerprint: str = ""
-    _engine: Engine | None = None
+    #: What answers: an :class:`Engine`, or that of a class below.
+    _engine: Any = None
     _unused: tuple[str, ...] | None = None
     _adapter: Adapter | None = None
     _signature: dict[str, str] | None = None
@@ -117,7 +117,7 @@ class TransformersBackend:
         Raises:
             BackendError: the model cannot be fetched, or may not be loaded.
         """
-        about: dict[str, Any] = {"name": self.name, "kind": "transformers", "fingerprint": self.fingerprint}
+        about: dict[str, Any] = {"name": self.name, "kind": self.KIND, "fingerprint": self.fingerprint}
         about |= {"torch": installed("torch"), "transformers": installed("transformers"), "engine": self.settings.engine}
         about |= self._answering()
         if self.source is not None:
@@ -132,7 +132,7 @@ class TransformersBackend:
         else:
             about |= {"spec": self.name, "source": "loaded", "revision": None}
         if self._engine is not None:
-            about |= describe_loaded(self._engine)
+            about |= self._engine.describe()
         elif self.pair is not None:
             about |= {"architecture": type(self.pair[0]).__name__}
         return about | {"template_sha256": _or_stop(self._template_digest)}
@@ -230,7 +230,7 @@ class TransformersBackend:
             self._ready(0)
         return list(made.unused if made is not None else self._unused or ())
 
-    def _ready(self, width: int) -> Engine:
+    def _ready(self, width: int) -> Any:
         """Return the loaded model; ``width``: tokens of the longest row to come."""
         if self._engine is None:
             started = time.perf_counter()
@@ -240,15 +240,19 @@ class TransformersBackend:
             with _quietly():
                 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
 
-                from .engine import start
-
                 with self._held(folder):
-                    self._engine = start(folder, self.pair, self.settings, mode, width, self._adapted(), tried)
+                    self._engine = self._start(folder, mode, width, tried)
                 if self._adapter is not None and not self._adapter.digests(rehash=True).items() <= self._identity().items():
                     raise ModelError(f"{self._adapter.folder}: changed while it was being read; start again once it is at rest")
                 self._unused = self._engine.unused
             self.counters.load_seconds += time.perf_counter() - started
         return self._engine
+
+    def _start(self, folder: Path | None, mode: str, width: int, tried: Renderer | None) -> Any:
+        """Load the model of an inspected folder, or take the one in memory."""
+        from .engine import start
+
+        return start(folder, self.pair, self.settings, mode, width, self._adapted(), tried)
 
     def _tried(self, folder: Path, mode: str) -> Renderer | None:
         """Wait for the trial of the tokenizer, and try the own template meanwhile: a hostile one costs no imports, no weights."""

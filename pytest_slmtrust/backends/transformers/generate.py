@@ -22,7 +22,7 @@ from .model import Loaded, Sharing
 from .reply import Reply
 from .runtime import give_back, out_of_memory
 from .state import Cached, Recomputed, State, Stem
-from .tokens import Unreadable, cut_at_stop
+from .tokens import Codec, Unreadable, cut_at_stop
 
 #: Probabilities that are summed up at once when a token is drawn.
 BLOCK = 256
@@ -165,7 +165,7 @@ def _advance(loaded: Loaded, state: State, active: Sequence[Row], counters: Coun
             done.append((row.index, Failure("the model's logits are not finite (NaN or infinite) for this prompt")))
             continue
         try:
-            answer: Completion | Failure | None = extend(loaded, row, tokens[place])
+            answer: Completion | Failure | None = extend(loaded.codec, row, tokens[place])
         except Unreadable as error:
             answer = Failure(str(error))
         if answer is None:
@@ -175,9 +175,9 @@ def _advance(loaded: Loaded, state: State, active: Sequence[Row], counters: Coun
     return done, kept
 
 
-def extend(loaded: Loaded, row: Row, token: int) -> Completion | None:
+def extend(codec: Codec, row: Row, token: int) -> Completion | None:
     """Add a token to a row; its completion if it ends here."""
-    codec, reply, ended = loaded.codec, row.reply, token in loaded.codec.eos
+    reply, ended = row.reply, token in codec.eos
     if not ended:
         row.out.append(token)
     if reply.begins is None and not reply.found(codec, row.out, row.max_new, ended):
@@ -185,18 +185,18 @@ def extend(loaded: Loaded, row: Row, token: int) -> Completion | None:
     assert reply.begins is not None
     while reply.seen < len(row.out):  # several at once where the beginning might have been a thought's
         reply.seen += 1
-        text = _stopped(loaded, row)
+        text = _stopped(codec, row)
         count = reply.seen - reply.begins
         if text is not None or count == row.max_new:
             return reply.completion(codec, row.prompt, row.out[: reply.seen], text, text is not None)
     return reply.completion(codec, row.prompt, row.out, None, True) if ended else None
 
 
-def _stopped(loaded: Loaded, row: Row) -> str | None:
+def _stopped(codec: Codec, row: Row) -> str | None:
     """Return the answer before its first stop text; None if none ends it."""
     if not row.stops:
         return None
-    codec, reply = loaded.codec, row.reply
+    reply = row.reply
     hit = codec.stopped([*row.prompt, *row.out[: reply.begins]], row.out[reply.begins : reply.seen], row.stops)
     if hit is None or not reply.begins:
         return hit

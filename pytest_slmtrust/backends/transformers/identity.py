@@ -18,7 +18,10 @@ from .weights import unread_files
 
 if TYPE_CHECKING:
     from .engine import Engine
+    from .reply import Thinking
     from .source import Place
+    from .template import Form
+    from .tokens import Codec
 
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len")
@@ -76,7 +79,6 @@ def _gpu(device: Any) -> dict[str, str]:
 def describe_loaded(engine: Engine) -> dict[str, Any]:
     """Return what only a loaded model tells for certain; it stands instead of what the files say."""
     loaded = engine.loaded
-    codec, tokenizer = loaded.codec, loaded.codec.tokenizer
     seen: set[int] = set()
     parameters = 0
     for parameter in loaded.model.parameters():
@@ -95,11 +97,18 @@ def describe_loaded(engine: Engine) -> dict[str, Any]:
         "batched": not (loaded.alone or engine.plain),
         "cache_shared_up_to": loaded.shared_up_to,
         "threads": engine.threads,
-        "system_role": engine.form.system_role if engine.form else "plain",
-        "thoughts": engine.thinking.describe(),
-        "template_faults": list(engine.form.faults) if engine.form else [],
-        "bos": {"token": tokenizer.bos_token, "before_every_text": bool(codec.prefix)},
-        "eos": {"token": tokenizer.eos_token, "ids": list(codec.eos)},
+        **describe_asking(loaded.codec, engine.form, engine.thinking),
+    }
+
+
+def describe_asking(codec: Codec, form: Form | None, thinking: Thinking) -> dict[str, Any]:
+    """Return how texts become token ids: the chat's form, thoughts, and special tokens."""
+    return {
+        "system_role": form.system_role if form else "plain",
+        "thoughts": thinking.describe(),
+        "template_faults": list(form.faults) if form else [],
+        "bos": {"token": codec.tokenizer.bos_token, "before_every_text": bool(codec.prefix)},
+        "eos": {"token": codec.tokenizer.eos_token, "ids": list(codec.eos)},
     }
 
 

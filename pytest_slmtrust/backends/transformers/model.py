@@ -181,19 +181,11 @@ def prepare(model: Any, tokenizer: Any) -> Loaded:
     Raises:
         ModelError: no causal decoder, a tokenizer larger than the embedding, or logits that are not finite.
     """
-    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
-    if getattr(model.config, "is_encoder_decoder", False):
-        raise ModelError(f"{type(model).__name__} is an encoder-decoder; this audit needs a causal decoder (…ForCausalLM)")
-    embedding = model.get_input_embeddings()
-    rows = int(embedding.weight.shape[0])
     from .ways import learn
 
+    codec, rows, context = codec_and_limits(model, tokenizer)
     check_values(model)
     model.eval()
-    codec = make_codec(tokenizer, eos_ids(model))
-    _check_vocabulary(tokenizer, codec, rows)
-    limits = [getattr(config, name, None) for name in ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len")]
-    context = min((n for n in limits if isinstance(n, int) and n > 0), default=UNBOUNDED)
     positions = "position_ids" in inspect.signature(model.forward).parameters
     device = next(model.parameters()).device
     bare = Loaded(model, codec, device, context, rows, positions, Sharing.NONE, 0, False)
@@ -206,6 +198,24 @@ def prepare(model: Any, tokenizer: Any) -> Loaded:
         bare = replace(bare, states=states)
         bare = replace(bare, narrows=_narrows(bare, logits))
         return learn(bare)
+
+
+def codec_and_limits(model: Any, tokenizer: Any) -> tuple[Codec, int, int]:
+    """Return the tokenizer with its special tokens settled, the ids that a model embeds, and the most tokens that it takes.
+
+    No number of the weights is read: the model may lie on the meta device.
+
+    Raises:
+        ModelError: no causal decoder, or a tokenizer larger than the embedding.
+    """
+    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise ModelError(f"{type(model).__name__} is an encoder-decoder; this audit needs a causal decoder (…ForCausalLM)")
+    rows = int(model.get_input_embeddings().weight.shape[0])
+    codec = make_codec(tokenizer, eos_ids(model))
+    _check_vocabulary(tokenizer, codec, rows)
+    limits = [getattr(config, name, None) for name in ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len")]
+    return codec, rows, min((n for n in limits if isinstance(n, int) and n > 0), default=UNBOUNDED)
 
 
 def _tensors(model: Any) -> dict[tuple[Any, str], Any]:

@@ -71,7 +71,7 @@ def _generate(loaded: Loaded, row: Row, counters: Counters) -> Completion | Fail
         counters.generated += 1
         if not sound[0]:
             return Failure("the model's logits are not finite (NaN or infinite) for this prompt")
-        answer = extend(loaded, row, tokens[0])
+        answer = extend(loaded.codec, row, tokens[0])
         if answer is not None:
             return answer
 

@@ -25,12 +25,13 @@ def check_whole(
     allow_unused: bool = False,
     described: str = "config.json describes",
     passed_over: str = "",
+    present: bool = True,
 ) -> tuple[str, ...]:
     """Refuse a model with weights that its files lack, or that have another shape or type there; name what it does not use.
 
     ``source``, ``described``: the files, and by what the model is described, for messages. ``info``: what transformers says of
     the loading. ``held``: the tensors of the files by name. ``passed_over``: a pattern of names that the kind of model has no
-    place for.
+    place for. ``present``: whether the model holds its numbers; else it lies on the meta device.
 
     Raises:
         ModelError: it names the first tensors; unused weights too, unless ``allow_unused``.
@@ -45,7 +46,8 @@ def check_whole(
         raise ModelError(f"{source}: {len(shapes)} weights have another shape in the files than in the model ({named(shapes)})")
     if info.get("error_msgs"):
         raise ModelError(f"{source}: cannot be loaded ({' '.join(str(info['error_msgs'][0]).split())[:200]})")
-    check_present(model)
+    if present:
+        check_present(model)
     check_types(held, _weights_in(model, held))
     unused = {str(name) for name in info.get("unexpected_keys", ())} | set(_untied(model, held))
     unused = {name for name in unused if not _by_design(name, held, passed_over)}
@@ -64,6 +66,19 @@ def check_values(model: Any) -> None:
     for name, value in model.named_parameters():
         if not _finite(value.detach()):
             raise ModelError(f"{name} holds numbers that are not finite (NaN or infinite): the weights are damaged")
+
+
+def check_numbers(held: Mapping[str, Stored]) -> None:
+    """Refuse files with numbers that are not finite; one tensor at a time is in memory, of pickles one file.
+
+    Raises:
+        ModelError: it names the file and the tensor.
+    """
+    for file in sorted({stored.file for stored in held.values()}):
+        state = {} if file.suffix == ".safetensors" else _state(file, "cpu")
+        for name in sorted(name for name, stored in held.items() if stored.file == file):
+            if not _finite(state[name] if state else _read(file, name)):
+                raise ModelError(f"{file}: {name} holds numbers that are not finite (NaN or infinite): the weights are damaged")
 
 
 def check_present(model: Any) -> None:
@@ -161,7 +176,11 @@ def _untied(model: Any, held: Mapping[str, Stored]) -> list[str]:
     for group in _groups(model):
         keys = {key: name for name in group for key in _keys(model, name) if key in held}
         if len(keys) > 1:
-            found += [key for key, name in keys.items() if not _equal(_read(held[key].file, key), parameters[name])]
+            first = next(iter(keys))
+            kept = parameters[keys[first]]
+            if kept.is_meta:
+                kept = _read(held[first].file, first)
+            found += [key for key in keys if not _equal(_read(held[key].file, key), kept)]
     return found
 
 
