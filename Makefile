@@ -8,7 +8,7 @@ PROFILE ?= ci
 # two workers on two cores: a thread each, or they wait for one another
 WORKERS := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
 
-.PHONY: audit check test test-full lint unit wheel garak bench bench-gates bench-harness clean
+.PHONY: audit check test test-full lint unit wheel garak vllm bench bench-gates bench-harness clean
 
 $(READY): pyproject.toml constraints.txt
 	@echo "setting up $(VENV): a few minutes the first time"
@@ -46,7 +46,11 @@ wheel: $(READY)
 garak: $(READY)
 	sh tests/garak.sh $(BIN)
 
-test-full: lint wheel garak
+# vLLM on the CPU, compared with transformers in an environment of its own: 3.5 GB, 15 minutes
+vllm: $(READY)
+	sh tests/vllm.sh $(BIN)
+
+test-full: lint wheel garak vllm
 	$(BIN)/pytest -q
 
 bench: $(READY)
@@ -62,4 +66,4 @@ bench-gates: $(READY)
 	cd examples/compression && ../../$(BIN)/python compare.py
 
 clean:
-	rm -rf $(VENV) .venv-wheel .venv-garak build dist *.egg-info slmtrust-report .slmtrust
+	rm -rf $(VENV) .venv-wheel .venv-garak .venv-vllm build dist *.egg-info slmtrust-report .slmtrust

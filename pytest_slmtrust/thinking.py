@@ -212,7 +212,9 @@ def with_thoughts(evidence: Mapping[str, Any], thoughts: Sequence[str]) -> Mappi
 def notes(asked: str, model: Mapping[str, Any], counters: Mapping[str, Any]) -> list[str]:
     """Return what a reader must know: that the model thinks, and that ``--slm-thinking`` (``asked``) reached no switch of it."""
     found, about = [], model.get("thoughts")
-    known = model.get("kind") != "transformers" or about is not None  # a model that was not loaded in this run tells nothing
+    known = (
+        model.get("kind") not in ("transformers", "vllm") or about is not None
+    )  # a model that was not loaded in this run tells nothing
     if asked != "auto" and model and known and not (about or {}).get("switch"):
         found.append(f"--slm-thinking={asked}: this model has no switch for it, and thinks or not as it likes")
     if counters.get("thoughts"):

@@ -14,7 +14,7 @@ from pytest_slmtrust.backends.load import ModelSpec, SpecError, load_backend, wr
 from pytest_slmtrust.backends.transformers import engine, generate  # noqa: F401  (imported before anything is patched)
 from pytest_slmtrust.backends.transformers.backend import Settings, TransformersBackend
 from pytest_slmtrust.backends.transformers.model import UNBOUNDED, Sharing
-from pytest_slmtrust.backends.transformers.tokens import make_codec
+from pytest_slmtrust.backends.transformers.tokens import Codec, make_codec
 from pytest_slmtrust.backends.transformers.ways import limits_of
 
 
@@ -121,7 +121,7 @@ def test_a_text_that_the_tokenizer_refuses_fails_alone(error: Exception, monkeyp
     made = backend(families.model("llama"))
     answers(made, [Generate("a", 1)])
     assert made._engine is not None
-    kind = type(made._engine.loaded.codec)
+    kind = Codec
     plain = kind.plain
 
     def picky(self: Any, text: str) -> list[int]:

@@ -42,14 +42,16 @@ def tokenizer(add_bos: bool = False, template: str | None = TEMPLATE) -> Any:
     return made
 
 
-def model(family: str = "llama", seed: int = 0, vocabulary: int = 420, context: int = 256, spread: float = 0.4) -> Any:
+def model(
+    family: str = "llama", seed: int = 0, vocabulary: int = 420, context: int = 256, spread: float = 0.4, width: int = 32
+) -> Any:  # fmt: skip
     """A random model of two layers; ``spread`` is the deviation of its weights, wide enough for decided choices."""
     import torch
     from transformers import AutoModelForCausalLM
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        made = AutoModelForCausalLM.from_config(config(family, vocabulary, context))
+        made = AutoModelForCausalLM.from_config(config(family, vocabulary, context, width))
     source = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in made.parameters():
@@ -59,17 +61,17 @@ def model(family: str = "llama", seed: int = 0, vocabulary: int = 420, context: 
     return made.eval()
 
 
-def config(family: str, vocabulary: int = 420, context: int = 256) -> Any:
-    """The config of a tiny model of a family."""
+def config(family: str, vocabulary: int = 420, context: int = 256, width: int = 32) -> Any:
+    """The config of a tiny model of a family; ``width``: of its hidden states, over four heads."""
     import transformers as hf
 
     common = {
-        "vocab_size": vocabulary, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "vocab_size": vocabulary, "hidden_size": width, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
         "num_key_value_heads": 2, "max_position_embeddings": context, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2,
     }  # fmt: skip
     ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
     if family == "gpt2":
-        return hf.GPT2Config(vocab_size=vocabulary, n_positions=context, n_embd=32, n_layer=2, n_head=4, **ends)
+        return hf.GPT2Config(vocab_size=vocabulary, n_positions=context, n_embd=width, n_layer=2, n_head=4, **ends)
     if family == "gpt_neox":
         plain = {k: v for k, v in common.items() if k != "num_key_value_heads"}
         return hf.GPTNeoXConfig(**plain)
@@ -82,10 +84,10 @@ def config(family: str, vocabulary: int = 420, context: int = 256) -> Any:
     return {"llama": hf.LlamaConfig, "qwen2": hf.Qwen2Config}[family](**common)
 
 
-def save(folder: Path, family: str = "llama", seed: int = 0, **options: Any) -> Path:
+def save(folder: Path, family: str = "llama", seed: int = 0, width: int = 32, **options: Any) -> Path:
     """A model folder as a user would have it."""
     folder.mkdir(parents=True, exist_ok=True)
-    model(family, seed).save_pretrained(folder)
+    model(family, seed, width=width).save_pretrained(folder)
     tokenizer(**options).save_pretrained(folder)
     return folder
 

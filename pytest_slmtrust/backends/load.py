@@ -24,10 +24,12 @@ from .transformers.files import ModelError, read_object
 from .transformers.quantisers import check_quantiser
 from .transformers.source import Source, check_hub
 from .untrusted.verdict import inspect_files
+from .vllm.arguments import read_arguments
+from .vllm.arguments import refusal as vllm_refusal
 
 THINKING = ("auto", "on", "off")
 DTYPES = ("float32", "bfloat16", "float16")
-ENGINES = ("fast", "plain", "llamacpp")
+ENGINES = ("fast", "plain", "llamacpp", "vllm")
 FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 DEVICE = re.compile(r"(auto|cpu|mps|cuda(:\d+)?)\Z")
 
@@ -49,8 +51,8 @@ class ModelSpec:
     physical cores among workers. ``batch_rows`` and ``batch_tokens`` bound one forward; answers do not depend on them.
     ``allow_unused``: weights of the files that the model does not use are named instead of refused. ``thinking``: whether a
     reasoning model thinks before it answers (auto, on, off), in at most ``thought_tokens``. ``engine``: ``fast``, ``plain``
-    for one text at a time without a cache, or ``llamacpp`` for GGUF files as llama.cpp runs them. ``signer``: file of the public
-    key that must have signed a model's folder (OMS).
+    for one text at a time without a cache, ``llamacpp`` for GGUF files as llama.cpp runs them, or ``vllm`` with the arguments of
+    its engine in ``vllm`` (KEY=VALUE). ``signer``: file of the public key that must have signed a model's folder (OMS).
     """
 
     text: str
@@ -67,6 +69,7 @@ class ModelSpec:
     thought_tokens: int = THOUGHT_TOKENS
     engine: str = "fast"
     signer: str = ""
+    vllm: tuple[str, ...] = ()
     key: str = field(default="", repr=False)
 
     def settings(self) -> Settings:
@@ -88,6 +91,7 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
     """
     _check_settings(spec)
     text = spec.text.strip()
+    _check_vllm(spec, runs_here(text))
     if is_address(text) or text.startswith(BATCH):
         return _endpoint(spec, progress) if is_address(text) else _batch(spec)
     try:
@@ -99,20 +103,33 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
         raise SpecError(f"{text[:80]!r}: not a usable path ({why}); give a model folder, or {ALIAS!r}") from None
     if source is None:
         return FactoryBackend(text, _factory(text), spec.settings())
+    _inspect(spec, source)
+    if spec.engine == "llamacpp":
+        return _llamacpp(spec, source, progress)
+    if spec.engine == "vllm":
+        return _vllm(spec, source, _name(source, text), progress)
+    return TransformersBackend(_name(source, text), spec.settings(), source, progress=progress)
+
+
+def runs_here(text: str) -> bool:
+    """Return whether a spec names a model of files: no server, no batch and no factory."""
+    return not (is_address(text) or text.startswith(BATCH) or (FACTORY.match(text) and not Path(text).exists()))
+
+
+def _inspect(spec: ModelSpec, source: Source) -> None:
+    """Refuse files that may not be read, and names that the hub does not have."""
     try:
         if source.kind == "folder":
             inspect_files(Path(source.text), "model", spec.allow_pickle)
-            check_quantiser(Path(source.text))
+            if spec.engine != "vllm":  # which runs what transformers needs other packages for
+                check_quantiser(Path(source.text))
         elif source.kind == "hub":
             check_hub(source.text, source.revision)
     except ModelError as error:
         hint = f"; give a local folder, or the embedded {ALIAS!r}" if source.kind == "hub" else ""
         raise SpecError(f"{error}{hint}") from None
     except OSError as error:
-        raise SpecError(f"{text[:80]}: cannot be read ({_one_line(error)})") from None
-    if spec.engine == "llamacpp":
-        return _llamacpp(spec, source, progress)
-    return TransformersBackend(_name(source, text), spec.settings(), source, progress=progress)
+        raise SpecError(f"{spec.text.strip()[:80]}: cannot be read ({_one_line(error)})") from None
 
 
 def _name(source: Source, text: str) -> str:
@@ -156,6 +173,20 @@ def _llamacpp(spec: ModelSpec, source: Source, progress: Callable[[str], None] |
 
     path = Path(source.text)
     return LlamaCppBackend(path, spec.thinking, spec.thought_tokens, spec.threads, spec.device, spec.rehash, progress)
+
+
+def _vllm(spec: ModelSpec, source: Source, name: str, progress: Callable[[str], None] | None) -> Backend:
+    if source.adapter:
+        raise SpecError(f"{spec.text[:80]}: vLLM is given whole models here; merge the adapter into its base and save that")
+    from .vllm.backend import VllmBackend
+
+    return VllmBackend(name, spec.settings(), source, progress=progress, arguments=read_arguments(spec.vllm))
+
+
+def _check_vllm(spec: ModelSpec, folder: bool) -> None:
+    why = vllm_refusal(spec.engine, spec.text.strip(), folder, spec.device, spec.vllm)
+    if why:
+        raise SpecError(why)
 
 
 def wrap_loaded(model: Any, tokenizer: Any, name: str = "", settings: Settings | None = None) -> Backend:

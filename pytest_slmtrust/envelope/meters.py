@@ -31,6 +31,10 @@ class Value:
     lacking: str = ""
 
 
+#: Engines that run in a child process, by the kind that their backend names.
+_IN_A_CHILD = {"llama.cpp": "llama.cpp", "vllm": "vLLM"}
+
+
 @dataclass(frozen=True, slots=True)
 class Meters:
     """Where time, energy and memory are read: tests give their own. ``root``: of the file system, for powercap and cgroups."""
@@ -49,10 +53,13 @@ class Meters:
             return Value(None, lacking=_ELSEWHERE)
         if "ray" in about:
             return Value(None, lacking=_ENGINES)
-        if about.get("kind") == "llama.cpp":
+        if about.get("kind") in _IN_A_CHILD:
+            engine = _IN_A_CHILD[about["kind"]]
+            if on_gpu(about) and engine == "vLLM":
+                return Value(None, lacking="vLLM takes a share of the GPU's memory before it is asked anything")
             child = getattr(backend, "child_peak_bytes", lambda: None)()
-            said = "peak resident set of the child process in which llama.cpp runs the model"
-            return Value(child, said) if child else Value(None, lacking="the child process of llama.cpp cannot be read")
+            said = f"peak resident set of the child process in which {engine} runs the model"
+            return Value(child, said) if child else Value(None, lacking=f"the child process of {engine} cannot be read")
         if str(about.get("device", "")).startswith("cuda"):
             peak = getattr(getattr(backend, "counters", None), "peak_bytes", 0)
             return Value(peak, f"peak of the tensors on {about['device']}; the host's memory is not in it")

@@ -187,10 +187,16 @@ class Settings:
     )
     device: str = _option("where the model runs: auto, cpu, cuda, cuda:1, mps (default: auto)", default="auto", metavar="DEVICE")
     engine: str = _option(
-        "how the model is run: fast, plain (slow: one text at a time, without a cache), or llamacpp for a GGUF "
-        "file as it is quantised (default: fast)",
+        "how the model is run: fast, plain (slow: one text at a time, without a cache), llamacpp for a GGUF "
+        "file as it is quantised, or vllm (default: fast)",
         default="fast",
-        choices=("fast", "plain", "llamacpp"),
+        choices=("fast", "plain", "llamacpp", "vllm"),
+    )
+    vllm: tuple[str, ...] = _option(
+        "set an argument of vLLM's engine by its name there: tensor_parallel_size=2, data_parallel_size=4, quantization=awq, "
+        "max_model_len=8192, gpu_memory_utilization=0.8 (repeatable)",
+        "list",
+        metavar="KEY=VALUE",
     )
     ray: str = _option(
         "ask many engines at once, each with the model's weights, as actors of Ray: local, local:N (N engines on this machine), "

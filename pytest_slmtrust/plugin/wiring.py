@@ -300,7 +300,7 @@ class Setup:
             allow_pickle=self.settings.allow_pickle, rehash=self.settings.rehash,
             allow_unused=self.settings.allow_unused_weights, thinking=self.settings.thinking,
             thought_tokens=_whole("thought-tokens", self.settings.thought_tokens), engine=self.settings.engine,
-            key=os.environ.get(key, "").strip(), signer=self._signer(),
+            key=os.environ.get(key, "").strip(), signer=self._signer(), vllm=self.settings.vllm,
         )  # fmt: skip
         return spec if batch_rows is None else replace(spec, batch_rows=batch_rows)
 
@@ -308,12 +308,14 @@ class Setup:
         """Return the model of ``--slm-vs``; for ``self`` the target once more, in batches of another size."""
         if spec == "self":
             return Again(self._target(batch_rows=_AGAIN_ROWS))
-        from ..backends.load import SpecError, load_backend
+        from ..backends.load import SpecError, load_backend, runs_here
 
         try:
             other = replace(self._spec(spec, key=KEY_VS), signer="")  # the key is the target's
             if other.engine == "llamacpp" and not spec.endswith(".gguf"):
                 other = replace(other, engine="fast")  # a GGUF file against the model that it was made of
+            if other.engine == "vllm" and not runs_here(spec):
+                other = replace(other, engine="fast", vllm=())
             return admitted(self._made(self._spread(load_backend(other, self._note), other)))
         except SpecError as error:
             raise usage_error(f"--slm-vs: {error}") from None

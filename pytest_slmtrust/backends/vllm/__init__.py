@@ -1,0 +1,1 @@
+"""The backend for model folders as vLLM runs them, in child processes."""
