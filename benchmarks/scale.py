@@ -164,10 +164,12 @@ def write(path: Path, profile: str, waves: Sequence[Wave], rows: Sequence[tuple[
         "among engines by the code that splits waves. ![efficiency](../images/scale.svg)",
         "benchmarks/scale.py", ("engines", "efficiency", "every fourth at half speed", "replies at their limits", "bound"),
         [(n, *(f"{share:.1%}" for share in shares)) for n, *shares in rows],
-        f"An engine does {SPEED:.0f} units of work a second, one request after the other, and a call costs {CALL * 1000:.0f} ms. "
+        f"An engine does {SPEED:.0f} units of work a second, one request after the other, and a call costs {CALL * 1000:.0f} ms "
+        "(a call of Ray took 2.4 ms in the median on the machine of this page; the rest is for a network). "
         "The length of a reply is drawn at random up to its limit; the engines know the limit only. The bound is what no way of "
         "splitting exceeds while a wave waits for the one before: its longest request, and an even share, at least. "
-        f"The waves have {', '.join(map(str, sizes))} requests: those with fewer requests than engines leave engines idle. "
+        f"The waves have {', '.join(map(str, sizes))} requests: those with fewer requests than engines leave engines idle, "
+        "which alone costs most of what the bound is below 100 %. The rest of the loss is calls, and replies that end early. "
         f"The aim is {BAR:.0%} at 64 engines. What the simulation leaves out: an engine that answers many texts in one batch "
         "is faster a text, so that the small chunks at the end of a wave cost more than here.",
         "## The same audit in all ways",

@@ -176,7 +176,7 @@ def test_an_engine_on_a_node_that_is_gone_is_not_started_again(crew: Crew) -> No
     backend = crew.backend("127.0.0.1:1")
     assert right(dict(backend.run(questions(90))), 90)
     assert [engine.actor is None for engine in backend.engines] == [False, True]
-    assert any("1 engines go on" in line for line in crew.said)
+    assert any("engines left: 1" in line for line in crew.said)
 
 
 def test_an_engine_that_says_nothing_counts_as_dead(crew: Crew) -> None:

@@ -166,7 +166,7 @@ class RayBackend:
         self.engines = [Engine(number, place) for number, place in enumerate(places, 1)]
         for engine in self.engines:
             self._begin(engine)
-        self._say(f"{len(places)} engines start on {self.address}")
+        self._say(f"engines that start on {self.address}: {len(places)}")
 
     def _begin(self, engine: Engine) -> None:
         import ray
@@ -257,7 +257,7 @@ class RayBackend:
         work.put_back(sorted(engine.open))
         engine.actor, engine.pid, engine.ready, engine.call, engine.open = None, 0, False, None, set()
         self._why = f"engine {engine.number} {why}"
-        self._say(f"{self._why}; {sum(one.actor is not None for one in self.engines)} engines go on")
+        self._say(f"{self._why}; engines left: {sum(one.actor is not None for one in self.engines)}")
 
     def _silent(self, work: Chunks) -> Iterator[tuple[int, Any]]:
         """Count an engine as dead that says nothing for too long."""
