@@ -271,6 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="a folder of public data sets")
     parser.add_argument("--limit", type=int, default=40, help="documents of each task")
+    parser.add_argument("--only", default="", help="these tasks alone, separated by commas")
     parser.add_argument("--page", type=Path, help="write the table here")
     chosen = parser.parse_args(arguments)
     if not (chosen.data / "truthfulqa").is_dir():
@@ -290,6 +291,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (folder / "logic.py").write_text(LOGIC, "utf-8")
         manager = TaskManager(include_defaults=False)
         for name, kind, documents in (*public(chosen.data, chosen.limit), *made_up(chosen.limit)):
+            if chosen.only and name not in chosen.only.split(","):
+                continue
             task_file(folder, name, kind, documents)
             mine, other = ours(folder, name, backend, fed), theirs(folder, name, model, manager, fed)
             found = compared(mine, other, judge)

@@ -84,7 +84,11 @@ class Ledger:
         return sorted(rows, key=lambda row: (-row["seconds"], row["dimension"], row["probe"]))
 
     def _of(self, key: str) -> Cost:
-        return self.costs.setdefault(self.owners.get(key, NOBODY), Cost())
+        owner = self.owners.get(key, NOBODY)
+        found = self.costs.get(owner)
+        if found is None:
+            found = self.costs[owner] = Cost()
+        return found
 
 
 def _written(answer: Any) -> int:

@@ -206,11 +206,13 @@ class Engine:
         keys, kinds = list(wanted), set[tuple[str, str]]()
         found: dict[str, Any] = {key: Failure(message) for key, message in self.store.failures(keys).items()}
         for key, text in self.store.get(keys).items():
-            with suppress(Exception):  # written by something else, or changed since: ask again
-                request = wanted[key]
-                found[key] = accept(request, request.decode(text))
-                self.digests[key] = digest_of(text, self.store.salt)
-                kinds.add((request.kind, request.role))
+            request = wanted[key]
+            try:
+                answer = accept(request, request.decode(text))
+            except Exception:  # noqa: S112 - written by something else, or changed since: ask again
+                continue
+            found[key], self.digests[key] = answer, digest_of(text, self.store.salt)
+            kinds.add((request.kind, request.role))
         self.alive |= {backend.fingerprint for place in kinds if (backend := self.backends.get(place)) is not None}
         return found
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
 from itertools import islice
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from operator import attrgetter
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from ..authoring.declarations import ProbeError, Verdict
 from ..requests import (
@@ -220,11 +221,38 @@ def _completion(request: Generate, answer: Any) -> Completion:
     """Return each field by its annotated type, so that a new field is checked too; a thought may be longer than the answer."""
     _typed(answer, Completion)
     own, thought = _bounds(request.max_new_tokens), _bounds(request.max_new_tokens + MOST_TOKENS)
+    if _usual(answer, own, thought):
+        return cast(Completion, answer)
     made = {}
     for name, kind in _hints(Completion).items():
         longest, most = thought if name.startswith("thought") else own
         made[name] = _field(kind, getattr(answer, name), name, longest, most)
     return Completion(**made)
+
+
+def _usual(answer: Any, own: tuple[int, int], thought: tuple[int, int]) -> bool:
+    """Return whether each field has its exact type and is within bounds: nearly all answers are so, and a store gives many."""
+    read, kinds = _fields(Completion)
+    for value, (kind, thinks) in zip(read(answer), kinds, strict=True):
+        longest, most = thought if thinks else own
+        if type(value) is not kind:
+            return False
+        if kind is str:
+            if not value.isascii() or len(value) > longest:
+                return False
+        elif kind is int:
+            if not 0 <= value <= most:
+                return False
+        elif kind is not bool:
+            return False
+    return True
+
+
+@cache
+def _fields(kind: type) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[Any, bool], ...]]:
+    """Return what reads all fields at once, and of each its type and whether it is of a thought."""
+    hints = _hints(kind)
+    return attrgetter(*hints), tuple((hint, name.startswith("thought")) for name, hint in hints.items())
 
 
 @cache
