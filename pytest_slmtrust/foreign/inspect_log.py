@@ -157,7 +157,7 @@ def _reply(output: Mapping[str, Any]) -> str:
 
 
 def _content(content: Any) -> str:
-    """Return the text of a message; what is no text (an image, a thought) is left out."""
+    """Return the text of a message, without images and thoughts."""
     if isinstance(content, str):
         return content
     return "\n".join(str(part.get("text") or "") for part in content or () if part.get("type") == "text")
