@@ -176,6 +176,7 @@ def test_an_engine_on_a_node_that_is_gone_is_not_started_again(crew: Crew) -> No
     backend = crew.backend("127.0.0.1:1")
     assert right(dict(backend.run(questions(90))), 90)
     assert [engine.actor is None for engine in backend.engines] == [False, True]
+    assert len(crew.fake.actors) == 2
     assert any("engines left: 1" in line for line in crew.said)
 
 
@@ -251,7 +252,9 @@ def test_a_wave_that_was_not_read_to_its_end_leaves_nothing_behind(crew: Crew) -
     first: Any = backend.run([Generate(f"early {i}") for i in range(50)])
     next(first)
     first.close()
-    assert right(dict(backend.run(questions(40))), 40)
+    pairs = list(backend.run(questions(40)))
+    assert right(dict(pairs), 40)
+    assert len(pairs) == 40
 
 
 def test_closing_lets_the_engines_go(crew: Crew) -> None:
