@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+import transformers
 
 from pytest_slmtrust.audit.envelope import Envelope, EnvelopeReading, Load, decided
 from pytest_slmtrust.audit.model import Audit, Status
@@ -237,3 +238,23 @@ def test_a_file_in_other_blocks_is_the_same_model_within_half_a_step(
     assert matrices >= 10
     weights = sum(one.n_bytes for one in after.tensors) / sum(one.n_bytes for one in before.tensors)
     assert weights < share
+
+
+@pytest.mark.parametrize("name", ["torchao_int8", "torchao_int4"])
+def test_torchao_leaves_the_head_and_answers_alike_in_any_batch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torchao", reason="torchao is not installed")
+    import shrunk
+
+    config = tiny.config("llama", 420, 256)
+    config.hidden_size, config.intermediate_size, config.head_dim = 64, 128, 64 // config.num_attention_heads
+    small = transformers.AutoModelForCausalLM.from_config(config).eval()
+    before = small.lm_head.weight.detach().clone()
+    monkeypatch.setattr(shrunk, "parent", lambda: (small, tiny.tokenizer()))
+    model, _ = getattr(shrunk, name)()
+    assert type(model.model.layers[0].mlp.up_proj.weight).__name__ != "Parameter"
+    torch.testing.assert_close(model.lm_head.weight.detach(), before)
+    ids = torch.arange(24).reshape(4, 6)
+    with torch.inference_mode():
+        together = model(ids).logits
+        alone = torch.cat([model(row[None]).logits for row in ids])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Smaller variants of the embedded model for a sweep: those of examples/compression, others that lose whole parts, and files."""
+"""Smaller variants of the embedded model for a sweep: of examples/compression, without whole parts, as GGUF files, by torchao."""
 
 from __future__ import annotations
 
@@ -47,6 +47,35 @@ def vocabulary() -> tuple[Any, Any]:
     """The tokens of :data:`TASK` only: embeddings and head are cut, as VocabTailor does for a task (arXiv 2508.15229)."""
     model, tokenizer = parent()
     return cut_vocabulary(model, tokenizer, TASK)
+
+
+def torchao_int8() -> tuple[Any, Any]:
+    """torchao's dynamic int8: whole-number products of int8 weights and int8 inputs, a scale per token."""
+    from torchao.quantization import Int8DynamicActivationInt8WeightConfig
+
+    return _by_torchao(Int8DynamicActivationInt8WeightConfig())
+
+
+def torchao_int4() -> tuple[Any, Any]:
+    """torchao's 4-bit weights in groups of 64, products in float32: its faster int4 kernels need a GPU."""
+    from torchao.quantization import IntxWeightOnlyConfig
+    from torchao.quantization.granularity import PerGroup
+
+    four = torch.int4  # type: ignore[attr-defined]  # the stubs of torch lack it
+    return _by_torchao(IntxWeightOnlyConfig(weight_dtype=four, granularity=PerGroup(64)))
+
+
+def _by_torchao(config: Any) -> tuple[Any, Any]:
+    from torchao.quantization import quantize_
+
+    model, tokenizer = parent()
+    quantize_(model, config, filter_fn=in_a_block)
+    return model, tokenizer
+
+
+def in_a_block(layer: nn.Module, name: str) -> bool:
+    """Return whether a layer is a matrix inside the blocks: embeddings and head stay as they are."""
+    return isinstance(layer, nn.Linear) and name != "lm_head"
 
 
 def gguf_q8_0() -> Backend:
