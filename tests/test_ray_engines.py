@@ -265,6 +265,19 @@ def test_closing_lets_the_engines_go(crew: Crew) -> None:
     assert right(dict(backend.run(questions(4))), 4)
 
 
+def test_what_a_model_cannot_answer_is_known_of_it_on_engines_too() -> None:
+    class Half(FakeBackend):
+        lacks = {"detail": "no detail"}
+
+        def refusal(self, request: Request[Any]) -> str:
+            return "no detail" if isinstance(request, Loglikelihood) and request.detail else ""
+
+    half, whole = (RayBackend(ModelSpec("x"), inner, "local:2") for inner in (Half(), FakeBackend()))
+    asked = Loglikelihood("a", "b", detail=True)
+    assert (half.lacks, half.refusal(asked), half.refusal(Generate("a"))) == ({"detail": "no detail"}, "no detail", "")
+    assert (whole.lacks, whole.refusal(asked), whole.disk_bytes()) == ({}, "", None)
+
+
 @pytest.mark.parametrize(
     ("address", "nodes", "threads", "wanted"),
     [

@@ -91,6 +91,11 @@ class RayBackend:
         """Why the model cannot answer some forms of requests."""
         return getattr(self.inner, "lacks", {})
 
+    def refusal(self, request: Request[Any]) -> str:
+        """Say why the model cannot answer a request; empty if it can."""
+        ask = getattr(self.inner, "refusal", None)
+        return str(ask(request)) if callable(ask) else ""
+
     def make(self) -> None:
         """Find out what the model answers, where that is known only once it is made."""
         make = getattr(self.inner, "make", None)
