@@ -24,8 +24,7 @@ from .transformers.files import ModelError, read_object
 from .transformers.quantisers import check_quantiser
 from .transformers.source import Source, check_hub
 from .untrusted.verdict import inspect_files
-from .vllm.arguments import read_arguments
-from .vllm.arguments import refusal as vllm_refusal
+from .vllm.arguments import read_arguments, vllm_refusal
 
 THINKING = ("auto", "on", "off")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -43,12 +42,11 @@ class ModelSpec:
     """Which model, and how it is asked.
 
     ``text``: ``smollm2-135m-instruct`` (embedded), a folder, a ``.gguf`` file, a hub id with optional ``@revision``,
-    ``BASE+ADAPTER`` (a LoRA adapter's folder),
-    ``http://HOST/v1[#MODEL]`` (a server; replicas separated by commas), ``batch:MODEL`` (asked by files of requests), or
-    ``module:factory`` (a function of no arguments that
-    gives a Backend or a (model, tokenizer) pair). ``key``: the server's; it is written nowhere. ``template``: None takes
-    the model's own chat template if it has one, False the plain form, True insists on its own. ``threads``: None divides the
-    physical cores among workers. ``batch_rows`` and ``batch_tokens`` bound one forward; answers do not depend on them.
+    ``BASE+ADAPTER`` (a LoRA adapter), ``http://HOST/v1[#MODEL]`` (a server; replicas separated by commas), ``batch:MODEL`` (files
+    of requests), or ``module:factory`` (a function of no arguments that gives a Backend or a (model, tokenizer) pair).
+    ``key``: the server's; it is written nowhere. ``template``: None takes the model's own chat template if it has one, False
+    the plain form, True insists on its own. ``threads``: None divides the physical cores among workers.
+    ``batch_rows`` and ``batch_tokens`` bound one forward; answers do not depend on them.
     ``allow_unused``: weights of the files that the model does not use are named instead of refused. ``thinking``: whether a
     reasoning model thinks before it answers (auto, on, off), in at most ``thought_tokens``. ``engine``: ``fast``, ``plain``
     for one text at a time without a cache, ``llamacpp`` for GGUF files as llama.cpp runs them, or ``vllm`` with the arguments of
@@ -91,7 +89,8 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
     """
     _check_settings(spec)
     text = spec.text.strip()
-    _check_vllm(spec, runs_here(text))
+    if unfit := vllm_refusal(spec.engine, text, runs_here(text), spec.device, spec.vllm):
+        raise SpecError(unfit)
     if is_address(text) or text.startswith(BATCH):
         return _endpoint(spec, progress) if is_address(text) else _batch(spec)
     try:
@@ -113,7 +112,7 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
 
 def runs_here(text: str) -> bool:
     """Return whether a spec names a model of files: no server, no batch and no factory."""
-    return not (is_address(text) or text.startswith(BATCH) or (FACTORY.match(text) and not Path(text).exists()))
+    return not (is_address(text) or text.startswith(BATCH) or (FACTORY.match(text) and not os.path.exists(text)))
 
 
 def _inspect(spec: ModelSpec, source: Source) -> None:
@@ -181,12 +180,6 @@ def _vllm(spec: ModelSpec, source: Source, name: str, progress: Callable[[str], 
     from .vllm.backend import VllmBackend
 
     return VllmBackend(name, spec.settings(), source, progress=progress, arguments=read_arguments(spec.vllm))
-
-
-def _check_vllm(spec: ModelSpec, folder: bool) -> None:
-    why = vllm_refusal(spec.engine, spec.text.strip(), folder, spec.device, spec.vllm)
-    if why:
-        raise SpecError(why)
 
 
 def wrap_loaded(model: Any, tokenizer: Any, name: str = "", settings: Settings | None = None) -> Backend:

@@ -81,7 +81,7 @@ def read_arguments(given: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def refusal(engine: str, model: str, folder: bool, device: str, given: Sequence[str]) -> str:
+def vllm_refusal(engine: str, model: str, folder: bool, device: str, given: Sequence[str]) -> str:
     """Say why a model cannot be asked with vLLM, or its arguments not with another engine; empty if they can.
 
     ``folder``: whether the model is one of files.
