@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..audit.model import Audit
-from ..audit.notes import OUT_OF_TIME, not_asked, of_absent, of_changed_bars, of_expired, of_optional, of_packs, of_untested
+from ..audit.notes import (
+    IMPORTED,
+    OUT_OF_TIME,
+    not_asked,
+    of_absent,
+    of_changed_bars,
+    of_expired,
+    of_optional,
+    of_packs,
+    of_untested,
+)
 from ..audit.verdict import untested_of
 from ..backends.endpoint.notes import notes as endpoint_notes
 from ..thinking import notes as thinking_notes
@@ -14,6 +24,10 @@ from .sameness import short
 
 def left_out(audit: Audit) -> Iterator[str]:
     """Yield each note that is missing. Names in notes are masked before they are written: their beginning counts."""
+    if audit.part and not audit.incomplete:
+        yield f"part: it is one part of a run ({short(audit.part)}), and says that it is whole"
+    if (audit.model.get("kind") == IMPORTED) != ("asked_by" in audit.provenance):
+        yield "provenance.asked_by: it names who asked if and only if the audit was imported"
     if audit.incomplete:
         return
     settings, options = audit.settings, audit.settings.get("options", {})

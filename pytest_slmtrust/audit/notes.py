@@ -11,6 +11,8 @@ from .sections import AskedBy, TaskBar
 NO_PACK = "NO BUILT-IN AUDIT: only a user's own probes ran, or those of other packs"
 #: The names by which ``--slm-packs`` asks for the built-in pack.
 BUILT_IN = frozenset({"builtin", "pytest_slmtrust.probes"})
+#: Kind of the model of an audit that another tool asked.
+IMPORTED = "imported"
 #: Begins the note of a run whose budget of time was too small.
 OUT_OF_TIME = "OUT OF TIME"
 

@@ -60,6 +60,8 @@ class Probe:
     bar: Bar | None = None
     #: It comes from a pack: profiles limit its items, its failing cases are findings, and a case runs once.
     packed: bool = False
+    #: Another tool made it: it blocks only where a user sets its limit, and its detector is part of how it judges.
+    foreign: bool = False
 
     @property
     def claim(self) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..audit.model import AuditError, Estimate, Finding, Measure
 from ..audit.nodeids import PACKS
-from ..authoring.declarations import Criterion, ProbeError, Reading
+from ..authoring.declarations import Criterion, Reading
 from ..catalog.harness import dimension_of, probe_name
 from ..catalog.registry import Choice
 from .results import Foreign, Sample, Test, text_of
@@ -21,36 +22,59 @@ COUNTS = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")
 #: How far a mean times n may be from a whole number, as files round.
 _ROUNDING = 1e-6
 CONFIDENCE = 0.95
+#: What the sum over documents may differ by, as files round.
+_CLOSE = 1e-4
 #: The case of a test of which only a number is known.
 TOGETHER = "all-documents"
 
+#: Documents by filter.
+Rows: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
 
-def reads(head: str) -> bool:
-    """Return whether a file begins as results of the harness do."""
-    return head.lstrip().startswith("{") and '"results"' in head and ('"configs"' in head or '"n-shot"' in head)
+
+def reads(text: str) -> bool:
+    """Return whether a file is of the form that the harness gives its results."""
+    return text[:100].lstrip().startswith("{") and '"results"' in text and ('"configs"' in text or '"n-shot"' in text)
 
 
 def read(path: Path, text: str) -> Foreign:
     """Return the results of all tasks; groups are left out, since their numbers are made of these.
 
     Raises:
-        AuditError: the file is broken; one line.
+        AuditError: documents that are not those of the results; one line.
+        ArithmeticError, AttributeError, LookupError, TypeError, ValueError: the file is broken.
     """
-    try:
-        data = json.loads(text)
-        if not isinstance(data, dict) or not isinstance(data.get("results"), dict):
-            raise ValueError("it has no results")
-        groups = set(data.get("groups") or {}) | {name for name, own in (data.get("group_subtasks") or {}).items() if own}
-        names = [name for name in data["results"] if name not in groups]
-        tests = [_Task(path, data, name).test() for name in sorted(names)]
-    except AuditError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError, ProbeError) as error:
-        raise AuditError(f"{path}: broken results of lm-evaluation-harness ({type(error).__name__}: {error})") from None
+    data = json.loads(text, object_pairs_hook=_object)
+    if not isinstance(data, dict) or not isinstance(data.get("results"), dict):
+        raise ValueError("it has no results")
+    groups = _groups(data["results"], data.get("group_subtasks") or {})
+    tests = [_Task(path, data, name).test() for name in sorted(data["results"].keys() - groups)]
     config = data.get("config") or {}
     model = data.get("model_name") or config.get("model_args") or config.get("model") or "a model that the file does not name"
     started = str(data.get("date") or "")
     return Foreign("lm-evaluation-harness", str(data.get("lm_eval_version") or ""), str(model), started, tests, _notes(tests))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; of two entries of one name one would be lost."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+        raise ValueError(f"an object names {twice[:60]!r} twice")
+    return made
+
+
+def _groups(results: Mapping[str, Any], subtasks: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return the groups whose numbers are made of those of tasks in the file, at any depth; a name alone makes no group."""
+    above: dict[str, list[str]] = {}
+    for group, own in subtasks.items():
+        for one in own or ():
+            above.setdefault(one, []).append(group)
+    found, reached = set[str](), [name for name in results if not subtasks.get(name)]
+    while reached:
+        new = set(above.get(reached.pop(), ())) - found
+        found |= new
+        reached += new
+    return found
 
 
 def _notes(tests: Sequence[Test]) -> list[str]:
@@ -82,8 +106,11 @@ class _Task:
 
     @property
     def n(self) -> int:
-        count = (self.data.get("n-samples") or {}).get(self.name) or {}
-        return int(count.get("effective") or 0)
+        """Documents, as the file says; 0 where it does not."""
+        count = ((self.data.get("n-samples") or {}).get(self.name) or {}).get("effective")
+        if count is not None and (type(count) is not int or count <= 0):
+            raise AuditError(f"{self.path}: task {self.name} has results of {str(count)[:40]} documents")
+        return count or 0
 
     def higher(self, metric: str) -> bool:
         return (self.data.get("higher_is_better") or {}).get(self.name, {}).get(metric) is not False
@@ -109,16 +136,16 @@ class _Task:
             verb=f"failed ({shown})",
         )
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the documents under the first filter; none without their file.
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the documents under each filter; none without their file.
 
         Raises:
-            AuditError: a line that is not a document, or fewer documents than the results are of.
+            AuditError: a line that is not a document, or fewer or more documents than the results are of.
         """
         stamp = self.path.stem.removeprefix("results")
         file = self.path.with_name(f"samples_{self.name}{stamp}.jsonl")
         if not file.is_file():
-            return []
+            return {}
         found: dict[str, list[dict[str, Any]]] = {}
         for number, line in enumerate(text_of(file).split("\n"), start=1):  # a document may hold other ends of lines
             if not line.strip():
@@ -126,34 +153,40 @@ class _Task:
             try:
                 row = json.loads(line)
                 found.setdefault(str(row.get("filter", "none")), []).append({**row, "doc_id": int(row["doc_id"])})
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
                 raise AuditError(f"{file}: line {number} is not a document of lm-evaluation-harness") from None
-        rows = next(iter(found.values()), [])
-        if self.n and len(rows) != self.n:
-            raise AuditError(f"{file}: {len(rows)} documents; the results are of {self.n}")
-        return rows
+        wrong = next((len(rows) for rows in found.values() if self.n and len(rows) != self.n), None)
+        if wrong is not None or (self.n and not found):
+            raise AuditError(f"{file}: {wrong or 'no'} documents; the results are of {self.n}")
+        return found
 
-    def main(self, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
+    def main(self, rows: Rows) -> tuple[str, str] | None:
         """Return the metric that the gate is about: the first that is 0 or 1 of each document, else a mean in [0, 1], else the
         first."""
         keys = list(self.values)
         for fits in (lambda v: v in (0.0, 1.0), lambda v: 0 <= v <= 1):
             for key in keys:
-                own = [_number(row.get(key[0])) for row in rows if str(row.get("filter", "none")) == key[1]]
-                scored = [one for one in own if one is not None]
+                scored = [one for one in _numbers(rows, key) if one is not None]
                 if scored and all(map(fits, scored)) and _near(sum(scored) / len(scored), self.values[key]):
                     return key
         return next((key for key in keys if self.count(key) is not None), keys[0] if keys else None)
 
-    def judged(self, rows: Sequence[Mapping[str, Any]], main: tuple[str, str]) -> tuple[list[Sample], Criterion | None]:
+    def judged(self, rows: Rows, main: tuple[str, str]) -> tuple[list[Sample], Criterion | None]:
         """Return the cases, and what they are measured by: documents, or the number alone."""
-        higher, own = self.higher(main[0]), [(row, _number(row.get(main[0]))) for row in rows]
+        higher, own = self.higher(main[0]), list(zip(rows.get(main[1], ()), _numbers(rows, main), strict=True))
         values = [value for _, value in own if value is not None]
-        if values and all(value in (0.0, 1.0) for value in values):
+        total, lost = sum(values), len(own) - len(values)
+        # where documents have no number, nobody knows what the tool made of them
+        fits = bool(values) and (total - _CLOSE) / len(own) <= self.values[main] <= (total + lost + _CLOSE) / len(own)
+        if fits and all(value in (0.0, 1.0) for value in values):
             return [_sample(row, value, "" if value is None else "passed" if (value == 1) is higher else "failed")
                     for row, value in own], None  # fmt: skip
-        if values and all(0 <= value <= 1 for value in values) and _near(sum(values) / len(values), self.values[main]):
+        if values and all(0 <= value <= 1 for value in values) and _near(total / len(values), self.values[main]):
             return [_sample(row, value, "measured") for row, value in own], _limit("mean", higher)
+        if values and self.counts(main):
+            raise AuditError(
+                f"{self.path}: {_shown(main)} of {self.name} is {self.values[main]:g}; its documents give {total / len(values):g}"
+            )
         estimate, alone = self.estimate(main, rows), self.count(main) is None and not self.error(main)
 
         def of(findings: Sequence[Finding]) -> Reading:  # noqa: ARG001
@@ -162,26 +195,29 @@ class _Task:
         asked = f"{self.name} {self.n}"
         return [Sample(TOGETHER, "measured", self.values[main], asked=asked)], _limit(of, higher)
 
+    def counts(self, key: tuple[str, str]) -> bool:
+        """Return whether a metric is the mean of zeros and ones, by the harness's own definitions."""
+        config = (self.data.get("configs") or {}).get(self.name) or {}
+        return key[0] in COUNTS and config.get("process_results") is None
+
     def count(self, key: tuple[str, str]) -> int | None:
         """Return how many documents a mean of zeros and ones counts; None where nobody can say."""
         value = self.values[key]
         exact = value * self.n
-        config = (self.data.get("configs") or {}).get(self.name) or {}
-        own_code = config.get("process_results") is not None
         fits = 0 <= value <= 1 and abs(exact - round(exact)) <= _ROUNDING * max(1, self.n)
-        return round(exact) if key[0] in COUNTS and self.n and fits and not own_code else None
+        return round(exact) if self.n and fits and self.counts(key) else None
 
     def error(self, key: tuple[str, str]) -> float:
         """Return the standard error that the file gives; 0 without one."""
         found = self.data["results"][self.name].get(f"{key[0]}_stderr,{key[1]}")
-        return float(found) if isinstance(found, (int, float)) and math.isfinite(found) else 0.0
+        return float(found) if isinstance(found, (int, float)) and 0 < found < math.inf else 0.0
 
-    def estimate(self, key: tuple[str, str], rows: Sequence[Mapping[str, Any]]) -> Estimate:
+    def estimate(self, key: tuple[str, str], rows: Rows) -> Estimate:
         """Return a metric with an exact interval where its documents or n tell the count, else by the file's standard error."""
         from ..stats import exact_interval
 
-        value, n = self.values[key], self.n or len(rows)
-        own = [_number(row.get(key[0])) for row in rows if str(row.get("filter", "none")) == key[1]]
+        own = _numbers(rows, key)
+        value, n = self.values[key], self.n or len(own)
         of_documents = bool(own) and all(one in (0.0, 1.0) for one in own)
         count = sum(one == 1 for one in own) if of_documents else self.count(key)
         if count is not None and n and _near(count / n, value):
@@ -190,6 +226,11 @@ class _Task:
         half = 1.959964 * self.error(key)
         method = "normal, by the standard error in the file" if half else "no interval: the file gives none"
         return Estimate(value, value - half, value + half, n, method, CONFIDENCE)
+
+
+def _numbers(rows: Rows, key: tuple[str, str]) -> list[float | None]:
+    """Return the values of a metric, document by document under its filter."""
+    return [_number(row.get(key[0])) for row in rows.get(key[1], ())]
 
 
 def _limit(of: Any, higher: bool) -> Criterion:

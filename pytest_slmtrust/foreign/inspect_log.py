@@ -22,10 +22,13 @@ _WORDS = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0, "yes": 1.0, "true": 1.0, "no":
 #: Metrics that are the mean of the samples' values.
 _MEANS = ("accuracy", "mean")
 _NEAR = 1e-6
+#: Characters among which the beginning of a log shows what it is.
+_HEAD = 65536
 
 
-def reads(head: str) -> bool:
+def reads(text: str) -> bool:
     """Return whether a file begins as a log of inspect does."""
+    head = text[:_HEAD]
     return head.lstrip().startswith("{") and all(f'"{name}"' in head for name in ("version", "status", "eval", "task_id"))
 
 

@@ -1,6 +1,6 @@
 """What another tool found, as plain data, and the formats that are read.
 
-A format is one module with ``reads(head)``, which looks at the first characters of a file, and ``read(path, text)``.
+A format is one module with ``reads(text)``, which says whether a file is of it, and ``read(path, text)``.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 from ..audit.dimension import Dimension
 from ..audit.model import AuditError, Measure
 from ..authoring.declarations import Criterion, Outcome
+from ..escaping import said
 from ..plainfile import UnfitFile, read_plain_text
 
 #: Modules of this package that read a format, with what the file is called in messages.
+#: garak comes first: its first line alone tells, and its replies may hold any words.
 FORMATS = {
+    "garak": "report of garak (report.jsonl)",
+    "inspect_log": "JSON log of inspect_ai",
     "harness": "results of lm-evaluation-harness",
-    "garak": "a report of garak (report.jsonl)",
-    "inspect_log": "a JSON log of inspect_ai",
 }
-#: Characters of a file by which its format is recognised.
-HEAD = 65536
 #: Bytes of the largest file that is read.
 LARGEST = 512 * 2**20
 
@@ -91,15 +91,24 @@ def read_foreign(path: Path) -> Foreign:
     text = text_of(path)
     for name in FORMATS:
         module: Any = importlib.import_module(f"{__package__}.{name}")
-        if module.reads(text[:HEAD]):
-            try:
-                found: Foreign = module.read(path, text)
-            except RecursionError:
-                raise AuditError(f"{path}: broken: its values are nested too deeply") from None
+        if module.reads(text):
+            found = _read(module, path, text, FORMATS[name])
             if not found.tests:
                 raise AuditError(f"{path}: no result in it")
             return found
     raise AuditError(f"{path}: of no known format; expected {', or '.join(FORMATS.values())}")
+
+
+def _read(module: Any, path: Path, text: str, what: str) -> Foreign:
+    try:
+        found: Foreign = module.read(path, text)
+    except AuditError:
+        raise
+    except RecursionError:
+        raise AuditError(f"{path}: broken: its values are nested too deeply") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # numbers without end, too
+        raise AuditError(f"{path}: broken {what} ({said(error)})") from None
+    return found
 
 
 def text_of(path: Path) -> str:

@@ -38,7 +38,7 @@ class Policy:
             return None if probe.criterion.measured else probe.criterion.value
         if probe.tolerance is not None:
             return probe.tolerance
-        if probe.packed and probe.name in self.blocking:
+        if probe.packed and not probe.foreign and probe.name in self.blocking:
             own: float | None = self.blocking[probe.name].get("tolerance")
             return own if own is not None else self.profile.tolerance
         return None
