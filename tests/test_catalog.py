@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,8 @@ from pytest_slmtrust.audit.model import Audit
 from pytest_slmtrust.authoring.declarations import ProbeError
 from pytest_slmtrust.catalog import registry
 from pytest_slmtrust.catalog.registry import Catalog, Choice, entries_of, untested
+from pytest_slmtrust.gates.asked_rows import judged_sha256, rows_sha256
+from pytest_slmtrust.gates.policy import load_policy
 
 
 @pytest.fixture
@@ -24,7 +27,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Choice]]:
 
     def probes_of(name: str, choice: Choice) -> list[object]:
         found.append((name, choice))
-        return [untested(name.replace(".", "_"), choice.dimension or Dimension.CAPABILITY, "A claim.", "no data")]
+        short = name.removesuffix(".json").rpartition("/")[2].replace(".", "_")
+        return [untested(short, choice.dimension or Dimension.CAPABILITY, f"A claim of {name.rpartition('/')[2]}.", "no data")]
 
     module.probes_of = probes_of  # type: ignore[attr-defined]
     monkeypatch.setitem(__import__("sys").modules, "scripted_catalogue", module)
@@ -42,6 +46,35 @@ def test_commas_share_a_prefix_and_each_part_may_name_its_dimension(asked: list[
 
 def test_a_test_that_is_named_twice_is_asked_once(asked: list[tuple[str, Choice]]) -> None:
     assert len(entries_of([("mine:a", Path()), ("mine:a,b", Path())])) == 2
+
+
+@pytest.mark.parametrize("value", ["mine:c.D,mine:c_D", "mine:a@privacy,mine:a@fairness", "mine:one/a.json,mine:two/a.json"])
+def test_two_tests_of_one_name_are_not_taken_for_one(asked: list[tuple[str, Choice]], value: str) -> None:
+    with pytest.raises(ProbeError, match="two tests that are not the same have the name"):
+        entries_of([(value, Path("/x"))])
+
+
+def test_a_word_that_stands_for_no_test_is_refused(asked: list[tuple[str, Choice]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(__import__("sys").modules["scripted_catalogue"], "probes_of", lambda *_: [])
+    with pytest.raises(ProbeError, match="it holds no test"):
+        entries_of([("mine:an_empty_group", Path())])
+
+
+@pytest.mark.parametrize("name", ["keeps_system_secret", "gives_no_personal_data"])
+def test_a_test_with_the_name_of_a_built_in_gate_blocks_only_where_a_user_says_so(
+    asked: list[tuple[str, Choice]], name: str
+) -> None:
+    [entry] = entries_of([(f"mine:{name}", Path())])
+    assert load_policy("full").tolerance(replace(entry.probe, foreign=False)) is not None
+    assert load_policy("full").tolerance(entry.probe) is None
+    assert load_policy("full", [f"{name}=0.1"]).tolerance(entry.probe) == 0.1
+
+
+def test_what_judges_a_test_of_another_tool_is_part_of_its_identity(asked: list[tuple[str, Choice]]) -> None:
+    [entry] = entries_of([("mine:a", Path())])
+    others = [replace(entry.probe, detector="garak's other"), replace(entry.probe, estimand="of garak 0.1")]
+    assert len({rows_sha256(one, []) for one in (entry.probe, *others)}) == 3
+    assert len({judged_sha256(one, []) for one in (entry.probe, *others)}) == 3
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ import tiny
 
 from pytest_slmtrust.audit.dimension import Dimension
 from pytest_slmtrust.audit.model import Finding, GateResult, Status
+from pytest_slmtrust.authoring.datafiles import NotAskable
 from pytest_slmtrust.authoring.declarations import ProbeError
 from pytest_slmtrust.authoring.probe import Probe, packed
 from pytest_slmtrust.backends.transformers.backend import Settings, TransformersBackend
 from pytest_slmtrust.catalog.harness import dimension_of, probe_name, probes_of
-from pytest_slmtrust.catalog.registry import Choice
+from pytest_slmtrust.catalog.registry import Choice, entries_of
 from pytest_slmtrust.engine.engine import Engine
 from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.asked_rows import judged_sha256, rows_sha256
 from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.redaction import Mask
 from pytest_slmtrust.session.session import AuditSession
@@ -294,6 +297,64 @@ def test_what_cannot_be_loaded_is_not_tested_by_name(folder: Path, run: Runner) 
         assert gate.reason.startswith("cannot be asked here: ")
         assert "\n" not in gate.reason
         assert run(name, gates=(f"{name}=0.5",)).gate.blocking  # a limit that the user set is not met
+
+
+def test_other_gold_answers_or_another_metric_are_other_tests(folder: Path) -> None:
+    """The questions are the same, and so is our own code: a baseline or a lock must not take one for the other."""
+    own = folder / "same"
+    own.mkdir()
+    rows = [json.loads(line) for line in (folder / "choices.json").read_text("utf-8").splitlines()]
+
+    def made(gold: int, change: Callable[[str], str] = str) -> tuple[str, str]:
+        (own / "rows.json").write_text("\n".join(json.dumps(row | {"gold": gold}) for row in rows), "utf-8")
+        (own / "choices.yaml").write_text(change(CHOICES.replace("FOLDER/choices.json", f"{own}/rows.json")), "utf-8")
+        [probe] = [replace(one, foreign=True) for one in probes_of("choices.yaml", Choice(folder=own))]
+        return rows_sha256(probe, probe.cases(load_policy("full").profile)), judged_sha256(probe, [])
+
+    first, again, gold = made(0), made(0), made(1)
+    metric = made(0, lambda text: text.replace("  - {metric: acc}\n", "  - {metric: acc, higher_is_better: false}\n"))
+    assert first == again
+    assert gold[0] != first[0]
+    assert gold[1] == first[1]
+    assert metric[1] != first[1]
+
+
+def test_a_group_with_two_tasks_of_one_name_is_refused(folder: Path) -> None:
+    one = CHOICES.replace("FOLDER", str(folder)).strip().replace("\n", "\n    ").replace("task: choices", "task: twin")
+    text = f"group: pair\ntask:\n  - {one}\n  - {one}\n"
+    (folder / "pair.yaml").write_text(text, "utf-8")
+    with pytest.raises(ProbeError, match="two tasks of the name"):
+        probes_of("pair.yaml", Choice(folder=folder))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("task: x\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9) if n else '1'}]\n" for n in range(12)), ""),
+        ("include: again.yaml", "cycle"),
+        ("a: &a [*a]", ""),
+        ("task: []", ""),
+        ("group: g\ntask: []", "holds no test"),
+        ("[1, 2]", ""),
+        ("a: " + "[" * 3000, ""),
+        ("task: x\n#" + "x" * 2**20, "expected the file of a task"),
+        ("group: g\ntask: [no_such_task]", ""),
+    ],
+)
+def test_a_file_of_a_stranger_is_refused_or_not_tested_in_one_line(folder: Path, text: str, said: str) -> None:
+    (folder / "again.yaml").write_text(text, "utf-8")
+    started = time.process_time()
+    try:
+        [entry] = entries_of([("again.yaml", folder)])
+    except ProbeError as error:
+        why = str(error)
+    else:
+        with pytest.raises(NotAskable) as refused:
+            entry.probe.cases(load_policy("full").profile)
+        why = str(refused.value)
+    assert said in why
+    assert "\n" not in why
+    assert time.process_time() - started < 20
 
 
 def test_a_file_that_is_no_task_is_one_line(folder: Path) -> None:

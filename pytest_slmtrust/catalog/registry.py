@@ -70,6 +70,8 @@ CATALOGS = {
     ),
 }
 _FILES = (".yaml", ".yml")
+#: How a word ends that is a file of any catalogue.
+_SOURCES = (*_FILES, ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +90,30 @@ def entries_of(values: Iterable[tuple[str, Path]], template: bool = False) -> li
     """Return the probes that the values of ``--slm-tasks`` name, each once. ``values``: a text and the folder it is seen from.
 
     Raises:
-        ProbeError: no such catalogue or test, or a package that is missing; one line.
+        ProbeError: no such catalogue or test, a word that stands for none, two tests of one name, or a package that is missing;
+            one line.
     """
-    found: dict[tuple[str, str], Entry] = {}
+    found: dict[tuple[str, str], tuple[Entry, str]] = {}
     for value, folder in values:
         for catalog, name, dimension in _words(value):
-            choice = Choice(dimension, template, folder)
-            for probe in _reader(catalog)(name, choice):
-                found.setdefault((catalog, probe.name), Entry(catalog, replace(probe, packed=True)))
-    return list(found.values())
+            probes = list(_reader(catalog)(name, Choice(dimension, template, folder)))
+            if not probes:
+                raise ProbeError(f"{OPTION} {name[:80]}: it holds no test")
+            source = str((folder / name).resolve()) if name.endswith(_SOURCES) else ""
+            for probe in probes:
+                entry = Entry(catalog, replace(probe, packed=True, foreign=True))
+                known, where = found.setdefault((catalog, probe.name), (entry, source))
+                if where != source or _identity(known.probe) != _identity(probe):
+                    raise ProbeError(
+                        f"{OPTION} {name[:80]}: two tests that are not the same have the name {probe.name} here, or one is asked "
+                        "for two dimensions: ask one of them, or name the other one otherwise in its file"
+                    )
+    return [entry for entry, _ in found.values()]
+
+
+def _identity(probe: Probe) -> tuple[object, ...]:
+    """Return what tells a test from another one whose name is written alike here."""
+    return probe.claim, probe.detector, probe.estimand, probe.dimension
 
 
 def described(entries: Sequence[Entry]) -> list[Catalogue]:

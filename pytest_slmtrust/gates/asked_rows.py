@@ -40,7 +40,7 @@ def rows_sha256(probe: Probe, cases: Sequence[Case], asked: Mapping[Case, Sequen
     ]
     rows += [[c.id, dict(c.parts)] for c in cases if c.parts]
     floor = probe.floor
-    rows += [code_of(probe.run), [floor.at_least, code_of(floor.run)] if floor else None, repr(probe.judge)]
+    rows += [code_of(probe.run), [floor.at_least, code_of(floor.run)] if floor else None, repr(probe.judge), *_judge_of(probe)]
     return hashlib.sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -67,7 +67,12 @@ def judged_sha256(probe: Probe, beside: Sequence[Case]) -> str:
     floor = probe.floor
     scripted = [[c.kind, c.id, dict(c.params), c.expected, c.script if isinstance(c.script, str) else None] for c in beside]
     asks_twins = [floor.at_least, _without_decorators(floor.run)] if floor else None
-    return _digest([_without_decorators(probe.run), asks_twins, repr(probe.judge), scripted])
+    return _digest([_without_decorators(probe.run), asks_twins, repr(probe.judge), scripted, *_judge_of(probe)])
+
+
+def _judge_of(probe: Probe) -> list[str]:
+    """Return what judges a test of another tool: the code of its probe is ours, and the same for all of them."""
+    return [probe.detector, probe.estimand] if probe.foreign else []
 
 
 def _without_decorators(run: Callable[..., Any]) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import hashlib
+import inspect
 import json
 from collections.abc import Sequence
+from dataclasses import is_dataclass
+from importlib import metadata
 from typing import Any
 
 from ...requests import Completion, Generate, Loglikelihood, Logprob, Message, Prompt, Request
@@ -16,6 +21,11 @@ FEWSHOT_SEED = 1234
 REPLY_TOKENS = 256
 #: Around a chat that stands in a context as text.
 _BEGIN, _END = "\x00chat\x00", "\x00end\x00"
+
+#: Entries of a task's configuration that say where its data are, not what is made of them.
+_NOT_JUDGING = ("task", "tag", "dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset", "metadata")
+#: Characters of a configuration: references in YAML may repeat each other without end.
+_LONGEST = 1_000_000
 
 #: Values of one document by metric and filter.
 Scores = dict[tuple[str, str], Any]
@@ -43,6 +53,23 @@ class Documents:
     def __len__(self) -> int:
         return len(self.docs)
 
+    @property
+    def judge_sha256(self) -> str:
+        """Identity of how the task asks and judges: its configuration and its functions, but not what these call elsewhere.
+
+        Raises:
+            ValueError: a configuration without end.
+        """
+        config = {name: value for name, value in vars(self.task.config).items() if name not in _NOT_JUDGING}
+        own = type(self.task)
+        code = own if own.__module__.partition(".")[0] != "lm_eval" else self.version
+        return _digest([_bounded(config), code, metadata.version("lm_eval")])
+
+    def digests(self) -> list[str]:
+        """Return an identity of each document: with other gold answers the same questions are judged otherwise."""
+        with quietly():
+            return [_digest(doc) for doc in self.docs]
+
     def instances(self, number: int) -> list[Any]:
         """Return the questions of a document, without answers, in their order."""
         with quietly():
@@ -59,8 +86,8 @@ class Documents:
             doc, num_fewshot=self.shots, system_instruction=None, fewshot_as_multiturn=self.template,
             gen_prefix=task.doc_to_prefix(doc), **options,
         )  # fmt: skip
-        metadata = (self.name, number, task.config.repeats)
-        made = task.construct_requests(doc=doc, ctx=context, metadata=metadata, **options)
+        about = (self.name, number, task.config.repeats)
+        made = task.construct_requests(doc=doc, ctx=context, metadata=about, **options)
         return sorted(made if isinstance(made, list) else [made], key=lambda one: one.idx)
 
     @staticmethod
@@ -87,6 +114,37 @@ class Documents:
                 found |= {(str(metric), str(name)): value for metric, value in results.items()}
         self.scores[number] = found
         return found
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, default=_as_data, skipkeys=True).encode()).hexdigest()[:16]
+
+
+def _bounded(content: Any) -> Any:
+    """Return the same as long as its text has an end.
+
+    Raises:
+        ValueError: it has none, or one that is too far.
+    """
+    size = 0
+    for part in json.JSONEncoder(default=_as_data, skipkeys=True).iterencode(content):
+        size += len(part)
+        if size > _LONGEST:
+            raise ValueError(f"its configuration has more than {_LONGEST} characters")
+    return content
+
+
+def _as_data(value: Any) -> Any:
+    """Return what JSON has no form for: the source of code, the values of arrays, dates as text."""
+    if callable(value):
+        with contextlib.suppress(OSError, TypeError):
+            return inspect.getsource(value)
+        return getattr(value, "__qualname__", type(value).__name__)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if is_dataclass(value):
+        return vars(value)
+    return str(value) if hasattr(value, "isoformat") or isinstance(value, (bytes, set, frozenset)) else type(value).__name__
 
 
 def questions(instance: Any) -> list[Request[Any]]:

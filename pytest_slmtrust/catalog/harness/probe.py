@@ -8,8 +8,10 @@ from typing import Any
 
 from ...audit.dimension import Dimension
 from ...audit.model import Estimate, Finding, Measure
+from ...authoring.datafiles import NotAskable
 from ...authoring.declarations import Criterion, Profile, Row, Verdict
 from ...authoring.probe import Probe
+from ...escaping import said
 from ...requests import Generate, Loglikelihood, Request, Steps, ask_all
 from .documents import Documents, Scores, questions, shown
 from .numbers import Kind, Main, estimates, main_of
@@ -25,9 +27,13 @@ def probe_of(documents: Documents, name: str, dimension: Dimension, claim: str) 
     needs: type[Request[Any]] = Generate if documents.task.OUTPUT_TYPE == "generate_until" else Loglikelihood
 
     def rows(profile: Profile) -> list[Row]:  # noqa: ARG001
-        return [Row({"document": number}, str(number), str(number)) for number in range(len(documents))]
+        try:
+            digests = documents.digests()
+        except Exception as error:  # the task's own documents
+            raise NotAskable(f"its documents cannot be read: {said(error)}") from None
+        return [Row({"document": n, "sha256": digest}, str(n), str(n)) for n, digest in enumerate(digests)]
 
-    def run(document: int) -> Steps[Verdict]:
+    def run(document: int, sha256: str = "") -> Steps[Verdict]:  # noqa: ARG001 - it tells the row from one of another gold
         """Ask what a document asks, and let the task judge."""
         instances = documents.instances(document)
         asked = [questions(one) for one in instances]
@@ -40,7 +46,8 @@ def probe_of(documents: Documents, name: str, dimension: Dimension, claim: str) 
     return Probe(
         name, dimension, run, rows, claim, criterion=_criterion(documents, main), needs=(needs,),
         measures=lambda findings: _measures(documents, findings),
-        detector=f"{documents.name} of lm-evaluation-harness, version {documents.version or 'not given'}",
+        detector=f"{documents.name} of lm-evaluation-harness, version {documents.version or 'not given'}, "
+        f"sha256 {documents.judge_sha256}",
         metric=main.title, unit="documents", verb=f"failed ({main.title})",
     )  # fmt: skip
 

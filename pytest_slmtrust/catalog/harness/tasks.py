@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
@@ -21,6 +22,10 @@ _SAYS = {
 }  # fmt: skip
 
 
+#: Bytes of a task's file.
+_LARGEST = 2**20
+
+
 def loaded(name: str, folder: Path, template: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the tasks that a name, a pattern or the path of a file stands for, and why others of them cannot be asked.
 
@@ -31,6 +36,8 @@ def loaded(name: str, folder: Path, template: bool = False) -> tuple[dict[str, A
     is_file = name.endswith((".yaml", ".yml"))
     if is_file and not path.is_file():
         raise ProbeError(f"{OPTION} {name}: no such file")
+    if is_file and path.stat().st_size > _LARGEST:
+        raise ProbeError(f"{OPTION} {name}: more than {_LARGEST} bytes; expected the file of a task")
     with quietly():
         manager = _manager(not is_file)
         names = [str(path)] if is_file else _matching(name, manager)
@@ -104,6 +111,14 @@ def _factory(manager: Any) -> Any:
 
     class Lenient(TaskFactory):  # type: ignore[misc]
         refused: dict[str, str]
+
+        def _build_group_members(self, *given: Any) -> list[Any]:
+            made: list[Any] = super()._build_group_members(*given)
+            names = [getattr(one, "task_name", None) or getattr(one, "name", "") for one in made]
+            twice = next((name for name, times in Counter(map(str, names)).items() if times > 1), None)
+            if twice is not None:  # the harness would keep the last one
+                raise ValueError(f"its group has two tasks of the name {twice!r}")
+            return made
 
         def _build_task(self, entry: Any, overrides: Any) -> Any:
             try:
