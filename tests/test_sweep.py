@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,14 @@ import tiny
 import torch
 import transformers
 
+from pytest_slmtrust.archive.files import read_audit, write_reports
 from pytest_slmtrust.audit.envelope import Envelope, EnvelopeReading, Load, decided
 from pytest_slmtrust.audit.model import Audit, Status
+from pytest_slmtrust.audit.verdict import sentence
 from pytest_slmtrust.backends.transformers.pretokenizers import KNOWN, pre_tokenizer
 from pytest_slmtrust.cli import main
 from pytest_slmtrust.envelope.limits import read_limits
+from pytest_slmtrust.scale import sweep as sweeps
 from pytest_slmtrust.scale.sweep import Ended, SweepError, Task, read_sweep
 
 sys.path.append(str(Path(__file__).parents[1] / "examples" / "sweep"))
@@ -145,6 +149,17 @@ def test_an_audit_of_other_files_is_made_again(project: Path, place: str) -> Non
         ("profiles = ['../../x']\n[models]\na = 'x'", "is no name of a profile"),
         ("options = ['--slm-store=x']\n[models]\na = 'x'", "the sweep sets --slm-store itself"),
         ("[models", "cannot be read"),
+        ("base = ['a']\n[models]\na = 'x'", r"base is \['a'\]; expected one of a"),
+        ("base = {}\n[models]\na = 'x'", "base is {}; expected one of a"),
+        ("base = 0\n[models]\na = 'x'", "base is 0; expected one of a"),
+        ("profiles = []\n[models]\na = 'x'", "profiles is empty"),
+        ("[models]\na = {model = 'x', engines = []}", "engines is empty"),
+        ("profiles = ['ci', 'ci']\n[models]\na = 'x'", "two tasks have the folder a-ci-fast"),
+        ("[models]\na = {model = 'x', profiles = ['b-c']}\na-b = {model = 'y', profiles = ['c']}", "the folder a-b-c-fast"),
+        ("[models]\nA = 'x'\na = 'y'", "the folder a-ci-fast"),
+        ('[models]\na = "x\\u0000y"', "has a character that no name of a model has"),
+        ('[models]\na = "x\\u001b[2J"', "has a character that no name of a model has"),
+        ('options = ["a\\u0000b"]\n[models]\na = "x"', "a NUL character"),
     ],
 )
 def test_a_sweep_that_is_none_is_refused(tmp_path: Path, text: str, why: str) -> None:
@@ -153,6 +168,81 @@ def test_a_sweep_that_is_none_is_refused(tmp_path: Path, text: str, why: str) ->
         read_sweep(tmp_path / "sweep.toml")
     assert main(["sweep", str(tmp_path / "sweep.toml"), "--into", str(tmp_path / "out")]) == 2
     assert not (tmp_path / "out").exists()
+
+
+def scripted_run(monkeypatch: pytest.MonkeyPatch, verdict: str = "MEASURED") -> list[str]:
+    """Let each task write a small audit in place of a run of pytest; return the tasks that ran."""
+    ran = list[str]()
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        report = Path(next(one for one in command if one.startswith("--slm-report=")).partition("=")[2])
+        ran.append(report.parent.name)
+        made = Audit(Status.NOT_TESTED, "", "smoke", (), (), (), {"name": report.parent.name})
+        write_reports(replace(made, sentence=sentence(made.verdict, ())), report)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(sweeps.subprocess, "run", run)
+    monkeypatch.setattr(sweeps, "read_verified", read_audit)  # the audits say too little to be verified
+    return ran
+
+
+@pytest.mark.parametrize("spec", ["~nobody-has-this-home/x", "x" * 5000, "/", "loop", "locked"])
+def test_a_model_whose_files_cannot_be_read_stops_no_other(tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = scripted_run(monkeypatch)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "locked" / "config.json").mkdir()
+    (tmp_path / "sweep.toml").write_text(f'[models]\na = "{spec}"\nb = "hub/b"\n')
+    assert main(["sweep", str(tmp_path / "sweep.toml"), "--into", str(tmp_path / "out")]) in (0, 2)
+    assert "b-ci-fast" in ran
+    assert (tmp_path / "out" / "comparison.json").exists()
+
+
+@pytest.mark.parametrize("edit", ["text", "deleted"])
+def test_an_audit_that_was_changed_is_made_again(tmp_path: Path, edit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = scripted_run(monkeypatch)
+    (tmp_path / "sweep.toml").write_text('[models]\na = "."\n')  # its folder lies in that of the model
+    command = ["sweep", str(tmp_path / "sweep.toml"), "--into", str(tmp_path / "out")]
+    for _ in range(3):
+        main(command)
+    assert ran == ["a-ci-fast"]
+    path = tmp_path / "out" / "a-ci-fast" / "report" / "audit.json"
+    if edit == "text":
+        path.write_text(path.read_text().replace('"name": "a-ci-fast"', '"name": "another"'))
+    else:
+        path.unlink()
+    main(command)
+    assert ran == ["a-ci-fast", "a-ci-fast"]
+
+
+def test_two_sweeps_do_not_work_in_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "sweep.toml").write_text('[models]\na = "x"\n')
+    with sweeps.alone(tmp_path / "out"):
+        done = subprocess.run(
+            [sys.executable, "-c", "import sys; from pytest_slmtrust.cli import main; sys.exit(main(sys.argv[1:]))", "sweep",
+             str(tmp_path / "sweep.toml"), "--into", str(tmp_path / "out")],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "another sweep works in this folder" in done.stderr
+
+
+def test_a_comparison_of_an_earlier_sweep_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted_run(monkeypatch)
+    (tmp_path / "out").mkdir()
+    for name in ("comparison.json", "comparison-ci-2.html"):
+        (tmp_path / "out" / name).write_text("of another sweep")
+    (tmp_path / "sweep.toml").write_text('[models]\na = "x"\n')
+    main(["sweep", str(tmp_path / "sweep.toml"), "--into", str(tmp_path / "out")])
+    assert "of another sweep" not in (tmp_path / "out" / "comparison.json").read_text()
+    assert not (tmp_path / "out" / "comparison-ci-2.html").exists()
+
+
+def test_a_variant_that_cannot_be_compared_is_red() -> None:
+    audit = Audit(Status.MEASURED, "", "smoke", (), (), (), {"name": "m"})
+    task = Task("m-smoke-fast", "m", "m", "smoke", "fast")
+    assert not Ended(task, audit).red
+    assert Ended(task, audit, refused="the base has no audit of this profile").red
 
 
 def test_another_form_of_a_task_is_another_task(tmp_path: Path) -> None:

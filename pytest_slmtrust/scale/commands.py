@@ -72,13 +72,14 @@ def _read(chosen: argparse.Namespace) -> int:
 
 
 def _sweep(chosen: argparse.Namespace) -> int:
-    """0: all audits ended, and no variant is worse; 1: one is; 2: a task ended in an error."""
-    from .sweep import read_sweep, run_sweep, write_comparison
+    """0: all audits ended, and no variant is worse; 1: one is, or cannot be compared; 2: a task ended in an error."""
+    from .sweep import alone, read_sweep, run_sweep, write_comparison
 
     sweep = read_sweep(chosen.file)
-    ended = run_sweep(sweep, chosen.into, _say, chosen.ray)
-    for line in write_comparison(ended, sweep.base, chosen.into, _say):
-        _print(line)
+    with alone(chosen.into):
+        ended = run_sweep(sweep, chosen.into, _say, chosen.ray)
+        for line in write_comparison(ended, sweep.base, chosen.into, _say):
+            _print(line)
     if any(one.error for one in ended):
         return 2
     return int(any(one.red for one in ended if one.task.model != sweep.base))

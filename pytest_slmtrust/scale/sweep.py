@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ..archive.compare import compare_audits, exit_status
 from ..archive.files import write_text
@@ -24,13 +28,19 @@ from ..archive.side_by_side import MOST, read_sides, side_by_side
 from ..archive.verify import read_verified
 from ..audit.model import Audit, AuditError
 from ..audit.verdict import audit_is_red
+from ..escaping import said
 from ..report.comparison import render_comparison
 from ..report.pareto import speed
 from ..report.sides import Side
 
 _KEYS = {"base", "profiles", "engines", "options", "models"}
 _OF_MODEL = {"model", "profiles", "engines", "options"}
+#: Of a task's folder, and of that of the sweep.
+REPORT, COMPARISON = Path("report", "audit.json"), "comparison.json"
+_NEVER_EMPTY = ("profiles", "engines")
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}\Z")
+#: Files of the largest folder that is taken for a model.
+_MOST_FILES = 10_000
 #: Options that the sweep sets for each task.
 _OWN = ("--slm", "--slm-report", "--slm-store", "--slm-profile", "--slm-engine", "--slm-shard", "--slm-batch")
 
@@ -55,24 +65,53 @@ class Task:
         """Of what is asked and how: an audit of an earlier form of the task is made again."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
-    def made_of(self, place: Path) -> str:
+    def made_of(self, place: Path, into: Path | None = None) -> str:
         """Return the identity with that of the model's files, where this disk has them: other files are another model.
 
-        Of ``module:factory`` the module's own file counts.
+        Of ``module:factory`` the module's own file counts. Files below ``into`` are the sweep's own: its folder may lie in that
+        of a model.
+
+        Raises:
+            OSError: a file that cannot be read.
         """
         module, _, factory = self.spec.partition(":")
-        path = place / Path(f"{module.replace('.', '/')}.py" if factory else self.spec).expanduser()
-        paths = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path] if path.is_file() else []
+        path = _local(place, f"{module.replace('.', '/')}.py" if factory else self.spec)
         digest = hashlib.sha256(self.identity.encode())
-        for one in paths:
+        for one in _files(path, into):
+            name = one.relative_to(path).as_posix() if one != path else one.name
             with one.open("rb") as file:
-                digest.update(f"{one.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+                digest.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
         return digest.hexdigest()
 
     def arguments(self, folder: Path) -> list[str]:
         """Return the arguments of pytest."""
         own = [f"--slm={self.spec}", f"--slm-profile={self.profile}", f"--slm-engine={self.engine}"]
         return [*own, f"--slm-report={folder / 'report'}", f"--slm-store={folder / 'store'}", *self.options]
+
+
+def _local(place: Path, spec: str) -> Path:
+    """Return where a model is, if it is a path."""
+    try:
+        return place / Path(spec).expanduser()
+    except RuntimeError:  # nobody has this home
+        return place / spec
+
+
+def _files(path: Path, without: Path | None) -> list[Path]:
+    """Return the regular files of a model in a fixed order, but for those below ``without`` or a hidden folder.
+
+    Raises:
+        OSError: more of them than a model has: this is no folder of a model.
+    """
+    if not path.is_dir():
+        return [path] if path.is_file() else []
+    found, left_out = list[Path](), without.resolve() if without is not None else None
+    for folder, below, names in os.walk(path):
+        below[:] = [name for name in below if not name.startswith(".") and Path(folder, name).resolve() != left_out]
+        found += [one for one in (Path(folder, name) for name in names) if one.is_file()]
+        if len(found) > _MOST_FILES:
+            raise OSError(f"{path}: more than {_MOST_FILES} files; expected the folder of a model")
+    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +139,10 @@ class Ended:
 
     @property
     def red(self) -> bool:
-        """Whether a variant is worse than the base; without a base, whether the audit is red."""
+        """Whether a variant is worse than the base, or cannot be compared with it; without a base, whether the audit is red."""
         if self.versus is not None:
             return bool(exit_status(self.versus))
-        return self.audit is not None and audit_is_red(self.audit)
+        return bool(self.refused) or (self.audit is not None and audit_is_red(self.audit))
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -121,9 +160,14 @@ def read_sweep(path: Path) -> Sweep:
     if not isinstance(models, dict) or not models:
         raise SweepError(f"{path}: expected a table [models] with a name and a model each")
     tasks = tuple(task for name, entry in models.items() for task in _tasks(path, name, entry, data))
+    twice = next((name for name, times in Counter(task.name.casefold() for task in tasks).items() if times > 1), None)
+    if twice is not None:
+        raise SweepError(
+            f"{path}: two tasks have the folder {twice}: name one of the models or profiles otherwise, or list it once"
+        )
     base = data.get("base", "")
-    if base and base not in models:
-        raise SweepError(f"{path}: base is {base!r}; expected one of {', '.join(models)}")
+    if not isinstance(base, str) or (base not in models and "base" in data):
+        raise SweepError(f"{path}: base is {base!r:.60}; expected one of {', '.join(models)}")
     return Sweep(base, tasks, path.resolve().parent)
 
 
@@ -134,6 +178,8 @@ def _tasks(path: Path, name: str, entry: Any, data: Mapping[str, Any]) -> Iterat
     given = {"model": entry} if isinstance(entry, str) else entry
     if not isinstance(given, dict) or not isinstance(given.get("model"), str) or not given["model"].strip():
         raise SweepError(f"{where}: expected a model as in pytest --slm=MODEL")
+    if not given["model"].isprintable():
+        raise SweepError(f"{where}: {given['model']!r:.60} has a character that no name of a model has")
     _check_keys(given, _OF_MODEL, where)
     options = (*_texts(data, "options", (), str(path)), *_texts(given, "options", (), where))
     for option in options:
@@ -156,33 +202,61 @@ def _texts(given: Mapping[str, Any], key: str, default: Sequence[str], where: st
     found = given.get(key, default)
     if not isinstance(found, (list, tuple)) or not all(isinstance(one, str) and one for one in found):
         raise SweepError(f"{where}: {key} is {found!r:.60}; expected a list of texts")
+    if not found and key in _NEVER_EMPTY:
+        raise SweepError(f"{where}: {key} is empty; expected at least one")
+    if any("\0" in one for one in found):
+        raise SweepError(f"{where}: {key} has an entry with a NUL character")
     return tuple(found)
+
+
+@contextmanager
+def alone(into: Path) -> Iterator[None]:
+    """Hold the folder of a sweep.
+
+    Raises:
+        SweepError: another sweep works in it.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(into / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise SweepError(f"{into}: another sweep works in this folder; wait for it, or name another one with --into") from None
 
 
 def run_sweep(sweep: Sweep, into: Path, say: Callable[[str], None], ray: str = "") -> list[Ended]:
     """Run what is not finished yet, and compare each variant with the base. A task that ends in an error stops no other.
 
-    ``ray``: the address of a cluster that runs the tasks, as many at once as it has places.
+    Comparisons of an earlier run go first: they are of other audits. ``ray``: the address of a cluster that runs the tasks, as
+    many at once as it has places.
 
     Raises:
         BackendError: there is no such cluster.
     """
     into.mkdir(parents=True, exist_ok=True)
-    jobs = [Job(task, sweep.folder, into / task.name, task.made_of(sweep.folder)) for task in sweep.tasks]
-    kept = {job.task.name: done for job in jobs if (done := _kept(job, say)) is not None}
-    jobs = [job for job in jobs if job.task.name not in kept]
-    for job in jobs:
-        job.prepare()
+    for old in (into / COMPARISON, *into.glob("comparison-*.html")):
+        old.unlink(missing_ok=True)
+    jobs, made = list[Job](), dict[str, Ended]()
+    for task in sweep.tasks:
+        try:
+            job = Job(task, sweep.folder, into / task.name, task.made_of(sweep.folder, into))
+            done = _kept(job, say)
+            if done is None:
+                job.prepare()
+                jobs.append(job)
+            else:
+                made[task.name] = done
+        except OSError as error:  # files that cannot be read
+            made[task.name] = Ended(task, error=said(error))
     if ray:
         from .ray_sweep import run_there
 
-        made = {job.task.name: _ended(job, status, say) for job, status in run_there(ray, jobs, say)}
+        made |= {job.task.name: _ended(job, status, say) for job, status in run_there(ray, jobs, say)}
     else:
-        made = {}
         for job in jobs:
             say(f"{job.task.name}: begun")
             made[job.task.name] = _ended(job, job.run(), say)
-    ended = [{**kept, **made}[task.name] for task in sweep.tasks]
+    ended = [made[task.name] for task in sweep.tasks]
     bases = {(one.task.profile, one.task.engine): one for one in ended if one.task.model == sweep.base and one.audit}
     for one in ended:
         one.bytes = _bytes(one.task.spec, sweep.folder)
@@ -243,21 +317,29 @@ def _kept(job: Job, say: Callable[[str], None]) -> Ended | None:
     if done is None:
         return None
     say(f"{job.task.name}: finished before, verified")
-    return Ended(job.task, done, job.folder / "report" / "audit.json", kept=True)
+    return Ended(job.task, done, job.folder / REPORT, kept=True)
 
 
 def _ended(job: Job, status: str, say: Callable[[str], None]) -> Ended:
     audit, why = _audit(job.folder)
     if audit is None:
         return Ended(job.task, error=f"{status}; {why}; see {job.folder / 'output.txt'}")
-    write_text(job.folder / "task", job.made_of)  # last: an audit without it is not taken for this task's
+    try:
+        write_text(job.folder / "task", _mark(job.made_of, job.folder))  # last: an audit without it is not taken for this task's
+    except OSError as error:
+        return Ended(job.task, error=said(error))
     say(f"{job.task.name}: {audit.sentence}")
-    return Ended(job.task, audit, job.folder / "report" / "audit.json")
+    return Ended(job.task, audit, job.folder / REPORT)
+
+
+def _mark(made_of: str, folder: Path) -> str:
+    """Return what a finished task was made of, and the digest of its audit: one that was changed since is made again."""
+    return f"{made_of} {hashlib.sha256((folder / REPORT).read_bytes()).hexdigest()}\n"
 
 
 def _finished(made_of: str, folder: Path) -> Audit | None:
     try:
-        same = (folder / "task").read_text(encoding="utf-8") == made_of
+        same = (folder / "task").read_text(encoding="utf-8") == _mark(made_of, folder)
     except (OSError, ValueError):
         return None
     return _audit(folder)[0] if same else None
@@ -266,7 +348,7 @@ def _finished(made_of: str, folder: Path) -> Audit | None:
 def _audit(folder: Path) -> tuple[Audit | None, str]:
     """Return a whole audit that follows from its findings, or why there is none."""
     try:
-        audit = read_verified(folder / "report" / "audit.json")
+        audit = read_verified(folder / REPORT)
     except (AuditError, OSError) as error:
         return None, str(error)
     return (None, audit.sentence) if audit.incomplete else (audit, "")
@@ -274,7 +356,7 @@ def _audit(folder: Path) -> tuple[Audit | None, str]:
 
 def write_comparison(ended: Sequence[Ended], base: str, into: Path, say: Callable[[str], None]) -> list[str]:
     """Write ``comparison.json`` and a page of each profile's audits, the base last; return the table as lines."""
-    write_text(into / "comparison.json", json.dumps({"base": base, "tasks": [_row(one) for one in ended]}, indent=1) + "\n")
+    write_text(into / COMPARISON, json.dumps({"base": base, "tasks": [_row(one) for one in ended]}, indent=1) + "\n")
     for profile in dict.fromkeys(one.task.profile for one in ended):
         some = [one for one in ended if one.path is not None and one.task.profile == profile]
         bases = [one for one in some if one.task.model == base]
@@ -308,7 +390,7 @@ def _row(one: Ended) -> dict[str, Any]:
 
 def _bytes(spec: str, place: Path) -> int | None:
     """Return the size of a model's files, where they are on this machine."""
-    path = place / Path(spec).expanduser()
+    path = _local(place, spec)
     try:
         if path.is_dir():
             return sum(one.stat().st_size for one in path.glob("*.safetensors")) or None
