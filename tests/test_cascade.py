@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pytest_slmtrust import Completion, Failure, Generate, Request
+from pytest_slmtrust import Completion, Failure, Generate, Loglikelihood, Request
 from pytest_slmtrust.archive.verify import read_verified
+from pytest_slmtrust.backends.batch.backend import BatchBackend
 from pytest_slmtrust.backends.cascade import Cascade
 from pytest_slmtrust.backends.fake import FakeBackend
 from pytest_slmtrust.engine.admission import admitted
+from pytest_slmtrust.envelope.meters import Meters, no_energy
 from pytest_slmtrust.report.html import render
 from pytest_slmtrust.report.routes import route_rows
 
@@ -54,6 +57,98 @@ def test_what_neither_can_answer_is_a_failure() -> None:
         raise ValueError("no")
 
     assert isinstance(told(system(broken, broken), [Generate("x")])[0], Failure)
+
+
+@pytest.mark.parametrize("says", [None, "no", 0, float("nan"), [], RuntimeError("0.5 < nan")])
+def test_a_rule_that_says_neither_yes_nor_no_answers_nothing(says: Any) -> None:
+    def rule(_: Generate, reply: Completion) -> Any:
+        if reply.text != "odd":
+            return reply.text == "hard"
+        if isinstance(says, Exception):
+            raise says
+        return says
+
+    one = Cascade(FakeBackend(lambda r: r.prompt, name="s"), FakeBackend("large", name="l"), rule, "1")
+    found = told(one, [Generate("odd"), Generate("easy"), Generate("hard")])
+    assert isinstance(found[0], Failure)
+    assert "unsure" in found[0].message
+    assert [(a.text, a.route) for a in found[1:]] == [("easy", "small"), ("large", "large")]
+
+
+@pytest.mark.parametrize("says", [np.bool_(True), True])
+def test_a_rule_may_say_it_with_numpy(says: Any) -> None:
+    one = Cascade(FakeBackend("small", name="s"), FakeBackend("large", name="l"), lambda _, __: says, "1")
+    assert told(one, [Generate("x")])[0].text == "large"
+
+
+class Odd(FakeBackend):
+    """Answers with the pairs that it was made with."""
+
+    pairs: Sequence[tuple[int, Any]] = ()
+
+    def run(self, requests: Sequence[Request[Any]]) -> Any:
+        return iter(self.pairs)
+
+
+def odd(*pairs: tuple[int, Any]) -> Odd:
+    made = Odd("x", name="odd")
+    made.pairs = pairs
+    return made
+
+
+SMALL = Completion("small", 1)
+
+
+def test_what_the_small_model_leaves_out_goes_to_the_large_one() -> None:
+    one = Cascade(odd((1, SMALL)), FakeBackend("large", name="l"), unsure, "1")
+    assert [a.text for a in told(one, [Generate("a"), Generate("b"), Generate("c")])] == ["large", "small", "large"]
+
+
+@pytest.mark.parametrize(
+    "pairs", [((0, SMALL), (0, SMALL)), ((0, Completion("?", 1)), (0, SMALL)), ((0, SMALL), (0, Completion("?", 1)))]
+)
+def test_an_answer_that_is_given_twice_is_none(pairs: Any) -> None:
+    one = Cascade(odd(*pairs), FakeBackend("large", name="l"), unsure, "1")
+    assert isinstance(told(one, [Generate("a")])[0], Failure)
+
+
+@pytest.mark.parametrize("index", [-1, 2, 10**20])
+@pytest.mark.parametrize("of_large", [False, True])
+def test_an_answer_to_nothing_is_not_taken_for_one_to_another_request(index: int, of_large: bool) -> None:
+    wrong = odd((index, SMALL))
+    small, large = (FakeBackend("?", name="s"), wrong) if of_large else (wrong, FakeBackend("large", name="l"))
+    with pytest.raises(ValueError, match=r"answered request -?\d+ of 2"):
+        list(Cascade(small, large, unsure, "1").run([Generate("a"), Generate("b")]))
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"names": ("m", "m")}, "other than each other"), ({"names": ("", "m")}, "expected two"),
+    ({"names": ("several", "m")}, "'several'"), ({"rule": " "}, "rule of a cascade is empty"),
+    ({"small": FakeBackend("x", answers=(Loglikelihood,))}, "the small model of a cascade answers no Generate"),
+    ({"large": FakeBackend("x", answers=(Loglikelihood,))}, "the large model of a cascade answers no Generate"),
+])  # fmt: skip
+def test_a_cascade_that_cannot_be_is_refused(changes: dict[str, Any], said: str) -> None:
+    parts = {"small": FakeBackend("x"), "large": FakeBackend("y"), "unsure": unsure, "rule": "1", **changes}
+    with pytest.raises(ValueError, match=said):
+        Cascade(**parts)
+
+
+def test_forms_that_the_large_model_cannot_answer_are_said_before() -> None:
+    one = Cascade(FakeBackend("x", name="s"), BatchBackend("m"), unsure, "1")
+    assert one.lacks == BatchBackend("m").lacks
+    assert one.refusal(Loglikelihood("a", "b"))
+    assert one.refusal(Generate("a")) == ""
+    assert system().lacks == {}
+
+
+@pytest.mark.parametrize("kind", ["endpoint", "llama.cpp", "on a GPU"])
+def test_the_memory_of_a_system_is_not_that_of_its_client(kind: str) -> None:
+    part = {"kind": "transformers", "device": "cuda:0"} if kind == "on a GPU" else {"kind": kind}
+    about = {"kind": "cascade", "parts": {"small": {"kind": "transformers", "device": "cpu"}, "large": part}}
+    meters = Meters(process_peak=lambda: 1000)
+    assert meters.memory(system(), about).number is None
+    assert meters.memory(system(), {"kind": "cascade", "parts": {"small": {"kind": "transformers"}}}).number == 1000
+    assert bool(no_energy(about, meters)) or kind == "llama.cpp"
 
 
 def test_another_rule_or_part_is_another_system() -> None:

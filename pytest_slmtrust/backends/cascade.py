@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..audit.routes import MIXED
+from ..escaping import said
 from ..requests import Backend, Completion, Failure, Generate, Request
 
 #: From a request and the small model's reply to whether the large one must answer.
@@ -18,9 +20,12 @@ Unsure = Callable[[Generate, Completion], bool]
 class Cascade:
     """A backend of two others, audited as one system. Each completion says in ``route`` which of them answered.
 
-    ``unsure`` decides on what the small model said; a request that it could not answer goes to the large one too. ``rule`` names
-    that decision and its version in the audit: answers of another rule are other answers. It answers :class:`Generate` only:
-    a system of two models has no log-likelihoods.
+    ``unsure`` decides on what the small model said; a request that it could not answer goes to the large one too. Where it says
+    neither True nor False, the request has no answer. ``rule`` names that decision and its version in the audit: answers of
+    another rule are other answers. It answers :class:`Generate` only: a system of two models has no log-likelihoods.
+
+    Raises:
+        ValueError: names of routes that cannot be told apart, a rule without a name, or a model that writes no texts.
     """
 
     small: Backend
@@ -29,6 +34,25 @@ class Cascade:
     rule: str
     names: tuple[str, str] = ("small", "large")
     answers: tuple[type[Request[Any]], ...] = field(default=(Generate,), init=False)
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) != 2 or not all(self.names) or MIXED in self.names:
+            raise ValueError(f"names of a cascade are {self.names!r}; expected two, other than each other and {MIXED!r}")
+        if not self.rule.strip():
+            raise ValueError("rule of a cascade is empty; expected a name and a version of what unsure decides by")
+        for name, one in zip(self.names, (self.small, self.large), strict=True):
+            if Generate not in one.answers:
+                raise ValueError(f"the {name} model of a cascade answers no Generate")
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """Why forms of requests cannot be answered, by the form: each may end at the large model."""
+        return dict(getattr(self.large, "lacks", None) or {})
+
+    def refusal(self, request: Request[Any]) -> str:
+        """Say why a request cannot be answered; empty if it can."""
+        refuses = getattr(self.large, "refusal", None)
+        return str(refuses(request)) if callable(refuses) else ""
 
     @property
     def name(self) -> str:
@@ -43,18 +67,32 @@ class Cascade:
 
     def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
         """See :class:`pytest_slmtrust.requests.Backend`."""
-        left: list[int] = []
+        left, seen = dict.fromkeys(range(len(requests))), set[int]()
         for index, answer in self.small.run(requests):
-            request = requests[index]
-            sure = isinstance(request, Generate) and isinstance(answer, Completion) and not self.unsure(request, answer)
-            if sure:
-                yield index, replace(answer, route=self.names[0])
-            else:
-                left.append(index)
-        if left:
-            for place, answer in self.large.run([requests[index] for index in left]):
+            request = _at(requests, index, self.small)
+            wrong, sure = ("the small model answered it twice", False) if index in seen else self._is_sure(request, answer)
+            seen.add(index)
+            if wrong or sure:
+                left.pop(index, None)
+                yield index, Failure(wrong) if wrong else replace(answer, route=self.names[0])
+        places = list(left)
+        if places:
+            for place, answer in self.large.run([requests[index] for index in places]):
                 found = replace(answer, route=self.names[1]) if isinstance(answer, Completion) else answer
-                yield left[place], found if isinstance(found, (Completion, Failure)) else Failure("no completion")
+                ours = isinstance(found, (Completion, Failure))
+                yield _at(places, place, self.large), found if ours else Failure("no completion")
+
+    def _is_sure(self, request: Request[Any], answer: Any) -> tuple[str, bool]:
+        """Return why the rule decided nothing, and whether the small model is sure."""
+        if not isinstance(request, Generate) or not isinstance(answer, Completion):
+            return "", False
+        try:
+            found = self.unsure(request, answer)
+        except Exception as error:
+            return f"unsure broke: {said(error)}", False
+        if type(found).__name__ not in ("bool", "bool_"):  # NumPy has its own
+            return f"unsure gave {type(found).__name__}; expected True or False", False
+        return "", not found
 
     def describe(self) -> dict[str, Any]:
         """JSON-able provenance: the parts in the order in which they are asked, and the rule."""
@@ -70,3 +108,14 @@ class Cascade:
             close = getattr(one, "close", None)
             if callable(close):
                 close()
+
+
+def _at(given: Sequence[Any], index: int, backend: Backend) -> Any:
+    """Return what an index of a part's answers stands for.
+
+    Raises:
+        ValueError: nothing; the answers before it may belong to other requests.
+    """
+    if not 0 <= index < len(given):
+        raise ValueError(f"{backend.name} answered request {index} of {len(given)}")
+    return given[index]

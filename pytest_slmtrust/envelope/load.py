@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..audit.envelope import PROMPT_TOKENS, REPLY_TOKENS
-from ..requests import Backend, Completion, Failure, Generate, Prompt, chat
+from ..escaping import said
+from ..requests import Backend, BackendError, Completion, Failure, Generate, Prompt, chat
 from .meters import Meters, spent
 
 #: Words that most vocabularies hold as one token each.
@@ -56,7 +58,7 @@ class Asker:
         timed = getattr(self.backend, "timed", None)
         before = self.meters.energy() if self.energy else {}
         if callable(timed):
-            answer, whole, first = timed(Generate(prompt, REPLY_TOKENS))
+            answer, whole, first = _asked(lambda: timed(Generate(prompt, REPLY_TOKENS)), lambda failure: (failure, 0.0, None))
             return _made(answer, whole, first, spent(before, self.meters.energy()) if self.energy else None)
         first, said = None, ""
         if self.first:
@@ -81,7 +83,7 @@ class Asker:
     def _once(self, request: Generate) -> tuple[Any, float]:
         read = _read(self.backend)
         started = self.meters.clock()
-        answers = dict(self.backend.run([request]))
+        answers = _asked(lambda: dict(self.backend.run([request])), lambda failure: {0: failure})
         seconds = self.meters.clock() - started
         if _read(self.backend) > read:
             self.counts.append(_read(self.backend) - read)
@@ -91,6 +93,20 @@ class Asker:
         drawn = random.Random(f"envelope {number}").choices(_WORDS, k=self.words)
         text = " ".join(drawn)
         return text if self._raw else chat(f"Write a very long story with all of these words: {text}")
+
+
+def _asked(ask: Callable[[], Any], failed: Callable[[Failure], Any]) -> Any:
+    """Return what a backend answers; whatever it raises is the failure of that request, as in a wave.
+
+    Raises:
+        BackendError: it can answer nothing.
+    """
+    try:
+        return ask()
+    except (BackendError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # SystemExit, too
+        return failed(Failure(said(error)))
 
 
 def _made(answer: Any, whole: float, first: float | None, joules: float | None) -> Draw:

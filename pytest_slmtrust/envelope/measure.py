@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from statistics import median
 from typing import Any
@@ -121,13 +122,19 @@ def _number(limits: Sequence[Limit], alpha: float, fits: float) -> int:
 
 
 def _sampled(name: str, draws: Sequence[Draw], warm: Sequence[Draw], why_not: str) -> EnvelopeReading:
-    kind, numbers = KINDS[name], tuple(_RATES[name](draw) for draw in draws)
+    kind, numbers = KINDS[name], tuple(_usable(_RATES[name](draw)) for draw in draws)
     if name == "energy" and why_not:
         return EnvelopeReading(name, kind.unit, _OF[name], lacking=why_not)
     if any(one is not None for one in numbers):
         return EnvelopeReading(name, kind.unit, _OF[name], numbers)
     why = next((draw.said for draw in (*draws, *warm) if draw.said), "no reply could be timed")
     return EnvelopeReading(name, kind.unit, _OF[name], lacking=why)
+
+
+def _usable(number: Any) -> float | None:
+    """Return a number that can be; a backend may tell times of its own."""
+    plain = isinstance(number, (int, float)) and not isinstance(number, bool)
+    return float(number) if plain and math.isfinite(number) and number >= 0 else None
 
 
 def _read(name: str, backend: Backend, about: Any, meters: Meters) -> EnvelopeReading:
@@ -138,6 +145,6 @@ def _read(name: str, backend: Backend, about: Any, meters: Meters) -> EnvelopeRe
     except Exception as error:  # a backend's own method
         value = Value(None, lacking=said(error))
     kind = KINDS[name]
-    if value.number is None:
-        return EnvelopeReading(name, kind.unit, lacking=value.lacking)
-    return EnvelopeReading(name, kind.unit, value.of, (float(value.number),))
+    if not _usable(value.number):  # 0 where nobody counted
+        return EnvelopeReading(name, kind.unit, lacking=value.lacking or "nothing was counted")
+    return EnvelopeReading(name, kind.unit, value.of, (_usable(value.number),))

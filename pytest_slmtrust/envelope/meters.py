@@ -49,10 +49,12 @@ class Meters:
 
     def memory(self, backend: Backend, about: Mapping[str, Any]) -> Value:
         """Return the peak memory, and say of what."""
-        if about.get("kind") == "endpoint":
+        if _any_part(about, "endpoint"):
             return Value(None, lacking=_ELSEWHERE)
         if "ray" in about:
             return Value(None, lacking=_ENGINES)
+        if about.get("parts") and (on_gpu(about) or any(_any_part(about, kind) for kind in _IN_A_CHILD)):
+            return Value(None, lacking="its models do not all run in this process, and their peaks cannot be added")
         if about.get("kind") in _IN_A_CHILD:
             engine = _IN_A_CHILD[about["kind"]]
             if on_gpu(about) and engine == "vLLM":
@@ -77,7 +79,7 @@ def size_of(backend: Backend) -> Value:
 
 def no_energy(about: Mapping[str, Any], meters: Meters) -> str:
     """Say why energy cannot be measured; empty if it can."""
-    if about.get("kind") == "endpoint":
+    if _any_part(about, "endpoint"):
         return _ELSEWHERE
     if "ray" in about:
         return _ENGINES
@@ -96,8 +98,21 @@ def spent(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, 
 
 
 def on_gpu(about: Mapping[str, Any]) -> bool:
-    """Return whether a description says that the model runs on a GPU."""
+    """Return whether a description says that the model, or one of a composed system, runs on a GPU."""
+    if any(on_gpu(one) for one in _parts(about)):
+        return True
     return str(about.get("device", "cpu")).split(":")[0] not in ("cpu", "auto", "None")
+
+
+def _parts(about: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the descriptions of the models of a composed system."""
+    parts = about.get("parts")
+    return [one for one in parts.values() if isinstance(one, Mapping)] if isinstance(parts, Mapping) else []
+
+
+def _any_part(about: Mapping[str, Any], kind: str) -> bool:
+    """Return whether a model, or one of a composed system, is of a kind."""
+    return about.get("kind") == kind or any(_any_part(one, kind) for one in _parts(about))
 
 
 def device_name(about: Mapping[str, Any], meters: Meters) -> str:
