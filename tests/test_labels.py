@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,6 +84,93 @@ def test_what_cannot_be_is_refused(make: Callable[[], Any], said: str) -> None:
         make()
 
 
+def table(*labels: str) -> list[dict[str, Any]]:
+    return [{"text": f"text {n}", "label": label} for n, label in enumerate(labels)]
+
+
+@pytest.mark.parametrize(("labels", "said"), [
+    (["Yes", "yes", "no"], "'yes' is written like the label 'Yes'"), (["not  ok", "Not ok"], "is written like the label"),
+    (["caf\u00e9", "cafe\u0301"], "is written like the label"), (["(no label)", "yes"], "an answer without a label"),
+    (["(NO  label)", "yes"], "an answer without a label"), (["x" * 201, "yes"], "more than 200 characters"),
+    (["ann@example.org", "yes"], "looks like data that is masked"), (["", "yes"], "row 1 has no text, or no label"),
+])  # fmt: skip
+def test_labels_that_no_reply_can_tell_apart_are_refused(labels: list[str], said: str) -> None:
+    with pytest.raises(ProbeError, match=re.escape(said)):
+        label_probe(table(*labels), Bar("2026-11-01", accuracy=0.8), name="p", task="t")
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"name": "two::parts"}, "snake case"), ({"name": "a\nb"}, "snake case"), ({"by": "Likelihood"}, "by is 'Likelihood'"),
+    ({"holds": "f1"}, "holds is 'f1'"), ({"dimension": "trust"}, "dimension is 'trust'"),
+    ({"prompt": "Which of {labels}?"}, "has no {text}"), ({"prompt": "{text} {lables}"}, "KeyError"),
+    ({"prompt": "{text} {"}, "cannot be filled in"), ({"prompt": "{text.nothing}"}, "cannot be filled in"),
+])  # fmt: skip
+def test_choices_that_cannot_be_are_refused(changes: dict[str, Any], said: str) -> None:
+    bar = Bar("2026-11-01", accuracy=0.8, macro_f1=0.7)
+    with pytest.raises(ProbeError, match=re.escape(said)):
+        label_probe(table("a", "b"), bar, **{"name": "p", "task": "t", **changes})
+
+
+@pytest.mark.parametrize("nothing", [None, math.nan, "  ", np.float64("nan")])
+@pytest.mark.parametrize("column", ["text", "label"])
+def test_what_a_table_has_for_nothing_is_no_label_and_no_text(nothing: Any, column: str) -> None:
+    rows = [*table("a", "b"), {"text": "text 2", "label": "a", column: nothing}]
+    with pytest.raises(ProbeError, match="row 3 has no text, or no label"):
+        label_probe(rows, Bar("2026-11-01", accuracy=0.8), name="p", task="t")
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    (b"\xef\xbb\xbftext,label\nhello,a\nbye,b\n", ""), (b"text,label\r\nhello,a\r\n\r\nbye,b\r\n", ""),
+    (b"text,label\nhe\x00llo,a\nbye,b\n", ""), (b"text,label\nhello,a\n,\nbye,b\n", "row 2 has no text, or no label"),
+    (b"text,label\nhello,a\nHELLO ,b\n", "occurs twice"), (b"text;label\nhello;a\n", "has no field 'text'"),
+    (b"text,label,label\nhello,a,b\n", "names 'label' twice"), (b"text,label\nhello,a,b\n", "has 3 cells"),
+    (b"text,label\nhello,\xff\n", "is not utf-8"), (b'text,label\n"hello,a\n', "unexpected end of data"),
+    (b"text,label\n", "no rows"), (b"", "no rows"), (b"text,label\nhello,a\nbye,a\n", "two of them"),
+])  # fmt: skip
+def test_a_table_of_a_stranger_is_read_or_refused_in_one_line(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content)
+    if not said:
+        assert label_probe(path, Bar("2026-11-01", accuracy=0.8), name="p", task="t")
+        return
+    with pytest.raises(ProbeError, match=re.escape(said)) as error:
+        label_probe(path, Bar("2026-11-01", accuracy=0.8), name="p", task="t")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("longest", ["x", "card_payment_fee_charged_when_abroad", "\u6b63\u9762" * 20])
+def test_the_longest_label_fits_into_a_reply(longest: str) -> None:
+    probe = label_probe(table(longest, "no"), Bar("2026-11-01", accuracy=0.8), name="p", task="t")
+    [request] = next(probe.run("text", "no"))
+    assert request.max_new_tokens == max(16, len(longest.encode()))
+
+
+def test_thousands_of_labels_are_counted_in_seconds() -> None:
+    labels = tuple(f"label {n}" for n in range(3000))
+    found = [finding(label, labels[n - n % 3], n) for n, label in enumerate(labels)]
+    started = time.process_time()
+    assert named("It is label 2999.", labels) == "label 2999"
+    made = list(measures(found, labels))
+    assert len(made) == 2 + 3000  # accuracy, macro-F1 and the cells that are not empty
+    assert made[0].estimate.value == pytest.approx(1 / 3)
+    assert time.process_time() - started < 60
+
+
+def test_macro_f1_does_not_depend_on_the_order_of_labels_or_texts() -> None:
+    told = [("a", "a")] * 9 + [("b", "a")] * 4 + [("c", "c")] * 7 + [("c", NONE)] * 2
+    found = [finding(true, said, n) for n, (true, said) in enumerate(told)]
+    assert macro_f1(found, ("a", "b", "c")) == macro_f1(found[::-1], ("c", "a", "b"))
+
+
+def test_a_text_without_an_answer_leaves_the_accuracy_and_no_macro_f1() -> None:
+    lost = replace(finding("a", "a", 9), outcome="error", group=None, evidence={})
+    found = [finding("a", "a", 0), finding("b", "b", 1), lost]
+    [only] = measures(found, ("a", "b"))
+    assert (only.name, only.estimate.value) == ("accuracy", pytest.approx(2 / 3))
+    with pytest.raises(ValueError, match="1 of 3 texts could not be judged"):
+        macro_f1(found, ("a", "b"))
+
+
 def test_the_digest_of_a_bar_is_of_all_that_it_asks() -> None:
     bars = [Bar("2026-11-01", 0.85), Bar("2026-11-02", 0.85), Bar("2026-11-01", 0.84), Bar("2026-11-01", 0.85, 0.8),
             Bar("2026-11-01", 0.85, latency_p95="2s")]  # fmt: skip
@@ -106,6 +196,20 @@ def reply(request):
         return Completion(f"The label is {label}.", 5)
     return Logprob(-0.1 if request.continuation == label else -9.0, False, 1)
 """
+
+
+def label_edits(audit: Any) -> Iterator[Any]:
+    """Edits of outcomes, answers and numbers of tasks with labels, each of which another number contradicts."""
+    gate, one = audit.gates[0], next(f for f in audit.findings if f.outcome == "failed")
+    other = {**one.evidence, "answer": one.group}
+    for changes in ({"evidence": other}, {"group": "product"}, {"evidence": {}}):
+        findings = [replace(f, **changes) if f is one else f for f in audit.findings]
+        yield replace(audit, findings=tuple(findings))
+    for number, measure in enumerate(gate.measures[:4]):
+        better = replace(measure, estimate=replace(measure.estimate, value=measure.estimate.upper))
+        changed = replace(gate, measures=(*gate.measures[:number], better, *gate.measures[number + 1 :]))
+        yield replace(audit, gates=(changed, *audit.gates[1:]))
+    yield replace(audit, gates=(replace(gate, measures=gate.measures[:1]), *audit.gates[1:]))
 
 
 @pytest.fixture
@@ -149,6 +253,9 @@ def test_the_example_decides_by_both_routes_and_a_changed_bar_is_caught(
     bars = audit.settings["bars"]
     assert {bar["sha256"] for bar in bars.values()} == {Bar("2026-11-01", 0.85, latency_p95="2000ms").sha256}
     assert not any("BAR CHANGED" in note for note in audit.notes)
+
+    for edited in label_edits(audit):
+        assert problems(edited)
 
     for change in ({"sha256": "0" * 64}, {"accuracy": 0.5}, {"registered": "2026-10-01"}, {"latency_p95": ""}):
         edited = {nodeid: {**bar, **change} for nodeid, bar in bars.items()}

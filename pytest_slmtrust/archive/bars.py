@@ -1,24 +1,50 @@
-"""Registered bars in an audit: their digests, and gates that are held to something else."""
+"""Registered bars in an audit: their digests, gates that are held to something else, and the numbers of tasks with labels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
-from ..audit.model import Audit
+from ..audit.counting import ByGate
+from ..audit.model import Audit, Finding, GateResult
 from ..audit.quantities import quantity_of
+from ..audit.verdict import SILENT
 from ..authoring.bars import digest
-from .sameness import same
+from ..authoring.labels import measures
+from .sameness import same, short
 
 
 def bar_faults(audit: Audit) -> Iterator[str]:
     """Yield each bar whose digest is of another bar, and each gate that is held to something else without a word."""
-    gates = {gate.nodeid: gate for gate in audit.gates}
+    gates, found = {gate.nodeid: gate for gate in audit.gates}, ByGate(audit.findings)
     for nodeid, bar in audit.settings.get("bars", {}).items():
         if bar["sha256"] != digest(bar):
             yield f"{nodeid}: the digest of its bar is that of another one"
         gate = gates.get(nodeid)
+        if gate is None and not audit.incomplete and "margin" not in audit.settings:
+            yield f"{nodeid}: it has a bar and no result"
+        if gate is not None and gate.status not in SILENT:
+            yield from (f"{nodeid}: {what}" for what in _labels(gate, found.of(gate)))
         if gate is None or bar["changed"]:
             continue
         asked = 1 - (bar["accuracy"] or 0.0) if quantity_of(gate).share else bar["macro_f1"]
         if gate.tolerance is None or not same(gate.tolerance, asked):
             yield f"{nodeid}: its limit is {gate.tolerance}; its bar asks {asked}, and the audit does not say that it was moved"
+
+
+def _labels(gate: GateResult, own: Sequence[Finding]) -> Iterator[str]:
+    """Yield what of a task with labels does not follow from the labels and answers of its texts."""
+    for one in own:
+        if one.outcome in ("passed", "failed") and (one.outcome == "passed") != (one.evidence.get("answer") == one.group):
+            answer = short(one.evidence.get("answer"))
+            yield f"{short(one.nodeid)} {one.outcome}; its label is {short(one.group)} and the answer {answer}"
+            return
+    made = {(m.name, m.group): m.estimate for m in measures(own, sorted({one.group for one in own if one.group}))}
+    said = {(m.name, m.group): m.estimate for m in gate.measures}
+    if gate.stopped is None and (
+        made.keys() != said.keys() or not all(same(asdict(made[key]), asdict(said[key])) for key in made)
+    ):
+        yield "its accuracy, macro-F1 or confusion matrix is not what its findings say"
+    read, whole = gate.reading, made.get(("macro-F1", ""))
+    if read is not None and read.estimate is not None and (whole is None or not same(asdict(read.estimate), asdict(whole))):
+        yield f"its macro-F1 is {read.estimate.value:g}; the findings say {'nothing' if whole is None else f'{whole.value:g}'}"

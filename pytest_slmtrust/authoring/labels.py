@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..audit.dimension import Dimension
 from ..audit.model import Estimate, Finding, Measure
+from ..escaping import said
 from ..requests import Generate, Loglikelihood, Steps, ask, ask_all, chat
 from .bars import Bar
 from .datafiles import from_csv
 from .declarations import Criterion, ProbeError, Verdict
-from .probe import Probe
+from .probe import NAME, Probe
 
 #: The answer of a reply that names no label, or several.
 NONE = "(no label)"
 #: Resamples and seed of the bootstrap.
 RESAMPLES, SEED = 2000, 0
+#: Tokens of a reply, where the labels need no more.
+_REPLY_TOKENS = 16
+#: Labels up to which the confusion matrix is given whole; of more of them only its cells that are not empty.
+_WHOLE_MATRIX = 100
 _PROMPT = "{task}\nLabels: {labels}.\n\nText: {text}\n\nAnswer with one label and nothing else."
 Route = Literal["generate", "likelihood"]
+#: Characters of a label.
+_LONGEST = 200
+_HELD = ("accuracy", "macro_f1")
 
 
 def label_probe(
@@ -44,10 +53,13 @@ def label_probe(
         claim: what a reviewer reads; made of the bar by default.
 
     Raises:
-        ProbeError: fewer than two labels, a text that occurs twice, or a bar without the number that the gate holds.
+        ProbeError: fewer than two labels, labels that replies cannot tell apart, a text that occurs twice, a bar without the
+            number that the gate holds, or a name, a choice or a prompt that cannot be.
     """
+    _check_choices(name, by, holds, prompt, dimension)
     found = _rows(rows)
     labels = tuple(dict.fromkeys(row["label"] for row in found))
+    _check_labels(labels)
     held = bar.accuracy if holds == "accuracy" else bar.macro_f1
     if held is None:
         raise ProbeError(f"label_probe {name!r}: the bar has no {holds}, which the gate holds")
@@ -69,22 +81,70 @@ def label_probe(
     )  # fmt: skip
 
 
+def _check_choices(name: str, by: str, holds: str, prompt: str, dimension: str) -> None:
+    if not NAME.match(name):
+        raise ProbeError(f"probe name {name!r} must be lower-case snake case")
+    dimensions = tuple(map(str, Dimension))
+    for what, given, known in (("by", by, get_args(Route)), ("holds", holds, _HELD), ("dimension", dimension, dimensions)):
+        if given not in known:
+            raise ProbeError(f"label_probe {name!r}: {what} is {given!r}; expected {' or '.join(known)}")
+    try:
+        asked = prompt.format(task="task", labels="labels", text="\0")
+    except (LookupError, ValueError, AttributeError) as error:
+        raise ProbeError(f"label_probe {name!r}: the prompt cannot be filled in ({said(error)})") from None
+    if "\0" not in asked:
+        raise ProbeError(f"label_probe {name!r}: the prompt has no {{text}}, so that every text would be asked alike")
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    """Refuse labels that no reply can name: one that is written like another, or like an answer without a label; and those that
+    no report can show."""
+    from ..detectors import find_credentials, find_personal_data
+
+    seen = {_folded(NONE): f"{NONE!r}, which stands for an answer without a label"}
+    for label in labels:
+        if len(label) > _LONGEST or find_credentials(label) or find_personal_data(label):
+            raise ProbeError(f"the label {_short(label)} has more than {_LONGEST} characters, or looks like data that is masked")
+        if _folded(label) in seen:
+            raise ProbeError(
+                f"the label {_short(label)} is written like {seen[_folded(label)]}, but for case, spaces or the form of accents"
+            )
+        seen[_folded(label)] = f"the label {_short(label)}"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:59]}…")
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
 def _rows(given: str | Path | Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     rows = from_csv(Path(given), {"text": str, "label": str}) if isinstance(given, (str, Path)) else given
-    made = [{"text": str(row["text"]).strip(), "label": str(row["label"]).strip()} for row in rows]
+    made = [{name: _cell(row, name) for name in ("text", "label")} for row in rows]
     counted = Counter(row["text"].casefold() for row in made)
     twice = next((text for text, count in counted.items() if count > 1), None)
     if twice is not None:
         raise ProbeError(f"the text {twice[:60]!r} occurs twice: each text is one item")
+    empty = next((number for number, row in enumerate(made, start=1) if not (row["text"] and row["label"])), None)
+    if empty is not None:
+        raise ProbeError(f"row {empty} has no text, or no label")
     if len({row["label"] for row in made}) < 2:
         raise ProbeError("a task with labels needs at least two of them")
-    if not all(row["text"] and row["label"] for row in made):
-        raise ProbeError("a row has no text, or no label")
     return made
 
 
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    """Return a cell as text; what a table has for nothing is nothing."""
+    value = row.get(name) if isinstance(row, Mapping) else None
+    return "" if value is None or value != value else str(value).strip()  # NaN
+
+
 def _written(asked: Any, labels: Sequence[str]) -> Steps[tuple[str, str]]:
-    reply = yield from ask(Generate(asked, max_new_tokens=16))
+    # a label has at most as many tokens as bytes: one that is longer than the reply could never be right
+    longest = max(len(label.encode("utf-8", "replace")) for label in labels)
+    reply = yield from ask(Generate(asked, max_new_tokens=max(_REPLY_TOKENS, longest)))
     return named(reply.text, labels), reply.text
 
 
@@ -93,6 +153,8 @@ def named(text: str, labels: Sequence[str]) -> str:
     one does not count."""
     left, found = text.casefold(), list[str]()
     for label in sorted(labels, key=len, reverse=True):
+        if label.casefold() not in left:
+            continue
         pattern = rf"(?<!\w){re.escape(label.casefold())}(?!\w)"
         if re.search(pattern, left):
             found.append(label)
@@ -115,17 +177,27 @@ def pairs(findings: Sequence[Finding]) -> list[tuple[str, str]]:
 
 
 def macro_f1(findings: Sequence[Finding], labels: Sequence[str]) -> Estimate:
-    """Return the mean over labels of F1, with a percentile bootstrap of whole texts at 90 %: each bound at 95 %."""
+    """Return the mean over labels of F1, with a percentile bootstrap of whole texts at 90 %: each bound at 95 %.
+
+    Raises:
+        ValueError: a text whose label is lost, since its request failed.
+    """
     from ..stats import macro_f1_interval
 
     seen = pairs(findings)
+    lost = sum(not true for true, _ in seen)
+    if lost:
+        raise ValueError(f"{lost} of {len(seen)} texts could not be judged, and macro-F1 is of all")
     value, ends = macro_f1_interval([a for a, _ in seen], [b for _, b in seen], labels, 0.9, resamples=RESAMPLES, seed=SEED)
     method = f"bootstrap of texts, {RESAMPLES:,} resamples, seed {SEED}"
     return Estimate(value, ends.lower, ends.upper, len(seen), method, ends.confidence)
 
 
 def measures(findings: Sequence[Finding], labels: Sequence[str]) -> Iterable[Measure]:
-    """Yield accuracy and macro-F1 of all texts, and the confusion matrix: a row for each true label, a column for each answer."""
+    """Yield accuracy and macro-F1 of all texts, and the confusion matrix: a row for each true label, a column for each answer.
+
+    Of texts of which one has no answer, since its request failed, the accuracy alone: it counts as wrong there.
+    """
     from ..stats import exact_interval
 
     seen = pairs(findings)
@@ -135,11 +207,14 @@ def measures(findings: Sequence[Finding], labels: Sequence[str]) -> Iterable[Mea
     right = sum(true == said for true, said in seen)
     made = exact_interval(right, len(seen))
     yield Measure("accuracy", Estimate(right / len(seen), made.lower, made.upper, len(seen), exact))
+    if not all(true for true, _ in seen):
+        return
     yield Measure("macro-F1", macro_f1(findings, labels))
+    answers: dict[str, Counter[str]] = {label: Counter() for label in labels}
+    for true, answer in seen:
+        answers.setdefault(true, Counter())[answer] += 1
     for label in labels:
-        said = [answer for true, answer in seen if true == label]
-        for answer in (*labels, NONE):
-            k = said.count(answer)
-            if said:
-                ends = exact_interval(k, len(said))
-                yield Measure(f"as {answer}", Estimate(k / len(said), ends.lower, ends.upper, len(said), exact), label)
+        own, n = answers[label], answers[label].total()
+        for answer in ((*labels, NONE) if len(labels) <= _WHOLE_MATRIX else sorted(own)) if n else ():
+            ends = exact_interval(own[answer], n)
+            yield Measure(f"as {answer}", Estimate(own[answer] / n, ends.lower, ends.upper, n, exact), label)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .interval import Floats, Interval, check_share
+
+#: Resamples that are summed up at a time.
+_AT_ONCE = 200
 
 
 def macro_f1_interval(
@@ -24,20 +28,29 @@ def macro_f1_interval(
     tail = (1 - check_share("confidence", confidence)) / 2
     if not true or len(true) != len(said):
         raise ValueError(f"{len(true)} labels and {len(said)} answers; expected as many of each, and at least one")
-    place = {label: i for i, label in enumerate(labels)}
-    k = len(labels)
-    cells = np.array([place[t] * (k + 1) + place.get(s, k) for t, s in zip(true, said, strict=True)])
-    counts = np.bincount(cells, minlength=k * (k + 1))
-    drawn = np.random.default_rng(seed).multinomial(len(cells), counts / counts.sum(), size=resamples)
-    low, high = np.quantile(_f1(drawn, k), (tail, 1 - tail))
-    value = float(_f1(counts[None, :], k)[0])
+    place = {label: i for i, label in enumerate(sorted(labels))}  # the draws must not depend on the order of rows
+    k = len(place)
+    counts = Counter((place[t], place.get(s, k)) for t, s in zip(true, said, strict=True))
+    cells = sorted(counts)
+    chances = np.array([counts[cell] for cell in cells]) / len(true)
+    rng, drawn = np.random.default_rng(seed), list[Floats]()
+    for start in range(0, resamples, _AT_ONCE):
+        some = rng.multinomial(len(true), chances, size=min(_AT_ONCE, resamples - start))
+        drawn.append(_f1(some.T, cells, k))
+    low, high = np.quantile(np.concatenate(drawn), (tail, 1 - tail))
+    value = float(_f1(np.array([[counts[cell]] for cell in cells]), cells, k)[0])
     ends = min(value, float(low)), max(value, float(high))
     return value, Interval(*ends, confidence, f"bootstrap, {resamples} resamples, seed {seed}")
 
 
-def _f1(counts: NDArray[np.int64], k: int) -> Floats:
-    """Return macro-F1 of confusion matrices, shape (matrices, k * (k + 1)); the last column holds answers without a label."""
-    tables = counts.reshape(-1, k, k + 1).astype(float)
-    hits = np.diagonal(tables, axis1=1, axis2=2)
-    both = tables.sum(axis=2) + tables.sum(axis=1)[:, :k]
-    return np.asarray(np.divide(2 * hits, both, out=np.zeros_like(hits), where=both > 0).mean(axis=1))
+def _f1(counts: NDArray[np.int64], cells: Sequence[tuple[int, int]], k: int) -> Floats:
+    """Return macro-F1 of confusion matrices from their cells that are not empty, shape (cells, matrices); ``k``: the column of
+    answers without a label."""
+    hits, both = np.zeros((2, k, counts.shape[1]))
+    for (true, said), own in zip(cells, counts, strict=True):
+        both[true] += own
+        if said < k:
+            both[said] += own
+        if said == true:
+            hits[true] += own
+    return np.asarray(np.divide(2 * hits, both, out=np.zeros_like(hits), where=both > 0).mean(axis=0))
