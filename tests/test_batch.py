@@ -158,6 +158,18 @@ def test_what_is_no_answer_is_named_and_left_open(tmp_path: Path, row: Any, why:
     assert read_batch(later, tmp_path)[-1] == "1 answers stored; 0 of all requests that were written are open"
 
 
+@pytest.mark.parametrize("again", ["hello", "bye"])
+def test_an_answer_of_an_earlier_read_is_not_replaced_by_another(tmp_path: Path, again: str) -> None:
+    _, wanted = asked(tmp_path, Generate((Message("user", "hello"),), 8))
+    key = next(iter(wanted))
+    (tmp_path / "out.jsonl").write_text(line(key))
+    assert read_batch([tmp_path / "out.jsonl"], tmp_path)[-1].startswith("1 answers stored; 0")
+    (tmp_path / "again.jsonl").write_text(line(key, text=again))
+    said = read_batch([tmp_path / "again.jsonl"], tmp_path)
+    assert ("answered twice, differently" in "\n".join(said)) is (again == "bye")
+    assert said[-1].endswith(f"{int(again == 'bye')} of all requests that were written are open")
+
+
 def test_a_thought_is_no_part_of_the_answer(tmp_path: Path) -> None:
     request = Generate((Message("user", "hello"),), 8)
     _, wanted = asked(tmp_path, request)

@@ -16,13 +16,14 @@ from .store import FILE, Store
 #: Failures that are named; the others are counted.
 _NAMED = 5
 _ROWS = 500
+_TWICE = "answered twice, differently; neither answer counts"
 
 
 def read_batch(files: Sequence[Path], folder: Path) -> list[str]:
     """Put the answers of a batch into the store of a folder; return what there is to say, a line each.
 
     What failed is not stored, so the next ``slmtrust batch write`` asks it again. A request that is answered twice, differently,
-    has no answer.
+    has no answer, in these files or in an earlier read.
 
     Raises:
         BatchError: a file cannot be read, or no batch was written beside this store.
@@ -37,16 +38,19 @@ def read_batch(files: Sequence[Path], folder: Path) -> list[str]:
                 found.take(key, asked[key][1], answer)
             else:
                 strange.append(f"{path.name}: {answer.message}")
-    failed = {key: why for key, why in found.failed.items() if key not in found.answers} | found.twice
-    rows = [(key, text) for key, text in found.answers.items() if key not in found.twice]
     store = Store(folder, "batch")
     try:
         with store.lock():
+            there = store.get(list(found.answers))
+            found.twice |= {key: _TWICE for key, text in there.items() if text != found.answers[key]}
+            store.forget(found.twice)
+            rows = [(key, text) for key, text in found.answers.items() if key not in found.twice]
             for start in range(0, len(rows), _ROWS):
                 store.put(rows[start : start + _ROWS])
             left = len(asked) - len(store.get(list(asked)))
     finally:
         store.close()
+    failed = {key: why for key, why in found.failed.items() if key not in found.answers} | found.twice
     return [
         *_listed("failed, asked again by the next batch write", [f"{key[:12]}: {why}" for key, why in failed.items()]),
         *_listed("left out", strange),
@@ -73,7 +77,7 @@ class _Found:
             self.failed.setdefault(key, f"not a usable answer: {error}")
             return
         if self.answers.setdefault(key, text) != text:
-            self.twice[key] = "answered twice, differently; neither answer counts"
+            self.twice[key] = _TWICE
 
 
 def _listed(what: str, lines: Sequence[str]) -> list[str]:
