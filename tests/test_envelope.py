@@ -422,6 +422,50 @@ def test_an_edited_envelope_is_not(envelope: Envelope) -> None:
         assert list(envelope_faults(audited(made))), made
 
 
+def with_alpha(audit: Audit, alpha: float = 0.05) -> Audit:
+    return replace(audit, settings={**audit.settings, "profile": {"alpha": alpha}})
+
+
+def test_bounds_at_another_level_than_the_profile_are_found(envelope: Envelope) -> None:
+    limits = read_limits(["ttft_p95=110ms,size=80MB", "decode=50tok/s"])
+    assert list(envelope_faults(with_alpha(audited(envelope)))) == []
+    for alpha in (0.06, 0.49):
+        assert list(envelope_faults(with_alpha(audited(hold(envelope, limits, alpha)))))
+
+
+def test_readings_that_are_none_are_found_and_not_shown(envelope: Envelope) -> None:
+    first, *others = envelope.readings
+    for reading in (
+        replace(first, quantity="speed"), replace(first, unit="bytes"), replace(envelope.reading("size"), draws=(1.0, 2.0)),
+        others[0],
+    ):  # fmt: skip
+        made = replace(envelope, readings=(*envelope.readings, reading))
+        assert list(envelope_faults(audited(made))), reading
+    twice = replace(envelope, limits=(*envelope.limits, envelope.limits[0]))
+    assert list(envelope_faults(audited(twice)))
+
+
+@pytest.mark.parametrize("peak", [0, -1])
+def test_memory_that_nobody_counted_keeps_no_limit(tmp_path: Path, peak: int) -> None:
+    model = Timed()
+    found = measure(model, read_limits(["memory=1GB"]), meters=meters(model, tmp_path, peak))
+    assert [one.status for one in found.limits] == [Status.NOT_TESTED]
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0])
+def test_times_that_cannot_be_are_draws_without_a_number(tmp_path: Path, wrong: float) -> None:
+    class Own(Timed):
+        def timed(self, request: Generate) -> tuple[Completion, float, float]:
+            self.asked.append(request)
+            return Completion("word " * 64, 64), 0.7, wrong if len(self.asked) % 2 else 0.1
+
+    model = Own()
+    found = measure(model, read_limits(["ttft_p95=1s"]), meters=meters(model, tmp_path))
+    [limit] = found.limits
+    assert (limit.status, limit.unscored) == (Status.INCONCLUSIVE, limit.n // 2)
+    assert Audit.from_json(audited(found, "['ttft_p95=1s']").to_json()).envelope == found
+
+
 def test_an_audit_without_limits_says_nothing(envelope: Envelope) -> None:
     for text in ("", "()", "[]"):
         assert list(envelope_faults(audited(None, text))) == []

@@ -29,10 +29,30 @@ def envelope_faults(audit: Audit) -> Iterator[str]:
         yield f"envelope: the run was asked for limits of {_listed(wanted)}; the audit has {', '.join(found) or 'none'}"
     if envelope is None:
         return
+    alpha = audit.settings.get("profile", {}).get("alpha")
+    yield from _readings(envelope)
     limits = {one.nodeid: one for one in wanted}
     optional = [name.strip() for name in str(options.get("optional", "")).split(",")]
     for one in envelope.limits:
+        if alpha is not None and one.alpha != alpha:
+            yield f"{one.nodeid}: its alpha is {one.alpha:g}, the profile's {alpha:g}"
         yield from _limit(envelope, one, limits.get(one.nodeid), optional)
+
+
+def _readings(envelope: Envelope) -> Iterator[str]:
+    """Yield the quantities that are none, are read twice, or have another unit or number of draws than their kind."""
+    names = [(one.quantity, one.task) for one in envelope.readings]
+    for one in envelope.readings:
+        kind = KINDS.get(one.quantity)
+        if (
+            kind is None
+            or one.unit != kind.unit
+            or names.count((one.quantity, one.task)) > 1
+            or (len(one.draws) > 1 and not kind.sampled)
+        ):
+            yield f"envelope: {short(one.quantity)} is no quantity of it, is there twice, or was not read in its unit"
+    if len({one.nodeid for one in envelope.limits}) < len(envelope.limits):
+        yield "envelope: a limit is there twice"
 
 
 def _limit(envelope: Envelope, one: LimitResult, asked: Limit | None, optional: list[str]) -> Iterator[str]:
