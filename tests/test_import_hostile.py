@@ -39,7 +39,7 @@ def entry(data: Data) -> Data:
     [
         (lambda d: entry(d).update({"acc,none": 0.2}), "its documents give 1"),
         (lambda d: entry(d).update({"acc,none": 1e308}), "its documents give 1"),
-        (lambda d: d["n-samples"]["spelling"].update(effective=10**400), "broken results"),
+        (lambda d: d["n-samples"]["spelling"].update(effective=10**400), "results of 1000000"),
         (lambda d: d["n-samples"]["spelling"].update(effective=float("inf")), "results of inf documents"),
         (lambda d: d["n-samples"]["spelling"].update(effective=-30), "results of -30 documents"),
         (lambda d: d["n-samples"]["spelling"].update(effective=0), "results of 0 documents"),
@@ -69,7 +69,32 @@ def test_a_task_twice_in_a_file_is_not_taken_for_the_last_one(tmp_path: Path) ->
         audit_of(path)
 
 
-@pytest.mark.parametrize("pair", [("spelling", "Spelling"), ("a-b", "a_b"), ("mmlu (de)", "mmlu_de")])
+@pytest.mark.parametrize("value", [1e308, 1.5, -0.5])
+def test_a_share_outside_of_0_and_1_is_refused_without_documents(tmp_path: Path, value: float) -> None:
+    path = changed(results(tmp_path, [1.0] * 30), lambda d: entry(d).update({"acc,none": value}))
+    (tmp_path / f"samples_spelling{STAMP}.jsonl").unlink()
+    with pytest.raises(AuditError, match="between 0 and 1"):
+        audit_of(path, "spelling=0.3")
+
+
+def test_documents_without_a_single_number_are_no_pass(tmp_path: Path) -> None:
+    path = changed(results(tmp_path, [None] * 30), lambda d: entry(d).update({"acc,none": 1.0}))
+    with pytest.raises(AuditError, match="acc of spelling is 1"):
+        audit_of(path, "spelling=0.3")
+
+
+@pytest.mark.parametrize("error", [0, -0.1, 1e-320, 1e-15])
+def test_an_error_of_nothing_is_no_interval(tmp_path: Path, error: float) -> None:
+    path = changed(results(tmp_path, [0.9] * 30, metric="bleu"), lambda d: entry(d).update({"bleu_stderr,none": error}))
+    (tmp_path / f"samples_spelling{STAMP}.jsonl").unlink()
+    [gate] = audit_of(path, "spelling=0.3").gates
+    assert gate.reading is not None
+    assert gate.reading.void == "the file gives no interval and no count"
+    assert gate.status is not Status.PASS
+    assert not gate.blocking
+
+
+@pytest.mark.parametrize("pair", [("words", "Words"), ("a-b", "a_b"), ("mmlu (de)", "mmlu_de")])
 def test_two_tasks_whose_names_are_written_alike_are_refused(tmp_path: Path, pair: tuple[str, str]) -> None:
     path = changed(
         results(tmp_path, [1.0] * 5),

@@ -22,6 +22,8 @@ COUNTS = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")
 #: How far a mean times n may be from a whole number, as files round.
 _ROUNDING = 1e-6
 CONFIDENCE = 0.95
+#: Documents of the largest results.
+_MOST = 10**12
 #: What the sum over documents may differ by, as files round.
 _CLOSE = 1e-4
 #: The case of a test of which only a number is known.
@@ -108,7 +110,7 @@ class _Task:
     def n(self) -> int:
         """Documents, as the file says; 0 where it does not."""
         count = ((self.data.get("n-samples") or {}).get(self.name) or {}).get("effective")
-        if count is not None and (type(count) is not int or count <= 0):
+        if count is not None and (type(count) is not int or not 0 < count <= _MOST):
             raise AuditError(f"{self.path}: task {self.name} has results of {str(count)[:40]} documents")
         return count or 0
 
@@ -143,8 +145,9 @@ class _Task:
             AuditError: a line that is not a document, or fewer or more documents than the results are of.
         """
         stamp = self.path.stem.removeprefix("results")
-        file = self.path.with_name(f"samples_{self.name}{stamp}.jsonl")
-        if not file.is_file():
+        name = f"samples_{self.name}{stamp}.jsonl"
+        file = self.path.parent / name
+        if name != file.name or not file.is_file():  # a name with a slash leads elsewhere
             return {}
         found: dict[str, list[dict[str, Any]]] = {}
         for number, line in enumerate(text_of(file).split("\n"), start=1):  # a document may hold other ends of lines
@@ -157,7 +160,7 @@ class _Task:
                 raise AuditError(f"{file}: line {number} is not a document of lm-evaluation-harness") from None
         wrong = next((len(rows) for rows in found.values() if self.n and len(rows) != self.n), None)
         if wrong is not None or (self.n and not found):
-            raise AuditError(f"{file}: {wrong or 'no'} documents; the results are of {self.n}")
+            raise AuditError(f"{file}: {wrong or 'no'} documents; the results are of {str(self.n)[:40]}")
         return found
 
     def main(self, rows: Rows) -> tuple[str, str] | None:
@@ -183,10 +186,9 @@ class _Task:
                     for row, value in own], None  # fmt: skip
         if values and all(0 <= value <= 1 for value in values) and _near(total / len(values), self.values[main]):
             return [_sample(row, value, "measured") for row, value in own], _limit("mean", higher)
-        if values and self.counts(main):
-            raise AuditError(
-                f"{self.path}: {_shown(main)} of {self.name} is {self.values[main]:g}; its documents give {total / len(values):g}"
-            )
+        if self.counts(main) and (own or not 0 <= self.values[main] <= 1):
+            given = f"its documents give {total / len(values):g}" if values else "a share of its documents lies between 0 and 1"
+            raise AuditError(f"{self.path}: {_shown(main)} of {self.name} is {self.values[main]:g}; {given}")
         estimate, alone = self.estimate(main, rows), self.count(main) is None and not self.error(main)
 
         def of(findings: Sequence[Finding]) -> Reading:  # noqa: ARG001
@@ -210,7 +212,8 @@ class _Task:
     def error(self, key: tuple[str, str]) -> float:
         """Return the standard error that the file gives; 0 without one."""
         found = self.data["results"][self.name].get(f"{key[0]}_stderr,{key[1]}")
-        return float(found) if isinstance(found, (int, float)) and 0 < found < math.inf else 0.0
+        least = _ROUNDING**2 * abs(self.values[key])  # less is no error of documents that differ
+        return float(found) if isinstance(found, (int, float)) and least < found < math.inf else 0.0
 
     def estimate(self, key: tuple[str, str], rows: Rows) -> Estimate:
         """Return a metric with an exact interval where its documents or n tell the count, else by the file's standard error."""
