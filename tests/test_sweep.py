@@ -218,13 +218,8 @@ def test_an_audit_that_was_changed_is_made_again(tmp_path: Path, edit: str, monk
 def test_two_sweeps_do_not_work_in_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "sweep.toml").write_text('[models]\na = "x"\n')
     with sweeps.alone(tmp_path / "out"):
-        done = subprocess.run(
-            [sys.executable, "-c", "import sys; from pytest_slmtrust.cli import main; sys.exit(main(sys.argv[1:]))", "sweep",
-             str(tmp_path / "sweep.toml"), "--into", str(tmp_path / "out")],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    assert done.returncode == 2
-    assert "another sweep works in this folder" in done.stderr
+        assert main(["sweep", str(tmp_path / "sweep.toml"), "--into", str(tmp_path / "out")]) == 2
+    assert "another sweep works in this folder" in capsys.readouterr().err
 
 
 def test_a_comparison_of_an_earlier_sweep_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
