@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from ..escaping import said
 from ..report.comparison import render_comparison
 from ..report.pareto import speed
 from ..report.sides import Side
+from .model_files import files, local
 
 _KEYS = {"base", "profiles", "engines", "options", "models"}
 _OF_MODEL = {"model", "profiles", "engines", "options"}
@@ -39,8 +39,6 @@ _OF_MODEL = {"model", "profiles", "engines", "options"}
 REPORT, COMPARISON = Path("report", "audit.json"), "comparison.json"
 _NEVER_EMPTY = ("profiles", "engines")
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}\Z")
-#: Files of the largest folder that is taken for a model.
-_MOST_FILES = 10_000
 #: Options that the sweep sets for each task.
 _OWN = ("--slm", "--slm-report", "--slm-store", "--slm-profile", "--slm-engine", "--slm-shard", "--slm-batch")
 
@@ -75,9 +73,9 @@ class Task:
             OSError: a file that cannot be read.
         """
         module, _, factory = self.spec.partition(":")
-        path = _local(place, f"{module.replace('.', '/')}.py" if factory else self.spec)
+        path = local(place, f"{module.replace('.', '/')}.py" if factory else self.spec)
         digest = hashlib.sha256(self.identity.encode())
-        for one in _files(path, into):
+        for one in files(path, into):
             name = one.relative_to(path).as_posix() if one != path else one.name
             with one.open("rb") as file:
                 digest.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
@@ -87,31 +85,6 @@ class Task:
         """Return the arguments of pytest."""
         own = [f"--slm={self.spec}", f"--slm-profile={self.profile}", f"--slm-engine={self.engine}"]
         return [*own, f"--slm-report={folder / 'report'}", f"--slm-store={folder / 'store'}", *self.options]
-
-
-def _local(place: Path, spec: str) -> Path:
-    """Return where a model is, if it is a path."""
-    try:
-        return place / Path(spec).expanduser()
-    except RuntimeError:  # nobody has this home
-        return place / spec
-
-
-def _files(path: Path, without: Path | None) -> list[Path]:
-    """Return the regular files of a model in a fixed order, but for those below ``without`` or a hidden folder.
-
-    Raises:
-        OSError: more of them than a model has: this is no folder of a model.
-    """
-    if not path.is_dir():
-        return [path] if path.is_file() else []
-    found, left_out = list[Path](), without.resolve() if without is not None else None
-    for folder, below, names in os.walk(path):
-        below[:] = [name for name in below if not name.startswith(".") and Path(folder, name).resolve() != left_out]
-        found += [one for one in (Path(folder, name) for name in names) if one.is_file()]
-        if len(found) > _MOST_FILES:
-            raise OSError(f"{path}: more than {_MOST_FILES} files; expected the folder of a model")
-    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,7 +363,7 @@ def _row(one: Ended) -> dict[str, Any]:
 
 def _bytes(spec: str, place: Path) -> int | None:
     """Return the size of a model's files, where they are on this machine."""
-    path = _local(place, spec)
+    path = local(place, spec)
     try:
         if path.is_dir():
             return sum(one.stat().st_size for one in path.glob("*.safetensors")) or None
