@@ -68,7 +68,7 @@ def test_a_rule_that_says_neither_yes_nor_no_answers_nothing(says: Any) -> None:
             raise says
         return says
 
-    one = Cascade(FakeBackend(lambda r: r.prompt, name="s"), FakeBackend("large", name="l"), rule, "1")
+    one = Cascade(FakeBackend(lambda r: str(getattr(r, "prompt", "")), name="s"), FakeBackend("large", name="l"), rule, "1")
     found = told(one, [Generate("odd"), Generate("easy"), Generate("hard")])
     assert isinstance(found[0], Failure)
     assert "unsure" in found[0].message

@@ -435,8 +435,9 @@ def test_bounds_at_another_level_than_the_profile_are_found(envelope: Envelope) 
 
 def test_readings_that_are_none_are_found_and_not_shown(envelope: Envelope) -> None:
     first, *others = envelope.readings
+    size = next(one for one in envelope.readings if one.quantity == "size")
     for reading in (
-        replace(first, quantity="speed"), replace(first, unit="bytes"), replace(envelope.reading("size"), draws=(1.0, 2.0)),
+        replace(first, quantity="speed"), replace(first, unit="bytes"), replace(size, draws=(1.0, 2.0)),
         others[0],
     ):  # fmt: skip
         made = replace(envelope, readings=(*envelope.readings, reading))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_slmtrust import Bar, Finding, ProbeError, label_probe
+from pytest_slmtrust import Bar, Finding, Generate, ProbeError, label_probe
 from pytest_slmtrust.archive.verify import problems, read_verified
 from pytest_slmtrust.authoring.labels import NONE, macro_f1, measures, named
 from pytest_slmtrust.report.html import render
@@ -142,6 +142,7 @@ def test_a_table_of_a_stranger_is_read_or_refused_in_one_line(content: bytes, sa
 def test_the_longest_label_fits_into_a_reply(longest: str) -> None:
     probe = label_probe(table(longest, "no"), Bar("2026-11-01", accuracy=0.8), name="p", task="t")
     [request] = next(probe.run("text", "no"))
+    assert isinstance(request, Generate)
     assert request.max_new_tokens == max(16, len(longest.encode()))
 
 
