@@ -14,9 +14,9 @@ from ..authoring.labels import measures
 from .sameness import same, short
 
 
-def bar_faults(audit: Audit) -> Iterator[str]:
+def bar_faults(audit: Audit, found: ByGate) -> Iterator[str]:
     """Yield each bar whose digest is of another bar, and each gate that is held to something else without a word."""
-    gates, found = {gate.nodeid: gate for gate in audit.gates}, ByGate(audit.findings)
+    gates = {gate.nodeid: gate for gate in audit.gates}
     for nodeid, bar in audit.settings.get("bars", {}).items():
         if bar["sha256"] != digest(bar):
             yield f"{nodeid}: the digest of its bar is that of another one"

@@ -25,7 +25,7 @@ class Cascade:
     another rule are other answers. It answers :class:`Generate` only: a system of two models has no log-likelihoods.
 
     Raises:
-        ValueError: names of routes that cannot be told apart, a rule without a name, or a model that writes no texts.
+        ValueError: names of routes that look alike, a rule without a name, or a model that writes no texts.
     """
 
     small: Backend
