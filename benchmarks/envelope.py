@@ -56,6 +56,10 @@ def measured(model: str, seconds: float) -> Envelope:
     return Envelope(rest.load, (*first.readings, *rest.readings), first.limits)
 
 
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def main() -> None:
     """Print or write the tables."""
     parser = argparse.ArgumentParser()
@@ -75,7 +79,7 @@ def main() -> None:
     crowd = f"Other work ran meanwhile (load {load:.1f} at the start): alone, the machine is faster than this."
     print("\n".join([*false_pass, load_text(found.load), *map(str, table), noise]))
     if chosen.write:
-        page(PAGE, "The envelope of the embedded model", f"{load_text(found.load)}.", "benchmarks/envelope.py",
+        page(PAGE, "The envelope of the embedded model", _sentence(load_text(found.load)), "benchmarks/envelope.py",
              ("quantity", "found", "bounds, each 95 % sure", "draws", "what was measured, or why not"), table, f"Noise: {noise}.",
              crowd if load > 1 else "Nothing else ran.", *false_pass)  # fmt: skip
     sys.exit(int(any(share > 0.05 + 3 * (0.05 * 0.95 / RUNS) ** 0.5 for *_, share in rows)))
