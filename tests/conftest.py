@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +20,9 @@ from runs import LEAN, forked, forks_for
 
 # in-process runs of pytester forget what they were the first to import, and compiled modules load once only
 PRELOADED = (hypothesis, jinja2, msgspec, np, scipy.stats)
+
+with suppress(ImportError):  # httpx keeps its classes of errors, and knows none of a second import; the bare wheel has none
+    import httpcore  # noqa: F401
 
 pytest_plugins = ["pytester"]
 
