@@ -101,6 +101,25 @@ def test_each_scorer_is_a_test(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_score_that_is_no_share_decides_nothing(tmp_path: Path) -> None:
+    audit = audit_of(log(tmp_path, [sample(n, 1e308 if n else 7) for n in range(30)]), "inspect_sums=0.5")
+    assert {(f.outcome, f.reason) for f in audit.findings} == {("unscored", "its score does not lie between 0 and 1")}
+    [gate] = audit.gates
+    assert gate.status != "PASS"
+
+
+def test_a_log_of_more_epochs_than_anybody_asks_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match=r"in 1e\+09 epochs"):
+        audit_of(log(tmp_path, [sample(n, "C") for n in range(3)], config={"epochs": 10**9}))
+
+
+def test_an_object_that_names_a_value_twice_is_broken(tmp_path: Path) -> None:
+    path = log(tmp_path, [sample(1, "I")])
+    path.write_text(path.read_text().replace('"value": "I"', '"value": "I", "value": "C"'))
+    with pytest.raises(AuditError, match="names 'value' twice"):
+        audit_of(path)
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -108,9 +127,9 @@ def test_each_scorer_is_a_test(tmp_path: Path) -> None:
         ({"samples": [sample(1, None)]}, "no sample has a score"),
         ({"samples": [sample(1, "C"), sample("1", "I")]}, "two samples have one id and epoch"),
         ({"samples": [{"id": 1}]}, "no sample has a score"),
-        ({"samples": [{"id": 1, "scores": {"match": {"value": "C"}}}]}, "broken log of inspect"),
-        ({"samples": [sample(1, "C", epoch="x")]}, "broken log of inspect"),  # type: ignore[arg-type]
-        ({"eval": []}, "broken log of inspect"),
+        ({"samples": [{"id": 1, "scores": {"match": {"value": "C"}}}]}, "broken JSON log of inspect_ai"),
+        ({"samples": [sample(1, "C", epoch="x")]}, "broken JSON log of inspect_ai"),  # type: ignore[arg-type]
+        ({"eval": []}, "broken JSON log of inspect_ai"),
     ],
 )
 def test_a_broken_log_is_one_line(tmp_path: Path, change: dict[str, Any], why: str) -> None:

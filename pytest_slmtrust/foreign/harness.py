@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from ..audit.nodeids import PACKS
 from ..authoring.declarations import Criterion, Reading
 from ..catalog.harness import dimension_of, probe_name
 from ..catalog.registry import Choice
-from .results import Foreign, Sample, Test, text_of
+from .results import Foreign, Sample, Test, text_of, whole_object
 
 #: Metrics that are 0 or 1 for each document, by the harness's own definitions: their mean over n documents is a count.
 COUNTS = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")
@@ -45,7 +44,7 @@ def read(path: Path, text: str) -> Foreign:
         AuditError: documents that are not those of the results; one line.
         ArithmeticError, AttributeError, LookupError, TypeError, ValueError: the file is broken.
     """
-    data = json.loads(text, object_pairs_hook=_object)
+    data = json.loads(text, object_pairs_hook=whole_object)
     if not isinstance(data, dict) or not isinstance(data.get("results"), dict):
         raise ValueError("it has no results")
     groups = _groups(data["results"], data.get("group_subtasks") or {})
@@ -54,15 +53,6 @@ def read(path: Path, text: str) -> Foreign:
     model = data.get("model_name") or config.get("model_args") or config.get("model") or "a model that the file does not name"
     started = str(data.get("date") or "")
     return Foreign("lm-evaluation-harness", str(data.get("lm_eval_version") or ""), str(model), started, tests, _notes(tests))
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON; of two entries of one name one would be lost."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-        raise ValueError(f"an object names {twice[:60]!r} twice")
-    return made
 
 
 def _groups(results: Mapping[str, Any], subtasks: Mapping[str, Sequence[str]]) -> set[str]:

@@ -12,16 +12,18 @@ from typing import Any
 
 from ..audit.model import AuditError
 from ..audit.nodeids import PACKS
-from ..authoring.declarations import Criterion, ProbeError
+from ..authoring.declarations import Criterion
 from ..catalog.harness import dimension_of
 from ..catalog.registry import Choice
-from .results import Foreign, Sample, Test
+from .results import Foreign, Sample, Test, whole_object
 
 #: Values that inspect's scorers write for right, partly right, wrong, and no answer.
 _WORDS = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 #: Metrics that are the mean of the samples' values.
 _MEANS = ("accuracy", "mean")
 _NEAR = 1e-6
+#: Samples of the largest log, in all its epochs.
+_MOST = 10**6
 #: Characters among which the beginning of a log shows what it is.
 _HEAD = 65536
 
@@ -36,18 +38,17 @@ def read(path: Path, text: str) -> Foreign:
     """Return the results of each scorer.
 
     Raises:
-        AuditError: the file is broken, holds no samples, or its numbers are not those of its samples; one line.
+        AuditError: the log holds no samples, or its numbers are not those of its samples; one line.
+        ArithmeticError, AttributeError, LookupError, TypeError, ValueError: the file is broken.
     """
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=whole_object)
         about, samples = data["eval"], data.get("samples")
         if not samples:
             raise AuditError("the log holds no samples, and a gate needs them")
         tests = list(_tests(about, data.get("results") or {}, samples))
     except AuditError as error:
         raise AuditError(f"{path}: {error}") from None
-    except (ValueError, TypeError, KeyError, AttributeError, ProbeError) as error:
-        raise AuditError(f"{path}: broken log of inspect ({type(error).__name__}: {error})") from None
     version = str((about.get("packages") or {}).get("inspect_ai") or "")
     return Foreign("inspect_ai", version, str(about["model"]), str(about.get("created") or ""), tests, _notes(data, samples))
 
@@ -69,7 +70,7 @@ def _tests(about: Mapping[str, Any], results: Mapping[str, Any], samples: Sequen
     for scorer in scorers:
         values = [_value((one.get("scores") or {}).get(scorer)) for one in samples]
         _check(scorer, results, samples, values)
-        known = [value for value in values if value is not None]
+        known = [value for value in values if _is_share(value)]
         binary = all(value in (0.0, 1.0) for value in known)
         task = _slug(str(about["task"]))
         name = f"inspect_{task}" + (f"_by_{_slug(scorer)}" if len(scorers) > 1 else "")
@@ -89,10 +90,13 @@ def _slug(name: str) -> str:
 def _absent(about: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> Iterator[Sample]:
     """Yield what the run was to ask and the log has no sample of: an error, never a smaller denominator."""
     epochs = int((about.get("config") or {}).get("epochs") or 1)
+    numbers = (about.get("dataset") or {}).get("sample_ids") or ()
+    if not 0 < epochs * max(1, len(numbers)) <= _MOST:
+        raise AuditError(f"it is of {len(numbers)} samples in {epochs:g} epochs")
     there = {(str(one["id"]), int(one["epoch"])) for one in samples}
     if len(there) < len(samples):
         raise AuditError("two samples have one id and epoch")
-    for number in (about.get("dataset") or {}).get("sample_ids") or ():
+    for number in numbers:
         for epoch in range(1, epochs + 1):
             if (str(number), epoch) not in there:
                 yield Sample(f"{number}.{epoch}", "error", source=str(number), reason="the log holds no sample of it")
@@ -110,6 +114,11 @@ def _value(score: Any) -> float | None:
         except ValueError:
             return None
     return float(value) if isinstance(value, (bool, int, float)) and math.isfinite(value) else None
+
+
+def _is_share(value: float | None) -> bool:
+    """Return whether a score can be judged: means are of numbers in [0, 1]."""
+    return value is not None and 0 <= value <= 1
 
 
 def _check(
@@ -144,6 +153,8 @@ def _sample(one: Mapping[str, Any], scorer: str, value: float | None, binary: bo
     if value is None:
         reason = "it has no score" if scorer not in (one.get("scores") or {}) else "its score is no single number"
         return replace(whole, reason=reason)
+    if not _is_share(value):
+        return replace(whole, reason="its score does not lie between 0 and 1")
     if not binary:
         return replace(whole, outcome="measured", score=value)
     return replace(whole, outcome="passed" if value else "failed")

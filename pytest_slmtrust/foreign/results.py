@@ -6,6 +6,7 @@ A format is one module with ``reads(text)``, which says whether a file is of it,
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,6 +110,19 @@ def _read(module: Any, path: Path, text: str, what: str) -> Foreign:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # numbers without end, too
         raise AuditError(f"{path}: broken {what} ({said(error)})") from None
     return found
+
+
+def whole_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; of two entries of one name one would be lost.
+
+    Raises:
+        ValueError: there are two.
+    """
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+        raise ValueError(f"an object names {twice[:60]!r} twice")
+    return made
 
 
 def text_of(path: Path) -> str:
