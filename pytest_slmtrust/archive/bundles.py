@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from ..audit.bundle_verdict import decide_bundle, gate_of
 from ..audit.bundles import BundleResult
 from ..audit.model import Audit
 from ..gates.bundles import FILE, built_in
+from .option_text import listed_option
 from .sameness import same, short
 
 
@@ -21,7 +21,7 @@ def bundle_faults(audit: Audit, this_package: bool) -> Iterator[str]:
     names = [one.bundle.name for one in results]
     if len(set(names)) < len(names):
         yield "bundles: two have the same name"
-    asked = _asked(str(audit.settings.get("options", {}).get("bundle", "")))
+    asked = listed_option(str(audit.settings.get("options", {}).get("bundle", "")))
     files = sum(one.endswith(FILE) for one in asked)
     missing = [one for one in asked if not one.endswith(FILE) and one not in names]
     if not audit.incomplete and "margin" not in audit.settings:
@@ -47,11 +47,3 @@ def _result(audit: Audit, one: BundleResult, this_package: bool) -> Iterator[str
         held = part.margin if gate is not None and gate.versus else part.limit
         if gate is not None and held is not None and gate.tolerance is not None and not same(gate.tolerance, held):
             yield f"{name}: {gate.name} is held to {gate.tolerance:g}; the bundle says {held:g}"
-
-
-def _asked(text: str) -> list[str]:
-    """Return the bundles of the run's option, which is kept as the text of a list."""
-    try:
-        return [str(one) for one in ast.literal_eval(text)] if text else []
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return []

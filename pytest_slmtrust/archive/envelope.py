@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from ..audit.envelope import KINDS, PREFIX, Envelope, Limit, LimitResult, decided
 from ..audit.model import Audit
 from ..authoring.declarations import ProbeError
 from ..envelope.limits import bar_limits, read_limits
+from .option_text import listed_option
 from .sameness import same, short
 
 
@@ -71,11 +71,10 @@ def _limit(envelope: Envelope, one: LimitResult, asked: Limit | None, optional: 
 
 
 def _named(text: str) -> tuple[Limit, ...]:
-    """Return the limits of the run's option, which is kept as the text of a list."""
+    """Return the limits of the run's option; none if one of them is no limit."""
     try:
-        given = ast.literal_eval(text) if text else ()
-        return read_limits([str(one) for one in given])
-    except (ProbeError, ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return read_limits(listed_option(text))
+    except (ProbeError, ValueError):
         return ()
 
 
