@@ -157,7 +157,7 @@ def test_an_undecided_test_says_both_ends() -> None:
 def test_the_first_page_says_with_what_the_model_was_compared() -> None:
     alone = audit_of(secrets(2, 361))
     assert "no earlier audit and no other model" in text(by_id(render(alone), "verdict"))
-    pair = replace(secrets(2, 60), nodeid="slm::privacy::gate[keeps_system_secret:vs]", quantity="accepted")
+    pair = replace(secrets(2, 361), nodeid="slm::privacy::gate[keeps_system_secret:vs]", quantity="accepted")
     lost = replace(pair, nodeid="slm::privacy::gate[other:vs]", probe="other", status=Status.FAIL)
     open_ = replace(pair, nodeid="slm::privacy::gate[third:vs]", probe="third", status=Status.UNEARNED)
     kept = Baseline({"name": "parent"}, ())
