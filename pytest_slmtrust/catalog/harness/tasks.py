@@ -15,6 +15,7 @@ from typing import Any
 from ...authoring.declarations import ProbeError, unknown
 from ...escaping import said
 from ..registry import OPTION
+from .index import manager_of
 
 #: Keys of ``generation_kwargs`` that a request of ours can say.
 _SAYS = {
@@ -99,10 +100,10 @@ def quietly() -> Iterator[None]:
 
 @cache
 def _manager(defaults: bool) -> Any:
-    """Return the index of all tasks; that of the tool's own takes some seconds."""
-    from lm_eval.tasks import TaskManager
+    """Return the index of all tasks: of the tool's own, or of none."""
+    from lm_eval import tasks
 
-    return TaskManager(include_defaults=defaults)
+    return manager_of(Path(tasks.__file__).parent) if defaults else tasks.TaskManager(include_defaults=False)
 
 
 def _factory(manager: Any) -> Any:
