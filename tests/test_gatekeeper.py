@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,55 @@ def test_a_stored_answer_passes_the_same_checks_and_is_asked_anew(tmp_path: Path
     store.put([(key, text)])
     assert Engine({("classify", "toxicity"): backend}, store).answer([request]) == [Labels({"toxicity": 0.75})]
     assert store.get([key]) == {key: '{"scores":{"toxicity":0.75}}'}
+
+
+USUAL = '{"text":"no","n_tokens":2,"finished":true,"thought":"","thought_finished":true,"thought_tokens":0'
+
+
+@pytest.mark.parametrize("text", [
+    USUAL + ',"cut":true}', USUAL + ',"text":"yes","unsure":1}', USUAL.replace('"thought":""', '"thoughts":""') + "}",
+    USUAL.replace("2", "2.0") + "}", USUAL.replace("2", "true") + "}", USUAL.replace("true", "1") + "}",
+    USUAL.replace("2", "-1") + "}", USUAL.replace("2", "1" + "0" * 30) + "}", USUAL.replace('"no"', "null") + "}",
+    USUAL.replace("no", r"\ud800") + "}", USUAL.replace("no", "no" * 5000) + "}", USUAL + "}{}", USUAL,
+])  # fmt: skip
+def test_a_stored_reply_that_no_version_of_ours_wrote_is_asked_anew(tmp_path: Path, text: str) -> None:
+    """Each of these has the checksum of a row that is whole: anyone can compute it."""
+    backend = FakeBackend(lambda _: Completion("asked", 1))
+    request, store = Generate("a text", max_new_tokens=8), Store(tmp_path, "s")
+    key = store_key(backend.fingerprint, request.key)
+    store.put([(key, text)])
+    assert Engine({("generate", "target"): backend}, store).answer([request]) == [Completion("asked", 1)]
+    assert store.get([key]) == {key: request.encode(Completion("asked", 1))}
+
+
+@pytest.mark.parametrize(
+    "text", [USUAL + "}", USUAL.replace(",", ", ") + "}", '{"text":"no","n_tokens":2}', USUAL + ',"route":""}']
+)
+def test_a_stored_reply_in_another_form_of_the_same_is_read(tmp_path: Path, text: str) -> None:
+    backend = FakeBackend(lambda _: Completion("asked", 1))
+    request, store = Generate("a text", max_new_tokens=8), Store(tmp_path, "s")
+    store.put([(store_key(backend.fingerprint, request.key), text)])
+    assert Engine({("generate", "target"): backend}, store).answer([request]) == [Completion("no", 2)]
+    assert backend.calls == []
+
+
+@pytest.mark.parametrize("field", [f.name for f in fields(Completion)])
+def test_every_field_of_a_reply_is_checked(field: str) -> None:
+    request = Generate("say", max_new_tokens=8)
+    for wrong in (None, [], 10**9, -1, "x" * 10**7, 0.5, "\ud800", Odd()):
+        with pytest.raises(Refused):
+            accept(request, replace(Completion("ok", 1), **{field: wrong}))
+
+
+@pytest.mark.parametrize("reply", [
+    Completion("a"), Completion('\"\\\n\x00\x7f\u2028é中🙂', 3, False), Completion("b", 1, True, "so <think>", False, 7),
+    Completion("c", route="large"), Completion("", thought="é", route="\n"),
+])  # fmt: skip
+def test_a_reply_is_written_as_json_writes_it_and_read_back(reply: Completion) -> None:
+    request = Generate("say")
+    data = asdict(reply) if reply.route else {k: v for k, v in asdict(reply).items() if k != "route"}
+    assert request.encode(reply) == json.dumps(data, separators=(",", ":"))
+    assert request.decode(request.encode(reply)) == reply
 
 
 VERDICTS: list[tuple[Verdict, str]] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import random
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pytest_slmtrust.engine.store import FILE, Store, StoreWarning, store_key
+from pytest_slmtrust.engine.store import FILE, Store, StoreWarning, digest_of, store_key
 
 
 def test_what_is_put_is_there_for_another_process(tmp_path: Path) -> None:
@@ -192,3 +193,9 @@ def test_damage_that_shows_itself_late_is_set_aside(tmp_path: Path, whole: bytes
     store.close()
     assert Store(tmp_path, "c").get(["new"]) == {"new": "1"}
     assert len(said) == damaged
+
+
+@pytest.mark.parametrize("salt", [b"", b"k", b"s" * 32, bytes(range(64)), b"long" * 20])
+@pytest.mark.parametrize("text", ["", "a reply", "é中🙂\n" * 300, "\ud800 alone"])
+def test_a_digest_is_the_hmac_that_any_library_gives(salt: bytes, text: str) -> None:
+    assert digest_of(text, salt) == hmac.new(salt, text.encode("utf-8", "surrogatepass"), "sha256").hexdigest()

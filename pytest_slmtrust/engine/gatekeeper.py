@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
 from itertools import islice
-from operator import attrgetter
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from ..authoring.declarations import ProbeError, Verdict
@@ -230,29 +229,17 @@ def _completion(request: Generate, answer: Any) -> Completion:
     return Completion(**made)
 
 
-def _usual(answer: Any, own: tuple[int, int], thought: tuple[int, int]) -> bool:
+def _usual(answer: Completion, own: tuple[int, int], thought: tuple[int, int]) -> bool:
     """Return whether each field has its exact type and is within bounds: nearly all answers are so, and a store gives many."""
-    read, kinds = _fields(Completion)
-    for value, (kind, thinks) in zip(read(answer), kinds, strict=True):
-        longest, most = thought if thinks else own
-        if type(value) is not kind:
-            return False
-        if kind is str:
-            if not value.isascii() or len(value) > longest:
-                return False
-        elif kind is int:
-            if not 0 <= value <= most:
-                return False
-        elif kind is not bool:
-            return False
-    return True
-
-
-@cache
-def _fields(kind: type) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[Any, bool], ...]]:
-    """Return what reads all fields at once, and of each its type and whether it is of a thought."""
-    hints = _hints(kind)
-    return attrgetter(*hints), tuple((hint, name.startswith("thought")) for name, hint in hints.items())
+    text, route, longest, most = answer.text, answer.route, *own
+    return (
+        (type(text) is str and text.isascii() and len(text) <= longest)
+        and (type(answer.n_tokens) is int and 0 <= answer.n_tokens <= most)
+        and type(answer.finished) is type(answer.thought_finished) is bool
+        and (type(answer.thought) is str and answer.thought.isascii() and len(answer.thought) <= thought[0])
+        and (type(answer.thought_tokens) is int and 0 <= answer.thought_tokens <= thought[1])
+        and (type(route) is str and route.isascii() and len(route) <= longest)
+    )
 
 
 @cache
