@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..audit.merkle import SHORT, answers, named
 from ..audit.model import Audit, AuditError
-from ..engine.store import FILE, SALT, digest_of
+from ..engine.store import FILE, SALT, digest_of, opened_to_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +32,12 @@ def look_up(audit: Audit, folder: Path) -> Stored:
     rests_on = list(named(audit))
     wanted = {short[:SHORT] for _, one in rests_on for short in one.short}
     try:
-        with closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, timeout=10)) as db:
+        with opened_to_read(folder, 10) as db:
             salt = bytes.fromhex(db.execute(SALT).fetchone()[0])
             held: dict[str, tuple[str, str]] = {}
             for key, text in db.execute("SELECT key, answer FROM answers"):
-                name = digest_of(key, salt)
-                if name[:SHORT] in wanted:
+                name = digest_of(str(key), salt)
+                if name[:SHORT] in wanted and isinstance(text, str):
                     held[name[:SHORT]] = name, digest_of(text, salt)
     except (sqlite3.Error, TypeError, ValueError) as error:
         raise AuditError(f"{path}: the store cannot be read: {error}") from None
@@ -51,10 +50,3 @@ def look_up(audit: Audit, folder: Path) -> Stored:
         if not wrong and answers(dict(held[short[:SHORT]] for short in one.short)) != one:
             faults.append(f"changed: {name}: its answers are not those of its root")
     return Stored(equal, sum(len(one.short) for _, one in rests_on), tuple(faults))
-
-
-def _quoted(path: Path) -> str:
-    """Return a path in the address of a database."""
-    from urllib.parse import quote
-
-    return quote(str(path.resolve()))

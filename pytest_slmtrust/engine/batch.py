@@ -27,6 +27,7 @@ def read_batch(files: Sequence[Path], folder: Path) -> list[str]:
 
     Raises:
         BatchError: a file cannot be read, or no batch was written beside this store.
+        OSError: the answers cannot be written.
     """
     asked = remembered(folder / WRITTEN) if (folder / FILE).exists() else {}
     if not asked:
@@ -40,6 +41,7 @@ def read_batch(files: Sequence[Path], folder: Path) -> list[str]:
                 strange.append(f"{path.name}: {answer.message}")
     store = Store(folder, "batch")
     try:
+        store.check_kept()
         with store.lock():
             there = store.get(list(found.answers))
             found.twice |= {key: _TWICE for key, text in there.items() if text != found.answers[key]}
@@ -47,6 +49,7 @@ def read_batch(files: Sequence[Path], folder: Path) -> list[str]:
             rows = [(key, text) for key, text in found.answers.items() if key not in found.twice]
             for start in range(0, len(rows), _ROWS):
                 store.put(rows[start : start + _ROWS])
+            store.check_kept()
             left = len(asked) - len(store.get(list(asked)))
     finally:
         store.close()

@@ -10,11 +10,10 @@ import os
 import secrets
 import sqlite3
 import zlib
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .store import FILE
+from .store import FILE, opened_to_read
 from .store_admin import CacheError
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def seal(folder: Path, target: Path) -> str:
     """
     passphrase = _passphrase()
     try:
-        with closing(sqlite3.connect(f"{(folder / FILE).resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+        with opened_to_read(folder, 5) as db:
             answers = db.execute("SELECT COUNT(*) FROM answers").fetchone()[0]
             data = db.serialize()
     except sqlite3.Error as error:

@@ -10,9 +10,10 @@ import hashlib
 import os
 import secrets
 import sqlite3
+import stat
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -27,6 +28,8 @@ T = TypeVar("T")
 FILE = "store.sqlite"
 LOCK = f"{FILE}.lock"
 DAMAGED = "store.damaged"
+#: What SQLite may open: the file, and what it keeps next to it while the file changes.
+OPENED = (FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL, checksum TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (session TEXT, key TEXT, message TEXT NOT NULL, PRIMARY KEY (session, key)) WITHOUT ROWID;
@@ -35,8 +38,10 @@ CREATE TABLE IF NOT EXISTS salt (id INTEGER PRIMARY KEY CHECK (id = 1), value TE
 #: What a disk does to a file that is whole.
 _ENVIRONMENT = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_TOOBIG,
 }  # fmt: skip
+#: Bytes of one answer, far more than the longest that is accepted takes.
+_LARGEST = 2**26
 SALT = "SELECT value FROM salt"
 _ANY_FAILURE = "SELECT 1 FROM failures WHERE session = ? LIMIT 1"
 _CHUNK = 500  # SQLite's limit on variables in one statement is 999 in old builds
@@ -93,8 +98,10 @@ class Store:
         self._memory: dict[str, str] = {}
         self._failures: dict[str, str] = {}
         self._db: sqlite3.Connection | None = None
+        self._fault = ""
         try:
             _private_folder(folder)
+            check_files(folder)
             self._lock: FileLock | None = FileLock(folder / LOCK, mode=0o600)
             with self._lock:
                 self._db = self._open()
@@ -111,7 +118,7 @@ class Store:
         found = {key: self._memory[key] for key in keys if key in self._memory}
         wanted = sorted(key for key in keys if key not in found)  # in the order of the file: each page is read once
         for key, answer, check in self._select("SELECT key, answer, checksum FROM answers WHERE key IN ({})", wanted):
-            if check == checksum(key, answer):
+            if is_whole(key, answer, check):
                 found[key] = answer
         return found
 
@@ -146,6 +153,11 @@ class Store:
         """A new session asks again what failed in an earlier one."""
         self._write("DELETE FROM failures WHERE session <> ?", [(self.session,)])
 
+    def check_kept(self) -> None:
+        """Raise OSError if answers are kept in memory only, for what has no other purpose than to keep them."""
+        if self._db is None:
+            raise OSError(self._fault or f"{self.path}: is closed")
+
     def close(self) -> None:
         if self._db is not None:
             self._db.close()
@@ -173,13 +185,7 @@ class Store:
             os.chmod(self.path, 0o600)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
-            # the order of the keys, too: with one flipped bit in a key others are not found any more
-            problem = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            if problem != "ok":
-                raise sqlite3.DatabaseError(problem)
-            db.executescript(_SCHEMA)
-            if _tables(db) != _expected():
-                raise sqlite3.DatabaseError("its tables are not those of this version")
+            check_sound(db, _SCHEMA)
             db.execute("INSERT OR IGNORE INTO salt VALUES (1, ?)", (self.salt.hex(),))
             try:
                 self.salt = bytes.fromhex(db.execute(SALT).fetchone()[0])
@@ -250,7 +256,8 @@ class Store:
 
     def _give_up(self, error: Exception) -> None:
         self.close()
-        self._say(f"answers are kept in memory only: {self.path}: {said(error)}")
+        self._fault = f"{self.path}: {said(error)}"
+        self._say(f"answers are kept in memory only: {self._fault}")
 
     def _say(self, text: str) -> None:
         """One line for the user, or a warning that stays one under ``-W error``: the store costs time, never a verdict."""
@@ -260,6 +267,54 @@ class Store:
         with warnings.catch_warnings():
             warnings.simplefilter("always", StoreWarning)
             warnings.warn(StoreWarning(door.line(text)), stacklevel=4)
+
+
+@contextmanager
+def opened_to_read(folder: Path, timeout: float = 60.0) -> Iterator[sqlite3.Connection]:
+    """Open the store of a folder, which somebody else may have made, to read it; ``timeout``: seconds that a lock is waited for.
+
+    Raises:
+        sqlite3.Error: it cannot be opened, is damaged, or is no store of this version.
+    """
+    try:
+        check_files(folder)
+    except OSError as error:
+        raise sqlite3.DatabaseError(str(error)) from None
+    with closing(sqlite3.connect(f"{(folder / FILE).resolve().as_uri()}?mode=ro", uri=True, timeout=timeout)) as db:
+        db.text_factory = lambda raw: raw.decode("utf-8", "replace")  # of a flipped bit; such a text fits no checksum
+        check_sound(db)
+        yield db
+
+
+def check_files(folder: Path) -> None:
+    """Refuse a store of which SQLite would open something else than a regular file: it waits for a pipe without end, and what a
+    link leads to is somebody's own.
+
+    Raises:
+        OSError: it names the file.
+    """
+    for name in OPENED:
+        path = folder / name
+        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+            raise OSError(f"{name} is a link, or no regular file")
+
+
+def check_sound(db: sqlite3.Connection, make: str = "") -> None:
+    """Refuse a damaged file, and one with other tables than those of this version: a view may give rows without end.
+
+    ``make``: statements that make missing tables, run once the file is known to be whole.
+
+    Raises:
+        sqlite3.Error: it says what is wrong.
+    """
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST)
+    # the order of the keys, too: with one flipped bit in a key others are not found any more
+    problem = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if problem != "ok":
+        raise sqlite3.DatabaseError(problem)
+    db.executescript(make)
+    if _tables(db) != _expected():
+        raise sqlite3.DatabaseError("its tables are not those of this version")
 
 
 def _fetched(db: sqlite3.Connection, query: str, values: Sequence[str] = ()) -> list[Any]:
@@ -292,6 +347,11 @@ def _private_folder(folder: Path) -> None:
     if not folder.exists():
         folder.mkdir(parents=True, mode=0o700)
         (folder / ".gitignore").write_text("# raw model output: keep it local\nstore.*\nbatch.jsonl\n", encoding="utf-8")
+
+
+def is_whole(key: object, answer: object, check: object) -> bool:
+    """Return whether a row is as it was written: texts, with the checksum that fits them."""
+    return isinstance(key, str) and isinstance(answer, str) and check == checksum(key, answer)
 
 
 def checksum(key: str, answer: str) -> str:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .store import DAMAGED, FILE, LOCK
+from .store import DAMAGED, FILE, LOCK, OPENED, check_files, opened_to_read
 
 #: What a store leaves in its folder, apart from the lock, which stays, since another process may wait on it.
-_FILES = (FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal", DAMAGED)
+_FILES = (*OPENED, DAMAGED)
 #: Answers by the beginning of their JSON form; a bare text is a perturbed one.
 _KINDS = {"completions": '{"text":', "log-likelihoods": '{"sum":', "labels": '{"scores":', "perturbed texts": '"'}
 
@@ -41,7 +41,7 @@ def info(folder: Path) -> list[str]:
     files, links = _contents(folder)
     lines = [f"{folder}: {_size(sum(size for name, size in files.items() if name != DAMAGED))}"]
     if FILE in files:
-        lines += _counted(folder / FILE)
+        lines += _counted(folder)
     if DAMAGED in files:
         lines.append(f"set aside as damaged: {DAMAGED}, {_size(files[DAMAGED])}")
     lines += [f"left alone: {name} is a link" for name in links]
@@ -115,21 +115,22 @@ def _opened(path: Path) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
     try:
+        check_files(path.parent)
         with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as db:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
             db.execute("BEGIN EXCLUSIVE")
             db.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
         return "locked" in str(error)
-    except sqlite3.DatabaseError:
+    except (OSError, sqlite3.DatabaseError):
         return False  # damaged: nobody can use it
     return False
 
 
-def _counted(path: Path) -> list[str]:
+def _counted(folder: Path) -> list[str]:
     """Answers and failures. The model of an answer is unknown: its key is a hash over model and question."""
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+        with opened_to_read(folder, 5) as db:
             rows, length = db.execute("SELECT COUNT(*), COALESCE(SUM(LENGTH(answer)), 0) FROM answers").fetchone()
             kinds = {
                 kind: db.execute("SELECT COUNT(*) FROM answers WHERE SUBSTR(answer, 1, ?) = ?", (len(form), form)).fetchone()[0]
@@ -138,7 +139,7 @@ def _counted(path: Path) -> list[str]:
             failed, sessions = db.execute("SELECT COUNT(*), COUNT(DISTINCT session) FROM failures").fetchone()
     except sqlite3.Error as error:
         raise CacheError(
-            f"{path}: cannot be read ({error}); the next run sets a damaged store aside, `clear` deletes it"
+            f"{folder / FILE}: cannot be read ({error}); the next run sets a damaged store aside, `clear` deletes it"
         ) from None
     parts = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
     return [

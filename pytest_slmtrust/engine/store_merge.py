@@ -7,14 +7,17 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from ..escaping import said
-from .store import FILE, Store, checksum
+from .store import FILE, Store, checksum, is_whole, opened_to_read
 from .store_admin import CacheError
 from .store_place import local
 
-_ROWS = 2000
+#: Rows, and characters of answers, that are in memory at once.
+_ROWS, _CHARACTERS = 2000, 2**24
 _NAMED = 3
+_EVERY = "SELECT key, answer, checksum FROM answers ORDER BY key"
 #: Nats that the batch of a request may change: float32 sums depend on what else is in it.
 _ROUNDING = 1e-3
 
@@ -31,12 +34,15 @@ def merge(folders: Sequence[Path], into: Path, keep_first: bool = False) -> list
 
     Raises:
         MergeError: a folder holds no store, or two stores answer a request differently.
+        OSError: the answers cannot be written.
     """
     paths = [_store_in(folder) for folder in folders]
     if any(path.resolve() == (into / FILE).resolve() for path in paths):
         raise MergeError(f"{into}: is one of the stores that are merged; name another folder with --into")
-    store = Store(local(into), "merge")
+    lines = list[str]()
+    store = Store(local(into), "merge", lines.append)
     try:
+        store.check_kept()
         with store.lock():
             clashes, damaged = _compared(store, folders, paths, keep_first)
             if clashes:
@@ -46,7 +52,8 @@ def merge(folders: Sequence[Path], into: Path, keep_first: bool = False) -> list
                     f"{'; '.join(clashes[:_NAMED])}{more}; nothing was merged. The stores come from different engines, or from a "
                     "server whose answers vary: --keep-first takes the first answer of each"
                 )
-            lines = [_added(store, folder, path) for folder, path in zip(folders, paths, strict=True)]
+            lines += [_added(store, folder, path) for folder, path in zip(folders, paths, strict=True)]
+            store.check_kept()
     finally:
         store.close()
     return [*lines, *([f"{damaged} damaged rows were left out: they are asked again"] if damaged else [])]
@@ -119,11 +126,17 @@ def _rows(path: Path) -> Iterator[tuple[list[tuple[str, str]], int]]:
         MergeError: the file is no store, or is damaged.
     """
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60)) as db:
-            db.text_factory = lambda raw: raw.decode("utf-8", "replace")
-            with closing(db.execute("SELECT key, answer, checksum FROM answers ORDER BY key")) as cursor:
-                while rows := cursor.fetchmany(_ROWS):
-                    whole = [(key, text) for key, text, check in rows if check == checksum(key, text)]
-                    yield whole, len(rows) - len(whole)
+        with opened_to_read(path.parent) as db, closing(db.execute(_EVERY)) as cursor:
+            while rows := list(_some(cursor)):
+                whole = [(key, text) for key, text, check in rows if is_whole(key, text, check)]
+                yield whole, len(rows) - len(whole)
     except sqlite3.Error as error:
         raise MergeError(f"{path}: cannot be read as a store ({said(error)}); nothing of it can be merged") from None
+
+
+def _some(cursor: sqlite3.Cursor) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield the next rows, as many as may be in memory at once."""
+    rows = characters = 0
+    while rows < _ROWS and characters < _CHARACTERS and (row := cursor.fetchone()) is not None:
+        rows, characters = rows + 1, characters + len(str(row[1]))
+        yield row
