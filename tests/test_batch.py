@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -227,3 +228,61 @@ def test_private_documents_go_into_no_batch_unasked(pytester: pytest.Pytester) -
     result = pytester.runpytest("--slm=batch:small", "--slm-members=members.txt", "--slm-batch=open.jsonl")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*--slm-members: these documents would go to whoever runs the batch*"])
+
+
+@pytest.mark.parametrize("there", ["x = 1\n", "", "{}\n", '{"a": 1}\n', '["custom_id", "method", "url", "body"]\n', "\x00\xff"])
+def test_a_file_of_something_else_is_neither_replaced_nor_deleted(there: str, tmp_path: Path) -> None:
+    mine, beside = tmp_path / "open.jsonl", tmp_path / "open.completions.jsonl"
+    dialect = BatchBackend("small").dialect
+    for path in (mine, beside):
+        path.write_text(there, encoding="latin-1")
+    assert write_open(mine, tmp_path, dialect, {}) == {}
+    for request in (Generate("go on", 5), Generate((Message("user", "hello"),), 8)):
+        with pytest.raises(BatchError, match="holds something else than requests of a batch; it was not replaced"):
+            write_open(mine, tmp_path, dialect, {"k": request})
+    assert [path.read_text(encoding="latin-1") for path in (mine, beside)] == [there, there]
+    assert not (tmp_path / WRITTEN).exists()
+
+
+def test_a_link_is_neither_followed_nor_deleted(tmp_path: Path) -> None:
+    dialect = BatchBackend("small").dialect
+    write_open(tmp_path / "real.jsonl", tmp_path, dialect, {"k": Generate((Message("user", "hello"),), 8)})
+    before = (tmp_path / "real.jsonl").read_text()
+    (tmp_path / "open.jsonl").symlink_to(tmp_path / "real.jsonl")
+    with pytest.raises(BatchError, match="something else"):
+        write_open(tmp_path / "open.jsonl", tmp_path, dialect, {"l": Generate((Message("user", "bye"),), 8)})
+    assert write_open(tmp_path / "open.jsonl", tmp_path, dialect, {}) == {}
+    assert (tmp_path / "real.jsonl").read_text() == before
+
+
+def test_requests_of_an_earlier_wave_are_replaced_then_deleted(tmp_path: Path) -> None:
+    mine, dialect = tmp_path / "open.jsonl", BatchBackend("small").dialect
+    for text in ("one", "two"):
+        assert write_open(mine, tmp_path, dialect, {text: Generate((Message("user", text),), 8)}) == {mine: 1}
+        assert json.loads(mine.read_text())["custom_id"] == text
+    assert write_open(mine, tmp_path, dialect, {}) == {}
+    assert not mine.exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
+def test_what_was_asked_is_a_regular_file(make: Any, tmp_path: Path) -> None:
+    make(tmp_path / WRITTEN)
+    with pytest.raises(BatchError, match="cannot be read"):
+        remembered(tmp_path / WRITTEN)
+    with pytest.raises(BatchError, match="cannot be read"):
+        write_open(tmp_path / "open.jsonl", tmp_path, BatchBackend("small").dialect, {"k": Generate("go on", 5)})
+
+
+@pytest.mark.parametrize("odd", [[], {}, 10**400, float("inf")])
+def test_a_reply_of_another_form_is_named_and_ends_nothing(odd: Any, tmp_path: Path) -> None:
+    _, wanted = asked(tmp_path, Generate((Message("user", "hello"),), 8), Generate((Message("user", "bye"),), 8))
+    one, other = wanted
+    reply = {"response": "x", "done": True, "done_reason": odd}
+    scored = [{"text": "a", "finish_reason": "stop", "logprobs": {"tokens": ["a"], "token_logprobs": [odd]}}]
+    for body in (reply, {"model": "small", "choices": scored, "usage": odd}):
+        bad = json.dumps({"custom_id": one, "response": {"status_code": 200, "body": body}})
+        (tmp_path / "answers.jsonl").write_text(f"{bad}\n{line(other)}\n")
+        assert any(
+            "1 answers stored" in said or "2 answers stored" in said
+            for said in read_batch([tmp_path / "answers.jsonl"], tmp_path)
+        )

@@ -8,11 +8,13 @@ the store, since the file of answers holds no requests.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ...plainfile import read_plain_text
 from ...requests import Failure, Generate, Message, Request
 from ..endpoint.dialect import CHAT, Dialect, read_reply, same_model
 from ..endpoint.fault import Fault
@@ -21,6 +23,10 @@ from ..endpoint.fault import Fault
 WRITTEN = "batch.jsonl"
 #: Characters of one line of a file of answers.
 LONGEST_LINE = 8_000_000
+#: Bytes of the file of what was asked.
+_LARGEST = 2**31
+#: Entries of a request's line.
+_OF_REQUEST = {"custom_id", "method", "url", "body"}
 
 
 class BatchError(ValueError):
@@ -30,9 +36,10 @@ class BatchError(ValueError):
 def write_open(target: Path, folder: Path, dialect: Dialect, wanted: Mapping[str, Request[Any]]) -> dict[Path, int]:
     """Write open requests, by their keys in the store, and return how many each file holds.
 
-    Files of an earlier wave are replaced.
+    Files of an earlier wave are replaced, or deleted where nothing is open any more.
 
     Raises:
+        BatchError: a file that is there holds something else.
         OSError: a file cannot be written.
     """
     parts: dict[Path, list[str]] = {target: [], target.with_name(f"{target.stem}.completions{target.suffix}"): []}
@@ -43,18 +50,38 @@ def write_open(target: Path, folder: Path, dialect: Dialect, wanted: Mapping[str
         body.pop("stream")
         line = json.dumps({"custom_id": key, "method": "POST", "url": path, "body": body})
         (chats if path == CHAT else raw).append(f"{line}\n")
-    _remember(folder / WRITTEN, dialect, wanted)
+    ours = {place: _is_ours(place) for place in parts}
+    for place, lines in parts.items():
+        if lines and not ours[place]:
+            raise BatchError(f"{place}: holds something else than requests of a batch; it was not replaced, so name another file")
+    if wanted:
+        _remember(folder / WRITTEN, dialect, wanted)
     for place, lines in parts.items():
         if lines:
             place.write_text("".join(lines), encoding="utf-8")
-        else:
+        elif ours[place]:
             place.unlink(missing_ok=True)
     return {path: len(lines) for path, lines in parts.items() if lines}
 
 
+def _is_ours(path: Path) -> bool:
+    """Return whether there is no file, or one of requests of a batch."""
+    if not os.path.lexists(path):
+        return True
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        first = file.readline(LONGEST_LINE)
+    try:
+        found = json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.keys() == _OF_REQUEST
+
+
 def _remember(path: Path, dialect: Dialect, wanted: Mapping[str, Request[Any]]) -> None:
     how = json.dumps(asdict(dialect), sort_keys=True)
-    known = set(remembered(path)) if path.exists() else set[str]()
+    known = set(remembered(path)) if os.path.lexists(path) else set[str]()
     with path.open("a", encoding="utf-8") as file:
         path.chmod(0o600)
         file.write("\n" if file.tell() else "")  # after a line that a kill cut short, too
@@ -67,8 +94,8 @@ def remembered(path: Path) -> dict[str, tuple[Dialect, Generate]]:
     """Return what was written for a batch, by key in the store; a line that a kill cut short is left out."""
     found: dict[str, tuple[Dialect, Generate]] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_plain_text(path, _LARGEST).splitlines()
+    except (OSError, ValueError) as error:
         raise BatchError(f"{path}: cannot be read ({error}); slmtrust batch write makes it") from None
     for line in lines:
         try:
