@@ -238,6 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
     toy: Toy
+    asked: Any = None
     streamed: bool = False
 
     def log_message(self, *_: Any) -> None:
@@ -250,7 +251,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._do(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
     def _do(self, body: Any) -> None:
-        toy = self.toy
+        toy, self.asked = self.toy, body
         toy.count += 1
         toy.seen.append((self.path, body, time.monotonic()))
         toy.headers.append(dict(self.headers))

@@ -145,6 +145,13 @@ def read_reply(data: Any) -> Reply:
     Raises:
         Fault: not the form of one, or a reply that was broken off.
     """
+    try:
+        return _reply(data)
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # a list as a name, a number without a float
+        raise _malformed("a text or a number where it has another value") from None
+
+
+def _reply(data: Any) -> Reply:
     if isinstance(data, dict) and "choices" not in data and isinstance(data.get("response"), str):
         return _from_ollama(data)
     choices = data.get("choices") if isinstance(data, dict) else None
@@ -208,7 +215,7 @@ def _first_logprob(choice: Mapping[str, Any]) -> tuple[str, float] | None:
     tokens, values = found.get("tokens"), found.get("token_logprobs")
     if isinstance(tokens, list) and isinstance(values, list) and tokens and values:
         token, value = tokens[0], values[0]
-        return (token, float(value)) if isinstance(token, str) and isinstance(value, (int, float)) else None
+        return (token, float(value)) if isinstance(token, str) and type(value) in (int, float) else None
     return None
 
 

@@ -26,6 +26,8 @@ _NAMED = 40
 #: Nats within which two tokens are equally likely, and within which the two ways must agree.
 _TIE, _SAME = 1e-6, 0.01
 _KEPT = 20_000
+#: Nats by which a log-probability may be above 0 before sampling, where 32-bit sums lose what is unlikely.
+_MOST = 1.0
 #: More tokens than any vocabulary has.
 _ALL = 2**24
 
@@ -124,7 +126,7 @@ def _reader(token: int) -> Callable[[Any], tuple[float, int, float] | None]:
             if entry["id"] != token:
                 raise ValueError("another token than the one that was forced")
             return value, int(top["id"]), float(top["logprob"])
-        except (KeyError, IndexError, TypeError, ValueError):
+        except (ArithmeticError, LookupError, TypeError, ValueError):
             raise Fault(NONE, status=400) from None
 
     return read
@@ -132,9 +134,12 @@ def _reader(token: int) -> Callable[[Any], tuple[float, int, float] | None]:
 
 def _every(data: Any) -> dict[int, float]:
     try:
-        return {int(one["id"]): float(one["logprob"]) for one in (_entry(data) or {})["top_logprobs"]}
-    except (KeyError, TypeError, ValueError):
+        found = {int(one["id"]): float(one["logprob"]) for one in (_entry(data) or {})["top_logprobs"]}
+    except (ArithmeticError, LookupError, TypeError, ValueError):
         raise Fault(NONE, status=400) from None
+    if not any(math.isfinite(value) for value in found.values()) or not all(value <= _MOST for value in found.values()):
+        raise Fault(NONE, status=400)
+    return found
 
 
 def _named(data: Any) -> tuple[bool, dict[int, float]]:
@@ -142,7 +147,7 @@ def _named(data: Any) -> tuple[bool, dict[int, float]]:
     entry = _entry(data)
     try:
         shares = {int(one["id"]): float(one["prob"]) for one in (entry or {})["top_probs"]}
-    except (KeyError, TypeError, ValueError):
+    except (ArithmeticError, LookupError, TypeError, ValueError):
         return entry is not None, {}
     usable = all(0.0 <= share <= 1.0 for share in shares.values()) and math.fsum(shares.values()) < 1.001
     return True, {token: math.log(share) for token, share in shares.items() if share > 0.0} if usable else {}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ...plainfile import read_plain
 from ...requests import BackendError, Generate, chat
 from .dialect import Dialect, read_reply
 from .fault import Fault
@@ -198,7 +199,7 @@ def _digest(value: Any) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes()) if path.stat().st_size < 2**24 else None
+        found = json.loads(read_plain(path, 2**24))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...requests import Logprob, Prompt, Split
 from ...thinking import closing
-from .dialect import COMPLETIONS, read_reply
+from .dialect import COMPLETIONS, read_reply, same_model
 from .fault import Fault
 from .forced import Forced
 from .scored import NONE, Scored
@@ -121,9 +121,12 @@ class Scorer:
         ids = prompt if isinstance(prompt, list) else None
 
         def read(data: Any) -> list[Scored]:
+            name = data.get("model") if isinstance(data, dict) else None
+            if isinstance(name, str) and not same_model(self.model, name):
+                raise Fault(f"the server answers as {name[:60]!r}; expected {self.model[:60]!r}", again=True, status=200)
             try:
                 found = _READERS[self.name](data, ids)
-            except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+            except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError):
                 raise Fault(NONE, status=400) from None
             if not found or (ids is not None and len(found) != len(ids)):
                 raise Fault(f"{NONE}: {len(found)} for {len(ids or ())} tokens", status=400)
@@ -225,6 +228,6 @@ async def _wrong(scorer: Scorer) -> str:
     if not reply.text.strip():
         return "" if likely.sum != unlikely.sum else f"{NONE} that can be believed"
     scored = await scorer.score(_CONTEXT, reply.text)
-    if scored.n_tokens == 1 and (not scored.greedy or abs(scored.sum - value) > _SAME):
+    if scored.n_tokens == 1 and not (scored.greedy and abs(scored.sum - value) <= _SAME):  # of NaN, too
         return f"{NONE} that can be believed: {scored.sum:.2f} for {token[:20]!r}, written with {value:.2f}"
     return ""

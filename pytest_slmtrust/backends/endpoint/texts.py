@@ -14,6 +14,8 @@ from .wire import Replica, Wire
 
 TOKENIZE, DETOKENIZE, APPLY = "/tokenize", "/detokenize", "/apply-template"
 _KNOWN = "The capital of France is Paris."
+#: Tokens of a text at most: these, and so many for each of its bytes.
+_SPARE, _EACH = 64, 16
 #: An answer is scored without a thought before it.
 _NO_THOUGHT = {"enable_thinking": False}
 
@@ -47,7 +49,10 @@ class Texts:
         if key not in self._seen:
             if len(self._seen) > 50_000:
                 self._seen.clear()
-            self._seen[key] = await self.wire.ask(TOKENIZE, self._question(text, special), _ids, self.only)
+            found = await self.wire.ask(TOKENIZE, self._question(text, special), _ids, self.only)
+            if len(found) > _SPARE + _EACH * len(text.encode("utf-8", "replace")):
+                raise Fault(f"the server makes {len(found)} tokens of a text of {len(text)} characters", status=400)
+            self._seen[key] = found
         return list(self._seen[key])
 
     def _question(self, text: str, special: bool) -> dict[str, Any]:

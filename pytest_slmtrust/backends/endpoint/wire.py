@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -30,10 +31,14 @@ _AGAIN = (408, 409, 425, 429)
 _NEVER = (501, 505)
 #: Statuses that speak of one request, not of the server.
 _OF_THE_REQUEST = (400, 413, 414, 422)
+#: What reading a reply of another form raises.
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 #: Characters of a server's own words in a message.
 _SAID = 200
 #: The shortest key that is looked for in replies: a shorter one would be found in harmless texts.
 _SHORTEST_KEY = 8
+#: What is written in its place.
+_KEY = "[API key]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +203,13 @@ class Wire:
         started = time.monotonic()
         pieces = Pieces() if isinstance(body, dict) and body.get("stream") is True else None
         try:
-            answer = read(await self._call(replica, "POST", path, body, pieces))
+            data = await self._call(replica, "POST", path, body, pieces)
         finally:
             replica.in_flight -= 1
+        try:
+            answer = read(data)
+        except _UNREADABLE as error:  # a number, list or object in a place where no reader expects it
+            raise Fault(f"{replica.host}: a reply of another form ({type(error).__name__})", again=True, status=200) from None
         first = pieces.first if pieces else None
         self.pace.answered(time.monotonic() - started, None if first is None else first - started)
         return answer
@@ -223,7 +232,7 @@ class Wire:
             replica.away += 1
             why = self._safe(str(error)) or type(error).__name__
             raise Fault(f"{host}: the connection broke ({why})", again=True) from None
-        return self._read(response, self._without_key(data), host)
+        return self._read(response, data, host)
 
     async def _bytes(self, response: httpx.Response, pieces: Pieces | None, host: str) -> bytes:
         """Return a whole body; of a reply that comes in ``pieces`` the body that it would have in one."""
@@ -242,6 +251,8 @@ class Wire:
             return bytes(data) if put is None else json.dumps(put.whole()).encode()
         except Packed as error:
             raise Fault(f"{host}: {self._safe(str(error))}", again=True, status=response.status_code) from None
+        except RecursionError:
+            raise Fault(f"{host}: a reply that is nested too deep", again=True, status=response.status_code) from None
         except BrokenStream as error:
             refused = 400 <= error.status < 500 and error.status not in _AGAIN
             raise Fault(f"{host}: {self._safe(str(error))}", again=not refused, status=error.status or 200) from None
@@ -249,14 +260,14 @@ class Wire:
     def _read(self, response: httpx.Response, data: bytes, host: str) -> Any:
         status = response.status_code
         if 300 <= status < 400:
-            goal = urlsplit(response.headers.get("location", "")).netloc[:80] or "another path"
+            goal = self._safe(_place(response.headers.get("location", "")))
             raise Fault(f"{host}: redirects to {goal}; redirects are not followed: name the address itself", status=status)
         if status != 200:
             raise self._refusal(response, data, host)
         try:
-            return json.loads(data)
+            return self._without_key(json.loads(data))
         except (ValueError, RecursionError):
-            kind = response.headers.get("content-type", "nothing")[:40]
+            kind = self._safe(response.headers.get("content-type", "nothing"))[:40]
             raise Fault(f"{host}: the reply is not JSON ({len(data)} bytes of {kind})", again=True, status=status) from None
 
     def _refusal(self, response: httpx.Response, data: bytes, host: str) -> Fault:
@@ -269,12 +280,17 @@ class Wire:
         return Fault(message, again=again, after=after, busy=status in (429, 503), status=status)
 
     def _safe(self, text: str) -> str:
+        """Return a server's words for a message: it may write back what it was sent."""
         text = " ".join(text.split())
+        text = text.replace(self.key, _KEY) if len(self.key) >= _SHORTEST_KEY else text
         return text if len(text) <= _SAID else f"{text[:_SAID]}…"
 
-    def _without_key(self, data: bytes) -> bytes:
-        """A server may write back what it was sent."""
-        return data.replace(self.key.encode(), b"[API key]") if len(self.key) >= _SHORTEST_KEY else data
+    def _without_key(self, data: Any) -> Any:
+        """Return JSON data without the key in its texts, however it was escaped on the wire."""
+        if len(self.key) < _SHORTEST_KEY:
+            return data
+        text, written = json.dumps(data), json.dumps(self.key)[1:-1]
+        return json.loads(text.replace(written, _KEY)) if written in text else data
 
     async def _chosen(self) -> Replica:
         """The replica with least to do; waits while all of them rest."""
@@ -326,8 +342,26 @@ def _after(text: str) -> float | None:
         return float(text)
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
+    except (ArithmeticError, TypeError, ValueError):
         return None
+
+
+def _place(location: str) -> str:
+    """Return where a redirect leads."""
+    try:
+        return urlsplit(location).netloc[:80] or "another path"
+    except ValueError:
+        return "no address"
+
+
+class _NoCookies(CookieJar):
+    """A jar that keeps nothing: no answer depends on those before it."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Leave them."""
+
+    def add_cookie_header(self, request: Any) -> None:
+        """Send none."""
 
 
 def _words(data: bytes) -> str:
@@ -360,7 +394,7 @@ async def opened(
         for url in address.urls:
             local = is_loopback(urlsplit(url).hostname or "")  # a proxy of the environment is not asked for this machine
             client = httpx.AsyncClient(
-                headers=headers, timeout=times, limits=limits, follow_redirects=False, trust_env=not local,
+                headers=headers, timeout=times, limits=limits, follow_redirects=False, trust_env=not local, cookies=_NoCookies(),
                 verify=url.startswith("https:"),  # certificates take a while to be read, and http has none
             )  # fmt: skip
             clients[url] = await stack.enter_async_context(client)
