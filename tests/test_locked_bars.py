@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import date
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from test_lock import _lock
 
-from pytest_slmtrust import Bar
+from pytest_slmtrust import Bar, ProbeError
 from pytest_slmtrust.archive.accept import accept
 from pytest_slmtrust.archive.lock_diff import diff_lines
 from pytest_slmtrust.archive.noted import left_out
@@ -159,3 +162,73 @@ def test_a_run_against_a_lock_flags_the_bar_where_nothing_else_is_left(
     assert problems(audit) == []
     made = accept(audit, date(2026, 11, 27))
     assert any(line.startswith("BAR CHANGED, and accepted as it is now: names_moods") for line in made.lines)
+
+
+def renamed(name: str, bar: Bar | None, *arguments: str) -> Audit:
+    """The run of a file that has one gate, of this name."""
+    made = audited(bar)
+    gate = replace(made.gates[0], nodeid=f"probe_moods.py::gate[{name}]", probe=name)
+    settings: Any = {"arguments": list(arguments)}
+    if bar is not None:
+        settings["bars"] = {gate.nodeid: made.settings["bars"][GATE]}
+    return replace(made, gates=(gate,), settings=settings)
+
+
+SAID = "accuracy 0.85, latency_p95 900ms, registered 2026-11-01, result of 2026-11-26"
+
+
+@pytest.mark.parametrize("bar", [CHANGES["looser accuracy"], ACCEPTED, None])
+def test_a_bar_does_not_get_lost_with_the_name_of_its_probe(bar: Bar | None, tmp_path: Path) -> None:
+    file = tmp_path / "bars.json"
+    first = replace(audited(ACCEPTED), provenance={"started": "2026-11-26T10:00:00+00:00"})
+    assert compared(first, file).notes == ()
+    for _ in range(2):  # the second run as the first
+        made = compared(renamed("tells_moods", bar), file)
+        assert made.settings["bars_gone"] == {KEY: SAID}
+        assert made.notes[0].startswith(f"BAR CHANGED: {KEY} has no bar now, and had one before ({SAID}")
+        assert any("BAR CHANGED" in fault for fault in left_out(replace(made, notes=())))
+
+
+def test_a_bar_is_missed_only_where_all_of_its_file_ran(tmp_path: Path) -> None:
+    file = tmp_path / "bars.json"
+    compared(audited(ACCEPTED), file)
+    elsewhere = renamed("tells_moods", ACCEPTED)
+    gate = replace(elsewhere.gates[0], nodeid="other/probe_moods.py::gate[tells_moods]")
+    assert compared(replace(elsewhere, gates=(gate,), settings={}), file).notes == ()
+    assert compared(renamed("tells_moods", None, "probe_moods.py::gate[tells_moods]"), file).notes == ()
+    assert compared(replace(renamed("tells_moods", None), incomplete="killed"), file).notes == ()
+    assert compared(renamed("tells_moods", None), file, (), locked(None, "probe_moods.py::tells_moods")).notes == ()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
+def test_a_file_of_bars_is_a_regular_one(make: Any, tmp_path: Path) -> None:
+    make(tmp_path / "bars.json")
+    assert compared(audited(ACCEPTED), tmp_path / "bars.json", [tmp_path / "bars.json"]).notes == ()
+    assert (tmp_path / "bars.json").is_dir() or "0.85" in (tmp_path / "bars.json").read_text()
+
+
+def test_a_link_in_the_place_of_the_file_of_bars_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.txt"
+    mine.write_text("dear")
+    (tmp_path / "bars.json").symlink_to(mine)
+    compared(audited(ACCEPTED), tmp_path / "bars.json")
+    assert mine.read_text() == "dear"
+    assert json.loads((tmp_path / "bars.json").read_text())
+
+
+@pytest.mark.parametrize("number", [np.float32(0.75), np.float64(0.75), np.float16(0.75), Fraction(3, 4)])
+def test_a_bar_of_any_kind_of_number_is_that_of_a_float(number: Any) -> None:
+    bar = Bar("2026-11-01", accuracy=number, macro_f1=number)
+    assert type(bar.accuracy) is type(bar.macro_f1) is float
+    assert json.loads(json.dumps(asdict(bar)))["accuracy"] == 0.75
+    assert bar.sha256 == Bar("2026-11-01", accuracy=0.75, macro_f1=0.75).sha256
+
+
+@pytest.mark.parametrize("given", [
+    {"accuracy": "0.9"}, {"accuracy": True}, {"accuracy": np.bool_(True)}, {"macro_f1": [0.5]}, {"macro_f1": float("nan")},
+    {"accuracy": 0.9j}, {"accuracy": 0.9, "latency_p95": None}, {"accuracy": 0.9, "latency_p95": 0},
+    {"accuracy": 0.9, "latency_p95": b""}, {"accuracy": 0.9, "latency_p95": 2000},
+])  # fmt: skip
+def test_a_bar_of_something_else_is_refused_in_one_line(given: dict[str, Any]) -> None:
+    with pytest.raises(ProbeError, match="of a bar is"):
+        Bar("2026-11-01", **given)

@@ -56,9 +56,9 @@ def of_expired(waivers: Sequence[Waiver]) -> list[str]:
 
 
 def of_changed_bars(bars: Mapping[str, TaskBar], gone: Mapping[str, str]) -> list[str]:
-    """Return the bars that are not those which earlier results were held to, and those of a lock that are ``gone``."""
+    """Return the bars that are not those which earlier results were held to, and those that are ``gone``."""
     return [
-        *(f"BAR CHANGED: {key} has no bar now, and had one when it was accepted ({bar})" for key, bar in gone.items()),
+        *(f"BAR CHANGED: {key} has no bar now, and had one before ({bar})" for key, bar in gone.items()),
         *(
             f"BAR CHANGED: {nodeid} was held to another bar when results existed ({bar['changed']})"
             for nodeid, bar in bars.items() if bar["changed"]

@@ -65,7 +65,7 @@ class RunSettings(TypedDict, total=False):
     unasked: Annotated[Mapping[str, InTime], about("Gates whose items were not all asked in time (--slm-budget).")]
     part: Annotated[str, about("The part of the work that the run was for (--slm-shard, --slm-batch); empty or absent: all.")]
     bars: Annotated[Mapping[str, TaskBar], about("Registered bars, by gate.")]
-    bars_gone: Annotated[Mapping[str, str], about("Bars that were accepted and that no gate has any more, by place and name.")]
+    bars_gone: Annotated[Mapping[str, str], about("Bars that held before and that no gate has any more, by place and name.")]
     bundles: Annotated[tuple[BundleResult, ...], about("Gates that are read together (--slm-bundle).")]
     envelope: Annotated[Envelope, about("What the model took of the machine, and the limits to it (--slm-limit).")]
     margin: Annotated[float | None, about("In a comparison of two audits: the margin for all gates, if one was set.")]

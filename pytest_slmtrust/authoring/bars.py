@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from numbers import Real
 from typing import Any
 
 from ..audit.amounts import amount
@@ -38,12 +40,16 @@ class Bar:
             raise ProbeError(f"a bar registered on {day} lies in the future: it is registered before the run")
         for name in ("accuracy", "macro_f1"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < 1:
-                raise ProbeError(f"{name} of a bar is {value}; it must lie between 0 and 1")
-        if self.latency_p95:
+            if value is None:
+                continue
+            number = _number(value)
+            if not 0 < number < 1:
+                raise ProbeError(f"{name} of a bar is {value!r}; it must be a number between 0 and 1")
+            object.__setattr__(self, name, number)  # of NumPy, too: its scalars have no JSON form
+        if self.latency_p95 or not isinstance(self.latency_p95, str):
             try:
                 amount(self.latency_p95, "s", "2000ms")
-            except (ValueError, AttributeError) as error:
+            except (AttributeError, TypeError, ValueError) as error:
                 why = error if isinstance(self.latency_p95, str) else "expected a text such as '2000ms'"
                 raise ProbeError(f"latency_p95 of a bar is {self.latency_p95!r}: {why}") from None
         if self.accuracy is None and self.macro_f1 is None:
@@ -53,6 +59,14 @@ class Bar:
     def sha256(self) -> str:
         """The digest of all that it asks."""
         return digest(asdict(self))
+
+
+def _number(value: object) -> float:
+    """Return a real number of any kind as a float; NaN for anything else, a bool among it."""
+    try:
+        return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def bar_text(bar: Mapping[str, Any]) -> str:

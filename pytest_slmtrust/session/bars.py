@@ -18,12 +18,14 @@ from ..audit.verdict import SILENT
 from ..authoring.bars import bar_text
 from ..escaping import one_line
 from ..gates.lock import Lock
+from ..plainfile import read_plain_text
+from .corpus import write_whole
 from .session import AuditSession
 
 #: Beside the store: every bar that a result was held to, by gate.
 FILE = "bars.json"
-#: Characters of a bar in words.
-_LONGEST = 300
+#: Characters of a bar in words, and bytes of a file that is read.
+_LONGEST, _LARGEST = 300, 2**28
 
 
 def bars_of(session: AuditSession) -> dict[str, dict[str, Any]]:
@@ -48,12 +50,13 @@ def compared(audit: Audit, path: Path, earlier: Sequence[Path] = (), lock: Lock 
     """Return the audit with every bar flagged that differs from one of an earlier result; keep those of this run.
 
     ``path``: the file of bars that results were held to. ``earlier``: audits of earlier runs, where they are there. ``lock``:
-    what the run is held against, with the bars that were accepted.
+    what the run is held against, with the bars that were accepted; without one a bar of the file is missed where the run has no
+    gate of its name any more.
     """
-    bars, gone = audit.settings.get("bars", {}), _gone(audit, lock)
+    bars, known, made = audit.settings.get("bars", {}), _kept(path), dict[str, TaskBar]()
+    gone = _gone(audit, lock) if lock is not None else _missed(audit, known)
     if not bars and not gone:
         return audit
-    known, made = _kept(path), dict[str, TaskBar]()
     told = {g.nodeid for g in audit.gates if g.status not in SILENT}
     day = str(audit.provenance.get("started", ""))[:10]
     for nodeid, bar in bars.items():
@@ -66,8 +69,7 @@ def compared(audit: Audit, path: Path, earlier: Sequence[Path] = (), lock: Lock 
         if nodeid in told and all(one.get("sha256") != bar["sha256"] for one in own):
             known[nodeid] = [*own, {**bar, "day": day}]
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(known, indent=1, sort_keys=True) + "\n")
     settings = audit.settings.copy()
     settings["bars"] = made
     if gone:
@@ -84,15 +86,27 @@ def _accepted_otherwise(nodeid: str, bar: TaskBar, lock: Lock | None) -> str:
     return one_line(f"{then}, accepted on {lock.accepted}")[:_LONGEST]
 
 
-def _gone(audit: Audit, lock: Lock | None) -> dict[str, str]:
+def _gone(audit: Audit, lock: Lock) -> dict[str, str]:
     """Return the bars of a lock that no gate of the run has any more, by their gates; of gates within its selection."""
-    if lock is None or audit.incomplete:
+    if audit.incomplete:
         return {}
     here = {gate_key(nodeid) for nodeid in audit.settings.get("bars", {})}
     ran = {gate_key(g.nodeid).removesuffix(VERSUS) for g in audit.gates if g.excuse != "unselected"}
     return {
         key: one_line(f"{bar_text(probe.bar)}, accepted on {lock.accepted}")[:_LONGEST]
         for key, probe in lock.probes.items() if probe.bar is not None and key in ran - here
+    }  # fmt: skip
+
+
+def _missed(audit: Audit, known: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, str]:
+    """Return the bars of earlier results whose gates are gone from the files of this run, as after a new name."""
+    if audit.incomplete or any("::" in one for one in audit.settings.get("arguments", [])):
+        return {}
+    here = {gate_key(g.nodeid).removesuffix(VERSUS) for g in audit.gates}
+    files = {key.partition("::")[0] for key in here}
+    return {
+        gate_key(nodeid): _said(own[-1]) for nodeid, own in known.items()
+        if own and nodeid.partition("::")[0] in files and gate_key(nodeid) not in here
     }  # fmt: skip
 
 
@@ -118,7 +132,7 @@ def _kept(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_plain_text(path, _LARGEST))
     except (OSError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

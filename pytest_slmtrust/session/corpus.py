@@ -93,7 +93,7 @@ class Corpus:
         }  # fmt: skip
         try:
             if not path.exists() or _form(path) != FORM:
-                _write(path, json.dumps(entry, ensure_ascii=True, indent=1, sort_keys=True) + "\n")
+                write_whole(path, json.dumps(entry, ensure_ascii=True, indent=1, sort_keys=True) + "\n")
         except OSError as error:
             _warn(f"{path}: a counterexample could not be kept: {error}")
 
@@ -159,8 +159,8 @@ def _form(path: Path) -> int:
         return 1
 
 
-def _write(path: Path, text: str) -> None:
-    """At once, so that nobody reads half of it."""
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file at once, so that nobody reads half of it; of a link the link itself."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     try:
