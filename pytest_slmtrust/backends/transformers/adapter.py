@@ -7,7 +7,7 @@ to it: the config is made here of checked numbers, and the tensors come from a s
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,8 +71,8 @@ def read_adapter(folder: Path) -> Adapter:
         raise ModelError(f"{folder}: an adapter needs {WEIGHTS}; found {why}")
     config = _checked(read_object(path), path)
     parts: dict[str, set[str]] = {}
-    whole = []
-    for name in safetensors_header(folder / WEIGHTS):
+    whole, ranks = [], {0}
+    for name, entry in safetensors_header(folder / WEIGHTS).items():
         bare = name.removeprefix(_PREFIX)
         found = _PARTS.match(bare)
         if not _NAME.match(bare) or not name.startswith(_PREFIX) or (found is None and ".lora_" in bare):
@@ -81,13 +81,29 @@ def read_adapter(folder: Path) -> Adapter:
             whole.append(bare)
         else:
             parts.setdefault(found["module"], set()).add(found["part"][0])
+            ranks.update(entry["shape"][:1] if found["part"][0] == "A" else ())
     wanted = {"A", "B", "m"} if config.get("use_dora") else {"A", "B"}
     broken = sorted(module for module, there in parts.items() if there != wanted)
     if broken or not parts:
         raise ModelError(
             f"{folder / WEIGHTS}: {len(broken) or 'all'} modules lack a part of their LoRA ({named(broken) or 'none'})"
         )
+    _check_ranks(config, path, parts, max(ranks))
     return Adapter(folder, config, tuple(sorted(parts)), tuple(sorted(whole)))
+
+
+def _check_ranks(config: Mapping[str, Any], path: Path, modules: Iterable[str], most: int) -> None:
+    """Refuse a rank above the ``most`` of all tensors: peft would make tensors of that rank before it reads those of the file."""
+    patterns = config.get("rank_pattern") or {}
+    asked = {f"rank_pattern.{name}": rank for name, rank in patterns.items()}
+    own = re.compile("|".join(rf"(?:.*\.)?{name}" for name in patterns) or "(?!)")
+    if config["r"] > most and not all(own.fullmatch(module) for module in modules):
+        asked["r"] = config["r"]
+    for key, rank in asked.items():
+        if type(rank) is not int or rank > most:
+            raise ModelError(
+                f"{path}: {key[:60]!r} is {rank}; its tensors have ranks of at most {most}: not an adapter of this base"
+            )
 
 
 def _checked(config: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
@@ -111,7 +127,9 @@ def _checked(config: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
             raise ModelError(f"{path}: {key!r} is {str(value)[:40]!r}; expected a number from 1 to {most}")
     for key in ("rank_pattern", "alpha_pattern"):
         pattern = config.get(key) or {}
-        sane = isinstance(pattern, dict) and all(_NAME.match(k) and type(v) in (int, float) and v > 0 for k, v in pattern.items())
+        sane = isinstance(pattern, dict) and all(
+            _NAME.match(k) and type(v) in (int, float) and 0 < v <= 10**6 for k, v in pattern.items()
+        )
         if not sane or len(pattern) > 10_000:
             raise ModelError(f"{path}: {key!r} is not a table of modules' names and numbers; merge the adapter into its base")
     if config.get("bias", "none") not in ("none", "all", "lora_only"):
