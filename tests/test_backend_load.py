@@ -172,3 +172,54 @@ def test_a_folder_describes_itself_without_its_weights_and_the_same_with_them(tm
     assert full["bos"] == {"token": "<|start|>", "before_every_text": False}
     assert full["eos"] == {"token": "<|end|>", "ids": [1]}
     assert set(light["files"]) >= {"model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"}
+
+
+SAYING = """
+from pytest_slmtrust import Generate
+class Saying:
+    name, answers, fingerprint, secret = "saying", (Generate,), "f", "own"
+    lacks, untimed = {"scores": "it has none"}, "it has no clock"
+    def refusal(self, request): return "not this one"
+    def timed(self, request): return "answer", 1.0, None
+    def child_peak_bytes(self): return 7
+    def run(self, requests): return iter(())
+    def describe(self): return {}
+def saying(): return Saying()
+def plain():
+    made = Saying()
+    for name in ("lacks", "untimed", "refusal", "timed", "child_peak_bytes"): delattr(Saying, name)
+    return made
+"""
+OF_SOME = ("lacks", "untimed", "refusal", "timed", "child_peak_bytes")
+
+
+def test_what_only_some_backends_have_is_that_of_the_one_that_a_factory_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    (tmp_path / "saying_of_tests.py").write_text(SAYING)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    one: Any = load_backend(ModelSpec("saying_of_tests:saying"))
+    assert not [name for name in OF_SOME if hasattr(one, name)], "nothing is made yet"
+    assert one.name == "saying"
+    assert (one.lacks, one.untimed, one.child_peak_bytes()) == ({"scores": "it has none"}, "it has no clock", 7)
+    assert one.refusal(Generate("a", 1)) == "not this one"
+    assert one.timed(Generate("a", 1)) == ("answer", 1.0, None)
+    assert not hasattr(one, "secret"), "the rest is the backend's own"
+    with pytest.raises(AttributeError, match="FactoryBackend has no 'secret'"):
+        _ = one.secret
+    plain: Any = load_backend(ModelSpec("saying_of_tests:plain"))
+    assert plain.name == "saying"
+    assert not [name for name in OF_SOME if hasattr(plain, name)]
+
+
+@pytest.mark.parametrize("lacks", [5, "text", ["scores"], {"scores": 5}, {}, None, {"a\x1b[2J": "b\n::error::c"}])
+@pytest.mark.parametrize("refusal", [None, "text", lambda request: ""])
+def test_a_backend_may_call_something_else_lacks(lacks: Any, refusal: Any) -> None:
+    from types import SimpleNamespace
+
+    from pytest_slmtrust.engine.admission import Admitted
+
+    said = Admitted(SimpleNamespace(lacks=lacks, refusal=refusal)).lacks
+    assert isinstance(said, dict)
+    assert "\n" not in "".join(said.values())
+    assert bool(said) is (callable(refusal) and isinstance(lacks, dict) and bool(lacks))

@@ -74,6 +74,16 @@ class Admitted:
         sane = type(found) is Counters and all(type(getattr(found, f.name)) in (int, float) for f in fields(found)[:-1])
         return found if sane else None
 
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """Why forms of requests cannot be answered, of a backend that says so in our way; empty of any other."""
+        try:
+            found, says = getattr(self._inner, "lacks", None), callable(getattr(self._inner, "refusal", None))
+            texts = dict(found) if says and isinstance(found, Mapping) else {}
+            return {str(form): one_line(str(why)) for form, why in texts.items()}
+        except Exception:  # it is asked then, and its answers say so
+            return {}
+
     def close(self) -> None:
         """Let go what the backend can let go."""
         _close(self._inner)

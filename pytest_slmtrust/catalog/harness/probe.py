@@ -96,7 +96,7 @@ def _named(key: tuple[str, str]) -> str:
 def _plain(value: Any) -> float | None:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return None
     return round(number, 6) if math.isfinite(number) else None
 
