@@ -16,7 +16,10 @@ from .fields import Count, Digest, HalfDigest, Level, Name, Share, about
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number with its two-sided interval at ``confidence`` and the method that made it. ``n`` counts source items."""
+    """A number with its two-sided interval at ``confidence`` and the method that made it.
+
+    ``n`` counts source items; ``needed`` is how many would make the interval 20 points wide by the same method, if it is wider.
+    """
 
     value: float
     lower: float
@@ -24,6 +27,7 @@ class Estimate:
     n: Annotated[Count, about("Source items.")]
     method: Annotated[str, about("How the interval was made.")]
     confidence: Level = 0.95
+    needed: Annotated[Count | None, about("Source items that would make a wider interval 20 points wide.")] = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -69,10 +69,12 @@ def rate_estimate(items: Items) -> Estimate | None:
     scored = items.total - items.unscored
     if not scored or items.measured:
         return None
-    from ..stats import exact_interval
+    from ..stats import INFORMS, exact_interval, rate_items
 
     interval = exact_interval(items.failed, scored, 0.95)
-    return Estimate(items.failed / scored, interval.lower, interval.upper, scored, "Clopper-Pearson, two-sided")
+    needed = rate_items(items.failed, scored) if interval.width > INFORMS else None
+    method = "Clopper-Pearson, two-sided"
+    return Estimate(items.failed / scored, interval.lower, interval.upper, scored, method, needed=needed)
 
 
 def item_scores(findings: Iterable[Finding]) -> list[float]:

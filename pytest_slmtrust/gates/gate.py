@@ -27,6 +27,7 @@ from ..audit.model import (
     Status,
     Stopped,
 )  # fmt: skip
+from ..audit.precision import informed
 from ..audit.quantities import AT_MOST, QUANTITIES, Quantity
 from ..audit.units import Units, group_rates, grouping_of, supported_tolerance
 from ..authoring.declarations import ProbeError, Profile, Verdict
@@ -204,8 +205,9 @@ class Gate:
             measures = measures_of(give, findings) if give is not None else ()
         except Exception as error:  # an extra number must not stop the whole audit
             broken = f"its measures broke: {door.error(error)}"
-            return replace(self, note=f"{self.note}; {broken}" if self.note else broken)._decided(nodeid, findings, checks)
-        return replace(self._decided(nodeid, findings, checks), measures=measures)
+            noted = replace(self, note=f"{self.note}; {broken}" if self.note else broken)
+            return informed(noted._decided(nodeid, findings, checks))
+        return informed(replace(self._decided(nodeid, findings, checks), measures=measures))
 
     def _decided(self, nodeid: str, findings: Sequence[Finding], checks: Checks) -> GateResult:
         items, stopped, measured = count_items(findings, self.judges), checks.stopped, checks.measured

@@ -27,6 +27,7 @@ from ..audit.model import (
     Status,
 )  # fmt: skip
 from ..audit.nodeids import VERSUS
+from ..audit.precision import with_needed
 from ..audit.units import grouping_of
 from .shared_pairs import SharedPairs
 
@@ -103,7 +104,7 @@ class PairedGate:
             shift = score_difference(target, baseline)
             what = "the mean difference of scores; it blocks nothing"
             measured = replace(result, status=Status.MEASURED, blocking=False, tolerance=None, power=None, note="")
-            return replace(measured, estimate=shift, reason=what)
+            return replace(measured, estimate=with_needed(shift), reason=what)
         counts: dict[Reading, PairCounts] = {r: count(mine, theirs, r, self.accepted) for r in READINGS}
         parts = {source: cases[0].parts for source, cases in by_source(target).items()}
         pairs: CountedPairs | SharedPairs = CountedPairs(counts)
@@ -121,7 +122,7 @@ class PairedGate:
         status, reason = self._status(paired, context)
         return replace(
             result, status=status, blocking=status is not Status.MEASURED, reason=reason, paired=paired,
-            estimate=pairs.difference(), lower=lower, upper=upper,
+            estimate=with_needed(pairs.difference()), lower=lower, upper=upper,
             failures=counts["worst"].both + counts["worst"].worse, unscored=len(mine) - _total(judged),
             errors=sum(f.outcome == "error" for f in target), p_fail=paired.p_fail if self.margin is not None else None,
         )  # fmt: skip

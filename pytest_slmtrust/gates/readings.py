@@ -59,4 +59,5 @@ def _plain(estimate: Estimate) -> Estimate:
         raise ValueError(f"{lower:g} <= {value:g} <= {upper:g} does not hold")
     if not 0 < confidence < 1 or int(estimate.n) < 0:
         raise ValueError(f"confidence {confidence:g} must lie between 0 and 1, and n = {estimate.n} must not be negative")
-    return Estimate(value, lower, upper, int(estimate.n), str(estimate.method), confidence)
+    needed = None if estimate.needed is None else max(0, int(estimate.needed))
+    return Estimate(value, lower, upper, int(estimate.n), str(estimate.method), confidence, needed)

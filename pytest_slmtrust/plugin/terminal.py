@@ -251,7 +251,7 @@ def asides(gate: GateResult, verbose: bool = True) -> list[str]:
         return notes
     if gate.status not in SILENT:
         notes.append(gate.claim)
-        notes.append(numbers(gate))
+        notes += filter(None, (numbers(gate), words.narrower(gate)))
     if gate.advisory:
         notes.append(f"advisory: {gate.advisory}")
     if gate.corrected is not None and gate.measured is not None:

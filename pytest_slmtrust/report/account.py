@@ -13,6 +13,7 @@ from ..audit.model import Audit, Estimate, Finding, GateResult, Status
 from ..audit.nodeids import PACKS
 from ..audit.quantities import Shown, quantity_of, share_text
 from ..audit.verdict import SILENT
+from . import words
 from .examples import Example, example_of
 from .numbers import number, percent, points
 
@@ -39,7 +40,7 @@ def account_of(gate: GateResult, audit: Audit, findings: Sequence[Finding], anch
     """Return the account of one gate; ``findings`` are those of its rows, ``anchor`` makes the fragment of one."""
     quiet = gate.status in SILENT
     return Account(
-        found="" if quiet else found(gate), sure="" if quiet else sure(gate), meaning=meaning(gate),
+        found="" if quiet else found(gate), sure="" if quiet else " ".join(filter(None, (sure(gate), rough(gate)))), meaning=meaning(gate),
         decided="" if quiet else _decided(gate, audit), judge="" if quiet else _judge(gate, audit.scorers),
         beyond="" if quiet else _beyond(gate),
         failed=None if gate.versus else example_of(findings, "failed", anchor),
@@ -82,6 +83,12 @@ def sure(gate: GateResult) -> str:
     elif counted and gate.unscored:
         lost = " What could not be scored is left out."
     return f"The true number lies between {interval(shown)}{what} ({_level(gate, shown)}).{lost}"
+
+
+def rough(gate: GateResult) -> str:
+    """Say how many items a number without a limit needs, if its interval is too wide to inform."""
+    said = words.narrower(gate)
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def interval(shown: Shown) -> str:

@@ -51,6 +51,11 @@ class MeasureTable:
     rows: tuple[tuple[str, tuple[Estimate | None, ...]], ...]
     methods: tuple[str, ...]
 
+    @property
+    def wide(self) -> bool:
+        """Whether an interval is wider than 20 points."""
+        return any(one is not None and one.needed for _, cells in self.rows for one in cells)
+
 
 @dataclass(frozen=True, slots=True)
 class GateView:
@@ -71,6 +76,11 @@ class GateView:
     flips: tuple[Flip, ...] = ()
     reliability: Diagram | None = None
     account: Account | None = None
+
+    @property
+    def group_items(self) -> int:
+        """Items that every group needs for an interval 20 points wide; 0 if all are as narrow."""
+        return max((one[1].needed or 0 for one in self.groups), default=0)
 
     @property
     def small(self) -> tuple[tuple[str, Estimate, Bar | None], ...]:

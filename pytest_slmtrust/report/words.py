@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..audit.model import Audit, GateResult, Status
+from ..audit.precision import wanting
 from ..audit.quantities import quantity_of, share_text
 from ..audit.sections import InTime
 from ..audit.status import Decides
@@ -86,11 +87,24 @@ def without_limit(gates: Iterable[GateResult]) -> str:
         rates = sorted(((g.failures / g.items, g) for g in own if _has_rate(g)), key=lambda pair: -pair[0])
         worst = ", ".join(f"{g.name} ({share_text(share)})" for share, g in rates[:2] if share)
         said.append(f"{_count(len(own), 'probe')} without a limit" + (f", most failures: {worst}" if worst else ""))
+        wide = sum(narrower(g) != "" for g in own)
+        if wide:
+            said.append(f"{wide} of them too rough to say much (-v says how many items they need)")
     if pairs:
         shifts = sorted(((g.estimate.value, g) for g in pairs if g.paired and g.estimate), key=lambda pair: -pair[0])
         worst = ", ".join(f"{g.name} ({shift * 100:+.1f} points)" for shift, g in shifts[:1])
         said.append(f"{_count(len(pairs), 'comparison')} without a limit" + (f", largest: {worst}" if worst else ""))
     return "; ".join(said)
+
+
+def narrower(gate: GateResult) -> str:
+    """Say how many items would make the interval of a number without a limit 20 points wide; empty if it is not wider."""
+    wide = wanting(gate) if gate.status is Status.MEASURED else None
+    if wide is None:
+        return ""
+    what = "it is" if wide is not gate.gap else "the largest gap between groups is"
+    points = f"{(wide.upper - wide.lower) * 100:.0f} points"
+    return f"{what} known to within {points} from {wide.n} {gate.unit}; about {wide.needed} would make that 20 points"
 
 
 def _has_rate(gate: GateResult) -> bool:

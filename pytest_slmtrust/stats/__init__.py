@@ -63,19 +63,21 @@ from .parts import (
     shift_power,
     spread_limits,
 )
+from .precision import INFORMS, gap_items, rate_items, root_items
 from .quantiles import quantile_draws, quantile_power, quantile_ranks
 from .sequential import Boundaries, Sequential, Watched, boundaries, curtailed, follow_benchmark, follow_rate, watch
 
 __all__ = [
-    "Bin", "Boundaries", "Confusion", "Corrected", "Decision", "Gap", "Grouping", "Interval", "NonInferiority",
-    "OperatingPoint", "Pairs", "Sequential", "Watched", "auc", "auc_interval", "benjamini_hochberg", "blocking_n",
-    "bootstrap_interval", "boundaries", "brier", "confusion", "corrected_rate", "count_pairs", "curtailed", "decide",
-    "draw", "ece", "ece_interval", "effective_n", "exact_interval", "excess_chance", "excess_p_value",
-    "exponential_interval", "exponential_power", "follow_benchmark", "follow_rate", "gap_ends", "holm",
-    "items_needed", "largest_pass", "lower_bound", "macro_f1_interval", "manski", "margin_p_values", "may_block",
-    "mcnemar", "mean_gap", "mean_interval", "mean_lower", "mean_upper", "non_inferior", "non_inferiority_power",
-    "paired_interval", "part_power", "part_tolerance", "power", "quantile_draws", "quantile_power", "quantile_ranks",
-    "rate_gap", "reliability", "sensitivity_interval", "shift_power", "smallest_fail", "smallest_n",
+    "INFORMS", "Bin", "Boundaries", "Confusion", "Corrected", "Decision", "Gap", "Grouping", "Interval",
+    "NonInferiority", "OperatingPoint", "Pairs", "Sequential", "Watched", "auc", "auc_interval",
+    "benjamini_hochberg", "blocking_n", "bootstrap_interval", "boundaries", "brier", "confusion", "corrected_rate",
+    "count_pairs", "curtailed", "decide", "draw", "ece", "ece_interval", "effective_n", "exact_interval",
+    "excess_chance", "excess_p_value", "exponential_interval", "exponential_power", "follow_benchmark",
+    "follow_rate", "gap_ends", "gap_items", "holm", "items_needed", "largest_pass", "lower_bound",
+    "macro_f1_interval", "manski", "margin_p_values", "may_block", "mcnemar", "mean_gap", "mean_interval",
+    "mean_lower", "mean_upper", "non_inferior", "non_inferiority_power", "paired_interval", "part_power",
+    "part_tolerance", "power", "quantile_draws", "quantile_power", "quantile_ranks", "rate_gap", "rate_items",
+    "reliability", "root_items", "sensitivity_interval", "shift_power", "smallest_fail", "smallest_n",
     "smallest_tolerance", "specificity_interval", "spread_limits", "tpr_at_fpr", "upper_bound", "watch",
     "wilson_interval", "worst_case_interval",
 ]  # fmt: skip

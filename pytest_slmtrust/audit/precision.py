@@ -1,0 +1,42 @@
+"""How many items a number needs for an interval that informs: 20 points wide."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .model import Estimate, GateResult
+
+
+def with_needed(estimate: Estimate | None) -> Estimate | None:
+    """Return an estimate that says how many items it needs, if its interval is wider than 20 points.
+
+    An estimate whose maker worked the number out keeps it. A number whose ends lie outside [-1, 1] has no points.
+    """
+    if estimate is None or estimate.needed is not None or not estimate.n:
+        return estimate
+    from ..stats import INFORMS, root_items
+
+    width = estimate.upper - estimate.lower
+    if width <= INFORMS or not -1 <= estimate.lower <= estimate.upper <= 1:
+        return estimate
+    return replace(estimate, needed=root_items(estimate.n, width))
+
+
+def informed(gate: GateResult) -> GateResult:
+    """Return a gate whose numbers all say how many items they need."""
+    return replace(
+        gate,
+        estimate=with_needed(gate.estimate),
+        mean_score=with_needed(gate.mean_score),
+        gap=with_needed(gate.gap),
+        groups=tuple(replace(one, estimate=with_needed(one.estimate)) for one in gate.groups),
+        measures=tuple(replace(one, estimate=with_needed(one.estimate)) for one in gate.measures),
+    )
+
+
+def wanting(gate: GateResult) -> Estimate | None:
+    """Return the number of a measured gate whose interval is too wide to inform: its own, or that of its largest gap."""
+    shown = gate.estimate or gate.mean_score
+    if shown is not None and shown.needed:
+        return shown
+    return gate.gap if gate.gap is not None and gate.gap.needed else None
