@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 from .model import Estimate, GateResult
 
+#: An estimate, or none where there is none.
+Shown = TypeVar("Shown", Estimate, Estimate | None)
 
-def with_needed(estimate: Estimate | None) -> Estimate | None:
+
+def with_needed(estimate: Shown) -> Shown:
     """Return an estimate that says how many items it needs, if its interval is wider than 20 points.
 
     An estimate whose maker worked the number out keeps it. A number whose ends lie outside [-1, 1] has no points.

@@ -28,7 +28,7 @@ def rate_items(k: SupportsIndex, n: SupportsIndex, confidence: float = 0.95, wid
     tail = (1 - check_share("confidence", confidence)) / 2
     z = float(special.ndtri(1 - tail))
     # at a rate of one half the width is about z / sqrt(n), and the steps of a discrete count add about 2 / n
-    m = np.arange(1, math.ceil((z / check_share("width", width)) ** 2 + 8 / width) + 1)
+    m = np.arange(1.0, math.ceil((z / check_share("width", width)) ** 2 + 8 / width) + 1)
     hits = np.round(failures / total * m)
     low, high = _ends(hits, m, tail)
     wide = np.flatnonzero(high - low > width)
@@ -63,7 +63,7 @@ def gap_items(
     for _ in range(24):
         middle = (low + high) / 2
         low, high = (middle, high) if middle and wide(middle) else (low, middle)
-    return math.ceil(high * n.sum() - 1e-6)
+    return math.ceil(high * float(n.sum()) - 1e-6)
 
 
 def root_items(n: SupportsIndex, seen: float, width: float = INFORMS) -> int:
