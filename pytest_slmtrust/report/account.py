@@ -40,7 +40,8 @@ def account_of(gate: GateResult, audit: Audit, findings: Sequence[Finding], anch
     """Return the account of one gate; ``findings`` are those of its rows, ``anchor`` makes the fragment of one."""
     quiet = gate.status in SILENT
     return Account(
-        found="" if quiet else found(gate), sure="" if quiet else " ".join(filter(None, (sure(gate), rough(gate)))), meaning=meaning(gate),
+        found="" if quiet else found(gate), sure="" if quiet else " ".join(filter(None, (sure(gate), rough(gate)))),
+        meaning=meaning(gate),
         decided="" if quiet else _decided(gate, audit), judge="" if quiet else _judge(gate, audit.scorers),
         beyond="" if quiet else _beyond(gate),
         failed=None if gate.versus else example_of(findings, "failed", anchor),
