@@ -25,7 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import httpx
-from dequantised import embedded_file, in_full  # type: ignore[import-not-found]
+from dequantised import in_full  # type: ignore[import-not-found]
 from real_server import Server, killed, serving_file  # type: ignore[import-not-found]
 from results_page import origin
 from runs import audit, lacking, run  # type: ignore[import-not-found]
@@ -35,6 +35,7 @@ from pytest_slmtrust.backends.endpoint.address import read_address
 from pytest_slmtrust.backends.endpoint.backend import EndpointBackend
 from pytest_slmtrust.backends.endpoint.pace import Pace
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
+from pytest_slmtrust.backends.transformers.embedded import embedded_file
 from pytest_slmtrust.engine.admission import admitted
 
 #: Built-in probes of each kind of question.

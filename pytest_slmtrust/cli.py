@@ -112,6 +112,9 @@ def main(given: Sequence[str] | None = None) -> int:
     except (AuditError, BackendError, OSError, ValueError) as error:
         _say(f"slmtrust {chosen.command}: {error}")
         return 2
+    except KeyboardInterrupt:
+        _say(f"slmtrust {chosen.command}: interrupted")
+        return 130  # as shells report a program that Ctrl-C ended
 
 
 def _render(chosen: argparse.Namespace) -> int:

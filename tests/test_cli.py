@@ -54,6 +54,21 @@ def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "No such file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["history", "."], ["sweep", "sweep.toml"]])
+def test_ctrl_c_ends_a_command_with_one_line(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sweep.toml").write_text('base = "a"\n[models]\na = "m"\n')
+    monkeypatch.setattr("pytest_slmtrust.archive.history.read_past", interrupt)
+    monkeypatch.setattr("pytest_slmtrust.scale.sweep.Job.run", interrupt)
+    assert main(command) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == f"slmtrust {command[0]}: interrupted"
+
+
 def test_a_changed_field_is_found(tmp_path: Path) -> None:
     data = json.loads(sample_audit().to_json())
     data["gates"][0]["failures"] = "many"
