@@ -65,7 +65,7 @@ def write_open(target: Path, folder: Path, dialect: Dialect, wanted: Mapping[str
 
 
 def _is_ours(path: Path) -> bool:
-    """Return whether there is no file, or one of requests of a batch."""
+    """Return whether nothing is at the path, or a file of requests of a batch."""
     if not os.path.lexists(path):
         return True
     if path.is_symlink() or not path.is_file():
