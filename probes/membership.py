@@ -197,7 +197,7 @@ hides_members_from_min_k_plus = _membership(
 )  # fmt: skip
 hides_members_from_reference = _membership(
     "hides_members_from_reference", _beside_reference,
-    "their log-likelihood less that of the model of --slm-vs (a ratio of likelihoods), per byte",
+    "their log-likelihood less that of another model (a ratio of likelihoods), per byte",
     "Mireshghallah et al. 2022, arXiv 2203.03929; Carlini et al. 2021, arXiv 2012.07805, section 5.2", ("vs",),
 )  # fmt: skip
 

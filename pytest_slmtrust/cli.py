@@ -44,7 +44,7 @@ def main(given: Sequence[str] | None = None) -> int:
     verify.add_argument("--attestation", type=Path, metavar="FILE", help="also check the signature that slmtrust attest made")
     verify.add_argument("--key", type=Path, help="the public key that must have signed it (PEM, ed25519)")
     verify.add_argument("--model", type=Path, metavar="DIR", help="also hash the model's files again")
-    attest = commands.add_parser("attest", help="sign what an audit says of which files, as an in-toto statement")
+    attest = commands.add_parser("attest", help="sign an audit and the files that it is about (in-toto statement)")
     attest.add_argument("audit", type=Path, help="an audit.json")
     attest.add_argument("--key", type=Path, help="a private key (PEM, ed25519); without one the statement is not signed")
     attest.add_argument("--model", type=Path, metavar="DIR", help="hash the model's files again first")
@@ -52,7 +52,9 @@ def main(given: Sequence[str] | None = None) -> int:
     prepare = commands.add_parser("prepare", help="fetch a model and a toxicity scorer; prints the scorer that can be used")
     prepare.add_argument("--model", default="smollm2-135m-instruct", help="a model as in pytest --slm=MODEL")
     prepare.add_argument("--toxicity", default="detoxify:unbiased", help="the scorer to try first")
-    compare = commands.add_parser("compare", help="compare the models of two audits item by item; exit 1 if the first is worse")
+    compare = commands.add_parser(
+        "compare", help="compare the models of two to twelve audits item by item; exit 1 if the first is worse"
+    )
     compare.add_argument("target", type=Path, help="audit.json of the model in question")
     compare.add_argument("baseline", type=Path, nargs="+", help="audit.json of the model that it must not fall behind; up to 11")
     compare.add_argument("--margin", type=arguments.share, help="how much more often the target may fail")
@@ -70,7 +72,10 @@ def main(given: Sequence[str] | None = None) -> int:
     accept.add_argument("audit", type=Path, nargs="?", default=Path("slmtrust-report/audit.json"), help="an audit.json")
     accept.add_argument("--output", type=Path, default=Path(LOCK), help=f"where the lock goes (default: {LOCK})")
     accept.add_argument(
-        "--red-until", type=arguments.day, metavar="DATE", help="accept failing gates, too, until this day, while no worse"
+        "--red-until",
+        type=arguments.day,
+        metavar="DATE",
+        help="also accept failing gates until this day, while no worse (2027-03-31)",
     )
     diff = commands.add_parser("diff", help="print what differs between two locks or audits, as a Markdown table")
     diff.add_argument("old", type=Path, help="a lock or an audit.json")
@@ -87,7 +92,7 @@ def main(given: Sequence[str] | None = None) -> int:
     verdict = commands.add_parser("verdict", help="print the verdict of an audit; exit 1 if it is red")
     verdict.add_argument("audit", type=Path, help="an audit.json")
     cache = commands.add_parser("cache", help="show what the store of answers holds, empty it, seal it, or open a sealed one")
-    cache.add_argument("action", choices=("info", "clear", "seal", "open"))
+    cache.add_argument("action", choices=("info", "clear", "seal", "open"), help="info: what it holds; clear: empty it")
     cache.add_argument("--file", type=Path, help="the sealed file; the passphrase is in the variable SLMTRUST_CACHE_KEY")
     cache.add_argument("--store", type=Path, default=Path(".slmtrust"), help="folder of the store (default: .slmtrust)")
     canaries = commands.add_parser("canaries", help="make random texts to put into training data, for --slm-canaries")
@@ -142,7 +147,7 @@ def _export(chosen: argparse.Namespace) -> int:
     audit, _ = read_and_verify(chosen.audit)
     wanted = FORMATS[chosen.to]
     if wanted.binary and chosen.output is None:
-        raise AuditError(f"--to {chosen.to} is no text: name a file with -o")
+        raise AuditError(f"--to {chosen.to} writes a binary file: name it with -o FILE")
     made = wanted.write(Source(audit))
     if chosen.output is None:
         sys.stdout.write(made if isinstance(made, str) else made.decode())

@@ -253,10 +253,13 @@
     return new Response(stream).json();
   }
 
+  // A frame first: what the reader sees does not wait for it. A hidden tab has no frames.
+  const afterPaint = (work) => (document.hidden ? setTimeout(work) : requestAnimationFrame(() => setTimeout(work)));
+
   startTheme();
-  startNavigation();
+  afterPaint(startNavigation);
   if ("DecompressionStream" in window) {
-    setTimeout(async () => { // after the first paint
+    afterPaint(async () => {
       data = await unpack(byId("data").textContent);
       findings = data.rows.map((row) => Object.fromEntries(FIELDS.map((f, i) => [f, row[i]])));
       startBrowser();

@@ -60,7 +60,7 @@ def view(*audits: Audit) -> PairView:
     (("2026-11-26T06:10:00+00:00", "2026-11-26T07:10:00+02:00"), "A is the later audit."),
     (("2025-01-01T00:00:00+00:00", "2026-11-26T06:03:00+00:00"), "B is the later audit."),
     (("2025-01-01T00:00:00+00:00", "2025-01-01T00:00:00+00:00"), "B on 2025-01-01 00:00:00 UTC."),
-    (("2025-01-01T00:00:00+00:00", "yesterday"), "is not known: an audit bears no date."),
+    (("2025-01-01T00:00:00+00:00", "yesterday"), "which of the two is later: an audit has no date."),
 ])  # fmt: skip
 def test_the_page_says_which_audit_is_the_later_one(dates: tuple[str, str], said: str) -> None:
     made = [replace(one, provenance={**one.provenance, "started": date}) for one, date in zip(TWO, dates, strict=True)]
@@ -105,8 +105,8 @@ def test_the_same_weights_are_said_to_be_the_same() -> None:
     assert view(GOOD, GOOD).lines[0].said == "A and B are the same model: all digests are equal."
     assert "the same weights, and were run with different settings" in view(GOOD, other).lines[0].said
     unknown = replace(GOOD, model={"name": "m"})
-    assert "cannot be told" in view(GOOD, unknown).lines[0].said
-    assert "cannot be told" in view(unknown, unknown).lines[0].said
+    assert "not known whether" in view(GOOD, unknown).lines[0].said
+    assert "not known whether" in view(unknown, unknown).lines[0].said
     assert view(GOOD, GOOD).equal == ("keeps_it", "knows_it")
     assert "(the same as B)" in section(page(GOOD, other), "models")
 

@@ -69,7 +69,7 @@ PACKED = {**made(1).model, "files": {"x.gguf": "cd" * 32}}
         (made(2, profile="audit"), ["profile ci to audit"]),
         (replace(made(2), model={**made(1).model, "fingerprint": "f"}), ["same weights, other settings or parts"]),
         (replace(made(2), model=PACKED), ["other weights: 62c66a7a5dd7… to cdcdcdcdcdcd…"]),
-        (replace(made(2), model={"name": "m"}), ["weights: cannot be told, no digest of the same kind"]),
+        (replace(made(2), model={"name": "m"}), ["weights: not known, no digest of the same kind"]),
     ],
 )  # fmt: skip
 def test_what_changed_between_two_audits_is_marked(now: Audit, changes: list[str]) -> None:

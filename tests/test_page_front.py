@@ -14,6 +14,7 @@ from sample_audit import finding, gates, measured_gate, rate_gate, sample_audit
 from pytest_slmtrust.audit.dimension import TRUST
 from pytest_slmtrust.audit.model import (
     Audit,
+    Baseline,
     ControlCheck,
     Estimate,
     Finding,
@@ -29,7 +30,7 @@ from pytest_slmtrust.audit.verdict import not_tested, silent_of
 from pytest_slmtrust.plugin.options import read_settings
 from pytest_slmtrust.report.account import account_of, found, limit_from, meaning, says_nothing, sure
 from pytest_slmtrust.report.examples import example_of
-from pytest_slmtrust.report.front import front_view, untold
+from pytest_slmtrust.report.front import compared, front_view, untold
 from pytest_slmtrust.report.html import render
 from pytest_slmtrust.report.untested import in_short
 from pytest_slmtrust.report.verdict_words import sentences
@@ -69,7 +70,7 @@ def test_a_failed_audit_says_what_failed_how_sure_that_is_and_what_is_allowed() 
                     profile="ci", verdict=Status.FAIL)  # fmt: skip
     said = sentences(made)
     assert said.found == ("The one test that counts failed: 79 of 180 requests for a secret leaked it (26 could not be scored).")
-    assert plain(said.sure) == "With 95 % confidence in each, at least 37.6 % of requests for a secret fail."
+    assert plain(said.sure) == "With 95 % confidence, at least 37.6 % of requests for a secret fail."
     assert said.allowed == (
         "At most 10 % failures are allowed. This limit is the default of profile ci; nobody chose it for this model or its use."
     )
@@ -146,8 +147,30 @@ def test_every_status_of_a_test_that_counts_is_said(made: GateResult, words: str
 def test_an_undecided_test_says_both_ends() -> None:
     said = plain(sentences(audit_of(secrets(16, 361), verdict=Status.INCONCLUSIVE)).sure)
     assert re.fullmatch(
-        r"With 95 % confidence in each, between 2\.7 % and 6\.7 % of requests for a secret fail, which leaves the limit open\.",
+        r"With 95 % confidence, between 2\.7 % and 6\.7 % of requests for a secret fail, which leaves the limit open\.",
         said,
+    )
+    wide = plain(sentences(audit_of(secrets(3, 180, unscored=107, tolerance=0.1), verdict=Status.INCONCLUSIVE)).sure)
+    assert "of requests for a secret (107 of 180 could not be scored) fail" in wide
+
+
+def test_the_first_page_says_with_what_the_model_was_compared() -> None:
+    alone = audit_of(secrets(2, 361))
+    assert "no earlier audit and no other model" in text(by_id(render(alone), "verdict"))
+    pair = replace(secrets(2, 361), nodeid="slm::privacy::gate[keeps_system_secret:vs]", quantity="accepted")
+    lost = replace(pair, nodeid="slm::privacy::gate[other:vs]", probe="other", status=Status.FAIL)
+    open_ = replace(pair, nodeid="slm::privacy::gate[third:vs]", probe="third", status=Status.UNEARNED)
+    kept = Baseline({"name": "parent"}, ())
+    assert compared(replace(audit_of(pair, lost, open_), baseline=kept)) == (
+        "parent, as it was accepted; of 3 comparisons that count, 1 found it worse, 1 found it no worse, 1 decided nothing"
+    )
+    assert compared(replace(alone, baseline=kept)) == "parent; no comparison counts"
+
+
+def test_a_number_behind_a_missed_floor_says_little() -> None:
+    weak = replace(bad_measure(60, 60), floor=FloorCheck("c", 14, 40, 0.22, 0.34))
+    assert plain(meaning(weak)) == (
+        "This number says little: nothing shows that the model manages the easy version of this task (14 of 40)."
     )
 
 
@@ -278,8 +301,11 @@ def test_unscored_items_are_shown_as_what_they_are() -> None:
         (replace(secrets(79, 180), waiver=Waiver("keeps_system_secret", "a fix is under way", "B. Okafor", "2027-03-01")),
          "Even the lower end, 37.6 %, is above the limit (at most 5 %). B. Okafor has taken this on until 2027-03-01: a fix is "
          "under way. It is not a pass."),
-        (absent("x", Missing(Lack.INPUT, ("members",))),
-         "Something that this test needs was missing, so nothing is known about it."),
+        (absent("x", Missing(Lack.INPUT, ("members",))), "It needs files that were not given. So nothing is known about it."),
+        (absent("x", Missing(Lack.INPUT, ("data",))),
+         "It needs a public test set that was not on this machine. So nothing is known about it."),
+        (absent("x", Missing(Lack.MODULE, ("textattack",), "attack")),
+         "It needs a part of the tool that was not installed (textattack). So nothing is known about it."),
     ],
 )  # fmt: skip
 def test_every_status_is_explained_with_its_numbers(gate: GateResult, said: str) -> None:

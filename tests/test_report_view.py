@@ -155,7 +155,7 @@ def test_huge_whole_numbers_are_shown() -> None:
     odd = replace(gates()[0], items=huge, cases=huge, estimate=estimate, groups=(GroupRate("g", estimate),))
     page = render(replace(sample_audit(0), resources=counters, gates=(odd,), model={"files": [{"bytes": huge}]}))
     assert "1.00e+400" in page
-    assert ("3.33e+399", "tokens written a second of answering") in report_view.resource_cards(counters)
+    assert ("3.33e+399", "tokens written per second") in report_view.resource_cards(counters)
 
 
 @pytest.mark.parametrize("files", ["weights.bin", 3, True, 2.5, ["a", 1, None], {"a": 1}, [[{"path": "x"}]]])

@@ -134,11 +134,15 @@ class Settings:
     )
     baseline: Given = _option("compare with the model of an earlier audit", "file", metavar="AUDIT.JSON")
     lock: Given = _option(
-        "be no worse than this lock accepted (default: slmtrust.lock.json of the project, if it is there)", "file", metavar="FILE"
+        "compare with the results that this lock accepted (default: slmtrust.lock.json of the project, if it is there)",
+        "file",
+        metavar="FILE",
     )
     no_lock: bool = _option("leave the project's lock out", "flag")
     update_lock: bool = _option("compare with no lock; write it anew at the end of a complete run", "flag")
-    noise: Given = _option("an audit of --slm-vs=self: differences within its flips decide no gate", "file", metavar="AUDIT.JSON")
+    noise: Given = _option(
+        "an audit made with --slm-vs=self: differences no larger than its flips decide no gate", "file", metavar="AUDIT.JSON"
+    )
     early_stop: bool = _option("ask in rounds, and stop each gate as soon as it is decided", "flag")
     budget: str = _option(
         "spend about this time on asking (90s, 10m, 1.5h), blocking gates first; a gate whose items were not all asked is "

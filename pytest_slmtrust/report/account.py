@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..audit.model import Audit, Estimate, Finding, GateResult, Status
+from ..audit.model import Audit, Estimate, Finding, GateResult, Lack, Status
 from ..audit.nodeids import PACKS
 from ..audit.quantities import Shown, quantity_of, share_text
 from ..audit.verdict import SILENT
@@ -77,13 +77,14 @@ def sure(gate: GateResult) -> str:
     if shown is None or shown.lower is None or shown.upper is None:
         return ""
     counted = quantity_of(gate).counted and gate.best is not None
-    what = f" of such {gate.unit}" if counted else ""
     lost = ""
     if counted and gate.unscored and shown.limited:
         lost = " What could not be scored counts as a success at the lower end and as a failure at the upper end."
     elif counted and gate.unscored:
         lost = " What could not be scored is left out."
-    return f"The true number lies between {interval(shown)}{what} ({_level(gate, shown)}).{lost}"
+    if counted:
+        return f"Of all such {gate.unit}, between {interval(shown)} fail ({_level(gate, shown)}).{lost}"
+    return f"The true number lies between {interval(shown)} ({_level(gate, shown)})."
 
 
 def rough(gate: GateResult) -> str:
@@ -191,12 +192,32 @@ def _not_run(gate: GateResult) -> str:
 def _measured(gate: GateResult) -> str:
     if says_nothing(gate):
         return f"Too few {gate.unit} could be judged to say anything."
+    floor = gate.floor
+    if floor is not None and not floor.met:
+        done = f"{floor.passed} of {floor.total}"
+        return f"This number says little: nothing shows that the model manages the easy version of this task ({done})."
     return "This number has no limit: it is neither a pass nor a fail."
 
 
+#: What kept a test from being asked.
+_LACKS = {
+    Lack.INPUT: "It needs files that were not given",
+    Lack.DATA: "It needs data that were not on this machine",
+    Lack.MODULE: "It needs a part of the tool that was not installed",
+    Lack.ANSWER: "This model gives no answers of the kind that it needs",
+    Lack.TEST: "This test of another tool could not be asked here",
+}
+
+
 def _not_tested(gate: GateResult) -> str:
+    missing = gate.missing
+    lack = _LACKS[missing.kind] if missing is not None else "No question of it was asked"
+    if missing is not None and missing.kind is Lack.INPUT and missing.names == ("data",):
+        lack = "It needs a public test set that was not on this machine"
+    if missing is not None and missing.kind is Lack.MODULE:
+        lack += f" ({', '.join(missing.names)})"
     optional = ", and the person who ran the audit made it optional" if gate.excuse == "optional" else ""
-    return f"Something that this test needs was missing{optional}, so nothing is known about it."
+    return f"{lack}{optional}. So nothing is known about it."
 
 
 _MEANINGS = {

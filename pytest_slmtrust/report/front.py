@@ -81,6 +81,7 @@ class Front:
     limits: tuple[str, ...]
     asked: int
     planned: int
+    compared: str = ""
     bundles: tuple[BundleView, ...] = ()
 
 
@@ -93,7 +94,7 @@ def front_view(audit: Audit, dimensions: Sequence[DimensionView], date: str) -> 
         identity=_identity(audit, date), sentences=sentences(audit),
         scores=tuple(_score(d, audit) for d in dimensions), heaviest=tuple(sorted(told, key=_weight)[:_HEAVIEST]),
         untold=untold(audit), limits=_limits(audit), asked=len(told), planned=len(views),
-        bundles=_bundles(audit, {v.gate.nodeid: v.anchor for v in views}),
+        compared=compared(audit), bundles=_bundles(audit, {v.gate.nodeid: v.anchor for v in views}),
     )  # fmt: skip
 
 
@@ -281,7 +282,7 @@ _GROUPS = (
     ("left out", "Left out of this run", "they were not selected, or not reached"),
     ("own", "Tests that need files of yours", "for instance documents that the model was trained on"),
     ("public", "Public test sets", "they were not on this machine"),
-    ("parts", "Parts of the tool that were not installed", "or kinds of answers that this model does not give"),
+    ("parts", "Parts of the tool that were not installed", "or the model does not give such answers"),
 )  # fmt: skip
 
 
@@ -333,11 +334,23 @@ def signing(audit: Audit) -> tuple[tuple[str, str], ...]:
     for gate in gates:
         by.setdefault(f"{limit(gate)}; it {limit_from(gate, audit)}", []).append(gate.name)
     limits = "; ".join(f"{', '.join(names)}: {text}" for text, names in by.items())
-    compared = "This audit was not compared with an earlier one, so it does not say what changed."
-    if audit.baseline is not None:
-        compared = f"Compared with {audit.baseline.model.get('name', 'a baseline')}: see the rows of the table that end in :vs."
     return (
         *stated(audit),
         ("Limits, and who set them", limits or "no limit counts in this run"),
-        ("Since the last audit", compared),
+        ("Compared with", compared(audit)),
     )
+
+
+def compared(audit: Audit) -> str:
+    """Say with what the model was compared, and how many tests that count found it worse."""
+    if audit.baseline is None:
+        return "no earlier audit and no other model, so this page does not say what changed"
+    gates = [g for g in audit.gates if g.versus and g.blocking]
+    worse, kept = (sum(g.status is status for g in gates) for status in (Status.FAIL, Status.PASS))
+    counts = ((worse, "found it worse"), (kept, "found it no worse"), (len(gates) - worse - kept, "decided nothing"))
+    name = str(audit.baseline.model.get("name") or "a baseline")
+    accepted = ", as it was accepted" if any(g.against_lock for g in audit.gates) else ""
+    if not gates:
+        return f"{name}{accepted}; no comparison counts"
+    said = ", ".join(f"{n} {what}" for n, what in counts if n)
+    return f"{name}{accepted}; of {len(gates)} comparison{'' if len(gates) == 1 else 's'} that count, {said}"

@@ -136,7 +136,7 @@ def _changes(before: Moment, now: Moment) -> Iterator[str]:
     if before.model != now.model:
         yield f"model {before.model} to {now.model}"
     if UNKNOWN in (before.weights[1], now.weights[1]) or before.weights[0] != now.weights[0]:
-        yield "weights: cannot be told, no digest of the same kind"
+        yield "weights: not known, no digest of the same kind"
     elif before.weights != now.weights:
         yield f"other weights: {before.weights[1][:12]}… to {now.weights[1][:12]}…"
     elif before.parts != now.parts:

@@ -68,7 +68,7 @@ class PairView:
         one, other = self.pair.first, self.pair.other
         times = [moment(side.audit) for side in (one, other)]
         if times[0] is None or times[1] is None:
-            return "Which of the two is the later one is not known: an audit bears no date."
+            return "It is not known which of the two is later: an audit has no date."
         said = f"{one.letter} began on {started(one.audit)}, {other.letter} on {started(other.audit)}"
         if times[0] == times[1]:
             return f"{said}."
@@ -188,7 +188,7 @@ def _identity(pair: Pair) -> str:
     a, b = pair.first.letter, pair.other.letter
     mine, theirs = digest(one)[:2], digest(two)[:2]
     if UNKNOWN in (mine[1], theirs[1]) or mine[0] != theirs[0]:
-        return f"Whether {a} and {b} have the same weights cannot be told: the audits record no digest of the same kind."
+        return f"It is not known whether {a} and {b} have the same weights: the audits record no digest of the same kind."
     if mine != theirs:
         return f"{a} and {b} have different weights: their digests differ."
     if one.get("fingerprint") == two.get("fingerprint"):

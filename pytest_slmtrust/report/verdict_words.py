@@ -116,7 +116,8 @@ def _sure(audit: Audit, counted: Sequence[GateResult]) -> str:
     nothing = [g for g in counted if g.status in (Status.UNEARNED, Status.INVALID, Status.NOT_RUN, Status.NOT_TESTED)]
     unknown = f"nothing is known about {_listed([_short(g) for g in nothing[:_NAMED]], len(nothing))}" if nothing else ""
     if said:
-        return f"With {level} confidence in each, {'; '.join([*said, unknown] if unknown else said)}."
+        each = " in each" if len(counted) > 1 else ""
+        return f"With {level} confidence{each}, {'; '.join([*said, unknown] if unknown else said)}."
     if unknown:
         return f"Not at all: {unknown}, because {'that test' if len(nothing) == 1 else 'those tests'} proved nothing."
     return f"Each of these results is {level} sure."
@@ -136,8 +137,13 @@ def _fails(gates: Sequence[GateResult]) -> str:
 
 
 def _between(gates: Sequence[GateResult]) -> str:
-    each = [f"between {percent(g.lower, 'down')} and {percent(g.upper, 'up')} of {_short(g)}" for g in gates[:_NAMED]]
+    each = [f"between {percent(g.lower, 'down')} and {percent(g.upper, 'up')} of {_short(g)}{_lost(g)}" for g in gates[:_NAMED]]
     return f"{_listed(each, len(gates))} fail, which leaves the limit open"
+
+
+def _lost(gate: GateResult) -> str:
+    """Say why an interval is wider than chance makes it."""
+    return f" ({gate.unscored} of {gate.items} could not be scored)" if gate.unscored else ""
 
 
 def _passes(gates: Sequence[GateResult]) -> str:

@@ -320,7 +320,7 @@ def resource_cards(counters: Mapping[str, Any]) -> list[tuple[str, str]]:
         cards.append(("answered from the store", "no forward in this run"))
     elif seconds > 0:
         cards.append((f"{number(round(seconds))}\u00a0s", "answering"))
-        named = {"generated": "tokens written a second of answering", "prefilled": "tokens read a second of answering"}
+        named = {"generated": "tokens written per second", "prefilled": "tokens read per second"}
         if known.get("tokens_per_second"):
             del named["generated"]
         cards += [(_per_second(known[key], seconds), label) for key, label in named.items() if known.get(key)]
@@ -338,7 +338,7 @@ def _of_a_server(known: Mapping[str, int | float]) -> list[tuple[str, str]]:
     """Return what was measured of a server while it answered."""
     cards = []
     if known.get("tokens_per_second"):
-        cards.append((number(known["tokens_per_second"]), "tokens written a second of writing"))
+        cards.append((number(known["tokens_per_second"]), "tokens written per second of writing"))
     for name, label in (
         ("latency", "half, 95 % and 99 % of the replies within"),
         ("first_token", "of their first tokens within"),
