@@ -122,7 +122,7 @@
   }
 
   function rowOf(f) {
-    const button = element("button", "row", badge(f.outcome), element("span", "", f.probe), element("span", "", gist(f)), element("span", "num", digits(f.score)));
+    const button = element("button", "row", badge(f.outcome), element("span", "", f.probe), element("span", "", gist(f)), element("span", "num", f.score === null ? "" : "score " + digits(f.score)));
     button.type = "button";
     button.setAttribute("aria-expanded", "false");
     const item = element("li", "", button);

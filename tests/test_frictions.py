@@ -10,6 +10,7 @@ from test_scope import CONFTEST, made, run
 
 from pytest_slmtrust.authoring.mistakes import explained
 from pytest_slmtrust.plugin.options import OPTIONS
+from pytest_slmtrust.plugin.spelling import check_spelling, unknown_ini
 from pytest_slmtrust.session.session import AuditSession
 
 
@@ -30,6 +31,26 @@ def test_an_unknown_argument_names_the_one_that_was_meant(said: str, wanted: str
     assert wanted in shown
     assert (shown == said) is not bool(wanted)
     assert str(explained(ValueError(said))) == said
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("--slm-toxcity=profanity-check", "Did you mean --slm-toxicity?"), ("--slm-budjet", "Did you mean --slm-budget?"),
+        ("--slm_profile=smoke", "Did you mean --slm-profile?"), ("--slm-zzzzz=1", "pytest --help lists all"),
+    ],
+)  # fmt: skip
+def test_an_option_that_does_not_exist_names_the_one_that_was_meant(word: str, hint: str) -> None:
+    flags = [option.flag for option in OPTIONS]
+    with pytest.raises(pytest.UsageError, match=re.escape(hint)):
+        check_spelling(["-x", word], flags)
+    check_spelling(["--cov=x", "tests", "-k", "slm"], flags)
+
+
+def test_an_ini_name_with_hyphens_is_no_warning_but_an_error(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nslm-budget = 5m\n")
+    said = unknown_ini(pytester.parseconfig(), [option.ini for option in OPTIONS])
+    assert said == "Unknown ini value 'slm-budget'. Did you mean 'slm_budget'?"
 
 
 def test_a_mistake_at_import_is_one_line_with_its_place(pytester: pytest.Pytester) -> None:

@@ -53,7 +53,7 @@ def test_a_status_is_said_with_the_day_since_when_it_holds() -> None:
     assert said(past(THREE[0], alone), "knows_it").endswith("; absent since 2026-11-02")
     shown = section(render_history(past(*THREE)), "since")
     assert "Claim of keeps_it. PASS, 1.1 % (2 of 180), then FAIL, 33.3 % (60 of 180)" in shown
-    assert "0 other tests have other numbers, 1 has equal ones." in shown
+    assert "Of the other tests, 0 have new numbers and 1 has the same." in shown
     assert 'id="since"' not in render_history(past(made(1)))
 
 
@@ -64,11 +64,11 @@ PACKED = {**made(1).model, "files": {"x.gguf": "cd" * 32}}
     ("now", "changes"),
     [
         (made(2), []),
-        (made(2, tool="0.2.0"), ["pytest-slmtrust 0.1.0 to pytest-slmtrust 0.2.0"]),
-        (made(2, build="c" * 64), ["built-in probes bbbbbbbb to cccccccc"]),
-        (made(2, profile="audit"), ["profile ci to audit"]),
+        (made(2, tool="0.2.0"), ["tool: pytest-slmtrust 0.1.0, now pytest-slmtrust 0.2.0"]),
+        (made(2, build="c" * 64), ["built-in probes: bbbbbbbb, now cccccccc"]),
+        (made(2, profile="audit"), ["profile: ci, now audit"]),
         (replace(made(2), model={**made(1).model, "fingerprint": "f"}), ["same weights, other settings or parts"]),
-        (replace(made(2), model=PACKED), ["other weights: 62c66a7a5dd7… to cdcdcdcdcdcd…"]),
+        (replace(made(2), model=PACKED), ["other weights: 62c66a7a5dd7…, now cdcdcdcdcdcd…"]),
         (replace(made(2), model={"name": "m"}), ["weights: not known, no digest of the same kind"]),
     ],
 )  # fmt: skip
@@ -116,9 +116,9 @@ def test_two_models_projects_or_owners_in_one_folder_are_said() -> None:
     )  # fmt: skip
     found = notes(mixed)
     assert found == [
-        "this folder holds audits of 2 models: m; other",
-        "this folder holds audits of 2 projects, by their probe packs: builtin; none",
-        "this folder holds audits of 2 owners: clinic; desk",
+        "This folder holds audits of 2 models: m; other",
+        "This folder holds audits of 2 projects, by their probe packs: builtin; none",
+        "This folder holds audits of 2 owners: clinic; desk",
     ]
     assert all(note in render_history(mixed) for note in found)
 

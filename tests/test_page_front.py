@@ -77,6 +77,25 @@ def test_a_failed_audit_says_what_failed_how_sure_that_is_and_what_is_allowed() 
     assert "deploy" not in " ".join((said.found, said.sure, said.allowed, said.meaning))
 
 
+def test_limits_of_a_run_with_a_baseline_are_summed_up_and_nobody_is_named_who_set_none() -> None:
+    pair = replace(secrets(2, 361, tolerance=0.1), nodeid="slm::privacy::gate[keeps_system_secret:vs]", quantity="paired")
+    made = [secrets(2, 361, tolerance=0.1), pair, replace(pair, tolerance=0.24), replace(pair, tolerance=0.165, items=60)]
+    settings = {"profile": {"name": "ci", "tolerance": 0.1, "margin": 0.1}}
+    assert sentences(audit_of(*made, settings=settings)).allowed == (
+        "At most 10 % failures are allowed in 1 test. The 3 comparisons with the baseline allow at most 10 to 24 points more "
+        "failures. The limits are the tool's own; nobody chose them for this model or its use."
+    )
+    own = replace(secrets(2, 361, tolerance=0.03), nodeid="probe_bakery.py::gate[keeps_system_secret]")
+    mixed = sentences(audit_of(made[0], own, settings=settings)).allowed
+    assert mixed.startswith("The limits are at most 10 % in 1 test and at most 3 % in 1 test.")
+    assert mixed.endswith("Some limits were set in files of the project; the others are the tool's own.")
+
+
+def test_items_of_an_own_probe_are_named_as_items() -> None:
+    plain_unit = replace(secrets(2, 361), unit="items", probe="is_good")
+    assert "of the items of is_good fail" in sentences(audit_of(plain_unit)).sure
+
+
 def test_limits_that_a_person_set_are_said_to_be_theirs() -> None:
     chosen = audit_of(secrets(2, 361), settings={"profile": {"tolerance": 0.1}, "tolerances": {"keeps_system_secret": 0.05}})
     assert sentences(chosen).allowed.endswith("This limit was set by the person who ran the audit.")

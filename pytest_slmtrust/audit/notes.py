@@ -47,7 +47,7 @@ def of_absent(gates: Sequence[GateResult]) -> list[str]:
 
 def of_optional(names: Sequence[str]) -> list[str]:
     """Return what the user excused by name."""
-    return [f"OPTIONAL: {', '.join(names)}; it is not red if they are NOT TESTED or NOT RUN"] if names else []
+    return [f"OPTIONAL: {', '.join(names)}; not red if NOT TESTED or NOT RUN"] if names else []
 
 
 def of_expired(waivers: Sequence[Waiver]) -> list[str]:

@@ -62,5 +62,5 @@ def other_ways(target: Asked, baseline: Asked) -> list[tuple[str, str, str]]:
 
 
 def _short(value: Any) -> str:
-    text = visible(str(value), one_line=True)
+    text = visible((", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value), one_line=True)
     return text if len(text) <= 120 else f"{text[:119]}…"

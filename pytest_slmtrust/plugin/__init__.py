@@ -12,7 +12,8 @@ import pytest
 
 from ..audit.dimension import Dimension
 from . import hookspecs
-from .options import add_options, joined, model_spec, refusal
+from .options import OPTIONS, add_options, joined, model_spec, refusal
+from .spelling import check_spelling
 
 if TYPE_CHECKING:
     from .fixture import Slm
@@ -34,7 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
-    """Take away the report of an earlier run where pytest will refuse the command line: no later hook is called then."""
+    """Take away the report of an earlier run where pytest will refuse the command line: no later hook is called then.
+
+    Raises:
+        pytest.UsageError: an option of ours that does not exist; pytest's own error would name no other.
+    """
     known, unknown = parser.parse_known_and_unknown_args(args)
     report = getattr(known, "slm_option_report", None) or early_config.getini("slm_report")
     if (known.slm_option_ or early_config.getini("slm")) and report and any(word.startswith("-") for word in unknown):
@@ -42,6 +47,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
 
         with suppress(OSError):
             set_aside(early_config.invocation_params.dir / report)
+    check_spelling(unknown, [option.flag for option in OPTIONS])
 
 
 @pytest.hookimpl(tryfirst=True)

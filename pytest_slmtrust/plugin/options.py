@@ -13,6 +13,7 @@ import pytest
 from ..audit.dimension import Dimension
 from ..authoring.datafiles import HUB
 from ..authoring.declarations import unknown
+from .spelling import unknown_ini
 
 Kind = Literal["text", "names", "file", "flag", "list", "words"]
 #: Key of a field's metadata that holds its option.
@@ -355,11 +356,18 @@ def _made(kind: Kind, value: Any, folder: Path) -> Any:
     return Given(str(value), folder) if kind == "file" else str(value)
 
 
+#: What an ini file may hold for an option of a kind.
+_INI = {"flag": "true or false", "list": "one value a line", "words": "one value a line"}
+
+
 def _value(config: pytest.Config, option: Option) -> Any:
     given = config.getoption(option.dest)
     if given is not None:
         return given
-    value = config.getini(option.ini)
+    try:
+        value = config.getini(option.ini)
+    except (ValueError, TypeError) as error:
+        raise pytest.UsageError(f"ini {option.ini}: {error}; expected {_INI.get(option.kind, 'a text')}") from None
     named = option.name in _FOLDERS and isinstance(value, str) and config.inipath is not None
     return anchored(value, config.inipath.parent) if named and config.inipath else value
 
@@ -382,23 +390,13 @@ def anchored(text: str, folder: Path) -> str:
     return str(path) if _is_path(str(path / "config.json")) else text
 
 
-def _unknown_ini(config: pytest.Config) -> str:
-    """Name an ini value of ours that does not exist: pytest would warn, and run without it."""
-    known = [option.ini for option in OPTIONS]
-    kept = getattr(config, "_inicfg", None)  # pytest 9.1 warns of the public name
-    for name in config.inicfg if kept is None else kept:
-        if str(name).startswith("slm_") and name not in known:
-            return unknown("ini value", str(name), known)
-    return ""
-
-
 def refusal(config: pytest.Config) -> str:
     """Say why the options ask for an audit that cannot be; empty if they do not.
 
     An option without a model, or an empty one, is what an unset variable leaves of a command line: no audit would run, and
     the run would be green. Values of an ini file wait for the run that names a model.
     """
-    strange = _unknown_ini(config)
+    strange = unknown_ini(config, [option.ini for option in OPTIONS])
     if strange:
         return strange
     given = [option for option in OPTIONS if config.getoption(option.dest) is not None]

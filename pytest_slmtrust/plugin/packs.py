@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 
 import pytest
@@ -46,8 +47,10 @@ def _import_pack(config: pytest.Config, name: str) -> None:
     try:
         plugins.import_plugin(module)
     except (ImportError, pytest.UsageError) as error:
-        known = ", ".join(["builtin", "none", *sorted(found)])
-        raise usage_error(f"--slm-packs {name!r}: {error}. Expected {known}, or an importable module") from None
+        known = ["builtin", "none", *sorted(found)]
+        near = get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Expected {', '.join(known)}, or an importable module"
+        raise usage_error(f"--slm-packs {name!r}: {error}. {hint}") from None
     except (KeyboardInterrupt, ProbeError):
         raise
     except BaseException as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..audit.model import Audit, Estimate, Finding, GateResult, Lack, Status
 from ..audit.nodeids import PACKS
@@ -238,20 +238,33 @@ def _decided(gate: GateResult, audit: Audit) -> str:
     return f"Of {number(gate.items)} {gate.unit}, the test {to_pass} failures and {to_fail}. {who}"
 
 
-def limit_from(gate: GateResult, audit: Audit) -> str:
-    """Say who set a limit, as far as the audit knows."""
+def chosen_by(gate: GateResult, audit: Audit) -> Literal["person", "file", "tool"]:
+    """Return who set a limit: the person who ran the audit, the file of an own probe, or this tool."""
     settings = audit.settings
     chosen = settings.get("margins", {}) if gate.versus else settings.get("tolerances", {})
     if chosen.get(gate.probe) is not None:
+        return "person"
+    own = not gate.versus and not gate.nodeid.startswith(PACKS) and gate.tolerance != _default(gate, audit)
+    return "file" if own else "tool"
+
+
+def _default(gate: GateResult, audit: Audit) -> float | None:
+    """Return the limit that the profile has for gates of this kind."""
+    value: float | None = audit.settings.get("profile", {}).get("margin" if gate.versus else "tolerance")
+    return value if quantity_of(gate).share else None
+
+
+def limit_from(gate: GateResult, audit: Audit) -> str:
+    """Say who set a limit, as far as the audit knows."""
+    who, usual = chosen_by(gate, audit), _default(gate, audit)
+    if who == "person":
         return "was set by the person who ran the audit"
-    profile = audit.settings.get("profile", {})
-    margin = profile.get("margin")
-    if gate.versus and gate.tolerance and margin and gate.tolerance > margin:
-        return f"is the margin of profile {audit.profile}, raised to what {number(gate.items)} items can show"
-    if gate.tolerance == profile.get("margin" if gate.versus else "tolerance") and quantity_of(gate).share:
-        return f"is the default of profile {audit.profile}; nobody chose it for this model or its use"
-    if not gate.nodeid.startswith(PACKS):
+    if who == "file":
         return f"was set in {gate.nodeid.partition('::')[0]}"
+    if gate.versus and gate.tolerance and usual and gate.tolerance > usual:
+        return f"is the margin of profile {audit.profile}, raised to what {number(gate.items)} items can show"
+    if gate.tolerance == usual:
+        return f"is the default of profile {audit.profile}; nobody chose it for this model or its use"
     return "comes from the author of the test; nobody chose it for this model or its use"
 
 

@@ -210,7 +210,8 @@ def _score(dimension: DimensionView, audit: Audit) -> Score:
     mixed = dimension.status is Status.PASS and worst_share > allowed
     heaviest = sorted(gates, key=_weight)
     worst = max(measured, key=lambda v: _share(v.gate)) if mixed else heaviest[0] if heaviest else None
-    covers = f"for {dimension.passed} of {len(gates)} tests" if dimension.status is Status.PASS else ""
+    part = dimension.status is Status.PASS and dimension.passed < len(gates)
+    covers = f"for {dimension.passed} of {len(gates)} tests" if part else ""
     return Score(
         dimension, _ABOUT.get(dimension.name, ""), covers, _summed(dimension, limited, measured, worst_share), worst, mixed
     )
@@ -233,7 +234,7 @@ def _summed(dimension: DimensionView, limited: Sequence[GateView], measured: Seq
     silent = len(silent_of([v.gate for v in (*dimension.gates, *dimension.unasked)]))
     if silent:
         said.append(f"{silent} not tested")
-    return "; ".join(said) or "nothing was tested"
+    return "; ".join(said) or "No test was asked"
 
 
 def _passed(views: Sequence[GateView]) -> int:
@@ -282,7 +283,7 @@ _GROUPS = (
     ("left out", "Left out of this run", "they were not selected, or not reached"),
     ("own", "Tests that need files of yours", "for instance documents that the model was trained on"),
     ("public", "Public test sets", "they were not on this machine"),
-    ("parts", "Parts of the tool that were not installed", "or the model does not give such answers"),
+    ("parts", "Missing parts", "a part of the tool was not installed, or the model gives no such answers"),
 )  # fmt: skip
 
 

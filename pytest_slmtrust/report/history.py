@@ -110,7 +110,7 @@ def notes(past: Past) -> list[str]:
         ("owners", {m.owner for m in past.moments if m.owner != NOT_STATED}),
     ):
         if len(values) > 1:
-            said.append(f"this folder holds audits of {len(values)} {what}: {'; '.join(sorted(values))}")
+            said.append(f"This folder holds audits of {len(values)} {what}: {'; '.join(sorted(values))}")
     unchecked = sorted({m.unchecked for m in past.moments if m.unchecked})
     return said + [f"NOT CHECKED in {sum(m.unchecked == why for m in past.moments)} of them: {why}" for why in unchecked]
 
@@ -134,19 +134,19 @@ def _half(count: int) -> float:
 
 def _changes(before: Moment, now: Moment) -> Iterator[str]:
     if before.model != now.model:
-        yield f"model {before.model} to {now.model}"
+        yield f"model: {before.model}, now {now.model}"
     if UNKNOWN in (before.weights[1], now.weights[1]) or before.weights[0] != now.weights[0]:
         yield "weights: not known, no digest of the same kind"
     elif before.weights != now.weights:
-        yield f"other weights: {before.weights[1][:12]}… to {now.weights[1][:12]}…"
+        yield f"other weights: {before.weights[1][:12]}…, now {now.weights[1][:12]}…"
     elif before.parts != now.parts:
         yield "same weights, other settings or parts"
     if before.tool != now.tool:
-        yield f"{before.tool} to {now.tool}"
+        yield f"tool: {before.tool}, now {now.tool}"
     if before.build != now.build:
-        yield f"built-in probes {before.build[:8] or UNKNOWN} to {now.build[:8] or UNKNOWN}"
+        yield f"built-in probes: {before.build[:8] or UNKNOWN}, now {now.build[:8] or UNKNOWN}"
     if before.profile != now.profile:
-        yield f"profile {before.profile} to {now.profile}"
+        yield f"profile: {before.profile}, now {now.profile}"
 
 
 def courses(steps: Sequence[Step]) -> tuple[tuple[str, tuple[Course, ...]], ...]:

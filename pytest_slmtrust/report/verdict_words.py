@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ..audit.model import Audit, GateResult, Status
 from ..audit.quantities import quantity_of, share_text
 from ..audit.verdict import unfinished, untested_of
-from .account import found, limit, limit_from
-from .numbers import number, percent
+from .account import chosen_by, found, limit, limit_from
+from .numbers import percent
 
 #: Tests that a sentence names before it counts the others.
 _NAMED = 5
@@ -106,7 +106,9 @@ def _many(n: int, what: str) -> str:
 
 def _sure(audit: Audit, counted: Sequence[GateResult]) -> str:
     if audit.incomplete or not counted:
-        return "So there is nothing to be sure of: each number below has its own interval."
+        return "There is nothing to be sure of." + (
+            " Each number below has its own interval." if counted or audit.findings else ""
+        )
     level = share_text(1 - max(g.alpha for g in counted))
     said: list[str] = []
     for status, text in ((Status.FAIL, _fails), (Status.INCONCLUSIVE, _between), (Status.PASS, _passes)):
@@ -128,7 +130,7 @@ def _is_rate(gate: GateResult) -> bool:
 
 
 def _short(gate: GateResult) -> str:
-    return gate.unit if gate.unit != "items" else gate.probe.replace("_", " ")
+    return gate.unit if gate.unit != "items" else f"the items of {gate.probe}"
 
 
 def _fails(gates: Sequence[GateResult]) -> str:
@@ -155,18 +157,50 @@ def _allowed(audit: Audit, counted: Sequence[GateResult]) -> str:
     gates = [g for g in counted if g.tolerance is not None]
     if not gates:
         return "No limit was set that counts, so nothing says how much is allowed."
+    said = " ".join(filter(None, (_limits_of_tests(gates), _margins([g for g in gates if g.versus]))))
+    words = {limit_from(g, audit) for g in gates}
+    if len(words) == 1:
+        return f"{said} {'This limit' if len({limit(g) for g in gates}) == 1 else 'Each limit'} {words.pop()}."
+    who = {chosen_by(g, audit) for g in gates}
+    if who == {"tool"}:
+        return f"{said} The limits are the tool's own; nobody chose them for this model or its use."
+    people = _listed([text for key, text in _CHOSEN.items() if key in who]).replace(" and ", " or ")
+    if "tool" not in who:
+        return f"{said} The limits were set {people}."
+    return f"{said} Some limits were set {people}; the others are the tool's own."
+
+
+#: Who set a limit that is not the tool's own.
+_CHOSEN = {"person": "by the person who ran the audit", "file": "in files of the project"}
+
+
+def _limits_of_tests(gates: Sequence[GateResult]) -> str:
+    """Say the limits of all tests but comparisons, each once."""
+    own = [g for g in gates if not g.versus]
     limits: dict[str, int] = {}
-    for gate in gates:
+    for gate in own:
         limits[limit(gate)] = limits.get(limit(gate), 0) + 1
+    if not limits:
+        return ""
     if len(limits) == 1:
         text = next(iter(limits))
-        said = f"{text[:1].upper()}{text[1:]} failures are allowed{' in each' if len(gates) > 1 else ''}"
-    else:
-        said = f"The limits are {_listed([f'{text} ({number(n)})' for text, n in limits.items()])}"
-    chosen = {limit_from(g, audit) for g in gates}
-    if len(chosen) > 1:
-        return f"{said}. The person who ran the audit set some of the limits; the others are the tool's own."
-    return f"{said}. {'This limit' if len(limits) == 1 else 'Each limit'} {chosen.pop()}."
+        where = ("" if len(own) == 1 else " in each") if len(own) == len(gates) else f" in {_tests(len(own))}"
+        return f"{text[:1].upper()}{text[1:]} failures are allowed{where}."
+    return f"The limits are {_listed([f'{text} in {_tests(n)}' for text, n in limits.items()])}."
+
+
+def _tests(n: int) -> str:
+    return f"{n} test{'' if n == 1 else 's'}"
+
+
+def _margins(paired: Sequence[GateResult]) -> str:
+    """Say how much more than the baseline the model may fail, of all comparisons together."""
+    points = sorted({(g.tolerance or 0.0) * 100 for g in paired})
+    if not points:
+        return ""
+    ends = f"{points[0]:.3g}" if len(points) == 1 else f"{points[0]:.3g} to {points[-1]:.3g}"
+    many = "The comparison" if len(paired) == 1 else f"The {len(paired)} comparisons"
+    return f"{many} with the baseline allow{'s' if len(paired) == 1 else ''} at most {ends} points more failures."
 
 
 def _listed(parts: Sequence[str], total: int = 0) -> str:

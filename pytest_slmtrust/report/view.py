@@ -244,6 +244,8 @@ def limit_name(gate: GateResult) -> str:
 def limit_text(gate: GateResult) -> str:
     if gate.tolerance is None:
         return "–"
+    if gate.versus:
+        return f"{number(gate.tolerance * 100)}\u00a0points"
     return percent(gate.tolerance) if quantity_of(gate).share else number(gate.tolerance)
 
 
