@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from pytest_slmtrust import (
     BackendError,
     Case,
+    Classify,
     Completion,
     Failure,
     Generate,
     Loglikelihood,
     Logprob,
+    Message,
+    Perturb,
     RequestFailed,
     Steps,
     Verdict,
@@ -162,6 +166,35 @@ def test_a_question_that_nothing_answers_is_a_failure(tmp_path: Path) -> None:
     (answer,) = made.answer([Generate("x")])
     assert isinstance(answer, Failure)
     assert "'generate'" in answer.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "said"),
+    [
+        (Generate, {"prompt": [{"role": "user", "content": "x"}]}, "prompt of Generate is list of dict; expected a text, or"),
+        (Generate, {"prompt": {"role": "user"}}, "prompt of Generate is dict"),
+        (Generate, {"prompt": (Message("user", cast(str, 7)),)}, "prompt of Generate is tuple of Message"),
+        (Generate, {"prompt": "x", "max_new_tokens": 4.5}, "max_new_tokens of Generate is float; expected a whole number"),
+        (Generate, {"prompt": "x", "stop": (7,)}, "stop of Generate is tuple of int"),
+        (Classify, {"text": Completion("x")}, "text of Classify is Completion; expected a text (reply.text is the text"),
+        (Loglikelihood, {"context": "x", "continuation": Completion("y")}, "continuation of Loglikelihood is Completion"),
+        (Perturb, {"text": None, "recipe": "char-swap"}, "text of Perturb is NoneType; expected a text"),
+    ],
+)  # fmt: skip
+def test_a_request_of_wrong_types_fails_its_own_case_and_no_other(
+    tmp_path: Path, kind: Any, fields: dict[str, Any], said: str
+) -> None:
+    @probe(dimension="robustness", rows=[{"n": 0}])
+    def asks_oddly(n: int) -> Steps[Verdict]:
+        """Asks with values of other types."""
+        yield from ask(kind(**fields))
+        return Verdict(passed=True)
+
+    made = engine(tmp_path, FakeBackend(echo))
+    made.prefetch([*two_steps.cases(PROFILE)[:2], *asks_oddly.cases(PROFILE)])
+    with pytest.raises(TypeError, match=re.escape(said)):
+        made.run(asks_oddly.cases(PROFILE)[0])
+    assert made.run(two_steps.cases(PROFILE)[0]).passed
 
 
 @probe(dimension="toxicity", rows=[{"n": 0}])

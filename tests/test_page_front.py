@@ -265,7 +265,7 @@ def test_what_was_not_tested_has_five_groups_in_plain_words_the_general_ones_fir
         ("Left", 2),
         ("Tests", 1),
         ("Public", 1),
-        ("Parts", 2),
+        ("Missing", 2),
     ]
     shown = text(by_id(render(made), "not-tested"))
     assert "Claim of recites." in shown

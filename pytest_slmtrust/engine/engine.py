@@ -18,6 +18,7 @@ from ..escaping import said
 from ..requests import Backend, BackendError, Completion, Counters, Failure, Request, Steps, ThoughtUnfinished
 from ..thinking import refused, thoughts_of, with_thoughts
 from .admission import admitted
+from .asked_types import check_request
 from .costs import Ledger
 from .gatekeeper import VerdictError, accept, check_verdict
 from .store import Store, digest_of, store_key
@@ -361,6 +362,7 @@ def _wave(asked: Any) -> Sequence[Request[Any]]:
     if not isinstance(asked, (list, tuple)) or not all(isinstance(r, Request) for r in asked):
         raise TypeError("a probe asks with `yield from ask(request)` or `yield from ask_all(requests)`")
     for request in asked:
+        check_request(request)
         _ = request.key  # a field that has no JSON form fails here, in its own case
     return asked
 

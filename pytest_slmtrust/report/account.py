@@ -250,8 +250,8 @@ def chosen_by(gate: GateResult, audit: Audit) -> Literal["person", "file", "tool
 
 def _default(gate: GateResult, audit: Audit) -> float | None:
     """Return the limit that the profile has for gates of this kind."""
-    value: float | None = audit.settings.get("profile", {}).get("margin" if gate.versus else "tolerance")
-    return value if quantity_of(gate).share else None
+    profile = audit.settings.get("profile", {})
+    return (profile.get("margin") if gate.versus else profile.get("tolerance")) if quantity_of(gate).share else None
 
 
 def limit_from(gate: GateResult, audit: Audit) -> str:
