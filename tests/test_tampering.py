@@ -14,8 +14,10 @@ from test_versus import CONFTEST, OPTIONS, PROBE
 
 from pytest_slmtrust.archive.noted import left_out
 from pytest_slmtrust.archive.verify import problems, read_verified
+from pytest_slmtrust.audit.envelope import REPLY_TOKENS
 from pytest_slmtrust.audit.model import Audit, AuditError, canonical
 from pytest_slmtrust.audit.verdict import overall, sentence
+from pytest_slmtrust.envelope.tasks import WARM
 
 Data = dict[str, Any]
 
@@ -43,6 +45,11 @@ def gate(data: Data, kind: str = "rate") -> Data:
 def only(data: Data, kind: str) -> Data:
     data["gates"] = [gate(data, kind)]
     return gate(data, kind)
+
+
+def options(data: Data) -> Data:
+    found: Data = data["settings"]["options"]
+    return found
 
 
 def _waived(data: Data) -> None:
@@ -134,6 +141,21 @@ ATTACKS: dict[str, tuple[str, Callable[[Data], object]]] = {
     "case of the baseline": ("pair", lambda d: d["baseline"]["findings"][3].update(case="0")),
     "name of the baseline": ("pair", lambda d: gate(d, "paired")["paired"].update(baseline="gpt-9")),
     "model of the baseline": ("pair", lambda d: d["baseline"]["model"].update(name="gpt-9")),
+    "comparison dropped": ("pair", lambda d: only(d, "rate")),
+    "comparison and baseline dropped": ("pair", lambda d: [only(d, "rate"), d.update(baseline=None)]),
+    "profile that was asked for": ("clean", lambda d: options(d).update(profile="smoke")),
+    "packs that were asked for": ("clean", lambda d: options(d).update(packs="mine")),
+    "packs": ("clean", lambda d: d["settings"].update(packs=["mine"])),
+    "a dimension that was required": ("clean", lambda d: options(d).update(require="privacy, toxicity")),
+    "a dimension that was asked for": ("clean", lambda d: options(d).update(dimensions="toxicity")),
+    "a limit that was given": ("clean", lambda d: options(d).update(gate="['stays_polite=4%']")),
+    "another limit than was given": ("clean", lambda d: [
+        options(d).update(gate="['stays_polite=4%']"), d["settings"].update(tolerances={"stays_polite": 0.3})]),
+    "a limit that nobody gave": ("clean", lambda d: d["settings"].update(tolerances={"something_else": None})),
+    "a margin that nobody gave": ("pair", lambda d: d["settings"].update(margins={"stays_polite": 0.3})),
+    "identity of rows": ("clean", lambda d: d["settings"].pop("rows_sha256")),
+    "identity of what is asked": ("broken", lambda d: d["settings"]["asked"].clear()),
+    "identity of how is judged": ("stopped", lambda d: d["settings"].pop("judged")),
 }  # fmt: skip
 
 
@@ -212,3 +234,19 @@ def test_a_note_that_the_rest_of_an_audit_calls_for_may_not_be_left_out(
     assert head in found[0]
     data["notes"].append(f"{head}: in other words")  # names in it may be masked
     assert list(left_out(Audit.from_json(json.dumps(data)))) == []
+
+
+READING = {"quantity": "latency", "unit": "s", "of": "to the end", "draws": [1.0, None, 2.0], "lacking": "", "task": ""}
+LOAD = {"device": "cpu", "batch": 1, "prompt_tokens": 9, "reply_tokens": REPLY_TOKENS, "warm": WARM, "seconds": 3.0}
+
+
+@pytest.mark.parametrize(("part", "change", "found"), [
+    ("load", {}, False), ("load", {"reply_tokens": 0}, False), ("load", {"batch": 64}, True), ("load", {"reply_tokens": 1}, True),
+    ("load", {"warm": 0}, False), ("load", {"warm": 1}, True), ("reading", {"lacking": "no clock"}, True),
+    ("reading", {"lacking": "no clock", "draws": [None, None]}, False), ("reading", {"lacking": "no clock", "draws": []}, False),
+])  # fmt: skip
+def test_what_an_envelope_says_of_itself(part: str, change: Data, found: bool, audits: dict[str, Data]) -> None:
+    data = copy.deepcopy(audits["clean"])
+    load, reading = (one | (change if part == name else {}) for name, one in (("load", LOAD), ("reading", READING)))
+    data["settings"]["envelope"] = {"load": load, "readings": [reading], "limits": []}
+    assert bool(problems(Audit.from_json(json.dumps(data)))) is found

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..audit.envelope import KINDS, PREFIX, Envelope, Limit, LimitResult, decided
+from ..audit.envelope import KINDS, PREFIX, REPLY_TOKENS, Envelope, Limit, LimitResult, decided
 from ..audit.model import Audit
 from ..authoring.declarations import ProbeError
 from ..envelope.limits import bar_limits, read_limits
+from ..envelope.tasks import WARM
 from .option_text import listed_option
 from .sameness import same, short
 
 
-def envelope_faults(audit: Audit) -> Iterator[str]:
-    """Yield what of the envelope does not follow from its draws, or from the options of the run."""
+def envelope_faults(audit: Audit, this_package: bool = False) -> Iterator[str]:
+    """Yield what of the envelope does not follow from its draws, or from the options of the run.
+
+    ``this_package``: the audit is of the installed one, so its load is known.
+    """
     envelope = audit.envelope
     options = audit.settings.get("options", {})
     bars = audit.settings.get("bars", {})
@@ -30,6 +34,9 @@ def envelope_faults(audit: Audit) -> Iterator[str]:
     if envelope is None:
         return
     alpha = audit.settings.get("profile", {}).get("alpha")
+    load = (envelope.load.batch, envelope.load.reply_tokens, envelope.load.warm)
+    if this_package and load not in ((1, REPLY_TOKENS, WARM), (1, 0, WARM), (1, REPLY_TOKENS, 0)):
+        yield "envelope: its load is not the one of this package"
     yield from _readings(envelope)
     limits = {one.nodeid: one for one in wanted}
     optional = [name.strip() for name in str(options.get("optional", "")).split(",")]
@@ -51,6 +58,8 @@ def _readings(envelope: Envelope) -> Iterator[str]:
             or (len(one.draws) > 1 and not kind.sampled)
         ):
             yield f"envelope: {short(one.quantity)} is no quantity of it, is there twice, or was not read in its unit"
+        if one.lacking and one.usable:
+            yield f"envelope: {short(one.quantity)} has numbers, and says that it could not be measured"
     if len({one.nodeid for one in envelope.limits}) < len(envelope.limits):
         yield "envelope: a limit is there twice"
 

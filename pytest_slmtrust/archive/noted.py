@@ -20,6 +20,7 @@ from ..audit.verdict import untested_of
 from ..backends.endpoint.notes import notes as endpoint_notes
 from ..thinking import notes as thinking_notes
 from .sameness import short
+from .stated import unlike_options
 
 
 def left_out(audit: Audit) -> Iterator[str]:
@@ -52,7 +53,8 @@ def left_out(audit: Audit) -> Iterator[str]:
 
 
 def misnamed(audit: Audit) -> Iterator[str]:
-    """Yield the findings whose case is another one than that of their node id, and the gates against another baseline."""
+    """Yield the findings whose case is another one than that of their node id, and what is not as the options of the run say."""
+    yield from unlike_options(audit)
     theirs = audit.baseline.findings if audit.baseline else ()
     for one in (*audit.findings, *theirs):
         if not one.nodeid.endswith(f"[{one.case}]"):

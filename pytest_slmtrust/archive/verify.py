@@ -147,7 +147,7 @@ class _Check:
         yield from self._whole()
         yield from self._names()
         yield from left_out(self.audit)
-        yield from envelope_faults(self.audit)
+        yield from envelope_faults(self.audit, self.installed is not None)
         yield from bar_faults(self.audit, self.mine)
         yield from bundle_faults(self.audit, self.installed is not None)
         if self.installed is not None:

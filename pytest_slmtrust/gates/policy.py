@@ -104,11 +104,20 @@ def load_policy(profile: str, gates: Iterable[str] = (), inputs: Mapping[str, st
     """
     if profile not in _data()["profile"]:
         raise ProbeError(unknown("profile", profile, profile_names()))
-    set_by_hand = dict(_gate(text) for text in gates)
-    margins = {name.removesuffix(VERSUS): value for name, value in set_by_hand.items() if name.endswith(VERSUS)}
-    tolerances = {name: value for name, value in set_by_hand.items() if not name.endswith(VERSUS)}
+    tolerances, margins = limits_by_hand(gates)
     made = Profile(name=profile, inputs=inputs or {}, **_data()["profile"][profile])
     return Policy(made, _data()["gate"], tolerances, margins)
+
+
+def limits_by_hand(gates: Iterable[str]) -> tuple[dict[str, float | None], dict[str, float | None]]:
+    """Return the tolerances and the margins of ``NAME=TOLERANCE``, ``NAME:vs=MARGIN`` or ``NAME=off``, by probe.
+
+    Raises:
+        ProbeError: a gate that is not written so.
+    """
+    by_hand = dict(_gate(text) for text in gates)
+    margins = {name.removesuffix(VERSUS): value for name, value in by_hand.items() if name.endswith(VERSUS)}
+    return {name: value for name, value in by_hand.items() if not name.endswith(VERSUS)}, margins
 
 
 def untested() -> list[dict[str, str]]:

@@ -1,0 +1,85 @@
+"""What a run was asked for, as its options say it and as the rest of an audit has it; and that each gate has what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..audit.model import Audit
+from ..audit.nodeids import VERSUS, gate_key
+from ..audit.notes import IMPORTED
+from ..authoring.declarations import ProbeError
+from ..gates.policy import limits_by_hand
+from .option_text import listed_option
+from .sameness import same, short
+
+#: Options that name a list, and the entries of the settings that hold it.
+_LISTS = {"packs": "packs", "dimensions": "dimensions", "require": "required"}
+#: Options that name the model of a baseline.
+_BASELINES = ("vs", "baseline")
+
+
+def unlike_options(audit: Audit) -> Iterator[str]:
+    """Yield what an audit has otherwise than the options of its run, and the comparisons and identities that its gates lack.
+
+    A run that did not reach its end, a comparison of two audits and an imported one were asked for nothing here.
+    """
+    if audit.incomplete or "margin" in audit.settings or audit.model.get("kind") == IMPORTED:
+        return
+    options = audit.settings.get("options", {})
+    if audit.profile != options.get("profile", audit.profile):
+        yield f"settings.options.profile: the run was asked for {short(options['profile'])}; the audit is of {audit.profile}"
+    for option, name in _LISTS.items():
+        has: Any = audit.settings.get(name)
+        if option in options and has is not None and _names(options[option]) != list(has):
+            yield f"settings.{name}: it is {short(has)}; the run was asked for {short(options[option])}"
+    if "gate" in options:
+        yield from _limits(audit, options["gate"])
+    yield from _compared(audit, [options[name] for name in _BASELINES if options.get(name)])
+    yield from _identities(audit)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _limits(audit: Audit, given: str) -> Iterator[str]:
+    """Yield the limits of the settings that neither the run was given nor a bundle has, and those that the settings lack."""
+    settings = audit.settings
+    try:
+        tolerances, margins = limits_by_hand(listed_option(given))
+    except ProbeError:
+        return
+    parts = [part for one in settings.get("bundles", ()) for part in one.bundle.parts]
+    tolerances |= {part.probe.rpartition("::")[2]: part.limit for part in parts if part.limit is not None}
+    if audit.baseline is not None:
+        margins |= {part.probe.rpartition("::")[2]: part.margin for part in parts if part.margin is not None}
+    for name, asked, has in (
+        ("tolerances", tolerances, settings.get("tolerances", {})), ("margins", margins, settings.get("margins", {})),
+    ):  # fmt: skip
+        for probe in sorted({*asked, *has}):
+            if (probe in asked) != (probe in has) or not same(has[probe], asked[probe]):
+                was = short(asked.get(probe, "none"))
+                yield f"settings.{name}: the limit of {short(probe)} is {short(has.get(probe, 'none'))}; the run was given {was}"
+
+
+def _compared(audit: Audit, asked: Sequence[str]) -> Iterator[str]:
+    """Yield that a comparison with a baseline is missing: of the whole audit, or of one of its gates."""
+    if audit.baseline is None:
+        if asked:
+            yield f"baseline: the run was compared with {short(asked[0])}, and the audit has none"
+        return
+    compared = {gate_key(gate.nodeid).removesuffix(VERSUS) for gate in audit.gates if gate.versus}
+    for gate in audit.gates:
+        if not gate.versus and gate_key(gate.nodeid) not in compared:
+            yield f"{gate.nodeid}: its comparison with the baseline has no result"
+
+
+def _identities(audit: Audit) -> Iterator[str]:
+    """Yield the gates without an identity of what they ask, or of how they judge."""
+    settings = audit.settings
+    for name in ("rows_sha256", "asked", "judged"):
+        known: Any = settings.get(name, {})
+        for gate in audit.gates if "options" in settings else ():
+            if not gate.versus and gate.nodeid not in known and (gate.missing is None or name == "rows_sha256"):
+                yield f"settings.{name}: {gate.nodeid} is not in it"
