@@ -124,6 +124,20 @@ def forked_children(request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("monkeypatch").setattr(made, "runpytest_subprocess", start)
 
 
+@pytest.fixture
+def real_readers() -> None:
+    """For tests of the processes that read a model's files: each is started, none is forked."""
+
+
+@pytest.fixture(autouse=True)
+def forked_readers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that reads a model's files is forked from one that has imported what all of them import."""
+    if sys.platform == "linux" and "real_readers" not in request.fixturenames:
+        import forked_readers
+
+        monkeypatch.setattr(forked_readers.product.Child, "_start", forked_readers.start)
+
+
 @pytest.fixture(autouse=True)
 def no_probe_file_stays_imported() -> Iterator[None]:
     """A file of probes that a test imported in this process must not be taken for one of the same name in a later test."""

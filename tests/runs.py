@@ -14,6 +14,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
+import forked_readers
 import pytest
 
 #: Plugins of others that import half a second to two seconds of modules in every process, for nothing that is tested here.
@@ -23,8 +24,18 @@ LEAN = ("-p", "no:hypothesispytest", "-p", "no:anyio")
 #: Makes a process that has imported what every run imports, and forks for each.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["preloaded"])
-#: What a Python process reads of its environment before the first line of a program.
-_EARLY = {name: value for name, value in os.environ.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
+#: Another one has imported torch and transformers, too, which takes longer than to audit a tiny model.
+_WITH_TORCH = forkserver.ForkServer()
+_WITH_TORCH.set_forkserver_preload(["preloaded_torch"])
+#: What a Python process, and these libraries, read of the environment as they start.
+_READ_EARLY = ("PYTHON", "LC_", "LANG", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "TORCH_", "OMP_", "MKL_")
+
+
+def _early(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(_READ_EARLY) and name != "PYTHONPATH"}
+
+
+_EARLY = _early(os.environ)
 
 
 def run(folder: Path, *options: str, fresh: bool = False) -> subprocess.CompletedProcess[str]:
@@ -42,13 +53,15 @@ def run(folder: Path, *options: str, fresh: bool = False) -> subprocess.Complete
 
 def forked(folder: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run pytest in a process that another one forks, which has imported the package already."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # of the forking process, which starts once
-        forkserver.ensure_running()
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
         streams = [Path(place, name) for name in ("out", "err")]
-        process = _FORKS.Process(target=_pytest, args=(str(folder), dict(environment), list(arguments), streams))
+        asked = (str(folder), dict(environment), list(arguments), streams, forked_readers.in_use())
+        process = _FORKS.Process(target=_pytest, args=asked)
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # of the forking process, which starts once
+        if _loads_files(folder, arguments):
+            patch.setattr(forkserver, "connect_to_new_process", _WITH_TORCH.connect_to_new_process)
         process.start()
+        patch.undo()
         process.join(900)
         if process.is_alive():
             process.kill()
@@ -57,21 +70,31 @@ def forked(folder: Path, environment: Mapping[str, str], arguments: Sequence[str
     return subprocess.CompletedProcess(["pytest", *arguments], process.exitcode or 0, *texts)
 
 
+def _loads_files(folder: Path, arguments: Sequence[str]) -> bool:
+    """Return whether a run asks a model of files by transformers."""
+    specs = [word.partition("=")[2] for word in arguments if word.startswith("--slm=")]
+    return any(spec == "smollm2-135m-instruct" or (folder / spec / "config.json").is_file() for spec in specs)
+
+
 def forks_for(environment: Mapping[str, str]) -> bool:
     """Return whether a forked process is as one that was started with this environment."""
-    early = {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
-    return early == _EARLY and sys.platform == "linux"
+    return _early(environment) == _EARLY and sys.platform == "linux"
 
 
-def _pytest(folder: str, environment: dict[str, str], arguments: list[str], streams: list[Path]) -> None:
-    """Become ``python -m pytest`` in a folder."""
+def _pytest(
+    folder: str, environment: dict[str, str], arguments: list[str], streams: list[Path], source: forked_readers.Source | None
+) -> None:
+    """Become ``python -m pytest`` in a folder; ``source`` forks the processes that read a model's files."""
+    if source is not None:
+        forked_readers.use(source)
     for number, stream in enumerate(streams, 1):
         os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT, 0o600), number)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     here = str(Path(__file__).parent)
-    sys.path[:] = [folder, *(place for place in sys.path if place not in ("", here, str(Path(here).parent)))]
+    added = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+    sys.path[:] = [folder, *added, *(place for place in sys.path if place not in ("", here, str(Path(here).parent)))]
     for module in [module for name, module in sys.modules.items() if "." not in name]:
         module.__doc__ = "PYTEST_DONT_REWRITE"  # or pytest warns of each plugin that is imported already
     sys.argv = ["pytest", *arguments]

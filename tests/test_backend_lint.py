@@ -33,6 +33,7 @@ def folder(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path(shutil.copytree(good, tmp_path / "model"))
 
 
+@pytest.mark.usefixtures("real_readers")
 def test_a_plain_folder_is_fine(folder: Path) -> None:
     lint_model_folder(folder)
     answer = dict(load_backend(ModelSpec(str(folder), threads=1)).run([Generate("the fox", max_new_tokens=2)]))[0]
@@ -200,6 +201,7 @@ def test_an_end_token_that_is_no_number_is_one_line(file: str, folder: Path) -> 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("real_readers")
 def test_the_templates_process_imports_nothing_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "resource.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')\nraise ImportError")
     monkeypatch.chdir(tmp_path)
@@ -298,6 +300,7 @@ def test_a_template_that_never_ends_is_stopped() -> None:
     later.close()
 
 
+@pytest.mark.usefixtures("real_readers")
 def test_trial_chats_have_two_seconds_of_processor_time() -> None:
     loops = "".join(f"{{% for {name} in range(99999) %}}" for name in "abc") + "{% endfor %}" * 3
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -20,14 +20,11 @@ import tiny
 from pytest_slmtrust import BackendError, Completion, Failure, Generate, chat
 from pytest_slmtrust.backends.load import ModelSpec, load_backend, wrap_loaded
 from pytest_slmtrust.backends.transformers.files import ModelError, read_json
-from pytest_slmtrust.backends.transformers.ggufheader import check_header
 from pytest_slmtrust.backends.transformers.lint import lint_model_folder
 from pytest_slmtrust.backends.transformers.template import Renderer
 from pytest_slmtrust.backends.transformers.tokens import Unreadable, make_codec
-from pytest_slmtrust.backends.untrusted.child import Child
 from pytest_slmtrust.backends.untrusted.tokenizer import growth, try_tokenizer
 from pytest_slmtrust.backends.untrusted.verdict import forget, inspect_files
-from pytest_slmtrust.backends.untrusted.worker import check_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +131,7 @@ BOMBS: dict[str, tuple[Callable[[Path], object], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("real_readers")
 @pytest.mark.parametrize("what", BOMBS)
 def test_a_bomb_is_refused_small_and_soon_in_one_line(what: str, folder: Path) -> None:
     make, says = BOMBS[what]
@@ -331,29 +329,6 @@ def test_replacements_grow_a_text_by_their_product() -> None:
     assert growth(_replace({"Regex": "(?=a)"}, "bc")) == 3  # between two letters
 
 
-def test_a_child_that_takes_too_much_ends_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    limits = "from pytest_slmtrust.backends.untrusted.child import limit, limit_time\nlimit({}); limit_time(1)\ninput()\n"
-    for code in ("x = bytearray(2**30)", "while True: pass", "f = open('made', 'w'); f.write('x'); f.flush()"):
-        child = Child(limits.format(64 * 2**20) + code)
-        with pytest.raises(EOFError):
-            child.ask({}, 30)
-        assert child.status
-        assert not child.running
-    assert Path("made").read_text() == ""
-
-
-def test_a_child_may_answer_before_it_is_asked() -> None:
-    child = Child(
-        "import sys\nsys.stdin.readline(); print('[1]\\n[2]\\n[', end='', flush=True)\nsys.stdin.readline(); input()\nprint('3]')"
-    )
-    assert child.ask({}, 30) == [1]
-    assert child.ask({}, 30) == [2]
-    assert child.ask({}, 30) == [3]
-    child.close()
-    assert not child.running
-
-
 class PanicException(BaseException):
     """Named as the panics of Rust libraries are; theirs cannot be imported."""
 
@@ -391,80 +366,6 @@ def test_a_reply_has_a_length_and_one_that_breaks_its_decoder_fails_alone(monkey
     answer = dict(backend.run([Generate("the fox", max_new_tokens=3)]))[0]
     assert isinstance(answer, Failure)
     assert "\n" not in answer.message
-
-
-# -- GGUF ---------------------------------------------------------------------------------------------------------------
-
-
-def _pair(key: str, kind: int, data: bytes) -> bytes:
-    return struct.pack("<Q", len(key)) + key.encode() + struct.pack("<I", kind) + data
-
-
-def _tensor(name: str, shape: tuple[int, ...] = (32, 8), kind: int = 0, offset: int = 0) -> bytes:
-    sizes = struct.pack(f"<I{len(shape)}Q", len(shape), *shape)
-    return struct.pack("<Q", len(name)) + name.encode() + sizes + struct.pack("<IQ", kind, offset)
-
-
-def _gguf(path: Path, pairs: list[bytes], tensors: list[bytes], data: int = 1024) -> Path:
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(pairs)) + b"".join(pairs) + b"".join(tensors)
-    path.write_bytes(head + bytes(-len(head) % 32 + data))
-    return path
-
-
-def _array(key: str, count: int, kind: int = 0, each: bytes = b"\0") -> bytes:
-    return _pair(key, 9, struct.pack("<IQ", kind, count) + each * count)
-
-
-NAME = _pair("general.architecture", 8, struct.pack("<Q", 5) + b"llama")
-HEADERS: dict[str, tuple[list[bytes], list[bytes], str]] = {
-    "an array of 4 million": ([_array("x", 2**22)], [_tensor("a")], "4194304 elements in addition to the vocabulary"),
-    "types of tokens that are not there": ([_array("tokenizer.ggml.token_type", 999)], [_tensor("a")],
-        "no tensor has more than 32"),
-    "tokens that are not there": ([_array("tokenizer.ggml.tokens", 99, 8, bytes(8))], [_tensor("a")],
-        "'tokenizer.ggml.tokens' has 99"),
-    "merges of nothing": ([_array("tokenizer.ggml.merges", 200, 8, bytes(8))], [_tensor("a")], "for at most 32 tokens"),
-    "many arrays in one": ([_array("x", 50_000, 9, struct.pack("<IQ", 0, 12) + bytes(12))], [_tensor("a")], "in addition to the"),
-    "arrays in the depth": ([_pair("x", 9, struct.pack("<IQ", 9, 1) * 9)], [], "too deep"),
-    "a text beyond the file": ([_pair("x", 8, struct.pack("<Q", 2**40))], [], "declares 1099511627776 bytes of a text"),
-    "no alignment": ([_pair("general.alignment", 4, struct.pack("<I", 0))], [], "is 0, and must be a power of two"),
-    "an odd alignment": ([_pair("general.alignment", 4, struct.pack("<I", 24))], [], "is 24, and must be a power of two"),
-    "eight dimensions": ([NAME], [_tensor("a", (1,) * 8)], "8 dimensions"),
-    "a product beyond 64 bits": ([NAME], [_tensor("a", (2**40, 2**40))], "does not lie in the file"),
-    "a tensor after the end": ([NAME], [_tensor("a", offset=32)], "does not lie in the file"),
-    "two tensors in one place": ([NAME], [_tensor("a", (32, 4)), _tensor("b", (32, 4), offset=64)], "'a' and 'b' overlap"),
-    "a tensor twice": ([NAME], [_tensor("a", (32, 4)), _tensor("a", (32, 4), offset=512)], "'a' is in it twice"),
-    "a field twice": ([NAME, NAME], [_tensor("a")], "'general.architecture' is in it twice"),
-    "an unknown type": ([NAME], [_tensor("a", kind=999)], "unknown type 999"),
-    "a row that is no block": ([NAME], [_tensor("a", (33, 8), kind=2)], "no multiple of Q4_0's 32"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("what", HEADERS)
-def test_a_gguf_header_that_needs_more_than_the_file_holds_is_refused(what: str, tmp_path: Path) -> None:
-    pairs, tensors, says = HEADERS[what]
-    with pytest.raises(ModelError, match=says) as caught:
-        check_header(_gguf(tmp_path / "x.gguf", pairs, tensors))
-    assert "x.gguf" in str(caught.value)
-
-
-def test_a_sound_gguf_file_passes_and_a_bad_one_is_refused_by_the_child(tmp_path: Path) -> None:
-    tokens = _array("tokenizer.ggml.tokens", 8, 8, struct.pack("<Q", 1) + b"a")
-    good = _gguf(tmp_path / "x.gguf", [NAME, tokens], [_tensor("token_embd.weight")])
-    assert check_header(good) == 1
-    inspect_files(good, "gguf").finish()
-    with pytest.raises(ModelError, match=r"y\.gguf: .*4194304 elements"):
-        inspect_files(_gguf(tmp_path / "y.gguf", [_array("x", 2**22)], []), "gguf")
-
-
-def test_a_checkpoint_that_unpacks_to_more_than_it_holds_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "x.ckpt"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("x/data.pkl", bytes(2**20))
-    with pytest.raises(ModelError, match="is compressed"):
-        check_checkpoint(path)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("x/data.pkl", b"abc")
-    check_checkpoint(path)
 
 
 def test_a_file_that_grows_while_it_is_read_is_cut(tmp_path: Path) -> None:

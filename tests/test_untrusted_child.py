@@ -10,6 +10,7 @@ from pytest_slmtrust.backends.transformers import gguf
 from pytest_slmtrust.backends.transformers.files import ModelError
 from pytest_slmtrust.backends.untrusted.child import Child
 
+pytestmark = pytest.mark.usefixtures("real_readers")
 SAYS = "import sys, time; sys.stdin.readline(); sys.stdout.write({}); sys.stdout.flush(); sys.stdin.readline(); {}"
 
 
@@ -58,3 +59,26 @@ def test_a_file_that_is_no_gguf_is_refused_before_it_is_hashed(tmp_path: Path, m
     monkeypatch.setattr(gguf, "sha256_of", lambda _: pytest.fail("it is hashed"))
     with pytest.raises(ModelError, match="not a GGUF file"):
         gguf.converted(path)
+
+
+def test_a_child_that_takes_too_much_ends_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    limits = "from pytest_slmtrust.backends.untrusted.child import limit, limit_time\nlimit({}); limit_time(1)\ninput()\n"
+    for code in ("x = bytearray(2**30)", "while True: pass", "f = open('made', 'w'); f.write('x'); f.flush()"):
+        child = Child(limits.format(64 * 2**20) + code)
+        with pytest.raises(EOFError):
+            child.ask({}, 30)
+        assert child.status
+        assert not child.running
+    assert Path("made").read_text() == ""
+
+
+def test_a_child_may_answer_before_it_is_asked() -> None:
+    child = Child(
+        "import sys\nsys.stdin.readline(); print('[1]\\n[2]\\n[', end='', flush=True)\nsys.stdin.readline(); input()\nprint('3]')"
+    )
+    assert child.ask({}, 30) == [1]
+    assert child.ask({}, 30) == [2]
+    assert child.ask({}, 30) == [3]
+    child.close()
+    assert not child.running
