@@ -15,7 +15,7 @@ from pytest_slmtrust.authoring.probe import Case, Probe
 from pytest_slmtrust.engine.costs import Ledger, added
 from pytest_slmtrust.engine.engine import Engine
 from pytest_slmtrust.engine.store import Store
-from pytest_slmtrust.plugin.options import joined
+from pytest_slmtrust.plugin.commandline import joined
 from pytest_slmtrust.report.durations import spent, table_lines
 from pytest_slmtrust.report.html import render
 from pytest_slmtrust.requests import Counters

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pytest_slmtrust.plugin.options import joined
+from pytest_slmtrust.plugin.commandline import joined
 
 #: Runs with workers take seconds each. What differs under workers is tried by every run: one store, gates, what failed last.
 MODES = {"none": (), "n2": ("-n2",)}

@@ -12,7 +12,8 @@ import pytest
 
 from ..audit.dimension import Dimension
 from . import hookspecs
-from .options import OPTIONS, add_options, joined, model_spec, refusal
+from .commandline import joined, refusal
+from .options import OPTIONS, add_options, model_spec
 from .spelling import check_spelling
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,6 @@ import pytest
 from ..audit.dimension import Dimension
 from ..authoring.datafiles import HUB
 from ..authoring.declarations import unknown
-from .spelling import unknown_ini
 
 Kind = Literal["text", "names", "file", "flag", "list", "words"]
 #: Key of a field's metadata that holds its option.
@@ -279,31 +278,11 @@ def add_options(parser: pytest.Parser) -> None:
 
 def model_spec(config: pytest.Config) -> str:
     """Return the model under audit; empty where the plugin has nothing to do."""
-    return str(_value(config, OPTIONS[0]) or "")
+    return str(value_of(config, OPTIONS[0]) or "")
 
 
-def joined(arguments: Sequence[str]) -> list[str]:
-    """Return the command line with each of our options that has a path after a space in one word: ``--slm-data=../sets``.
-
-    pytest looks for its rootdir and its configuration before plugins add options: of ``--slm-data ../sets`` it sees a folder
-    of tests, reads the configuration that it finds there, if any, and passes over that of the project. An option that may be
-    without a value gets its own one: the next word is none of it.
-    """
-    bare = {option.flag: option.bare for option in OPTIONS if option.bare}
-    flags = {option.flag for option in OPTIONS if option.kind != "flag"}
-    left, found = [str(one) for one in arguments], list[str]()
-    while left:
-        one = left.pop(0)
-        if one == "--":
-            return [*found, one, *left]
-        if one in bare:
-            found.append(f"{one}={bare[one]}")
-            continue
-        found.append(f"{one}={left.pop(0)}" if one in flags and left and _is_path(left[0]) else one)
-    return found
-
-
-def _is_path(text: str) -> bool:
+def is_path(text: str) -> bool:
+    """Return whether a text names what is on the disk."""
     try:
         return bool(text) and Path(text).exists()
     except (OSError, ValueError):  # too long for a name, or a zero byte
@@ -319,7 +298,7 @@ def read_settings(config: pytest.Config) -> Settings:
     values: dict[str, Any] = {}
     made: dict[str, Any] = {}
     for option in OPTIONS:
-        value = _value(config, option)
+        value = value_of(config, option)
         if option.choices and value not in option.choices:
             raise pytest.UsageError(f"ini {option.ini} is {value!r}; expected {' or '.join(option.choices)}")
         values[option.name or "model"] = value
@@ -360,7 +339,8 @@ def _made(kind: Kind, value: Any, folder: Path) -> Any:
 _INI = {"flag": "true or false", "list": "one value a line", "words": "one value a line"}
 
 
-def _value(config: pytest.Config, option: Option) -> Any:
+def value_of(config: pytest.Config, option: Option) -> Any:
+    """Return what was given for an option: on the command line, else in the ini file; None where nothing was."""
     given = config.getoption(option.dest)
     if given is not None:
         return given
@@ -385,28 +365,6 @@ def anchored(text: str, folder: Path) -> str:
     if not text.strip() or Path(text).is_absolute() or text.startswith("~"):
         return text
     path = folder / text
-    if text.startswith(("./", "../")) or ("/" in text and _is_path(str(path))) or path.suffix in (".gguf", ".ckpt"):
+    if text.startswith(("./", "../")) or ("/" in text and is_path(str(path))) or path.suffix in (".gguf", ".ckpt"):
         return os.path.normpath(path)
-    return str(path) if _is_path(str(path / "config.json")) else text
-
-
-def refusal(config: pytest.Config) -> str:
-    """Say why the options ask for an audit that cannot be; empty if they do not.
-
-    An option without a model, or an empty one, is what an unset variable leaves of a command line: no audit would run, and
-    the run would be green. Values of an ini file wait for the run that names a model.
-    """
-    strange = unknown_ini(config, [option.ini for option in OPTIONS])
-    if strange:
-        return strange
-    given = [option for option in OPTIONS if config.getoption(option.dest) is not None]
-    for option in given:
-        value = config.getoption(option.dest)
-        if isinstance(value, str) and not value.strip():
-            return f"{option.flag} is empty: give it a value, or leave it out (-o {option.ini}= switches off an ini value)"
-    model = _value(config, OPTIONS[0])
-    if model is not None and not str(model).strip():
-        return "ini slm is empty: name a model, or leave it out"
-    if model is None and given:
-        return f"{given[0].flag} asks for an audit, but no model is named: add --slm=MODEL, or remove the option"
-    return ""
+    return str(path) if is_path(str(path / "config.json")) else text
