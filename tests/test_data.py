@@ -61,6 +61,7 @@ def test_a_field_that_may_be_absent_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
+        ("a.csv", "question;year\nWho?;1\n", r"separated by ';': expected ',' in a \.csv"),
         ("a.csv", "question\nWho?\n", r"a\.csv: row 1 \(line 2\) has no field 'year'; it has 'question'"),
         ("a.csv", "question,year\nWho?,1\nWho?,soon\n", r"row 2 \(line 3\), field 'year': 'soon' is not int"),
         ("a.csv", "question,year\nWho?,1.5\n", "'1.5' is not int"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,9 @@ from pytest_slmtrust import (
     ask,
     probe,
 )
+from pytest_slmtrust.authoring.mistakes import explained
 from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.session.probe_file import named_twice
 
 FULL = load_policy("full").profile
 
@@ -85,6 +88,43 @@ def test_bad_probes_are_named() -> None:
         made([], tolerance=5)
     with pytest.raises(ProbeError, match="snake case"):
         made([], name="Not A Name")
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"tolerance": "5%"}, "is '5%'; it must be a number between 0 and 1: 0.05 for 5 %"),
+        ({"tolerance": True}, "is True; it must be a number"),
+        ({"criterion": "mean"}, "criterion of probe 'claim' is 'mean'; expected a Criterion(...)"),
+        ({"floor": 0.5}, "floor of probe 'claim' is 0.5; expected a Floor(...)"),
+        ({"controls": [("reply", True)]}, "controls of probe 'claim' holds tuple; expected a Control(...)"),
+        ({"controls": "reply"}, "controls of probe 'claim' is str; expected a list of Control"),
+        ({"judge": "refusal"}, "judge of probe 'claim' is 'refusal'; expected a Judge(...)"),
+    ],
+)
+def test_what_a_probe_declares_has_its_types(declared: dict[str, Any], message: str) -> None:
+    with pytest.raises(ProbeError, match=re.escape(message)):
+        made([], **declared)
+
+
+def test_rows_from_a_function_that_takes_nothing_are_named() -> None:
+    with pytest.raises(ProbeError, match=r"does not take the profile: def rows\(profile\)"):
+        made(lambda: [{"text": "a"}]).cases(FULL)
+
+
+def test_a_decorator_without_arguments_names_them() -> None:
+    with pytest.raises(TypeError) as caught:
+        probe(print)  # type: ignore[call-arg,misc,arg-type]
+    assert str(explained(caught.value)) == '@probe takes its arguments by name: @probe(dimension="privacy", rows=[...])'
+
+
+def test_a_probe_that_a_later_one_replaces_is_named(tmp_path: Path) -> None:
+    one = "@probe(dimension='privacy', rows=[{}])\ndef same():\n    yield\n"
+    (tmp_path / "probe_a.py").write_text(f"{one}\n{one}")
+    assert named_twice(tmp_path / "probe_a.py") == "6: the probe 'same' of line 2 is replaced by this one: rename one"
+    (tmp_path / "probe_b.py").write_text(f"{one}def other(): pass\ndef other(): pass\nif 0:\n    def same(): pass\n")
+    assert named_twice(tmp_path / "probe_b.py") == ""
+    assert named_twice(tmp_path / "absent.py") == ""
 
 
 def test_a_limit_takes_whole_source_items_by_a_stable_hash() -> None:

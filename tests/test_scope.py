@@ -71,7 +71,7 @@ def test_columns_that_do_not_fit_are_one_line_at_collection(pytester: pytest.Pyt
     status, printed = run(pytester)
     assert status == 2
     assert printed.count(said) == 1
-    assert "probe_a.py:3 row 0 of probe 'keeps'" in printed
+    assert "probe_a.py:3: row 0 of probe 'keeps'" in printed
 
 
 def test_default_values_and_keywords_need_no_column(pytester: pytest.Pytester) -> None:

@@ -152,7 +152,7 @@ def read(path: Path, fields: Fields, *, key: str = "", encoding: str = "utf-8") 
 def _text(path: Path, encoding: str) -> str:
     try:
         if not path.is_file():
-            raise DataError(f"{path}: {'not a plain file' if path.exists() else 'no such file'}")
+            raise DataError(f"{path}: {'not a plain file' if path.exists() else _absent(path)}")
         if path.stat().st_size > LARGEST_FILE:
             raise DataError(f"{path}: larger than {LARGEST_FILE // 2**20} MiB: split it, or keep the rows that you need")
         data = path.read_bytes()
@@ -166,6 +166,12 @@ def _text(path: Path, encoding: str) -> str:
         raise DataError(
             f"{path}: line {line} is not {used} (byte 0x{data[error.start]:02x}): save it as UTF-8, or name its encoding"
         ) from None
+
+
+def _absent(path: Path) -> str:
+    """Say that the file is missing; a relative path is seen from where the command runs, which an author may not expect."""
+    near = "" if path.is_absolute() else f"; for a file next to the probe write Path(__file__).with_name({path.name!r})"
+    return f"no such file{near}"
 
 
 def _checked(where: str, rows: Iterable[tuple[str, Any]], fields: Fields) -> list[Record]:
@@ -188,7 +194,9 @@ def _value(where: str, row: Mapping[str, Any], name: str, wanted: Any) -> Any:
         return None
     if name not in row:
         names = [_short(known) for known in islice(row, NAMES)] + ["..."] * (len(row) > NAMES)
-        raise DataError(f"{where} has no field {name!r}; it has {', '.join(names) or 'none'}")
+        mark = next((m for m in ";\t|" if len(row) == 1 and m in next(iter(row))), "")
+        hint = f" (its columns are separated by {mark!r}: expected ',' in a .csv, a tab in a .tsv)" if mark else ""
+        raise DataError(f"{where} has no field {name!r}; it has {', '.join(names) or 'none'}{hint}")
     if isinstance(value, str) and len(value) > LARGEST_FIELD:
         raise DataError(f"{where}, field {name!r}: {len(value):,} characters; at most {LARGEST_FIELD:,}")
     read = next((found for kind in kinds if (found := _as(value, kind)) is not None), None)

@@ -57,6 +57,8 @@ def label_probe(
             number that the gate holds, or a name, a choice or a prompt that cannot be.
     """
     _check_choices(name, by, holds, prompt, dimension)
+    if not isinstance(bar, Bar):
+        raise ProbeError(f"label_probe {name!r}: the bar is {type(bar).__name__}; expected label_probe(ROWS, Bar(...), name=...)")
     found = _rows(rows)
     labels = tuple(dict.fromkeys(row["label"] for row in found))
     _check_labels(labels)

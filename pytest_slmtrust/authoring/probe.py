@@ -18,8 +18,10 @@ from ..audit.model import UNIT, VERB, Finding, Measure
 from ..escaping import one_line
 from ..requests import BESIDE_MODEL, Completion, Request, Steps
 from ..thinking import refused, settled
+from .asked_types import check_request
 from .bars import Bar
 from .declarations import Control, Criterion, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
+from .mistakes import called_with, check_declared
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 #: Examples that a Hypothesis strategy gives at most: it may be without end.
@@ -139,6 +141,7 @@ def _scripted(steps: Steps[Verdict], script: Script) -> Steps[Verdict]:
 
 
 def _say(script: Script, request: Request[Any]) -> Any:
+    check_request(request)
     return settled(request, Completion(script, len(script.split())) if isinstance(script, str) else script(request))
 
 
@@ -163,7 +166,7 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
         wanted = profile.items if probe.tolerance is None and probe.criterion is None else profile.blocking_items
         rows = draw(rows, min(wanted, _MOST_DRAWN))
     elif callable(rows):
-        rows = rows(profile)
+        rows = called_with(rows, profile, probe.name)
     if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
         raise ProbeError(f"rows of probe {probe.name!r} must be a list of mappings, not {type(rows).__name__}")
     parameters = inspect.signature(probe.run).parameters
@@ -228,7 +231,7 @@ def _check_columns(params: Mapping[str, Any], parameters: Mapping[str, inspect.P
 
 def _place(run: Callable[..., Any]) -> str:
     code = getattr(run, "__code__", None)
-    return f"{Path(code.co_filename).name}:{code.co_firstlineno} " if code else ""
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno}: " if code else ""
 
 
 def _printable(name: str) -> str:
@@ -308,8 +311,8 @@ def probe(
             raise ProbeError(f"probe name {title!r} must be lower-case snake case")
         if not inspect.isgeneratorfunction(run):
             raise ProbeError(f"probe {title!r} must ask with `yield from ask(...)`: it is not a generator function")
-        if tolerance is not None and not 0 < tolerance < 1:
-            raise ProbeError(f"tolerance of probe {title!r} is {tolerance}; it must lie between 0 and 1")
+        declared = {"criterion": criterion, "floor": floor, "judge": judge, "controls": controls, "labelled": labelled}
+        check_declared(title, tolerance, declared)
         if tolerance is not None and criterion is not None:
             raise ProbeError(f"probe {title!r} has a tolerance and a criterion; a gate holds one quantity to one limit")
         if any(row.passes is None for row in labelled):

@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..authoring.asked_types import check_request
 from ..authoring.declarations import Verdict
 from ..authoring.probe import Case
 from ..escaping import said
 from ..requests import Backend, BackendError, Completion, Counters, Failure, Request, Steps, ThoughtUnfinished
 from ..thinking import refused, thoughts_of, with_thoughts
 from .admission import admitted
-from .asked_types import check_request
 from .costs import Ledger
 from .gatekeeper import VerdictError, accept, check_verdict
 from .store import Store, digest_of, store_key

@@ -20,6 +20,7 @@ from ..authoring.mistakes import explained
 from ..authoring.probe import Case, Probe
 from ..escaping import visible
 from ..gates.asked_rows import case_name
+from ..session.probe_file import line_of, named_twice
 from ..session.session import AuditSession, Suite
 from .options import Settings
 
@@ -185,16 +186,7 @@ class ProbeFile(pytest.Module):
         session = self.config.stash.get(SESSION, None)
         if session is None:
             return
-        found = {id(v): v for v in vars(self.obj).values() if isinstance(v, Probe) and not self._belongs_elsewhere(v)}
-        scope = self.config.stash[SETTINGS].dimensions
-        probes = [p for p in found.values() if not scope or str(p.dimension) in scope]
-        for probe in found.values():
-            if probe not in probes:
-                session.leave_out(probe, self.nodeid)
-        try:
-            suites = [session.add(probe, self.nodeid) for probe in probes]
-        except ProbeError as error:
-            raise self.CollectError(f"{self.nodeid}: {error}") from None
+        suites = self._suites(session)
         for suite in suites:
             for case in suite.cases:
                 yield case_item(self, suite, case)
@@ -205,8 +197,29 @@ class ProbeFile(pytest.Module):
                 yield versus_item(self, suite)
         yield from super().collect()
 
+    def _suites(self, session: AuditSession) -> list[Suite]:
+        """Return what the probes of the file add to a session, without those outside its dimensions."""
+        found = {id(v): v for v in vars(self.obj).values() if isinstance(v, Probe) and not self._belongs_elsewhere(v)}
+        twice = named_twice(self.path) if found else ""
+        if twice:
+            raise self.CollectError(f"{self.nodeid}:{twice}")
+        scope = self.config.stash[SETTINGS].dimensions
+        probes = [p for p in found.values() if not scope or str(p.dimension) in scope]
+        for probe in found.values():
+            if probe not in probes:
+                session.leave_out(probe, self.nodeid)
+        try:
+            return [session.add(probe, self.nodeid) for probe in probes]
+        except ProbeError as error:
+            said, placed = str(error), f"{self.path.name}:"
+            place = f"{self.nodeid}:" if said.startswith(placed) else f"{self.nodeid}: "
+            raise self.CollectError(f"{place}{said.removeprefix(placed)}") from None
+
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         """Say what broke as the file was read in one line with its place; ``-v`` shows the traceback."""
+        cause = excinfo.value.__cause__ if isinstance(excinfo.value, self.CollectError) else None
+        if isinstance(cause, (ImportError, SyntaxError)) and self.config.option.verbose <= 0:
+            return f"{self.nodeid}:{line_of(cause, self.path)}: {door.error(explained(cause))}"
         own = [entry for entry in excinfo.traceback if str(entry.path) == str(self.path)]
         if not own or self.config.option.verbose > 0:
             return super().repr_failure(excinfo, *args, **kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import sys
@@ -46,8 +47,32 @@ def read_probes(path: Path) -> ProbeSource:
     found = {id(one): one for one in vars(module).values() if isinstance(one, Probe) and _is_home(module, one)}
     if not found:
         raise NoProbeFile(f"{path}: it holds no probe; expected a function with @probe(dimension=..., rows=...)")
+    twice = named_twice(path)
+    if twice:
+        raise NoProbeFile(f"{path}:{twice}")
     probes = sorted(found.values(), key=probe_line)
     return ProbeSource(path, tuple(probes if path.name.startswith("probe_") else packed(probes)))
+
+
+def named_twice(path: Path) -> str:
+    """Name the probe of a file that a later function of the same name replaces; empty if there is none. Python drops the first
+    one without a word, and with it a claim."""
+    try:
+        body = ast.parse(path.read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    lines: dict[str, int] = {}
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and any(map(_is_decorator, node.decorator_list)):
+            if node.name in lines:
+                return f"{node.lineno}: the probe {node.name!r} of line {lines[node.name]} is replaced by this one: rename one"
+            lines[node.name] = node.lineno
+    return ""
+
+
+def _is_decorator(node: ast.expr) -> bool:
+    made = node.func if isinstance(node, ast.Call) else node
+    return "probe" in (getattr(made, "id", ""), getattr(made, "attr", ""))
 
 
 def probe_line(probe: Probe) -> int:
@@ -58,7 +83,7 @@ def probe_line(probe: Probe) -> int:
 
 def line_of(error: BaseException, path: Path) -> int:
     """Return the last line of a file that an error went through; 1 where it went through none."""
-    if isinstance(error, SyntaxError) and error.lineno:
+    if isinstance(error, SyntaxError) and error.lineno and Path(error.filename or "").name == path.name:
         return error.lineno
     same = [one.lineno for one in traceback.extract_tb(error.__traceback__) if Path(one.filename).name == path.name]
     return next((line for line in reversed(same) if line), 1)
