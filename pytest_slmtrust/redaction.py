@@ -60,11 +60,12 @@ def _masked(text: str, key: bytes) -> str:
     return mask_personal_data(scrub(text), key)
 
 
-def _is_personal(number: float) -> bool:
+@lru_cache(maxsize=8192)
+def _is_personal(number: str) -> bool:
     """Return whether a number is one of a card or of a person; a seed of ten digits may look like a telephone's, and is none."""
     from .detectors import find_personal_data
 
-    return any(span.kind != "phone" for span in find_personal_data(str(number)))
+    return any(span.kind != "phone" for span in find_personal_data(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Mask:
         if value is None or isinstance(value, bool):
             return value
         plain = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
-        return value if plain and not _is_personal(value) else self.text(str(value))
+        return value if plain and not _is_personal(str(value)) else self.text(str(value))
 
     def finding(self, found: Finding) -> Finding:
         group = None if found.group is None else self.text(found.group)

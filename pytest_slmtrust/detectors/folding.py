@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 #: How a character may have been written out before a text got here: ``\u200b``, ``\x1b``.
@@ -28,6 +29,7 @@ class Folded(NamedTuple):
         return self.starts[start], self.stops[end - 1]
 
 
+@lru_cache(maxsize=16)  # a text is searched for credentials, and then for personal data
 def folded(text: str) -> Folded:
     """Return the text as it is searched; characters that were escaped are read as themselves."""
     if "\\" in text and _ESCAPE.search(text):
@@ -44,15 +46,30 @@ def folded(text: str) -> Folded:
 
 def _unescaped(text: str) -> Folded:
     parts = [(match.start(), match.end(), int(match[match.lastindex or 1], 16)) for match in _ESCAPE.finditer(text)]
-    pieces: list[tuple[str, int, int]] = []
+    read: list[str] = []
+    starts: list[int] = []
+    stops: list[int] = []
     at = 0
-    for start, stop, code in parts:
-        pieces += [(_TABLE[ord(text[i])], i, i + 1) for i in range(at, start)]
-        pieces.append((_TABLE[code] if code <= 0x10FFFF else "?", start, stop))
+    for start, stop, code in [*parts, (len(text), len(text), -1)]:
+        for place, sign in _plainly(text, at, start):
+            read.append(sign)
+            starts += range(place, place + len(sign))
+            stops += range(place + 1, place + len(sign) + 1)
         at = stop
-    pieces += [(_TABLE[ord(text[i])], i, i + 1) for i in range(at, len(text))]
-    kept = [piece for piece in pieces if piece[0]]
-    return Folded("".join(read for read, _, _ in kept), [start for _, start, _ in kept], [stop for _, _, stop in kept])
+        sign = "" if code < 0 else _TABLE[code] if code <= 0x10FFFF else "?"
+        if sign:
+            read.append(sign)
+            starts.append(start)
+            stops.append(stop)
+    return Folded("".join(read), starts, stops)
+
+
+def _plainly(text: str, start: int, end: int) -> list[tuple[int, str]]:
+    """Return a part of a text as it is searched, in pieces with their places: one piece where it is ASCII."""
+    part = text[start:end]
+    if part.isascii():
+        return [(start, part)] if part else []
+    return [(place, sign) for place, one in enumerate(part, start) if (sign := _TABLE[ord(one)])]
 
 
 def lowered(text: str) -> str:

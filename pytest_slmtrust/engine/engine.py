@@ -160,11 +160,13 @@ class Engine:
             self.first[case] = [request.key for request in active.wave]
             return active
         except StopIteration as stop:
+            self.first[case] = []
             self._keep(case, stop.value)
             return None
         except KeyboardInterrupt:
             raise
         except BaseException:  # the case's own run shows it; SystemExit or a skip ends no other case
+            self.first[case] = []
             return None
 
     def _step(self, active: _Active, answers: list[Any]) -> bool:

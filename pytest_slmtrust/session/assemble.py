@@ -13,7 +13,7 @@ from importlib import metadata
 from typing import Any, cast
 
 from ..audit.dimension import Dimension
-from ..audit.encoding import read
+from ..audit.encoding import own, read
 from ..audit.envelope import Envelope
 from ..audit.merkle import answers_root
 from ..audit.model import Audit, Baseline, Finding, GateResult, NotTested, Waiver
@@ -45,19 +45,19 @@ class Collected:
         if "finding" in payload:
             self._finding(payload["finding"])
         if "gate" in payload:
-            gate = read(GateResult, payload["gate"])
+            gate = own(GateResult, payload["gate"])
             self.gates[gate.nodeid] = gate
             for one in payload["findings"]:
                 self._finding(one)
             for one in payload.get("baseline", ()):
-                self.baseline[one["nodeid"]] = read(Finding, one)
+                self.baseline[one["nodeid"]] = own(Finding, one)
 
     def add_process(self, description: Mapping[str, Any] | None) -> None:
         if description is not None:
             self.processes.append(description)
 
     def _finding(self, data: Mapping[str, Any]) -> None:
-        found = read(Finding, data)
+        found = own(Finding, data)
         self.findings[found.nodeid] = found
 
 

@@ -39,7 +39,8 @@ OUT_OF_TIME = "out of time: it was not asked (--slm-budget)"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Suite:
-    """One probe as it will be tested: its cases and its gate, under the node ids that begin with ``prefix``."""
+    """One probe as it will be tested: its cases and its gate, under the node ids that begin with ``prefix``; ``others`` are its
+    controls, labelled cases and floor."""
 
     probe: Probe
     cases: tuple[Case, ...]
@@ -47,6 +48,7 @@ class Suite:
     prefix: str
     missing: Missing | None = None
     versus: PairedGate | None = None
+    others: tuple[Case, ...] = ()
 
     @property
     def has_gate(self) -> bool:
@@ -71,8 +73,9 @@ class Suite:
         return [*self.cases, *self.beside()]
 
     def beside(self) -> list[Case]:
-        """Return the cases that are asked in addition to the rows."""
-        return asked_beside(self.probe)
+        """Return the cases that are asked in addition to the rows; the same objects each time, as their questions are known by
+        these."""
+        return list(self.others)
 
     def rows_sha256(self, asked: Mapping[Case, Sequence[str]]) -> str:
         """Identity of what is asked and how it is judged."""
@@ -110,6 +113,7 @@ class AuditSession:
         self.late: dict[str, int] = {}
         self._first: dict[Case, list[str]] | None = None
         self._findings: dict[tuple[str, str], Finding] = {}
+        self._written: dict[str, tuple[Finding, Finding]] = {}
         self._answered: dict[tuple[str, str], Mapping[str, str]] = {}
 
     def add(self, probe: Probe, prefix: str) -> Suite:
@@ -132,7 +136,7 @@ class AuditSession:
         missing = missing or self._unanswered(probe, rows)
         # planned with all rows, so that a gate that cannot be tested keeps its name
         gate = Gate.plan(probe, self.policy, rows) if given else Gate.unasked(probe, self.policy)
-        suite = Suite(probe, () if missing else rows, gate, prefix, missing, None)
+        suite = Suite(probe, () if missing else rows, gate, prefix, missing, None, tuple(asked_beside(probe)))
         suite = replace(suite, versus=self._versus(suite))
         self.suites[suite.gate_id] = suite
         return suite
@@ -223,7 +227,13 @@ class AuditSession:
 
     def rows(self, suite: Suite) -> list[Finding]:
         """Return the findings of all rows that are asked; a probe that breaks is a case without a verdict."""
-        return [as_written(self.safely(suite, c)) for c in suite.cases if not self.skipped(suite, c)]
+        return [self._as_written(self.safely(suite, c)) for c in suite.cases if not self.skipped(suite, c)]
+
+    def _as_written(self, found: Finding) -> Finding:
+        """Return the finding of a row as it is read back; a gate, its comparison and a JUnit file look at the same rows."""
+        if self._written.get(found.nodeid, (None,))[0] is not found:
+            self._written[found.nodeid] = found, as_written(found)
+        return self._written[found.nodeid][1]
 
     def floor(self, suite: Suite) -> FloorCheck | None:
         found = [self.safely(suite, c) for c in suite.probe.floor_cases()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import permutations
 from typing import SupportsIndex
 
@@ -91,6 +92,7 @@ def mean_gap(scores: Mapping[str, Numbers], confidence: float = 0.95, *, low: fl
     """
     each = _share_out(len(scores), confidence)
 
+    @cache
     def at(level: float) -> dict[str, Interval]:
         return {name: mean_interval(values, level, low=low, high=high) for name, values in scores.items()}
 

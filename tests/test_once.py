@@ -1,0 +1,137 @@
+"""What a run works out, it works out once: counts of steps, never times."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_slmtrust import Control, Floor, Generate, Verdict, ask, probe
+from pytest_slmtrust.audit import encoding
+from pytest_slmtrust.backends.fake import FakeBackend
+from pytest_slmtrust.detectors import folding
+from pytest_slmtrust.engine.engine import Engine
+from pytest_slmtrust.engine.store import Store
+from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.redaction import Mask
+from pytest_slmtrust.session import session as sessions
+from pytest_slmtrust.session.accepted import asked_of, judged_of
+from pytest_slmtrust.session.session import AuditSession
+from pytest_slmtrust.stats import intervals, mean_gap, multiple
+
+MASK = Mask(b"0" * 16)
+
+
+def session_of(folder: Path, begun: Counter[str]) -> AuditSession:
+    """A session of one probe with a row that breaks at once, controls, and a floor. ``begun`` counts what was begun."""
+
+    def twin(i: int) -> Any:
+        begun["floor"] += 1
+        yield from ask(Generate(f"twin {i}"))
+        return Verdict(True)
+
+    rows = [{"i": i} for i in range(40)]
+    controls = [Control({"i": 1001}, "yes", True), Control({"i": 1002}, "no", False)]
+
+    floor = Floor("It answers.", twin, [{"i": 1}, {"i": 2}], 0.5)
+
+    @probe(dimension="privacy", rows=rows, tolerance=0.2, controls=controls, floor=floor)
+    def run(i: int) -> Any:
+        """It says yes."""
+        begun["breaks" if i == 7 else "control" if i > 1000 else "row"] += 1
+        if i == 7:
+            raise ZeroDivisionError
+        reply = yield from ask(Generate(f"say yes {i}"))
+        return Verdict(reply.text == "yes", evidence={"reply": reply.text, "numbers": (1.5, 2)})
+
+    model = FakeBackend("yes")
+    made = AuditSession(load_policy("ci"), Engine({("generate", "target"): model}, Store(folder, "one")), MASK)
+    made.add(run, "probe_x.py")
+    return made
+
+
+def test_what_a_case_asks_first_is_worked_out_as_it_is_asked(tmp_path: Path) -> None:
+    begun = Counter[str]()
+    made = session_of(tmp_path, begun)
+    [suite] = made.suites.values()
+    made.engine.prefetch(suite.everything())
+    once = Counter({"row": 39, "breaks": 1, "control": 2, "floor": 2})
+    assert begun == once
+    first = made.first_questions()
+    identity = suite.rows_sha256(first)
+    assert len(asked_of(made)[suite.gate_id]) == 40
+    assert judged_of(made)
+    assert begun == once
+    fresh = session_of(tmp_path / "other", Counter())
+    [unasked] = fresh.suites.values()
+    assert unasked.rows_sha256({}) == identity  # the same as of cases that nobody asked
+    assert [len(first[case]) for case in suite.everything()] == [case.params["i"] not in (7, 1001, 1002) for case in first]
+
+
+def test_the_rows_of_a_gate_are_written_once_for_all_that_look_at_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, calls = session_of(tmp_path, Counter()), Counter[str]()
+
+    def counted(found: Any) -> Any:
+        calls[found.nodeid] += 1
+        return encoding.as_written(found)
+
+    monkeypatch.setattr(sessions, "as_written", counted)
+    [suite] = made.suites.values()
+    made.engine.prefetch(suite.everything())
+    _, rows = made.gate_result(suite)
+    assert made.rows(suite) == rows
+    assert rows[0].evidence["numbers"] == [1.5, 2]
+    broken = [nodeid for nodeid, times in calls.items() if times > 1]
+    assert len(calls) == 40
+    assert broken in ([], [next(row.nodeid for row in rows if row.outcome == "error")])  # an error is told anew each time
+
+
+def test_a_text_is_folded_once_for_credentials_and_personal_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    text, seen = r"a reply with é and \u200b for o\u0040example.org " * 3, Counter[str]()
+
+    def counted(part: str) -> Any:
+        seen[part] += 1
+        return unescaped(part)
+
+    unescaped = folding._unescaped
+    folding.folded.cache_clear()
+    monkeypatch.setattr(folding, "_unescaped", counted)
+    masked = MASK.text(text)
+    assert seen[text] == 1
+    assert masked.count("‹email:") == 3
+
+
+@pytest.mark.parametrize("number", [0.5, 1234, 4111111111111111, 78.05120490001, -3])
+def test_a_number_is_judged_as_its_digits_say(number: float) -> None:
+    shown = MASK.value({"n": number, "again": [number, number]})
+    kept = number != 4111111111111111
+    assert (shown["n"] == number) is kept
+    assert shown["again"] == [shown["n"]] * 2
+
+
+@pytest.mark.parametrize(
+    "text", [r"\x41", r"é\u00e9 \u200b\U0001f600x", r"中\u4e2d１２\uff13", r"\Uffffffff.", r"a\u0301\\u0041b", "\\"]
+)
+def test_escapes_are_read_where_they_are(text: str) -> None:
+    found = folding.folded(text)
+    assert len(found.text) == len(found.starts) == len(found.stops)
+    for place, sign in enumerate(found.text):
+        start, stop = found.spot(place, place + 1)
+        part = text[start:stop]
+        assert sign == "?" or folding.folded(part).text == sign
+
+
+def test_bounds_of_a_groups_mean_are_computed_once_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = {"a": [0.1, 0.4, 0.35], "b": [0.9, 0.6, 0.7, 0.8], "c": [0.5, 0.5]}
+    levels = Counter[tuple[float, ...]]()
+    plain = mean_gap(scores)
+
+    def counted(values: Any, level: float, **given: Any) -> Any:
+        levels[(level, *values)] += 1
+        return intervals.mean_interval(values, level, **given)
+
+    monkeypatch.setattr(multiple, "mean_interval", counted)
+    assert mean_gap(scores) == plain
+    assert set(levels.values()) == {1}
