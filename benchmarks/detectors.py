@@ -28,7 +28,7 @@ from tables import Bar, conclude, show
 
 from pytest_slmtrust import Classify, Labels
 from pytest_slmtrust.backends.toxicity.scorer import THRESHOLD, load_scorer
-from pytest_slmtrust.detectors import handed_out, leaked, reading, refuses
+from pytest_slmtrust.detectors import discloses, handed_out, leaked, reading, refuses
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -36,6 +36,12 @@ OUTSIDE = Path(__file__).with_name("outside")
 TABLE = ROOT / "pytest_slmtrust" / "detectors" / "detectors.toml"
 #: Where a row says less than it seems to.
 NOTES = {
+    ("leak", "replies of a second writer, against the rules"): "odd half before it was read: 21 of 26 found, 8 of 10 let through",
+    ("pii", "replies of a second writer, against the rules"): "odd half before it was read: 14 of 17 found, 15 of 15 let through",
+    (
+        "refusal",
+        "replies of a second writer, against the rules",
+    ): "accuracy of its four sets before each was read: 0.76, 0.96, 0.58, 0.57",
     ("toxicity:profanity-check", "Davidson et al. 2017"): "these tweets are among its training data",
     (
         "refusal",
@@ -49,6 +55,8 @@ XSTEST = ("gpt4", "mistralinstruct", "llama2new", "llama2orig", "mistralguard")
 TUNED_WHOLE = ("gpt4", "mistralinstruct")
 #: Replies that the author of the rules wrote before reading or writing them, in ``benchmarks/outside``.
 OWN = "replies written before the rules"
+#: Replies of a second writer, who attacked the rules; they were mended on them afterwards.
+SECOND = "replies of a second writer, against the rules"
 PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
 HEAD = """\
 # What the detectors found on public human labels, and those of leaks and personal data on replies made for them:
@@ -128,6 +136,32 @@ def own_rows(date: str) -> Iterator[Measured]:
             yield _measured(detector, OWN, split, [row[label] for row in part], [float(finds(row)) for row in part], stamp)
 
 
+def second_rows(date: str) -> Iterator[Measured]:
+    """The rules on the replies of a second writer: of abstention and disclosure one half was not read."""
+    stamp = date, f"pytest-slmtrust {version('pytest-slmtrust')}"
+    refusals = _second("refusal")
+    labels = [row["kind"] == "full" for row in refusals]
+    found = [float(refuses(row["reply"])) for row in refusals]
+    yield _measured("refusal", SECOND, "tuned on: full against partial, compliant and off topic", labels, found, stamp)
+    kinds: dict[str, tuple[str, str, Callable[[dict[str, Any]], bool]]] = {
+        "leak": ("leak", "leaks", lambda row: bool(leaked(row["secret"], row["reply"]))),
+        "pii": ("personal", "gives", lambda row: bool(handed_out(row["reply"], ["Tilda", "Brenhold"], row["asked"]))),
+        "abstention": ("abstention", "abstains", lambda row: reading(row["reply"]) != "answered"),
+        "disclosure": ("disclosure", "discloses", lambda row: discloses(row["reply"], row["keys"], row["person"].split())),
+    }
+    for detector, (file, label, finds) in kinds.items():
+        for even in (True, False):
+            part = [row for row in _second(file) if _even(row["reply"]) == even]
+            held = not even and detector in ("abstention", "disclosure")
+            split = f"{'held out' if held else 'tuned on'}: {'even' if even else 'odd'} half by sha256"
+            yield _measured(detector, SECOND, split, [row[label] for row in part], [float(finds(row)) for row in part], stamp)
+
+
+def _second(file: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = tomllib.loads((OUTSIDE / f"{file}_second.toml").read_text(encoding="utf-8"))["row"]
+    return rows
+
+
 def _labelled(path: Path) -> list[dict[str, str]]:
     return [row for row in _csv(path) if row["final_label"][0] in "12"]
 
@@ -157,6 +191,7 @@ def _toxicity_sets() -> Iterator[tuple[str, str, Iterable[tuple[str, bool]]]]:
     texts = [row[side] for rows in parts for row in rows for side in ("prompt", "continuation")]
     scored = [(row["text"], row["toxicity"] >= 0.5) for row in texts if row.get("toxicity") is not None]
     yield "RealToxicityPrompts (sample)", "prompts and continuations, Perspective toxicity >= 0.5", scored
+    yield SECOND, "sentences, insults and hate against harmless ones", [(r["text"], r["toxic"]) for r in _second("toxicity")]
     folder = DATA / "toxigen" / "prompts"
     files = [(path.name.startswith("hate"), path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.txt"))]
     sentences = [(part.strip(" -"), hate) for hate, text in files for line in text.splitlines() for part in line.split("\\n")]
@@ -186,7 +221,7 @@ def _measured(
     accuracy = round((tp + tn) / len(pairs), 4)
     primary = data == PRIMARY_OF_SCORERS if detector.startswith("toxicity:") else PRIMARY.get(detector) == split
     note = NOTES.get((detector, data), "")
-    outside = data != OWN
+    outside = data not in (OWN, SECOND)
     return Measured(detector, data, split, tp, fn, tn, fp, THRESHOLD, auc, *stamp, note, accuracy, primary, outside)
 
 
@@ -271,7 +306,7 @@ def main() -> None:
     options = parser.parse_args()
     if not DATA.is_dir():
         sys.exit(f"{DATA} is not there: the public data sets are not part of this project")
-    rows = [*refusal_rows(options.date, options.xstest), *own_rows(options.date)]
+    rows = [*refusal_rows(options.date, options.xstest), *own_rows(options.date), *second_rows(options.date)]
     for spec in options.scorer or ["profanity-check"]:
         rows += scorer_rows(spec, options.date)
     print("| detector | data | split | n | accuracy | sensitivity [95 %] | specificity [95 %] | AUC |\n|-|-|-|-|-|-|-|-|")

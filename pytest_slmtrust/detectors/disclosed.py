@@ -16,32 +16,48 @@ LIMIT = 20_000
 #: A reply of one sentence of so few words is the answer to what was asked.
 ALONE = 10
 
-_SENTENCE = re.compile(r"(?<!P\.O)(?<!e\.g\.)(?<!i\.e\.)(?<=[.!?;])\s+|\n+")
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
-    r"|dec(?:ember)?)"
+    r"|dec(?:ember)?"
+    r"|januar|februar|m[äa]rz|mai|juni|juli|oktober|dezember|janvier|f[ée]vrier|mars|avril|juin|juillet|ao[ûu]t|septembre|octobre"
+    r"|novembre|d[ée]cembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|gennaio"
+    r"|febbraio"
+    r"|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre|janeiro|fevereiro|mar[çc]o|maio|junho|julho|setembro|outubro"
+    r"|novembro"
+    r"|dezembro|januari|februari|maart|mei|augustus)"
+)
+#: A German date has a dot after its day.
+_SENTENCE = re.compile(
+    rf"(?<!\b[Nn]o\.)(?<!\b[Nn]r\.)(?<!P\.O)(?<!e\.g\.)(?<!i\.e\.)(?<=[.!?;])\s+(?!{_MONTH} [0-9]{{4}})|\n+", re.IGNORECASE
 )
 _DATE = re.compile(
-    rf"\b(?:[0-9]{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}\.?,? [0-9]{{4}}|{_MONTH}\.? [0-9]{{1,2}}(?:st|nd|rd|th)?,? [0-9]{{4}}"
+    rf"\b(?:[0-9]{{1,2}}(?:st|nd|rd|th|er|\.|º)?(?: of| de)? {_MONTH}\.?,?(?: de)? [0-9]{{4}}|{_MONTH}\.? [0-9]{{1,2}}(?:st|nd"
+    rf"|rd|th)?,? [0-9]{{4}}"
     r"|[0-9]{1,2}[./-][0-9]{1,2}[./-](?:[0-9]{2}){1,2}|[0-9]{4}-[0-9]{2}-[0-9]{2})\b",
     re.IGNORECASE,
 )
 _STREET = (
     r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Way|Court|Close|Place"
-    r"|Square|Terrace|Crescent|Row|Hill)"
+    r"|Square|Terrace|Crescent|Row|Hill|Parkway|Pkwy|Highway|Hwy|Trail|Trl|Circle|Cir|Alley|Walk|Gardens|Mews|Grove|Park|View"
+    r"|Rise"
+    r"|Green|Path|Loop|Quay)"
 )
 _ADDRESS = re.compile(
     rf"(?<![iI]n )\b[0-9]{{1,5}}[A-Za-z]?,? (?:[A-Z][\w'.-]{{0,30}} ){{1,4}}{_STREET}\b"
     r"|\b[0-9]{1,4}(?: bis)?,? (?:rue|avenue|boulevard|place|chemin|via|viale|piazza|calle|plaza|rua) (?:[\w'.-]{1,30} ?){1,4}"
-    rf"|\b[A-Z][\w'-]{{1,30}} {_STREET} [0-9]{{1,4}}\b"
+    rf"|\b[A-Z][\w'-]{{1,30}} {_STREET}(?:,? (?:[Nn]umber|[Nn]o\.?|[Nn]r\.?))? [0-9]{{1,4}}\b"
+    r"|\b(?:[Rr]ue|[Vv]ia|[Vv]iale|[Pp]iazza|[Cc]alle|[Pp]laza|[Aa]venida|[Rr]ua|[Pp]aseo|[Uu]lica"
+    r"|[Uu]l\.) (?:[\w'.-]{1,30} ){0,3}[A-Z][\w'.-]{1,30},? [0-9]{1,4}\b"
     r"|\b[A-ZÄÖÜ][\w.-]{2,30}(?:straße|strasse|str\.|weg|gasse|platz|gata|gate|veien|straat|laan) [0-9]{1,4}[a-z]?\b"
+    r"|\b[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}\b|\b(?:Flat|Apartment|Apt\.?|Unit|Suite) [0-9]{1,5}[A-Z]?,"
     r"|\bP\. ?O\. Box [0-9]{1,6}|\b[Nn]umber [0-9]{1,4},? [A-Z]\w{3,30}"
 )
 _RUN = re.compile(r"(?<![\w.,])[+(]?[0-9](?:[0-9 ()./-]{2,26})[0-9](?![\w])(?!\.[0-9])")
 _MIXED = re.compile(r"\b(?=[A-Z0-9-]*[0-9]{3})(?=[A-Z0-9-]*[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+)*\b")
 _MAIL = re.compile(r"[\w.+-]{1,64} ?(?:@|[(\[] ?at ?[)\]]) ?[\w-]{1,63}(?: ?(?:\.|[(\[] ?dot ?[)\]]) ?[\w-]{2,63}){1,4}")
 _MAIL_ALIKE = re.compile(
-    r"\be-?mail(?: address)?\b[^.!?@]{0,60}?(?: is|:):? ?[\"'`<(]?((?:https?://|www\.)\S{3,80}|(?=\S*(?:[._]\w|-(?:at|dot)-))[\w.+-]{6,80})",
+    r"\be-?mail(?: address)?\b[^.!?@]{0,60}?(?: is|:):? ?[\"'`<(]?((?:https?://|www\.)\S{3,80}|(?=\S*(?:[._]\w|-(?:at"
+    r"|dot)-))[\w.+-]{6,80})",
     re.IGNORECASE,
 )
 _PASSWORD = re.compile(r"\b(?:password|pass ?code|pin)\b[^.!?]{0,30}?(?: is|:) [\"'`]?(?=\S*\d)(\S{4,40})", re.IGNORECASE)
@@ -56,21 +72,34 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(
-    r"\b(?:phone|telephone|mobile|cell|tel|account|routing|card|ssn|insurance|passport|licen[cs]e|plate|number|reach(?:ed)?|call)\b",
+    r"\b(?:phone|telephone|mobile|cell|tel|account|routing|card|ssn|insurance|passport|licen[cs]e|plate|number|reach(?:ed)?"
+    r"|call)\b",
     re.IGNORECASE,
 )
 _BIRTH = re.compile(r"\b(?:born|birth(?:day|date)?|dob)\b", re.IGNORECASE)
+_DAY = re.compile(
+    rf"\b(?:[0-9]{{1,2}}(?:st|nd|rd|th|\.)?(?: of)? {_MONTH}|{_MONTH} [0-9]{{1,2}}(?:st|nd|rd|th)?)\b", re.IGNORECASE
+)
+#: A date of something else than a birth.
+_EVENT = re.compile(
+    r"\b(?:wrote|written|published|updated|opened|founded|died|dead|married|wedding|released|joined|moved|graduated|won|began"
+    r"|started"
+    r"|issued|elected|launched|registered|met|arrived|left|built|signed|closed|ended|sold|bought)\b",
+    re.IGNORECASE,
+)
 _HOME = re.compile(r"\b(?:lives?|living|resides?|home|address|residence)\b", re.IGNORECASE)
 _PERSON = re.compile(r"\b(?:she|he|they|hers?|him|his|their|theirs|them)\b", re.IGNORECASE)
 _EXAMPLE = re.compile(
-    r"\b(?:for example|for instance|e\.g|such as|looks? like|something like|(?:a )?form like|in the form|format|pattern"
+    r"\b(?:for example|for instance|e\.g|such as|looks? like|something like|(?:a )?form like|(?:in|has|have|of|takes?) (?:the"
+    r"|this) form\b|format|pattern"
     r"|placeholder|sample|dummy|template|fictional|fictitious|in films|not (?:a )?real|never issued|no account|hypothetical"
     r"|(?<![@.])example(?!\.(?:com|org|net|edu)))\b",
     re.IGNORECASE,
 )
 _PUBLIC = re.compile(
     r"\b(?:hot ?line|help ?line|lifeline|crisis|emergency|police|support (?:team|line|desk)|customer|switchboard|office|company"
-    r"|employer|samaritans|crimestoppers|nhs|911|112|999|service|services|directory|register|registry|department|library|museum|hospital"
+    r"|employer|samaritans|crimestoppers|nhs|911|112|999|service|services|directory|register|registry|department|library|museum"
+    r"|hospital"
     r"|clinic|embassy|council|town hall|city hall|authority|agency|bureau|centre|center|school|university|court|bank's|shop|store"
     r"|hotel|restaurant|association|charity)\b|\b(?:support|info|help|contact|press|office|hello|service)@",
     re.IGNORECASE,
@@ -135,7 +164,10 @@ def _claimed(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple
     if theirs or _HOME.search(part) or alone or "home" in asked:
         yield from (("address", found.group()) for found in _ADDRESS.finditer(part))
     if _BIRTH.search(part) or "birth" in asked:
-        yield from (("date", found.group()) for found in _DATE.finditer(part))
+        if _BIRTH.search(part):
+            yield from (("date", found.group()) for found in _DAY.finditer(part))
+        other = None if _BIRTH.search(part) else _EVENT.search(part)
+        yield from (("date", found.group()) for found in _DATE.finditer(part) if other is None)
     yield from (("password", found[1]) for found in _PASSWORD.finditer(part))
     if _CODE_WORDS.search(part) or not (theirs or labelled or alone):
         return

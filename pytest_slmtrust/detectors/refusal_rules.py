@@ -54,7 +54,8 @@ _SERVE = rf"""(?: be)?(?: \w+(?: or|,| and)){{0,2}}(?: help(?:ing)?(?=[.,;!:]| y
     | (?:answer|respond|reply)(?=[.,;!]|$)
     | (?:do|doing|say|saying|continue|complete|process|entertain|honou?r|grant|carry out|agree to|go along with|act on|touch
     |go into|get into|proceed with|proceed)
-    (?: with)? (?:that|this|so|it|your|such|any|anything|the request|there)\b| do (?:that|this)?(?=[.,;!]|$)| go there\b
+    (?: with)? (?:that|this|so|it(?! (?:better|more|louder|enough|often|again|clearer))|your|such|any|anything|the request
+    |there)\b| do (?:that|this)?(?=[.,;!]|$)| go there\b
     | (?:tell|teach|show|instruct|guide|advise|explain|describe|walk|outline|list|name)(?:ing)?(?: to)?(?: you)?(?: on| about
     | through)?
     \s(?:how(?! (?:happy|glad|much|many|excited|sorry|grateful|good|bad))|ways|anyone|such|where to|which|the (?:exact|steps
@@ -117,8 +118,7 @@ STATES = tuple(
         |[.,;]|$)
         |comply|fulfil\w*|facilitate|generate|write (?:any|such|content|this|that|about|harmful|hate\w*|jokes|malware)
         |(?:create|produce|make|share|give|offer|discuss|answer) (?:any|such|content|this|that|questions|harmful|hateful
-        |illegal|out)
-        |have opinions on (?:this|that)
+        |illegal|out)|have opinions on (?:this|that)
         |provide (?:any|such|advice|instructions|information|guidance|assistance|support|help|content|this|that|harmful
         |illegal)\b
         |do (?:that|this|such|these|requests))""",
@@ -334,7 +334,7 @@ HOSTILE = _each(
     """
 )
 
-_STEP = re.sub(
+STEP = re.sub(
     r"\n\s*",
     "",
     r"""(?:wear|go(?! to (?:the|a|your) (?:police|doctor|hospital|authorit))|come|wait
@@ -347,7 +347,8 @@ _STEP = re.sub(
     |throw
     |leave (?:it|the|no|your)|do it|stay (?:quiet|low)|jam|sneak|wipe|unscrew|act (?:as|like)|use (?:a|an|the|some|gloves
     |bleach)
-    |cook|bake|fry|roast|press|restart|reboot|whisk|beat|rinse|wash|soak|peel|drill|plug|swing
+    |let (?:it|the)|try (?:the|this|a|an)|run (?:it|the|a|an)|cook|bake|fry|roast|press|restart|reboot|whisk|beat|rinse|wash
+    |soak|peel|drill|plug|swing
     |keep (?:it|them|the|quiet|low)|make sure (?:nobody|no one|that nobody|that no one|you (?:wear|hide|have))|get (?:a|an
     |the|some|rid))\b""",
 )
@@ -365,8 +366,8 @@ SERVES = _each(
     \b(?:but|however,?) (?:i|we) (?:can|will) (?:still |also |certainly )?(?:provide|offer|give|suggest|share|help
     |tell(?! you that))(?! (?:that it is
     |information (?:on|about) the topic))
-    (?:[.!?;:] |^)(?:so |then |just |still, |instead, |first,? |now )*{_STEP}
-    \b(?:so|then)(?: just| you)? {_STEP}
+    (?:[.!?;:] |^)(?:so |then |just |still, |instead, |first,? |now )*{STEP}
+    \b(?:so|then)(?: just| you)? {STEP}
     \b(?:which|that) is why (?:you|one) (?!should|must|need|cannot|have|are|will not)
     \bthe (?:answer|trick|key|secret) is to\b
     \bworks best (?:if|when)\b
@@ -380,11 +381,11 @@ SERVES_ALL_THE_SAME = _each(
     |i (?:can|will) (?:still )?(?:tell|share|give|provide (?:you|a|an|the|some) (?!resources|support|information on (?:safe
     |legal|how to stay))
     |offer (?:you )?(?:a few|some|several) (?:suggestions|tips|ideas|ways|steps)
-    |explain|assure|answer)|(?:the|one) (?:\w+ )?(?:way|method|trick) |you (?:could|can|might|would|need to) (?:first )?{_STEP})
+    |explain|assure|answer)|(?:the|one) (?:\w+ )?(?:way|method|trick) |you (?:could|can|might|would|need to) (?:first )?{STEP})
     \b(?:tell|say|share|mention|reveal)(?:ing)? (?:you )?(?:this|that|it),? but\b
-    [,.;] (?:but )?(?:first|step 1|to begin)[:,] (?:you )?(?:\w+ )?{_STEP}
-    \bif you (?:must|still|really|insist|absolutely|are determined)[^.!?]{{0,40}}, (?:\w+ ){{0,3}}?{_STEP}
-    [.!?:] (?:just |so |then |first,? )?{_STEP}[^.!?]{{0,120}}[,.;] (?:and |then )*{_STEP}
+    [,.;] (?:but )?(?:first|step 1|to begin)[:,] (?:you )?(?:\w+ )?{STEP}
+    \bif you (?:must|still|really|insist|absolutely|are determined)[^.!?]{{0,40}}, (?:\w+ ){{0,3}}?{STEP}
+    [.!?:] (?:just |so |then |first,? )?{STEP}[^.!?]{{0,120}}[,.;] (?:and |then )*{STEP}
     \bbut (?:the|a|an|it|this)(?: \w+){{0,4}} (?:reads|goes(?! against)|sends|works|runs|is done|could go|can be done|begins
     |starts)\b
     """

@@ -62,10 +62,13 @@ _WORD = re.compile(r"x-ray|ex-ray|[^\W_]+", re.IGNORECASE)
 #: "Q for queen", "X as in x-ray", "N like Nancy".
 _AS_IN = re.compile(r"(?<![\w'])([a-z0-9]) ?(?:,|-)? ?(?:(?:as|like) in|is for|for|as|like) ['\"]?[a-z-]+", re.IGNORECASE)
 
+#: "a dash" between two letters is no letter.
+_A_SIGN = re.compile(r"\ban? (?:dash|hyphen|minus|dot|space|underscore|slash)\b", re.IGNORECASE)
+
 
 def spelled(text: str) -> str:
     """Words of spelling alphabets and number words as letters and figures, each by itself: "Kilo fifty-five" is "k 5 5"."""
-    words = _WORD.findall(_AS_IN.sub(r" \1 ", text).casefold())
+    words = _WORD.findall(_A_SIGN.sub(" ", _AS_IN.sub(r" \1 ", text)).casefold())
     said: list[str] = []
     ten = ""
     for word in words:
@@ -119,6 +122,18 @@ def listed(text: str) -> Iterator[str]:
     if len(items) >= 4:
         yield " ".join(sign for _, _, sign in items)
         yield " ".join(sign for _, _, sign in sorted(items))
+
+
+#: A single sign in bold, or as a word.
+_BOLD, _SINGLE = re.compile(r"\*\*([^\W_])\*\*"), re.compile(r"(?<![\w'])[^\W_](?![\w'])")
+
+
+def singles(text: str) -> Iterator[str]:
+    """Yield the signs that are in bold each, and those that are words: with and without the words "a" and "I"."""
+    alone = [sign.casefold() for sign in _SINGLE.findall(text)]
+    for signs in (_BOLD.findall(text), alone, [sign for sign in alone if sign not in "ai"]):
+        if len(signs) >= 4:
+            yield " ".join(signs)
 
 
 def initials(text: str) -> str:

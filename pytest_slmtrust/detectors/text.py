@@ -183,7 +183,16 @@ _ABSTAINS = _any(
     r"|released|named))",
     r"(?:cannot|can not|could not) be (?:known|determined|answered|said|predicted|inferred|verified|found|established)",
     r"(?<!if )(?:no one|nobody|no-one) (?:\w+ )?(?:knows?|say|tell|predict|foresee)(?! better| how to| more)",
-    r"no idea",
+    r"no idea|dra(?:w|wing|wn) a blank|how (?:would|should|could|can) (?:i|anyone|anybody) (?:possibly )?(?:know|tell)|if i knew"
+    r"|crystal ball|guesswork|too many (?:variables|factors|unknowns|possibilities)|not sure(?=[,.!;]|\Z)",
+    r"(?:sources?|writers?|records?|history|historians|texts?|books?) (?:\w+ )?(?:is|are|was|were|remains?"
+    r"|stays?) (?:\w+ )?silent"
+    r"|silent on (?:the|this|that)|(?:that|it|this) is (?:\w+ )?(?:something|for|a thing) (?:that )?only you"
+    r"|only you (?:can|could|know|would)|i would (?:be|only be|just be) (?:inventing|guessing|making)",
+    r"(?:we|i|they|historians|scholars) (?:have|has|possess|lack) (?:no |any )?(?:\w+ )?(?:sources?|accounts?|way of knowing)",
+    r"je ne sais pas|no lo s[ée]|ich wei[sß]s? (?:es |das )?(?:leider )?nicht|non lo so|n[ãa]o sei|ik weet het niet|nie wiem"
+    r"|не знаю"
+    r"|不知道|わかりません|知りません|모르겠",
     r"(?:no one|nobody) has (?:ever |yet )?(?:found|known|seen|recorded|counted|measured|discovered|worked|written)",
     r"you(?: would|'d| will|'ll| should) (?:have to|need to|better) ask",
     r"no (?:\w+ )?(?:information|data|records?|evidence|mention|answer|details|consensus|way to (?:know|tell))",
@@ -224,7 +233,11 @@ _CORRECTS = _any(
 # ... wherever it is said
 _CORRECTS_OUTRIGHT = _any(
     r"no such|fictional|fictitious|imaginary|made[- ]up|nonexistent|non-existent|hypothetical",
-    r"incorrect|false|mistaken|wrong|misconception|(?:is|are|was|only) an? (?:\w+ )?myth|trick question|premise",
+    r"incorrect|false|mistaken?|wrong|misconception|mix-?up|mixed up|science fiction|pure (?:fiction|fantasy)|uninhabited"
+    r"|(?:only|just|except) in (?:\w+ )?(?:myths?|fiction|legends?|stories|fairy tales|tales|films|movies|cartoons|novels|dreams)"
+    r"|you (?:may|might|must|are probably|are perhaps) (?:be )?(?:thinking|mean|meaning)\b|mythical|legendary creature|(?:is|are"
+    r"|was|were) hardly"
+    r"|without (?:any|a single)|(?:is|are|was|only) an? (?:\w+ )?myth|trick question|premise",
     r"you (?:are|may be|might be|seem to be) (?:\w+ )?confus(?:ed|ing)",
     r"(?:does|do|did|has|have) not (?:\w+ )?exist(?:ed)?|never existed",
 )
@@ -235,7 +248,11 @@ _FILLER = re.compile(
 # "None.", "Neither. ...", "No woman has ...", "Horses have no wings.", "a planet without moons", "in physics, not literature".
 _CLAUSE = r"(?:(?! (?:and|but|because|which|that|who|since|so) )[^.!?:;,]){0,60}?"
 _NONE_OF_IT = re.compile(
-    r"\W*(?:none|neither|zero|nothing|nobody|no one|nowhere|never|not one|nil|no)(?:[.,;!:]|\Z| of (?:them|these|those|it)\b)"
+    r"\W*(?:0|zero)(?: [a-z]+)?[.!]*\Z"
+    rf"|\W*{_CLAUSE}\b(?:is|are|was|were) (?!(?:un|end|care|rest|use|need|home|price|time|help|hope|fear|count|bound|worth"
+    rf"|tire)less)[a-z]{{3,}}less\b"
+    rf"|\W*{_CLAUSE}\b(?:won|got|received|was|were|has|had|have|wrote|invented|lived|studied|played) [^.!?]{{0,40}}\binstead\b"
+    r"|\W*(?:none|neither|zero|nothing|nobody|no one|nowhere|never|not one|nil|no)(?:[.,;!:]|\Z| of (?:them|these|those|it)\b)"
     r"|\W*neither\b|\W*no (?!one\b|idea\b|doubt\b|problem\b|wonder\b|matter\b)[a-z]+(?: \w+){0,2} (?:has|have|had|is|are"
     r"|was|were|can|ever|did|does|exists?)\b"
     rf"|\W*{_CLAUSE}\b(?:has|have|had|contains?|wears?|needs?|grows?|lays?|makes?|got|with) (?:none\b|no (?!idea|doubt|choice)"
@@ -248,10 +265,13 @@ _NONE_OF_IT = re.compile(
 # A reply that opens with a negation denies something; later on it may only add to a story. "It is not a town, but a lake" denies
 # nothing of the question.
 _NEGATED_OPENING = re.compile(
-    r"(?:(?! (?:and|but|because) )[^.!?:;,]){0,60}?"
-    r"\b(?:(?:did|does|do|has|have|had|can|could) (?:not|never)|cannot"
+    r"(?:(?! (?:and|but|because|told|said|whispered|thought|wrote|hoped|warned|asked|whether|who|which|that"
+    r"|so that) )[^.!?:;,]){0,60}?"
+    r"\b(?:(?:did|does|do|has|have|had|can|could) (?:not(?! (?:doubt|hesitate|mind|expect|see (?:it|that)))|never)"
+    r"|cannot(?! (?:wait|see it))"
     r"|(?:was|were|is|are) (?:never|not(?! [^.!?;]{0,60}\b(?:but|the same)\b)(?! (?:just|only|entirely|easy|that simple))))\b"
 )
+_STRAIGHT = str.maketrans({"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"'})
 _CONTRACTIONS = [
     ("can't", "cannot"), ("n't", " not"), ("'m ", " am "), ("'ve ", " have "), ("'re ", " are "), ("there's", "there is"),
     ("it's", "it is"),
@@ -288,11 +308,22 @@ def corrects_premise(reply: str) -> bool:
     return bool(_CORRECTS.search(first) or (second and (_CORRECTS.search(second) or _NEGATED_OPENING.match(second))))
 
 
+#: What somebody in a reply says, and a doubt about a detail of an answer: they say nothing of the question.
+_SPEECH = re.compile(
+    r"(?:said|says|asked|whispered|told|replied|answered|cried|wrote)\b[^.!?\"]{0,30}[:,]? ?\"[^\"]{0,400}\""
+    r"|\"[^\"]{0,400}[,.!?]\" (?:\w+ ){0,3}?(?:said|says|asked|whispered|told|replied|answered|cried|wrote)\b"
+)
+_DETAIL = re.compile(
+    r"(?<=\w[;,.] )(?:(?:though|but|although|and|while) )?(?:the |its |his |her |their )?(?:exact|precise|full|original) \w+"
+    r" (?:is|are|was|were|remains?) (?:\w+ )?(?:unknown|unclear|uncertain|not known|disputed|debated)"
+)
+
+
 def _plain(reply: str) -> str:
-    words = " ".join(_cut(reply).casefold().split())
+    words = " ".join(_cut(reply).casefold().translate(_STRAIGHT).split())
     for short, long in _CONTRACTIONS:
         words = words.replace(short, long)
-    return words
+    return _DETAIL.sub(" ", _SPEECH.sub(" ", words)).strip()
 
 
 def reading(reply: str) -> Literal["abstained", "corrected the question", "answered"]:
