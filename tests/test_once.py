@@ -1,7 +1,10 @@
-"""What a run works out, it works out once: counts of steps, never times."""
+"""What a run works out, it works out once, and a start imports no more than it needs: counts, never times."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 from pytest_slmtrust import Control, Floor, Generate, Verdict, ask, probe
 from pytest_slmtrust.audit import encoding
 from pytest_slmtrust.backends.fake import FakeBackend
+from pytest_slmtrust.backends.textattack import data_recipes
 from pytest_slmtrust.detectors import folding
 from pytest_slmtrust.engine.engine import Engine
 from pytest_slmtrust.engine.store import Store
@@ -135,3 +139,38 @@ def test_bounds_of_a_groups_mean_are_computed_once_a_level(monkeypatch: pytest.M
     monkeypatch.setattr(multiple, "mean_interval", counted)
     assert mean_gap(scores) == plain
     assert set(levels.values()) == {1}
+
+
+def test_a_start_imports_no_model_library_and_no_http_client() -> None:
+    """What collects an audit, its built-in probes and the bounds that plan their gates."""
+    code = (
+        "import sys\n"
+        "import pytest_slmtrust.plugin.controller, pytest_slmtrust.probes as pack, pytest_slmtrust.stats\n"
+        "from pytest_slmtrust.backends.textattack.data_recipes import RECIPES, missing\n"
+        "pack.pytest_slm_probes()\n"
+        "[missing(one) for one in RECIPES]\n"
+        "print(sorted({*sys.argv[1:]} & {*sys.modules}))\n"
+    )
+    heavy = ("torch", "transformers", "textattack", "httpx", "requests", "hypothesis", "scipy.optimize", "scipy.stats", "jinja2")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True,
+        env={**os.environ, "HF_HUB_CACHE": "/nowhere", "HF_HOME": "/nowhere"},
+    )  # fmt: skip
+    assert done.stdout == "[]\n"
+
+
+def test_a_masked_model_is_found_where_the_hub_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    assert data_recipes.missing("masked-lm")
+    folder = tmp_path / f"models--{data_recipes.MASKED_LM}"
+    snapshot = folder / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("abc")
+    for name in ("config.json", "vocab.txt"):
+        (snapshot / name).write_text("{}")
+    assert data_recipes.missing("masked-lm")
+    (snapshot / "model.safetensors").write_text("")
+    assert data_recipes._masked_lm() == snapshot
+    assert not data_recipes.missing("masked-lm")

@@ -32,6 +32,8 @@ CASES = pytest.StashKey[list["CaseItem"]]()
 SENT = pytest.StashKey[set[str]]()
 #: Attribute of a TestReport that carries a finding or a gate, as JSON text, to whoever builds the audit, also across xdist.
 ATTRIBUTE = "slmtrust"
+#: Made once: ``json.dumps`` makes an encoder for each text.
+_JSON = json.JSONEncoder(default=plain).encode
 RED = {Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE}
 
 
@@ -69,7 +71,7 @@ class CaseItem(pytest.Item):
         if self.config.stash[SESSION].skipped(self.suite, self.case):
             pytest.skip("its gate was decided before this item was asked (--slm-early-stop)")
         found = self.config.stash[SESSION].judge(self.suite, self.case)
-        self.payload = json.dumps({"finding": found}, default=plain)
+        self.payload = _JSON({"finding": found})
         self.config.stash.setdefault(SENT, set()).add(found.nodeid)
         if found.outcome in ("passed", "measured"):
             return
@@ -125,7 +127,7 @@ class GateItem(pytest.Item):
         sent = self.config.stash.setdefault(SENT, set())
         own = [one for one in findings if one.nodeid not in sent]  # of cases that were not selected, or that another worker ran
         sent.update(one.nodeid for one in own)
-        self.payload = json.dumps({"gate": result, "findings": own, "baseline": theirs}, default=plain)
+        self.payload = _JSON({"gate": result, "findings": own, "baseline": theirs})
         self._say(result)
 
     def _say(self, result: GateResult) -> None:

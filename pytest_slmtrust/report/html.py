@@ -110,6 +110,10 @@ def _whole_command(audit: Audit) -> str:
     return shlex.join(["pytest", *map(str, arguments)]) if isinstance(arguments, (list, tuple)) and arguments else _command(audit)
 
 
+#: JSON of a row, which is written once to weigh it and once to pack it.
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+
 def _island(findings: Iterable[Finding]) -> tuple[str, int, dict[str, int]]:
     """Return the findings as packed rows, worst first, at how many characters texts were cut, and by outcome how many found no
     room.
@@ -135,7 +139,7 @@ def _island(findings: Iterable[Finding]) -> tuple[str, int, dict[str, int]]:
 def _packed(rows: list[list[Any]], limits: Limits) -> str:
     """Return rows as base64 of raw deflate of JSON, which the page's script unpacks: a tenth of the size, and no markup."""
     data = {"rows": rows, "cut": limits.text, "twins": view.TWINS}
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
+    text = _compact(data)
     packer = zlib.compressobj(6, zlib.DEFLATED, -15)
     return base64.b64encode(packer.compress(text.encode()) + packer.flush()).decode()
 
@@ -153,7 +157,7 @@ def _rows_that_fit(findings: Iterable[Finding], limits: Limits) -> list[list[Any
 
 def _weight(data: Any) -> int:
     """Bytes of the data as JSON, where each character that HTML knows is written with six."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
+    text = _compact(data)
     return len(text.encode()) + 5 * sum(map(text.count, "<>&'")) + 1
 
 

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 from .interval import Floats, check_share
 
@@ -117,6 +117,8 @@ def mean_upper(values: Floats, grouping: Grouping, alpha: float = 0.05, least: f
 
     def excess(limit: float) -> float:
         return float(excess_chance(x, grouping, limit, most)[0]) - alpha
+
+    from scipy import optimize  # a third of what importing all of this package takes, for a bound that few gates have
 
     tiny = 1e-12 * (most - least)
     found = optimize.brentq(excess, mean, most - tiny, xtol=tiny) if excess(most - tiny) < 0 < excess(mean) else most

@@ -93,6 +93,10 @@ def _embedding(textattack: Any) -> Any:
 
 def _masked_lm() -> Path | None:
     """Return the folder of the model in the hub's cache, if its weights are there as safetensors."""
+    from huggingface_hub import constants
+
+    if not Path(constants.HF_HUB_CACHE, f"models--{MASKED_LM}").is_dir():
+        return None  # what looks further imports an HTTP client, half a second of each start
     from huggingface_hub import try_to_load_from_cache
 
     names = ("config.json", "model.safetensors", "vocab.txt")
