@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from ..audit.counting import ByGate
 from ..audit.model import Audit, Finding, GateResult
+from ..audit.precision import with_needed
 from ..audit.quantities import quantity_of
 from ..audit.verdict import SILENT
 from ..authoring.bars import digest
@@ -39,12 +40,13 @@ def _labels(gate: GateResult, own: Sequence[Finding]) -> Iterator[str]:
             answer = short(one.evidence.get("answer"))
             yield f"{short(one.nodeid)} {one.outcome}; its label is {short(one.group)} and the answer {answer}"
             return
-    made = {(m.name, m.group): m.estimate for m in measures(own, sorted({one.group for one in own if one.group}))}
+    recomputed = measures(own, sorted({one.group for one in own if one.group}))
+    made = {(m.name, m.group): with_needed(m.estimate) for m in recomputed}
     said = {(m.name, m.group): m.estimate for m in gate.measures}
     if gate.stopped is None and (
         made.keys() != said.keys() or not all(same(asdict(made[key]), asdict(said[key])) for key in made)
     ):
         yield "its accuracy, macro-F1 or confusion matrix is not what its findings say"
     read, whole = gate.reading, made.get(("macro-F1", ""))
-    if read is not None and read.estimate is not None and (whole is None or not same(asdict(read.estimate), asdict(whole))):
+    if read is not None and read.estimate is not None and (whole is None or not same(asdict(with_needed(read.estimate)), asdict(whole))):
         yield f"its macro-F1 is {read.estimate.value:g}; the findings say {'nothing' if whole is None else f'{whole.value:g}'}"

@@ -99,7 +99,8 @@ def _absent(suites: Sequence[Suite]) -> Iterator[str]:
     found: dict[str, list[str]] = {}
     for suite in suites:
         if suite.missing:
-            reason = "needs data sets (--slm-data)" if suite.missing.kind is Lack.DATA else suite.missing.reason
+            given = "needs data sets (--slm-data)" if suite.probe.inputs else "needs data sets that are not installed"
+            reason = given if suite.missing.kind is Lack.DATA else suite.missing.reason
             found.setdefault(reason, []).append(suite.probe.name)
     for reason, names in found.items():
         more = f" and {len(names) - 2} more" if len(names) > 2 else ""
