@@ -92,8 +92,11 @@ def test_limits_of_a_run_with_a_baseline_are_summed_up_and_nobody_is_named_who_s
 
 
 def test_items_of_an_own_probe_are_named_as_items() -> None:
-    plain_unit = replace(secrets(2, 361), unit="items", probe="is_good")
+    plain_unit = replace(secrets(2, 361), unit="items", verb="failed", probe="is_good")
     assert "of the items of is_good fail" in sentences(audit_of(plain_unit)).sure
+    bad = replace(plain_unit, status=Status.FAIL, failures=80, lower=0.18, upper=0.26)
+    assert sentences(audit_of(bad)).found.endswith("failed: 80 of 361 items of is_good failed.")
+    assert sentences(audit_of(replace(plain_unit, excuse="unselected"))).found.endswith("1 test with a limit was left out.")
 
 
 def test_limits_that_a_person_set_are_said_to_be_theirs() -> None:

@@ -48,5 +48,6 @@ def _labels(gate: GateResult, own: Sequence[Finding]) -> Iterator[str]:
     ):
         yield "its accuracy, macro-F1 or confusion matrix is not what its findings say"
     read, whole = gate.reading, made.get(("macro-F1", ""))
-    if read is not None and read.estimate is not None and (whole is None or not same(asdict(with_needed(read.estimate)), asdict(whole))):
-        yield f"its macro-F1 is {read.estimate.value:g}; the findings say {'nothing' if whole is None else f'{whole.value:g}'}"
+    mine = with_needed(read.estimate) if read is not None else None
+    if mine is not None and (whole is None or not same(asdict(mine), asdict(whole))):
+        yield f"its macro-F1 is {mine.value:g}; the findings say {'nothing' if whole is None else f'{whole.value:g}'}"

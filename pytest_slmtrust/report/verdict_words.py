@@ -67,7 +67,7 @@ def _found(audit: Audit, counted: Sequence[GateResult]) -> str:
     said = _listed([f"{n} {words}" for words, n in groups if n])
     total = f"Of {len(counted)} tests that count, {said}" if len(counted) > 1 else f"The one test that counts {said[2:]}"
     bad = [g for g in counted if g.status is Status.FAIL]
-    shown = [_in_brackets(found(g).rstrip(".")) for g in sorted(bad, key=_heavy)[:_NAMED]]
+    shown = [_in_brackets(_what_failed(g)) for g in sorted(bad, key=_heavy)[:_NAMED]]
     return f"{total}{': ' + '; '.join(shown) if shown else ''}.{_aside(audit)}{extra}"
 
 
@@ -82,6 +82,12 @@ def _limits(audit: Audit) -> str:
     return f" Of {len(limits)} resource limits, {kept} {'is' if kept == 1 else 'are'} kept.{named}"
 
 
+def _what_failed(gate: GateResult) -> str:
+    """Say what a test found, as a part of a sentence: items without a name are those of their test."""
+    said = found(gate).rstrip(".")
+    return (said[:1].lower() + said[1:]).replace(" items ", f" items of {gate.probe} ", 1)
+
+
 def _in_brackets(said: str) -> str:
     """Put what follows a semicolon in brackets, so that the sentence can be one of a list."""
     head, semicolon, tail = said.partition("; ")
@@ -92,16 +98,18 @@ def _aside(audit: Audit) -> str:
     """Name what of the blocking gates does not count."""
     waived = [g for g in audit.gates if g.blocking and g.waived]
     absent = [g for g in audit.gates if g.blocking and g.excuse]
+    every = len(waived) + len(absent) == sum(g.blocking for g in audit.gates)
     said = ""
     if waived:
-        said += f" {_many(len(waived), 'more')} did not pass and {'is' if len(waived) == 1 else 'are'} waived."
+        said += f" {_more(len(waived), every)} did not pass and {'is' if len(waived) == 1 else 'are'} waived."
     if absent:
-        said += f" {_many(len(absent), 'more')} {'was' if len(absent) == 1 else 'were'} left out."
+        said += f" {_more(len(absent), every)} {'was' if len(absent) == 1 else 'were'} left out."
     return said
 
 
-def _many(n: int, what: str) -> str:
-    return f"{n} {what}"
+def _more(n: int, every: bool) -> str:
+    """Count tests that do not count here; ``every``: no other one counts."""
+    return f"{_tests(n)} with a limit" if every else f"{n} more"
 
 
 def _sure(audit: Audit, counted: Sequence[GateResult]) -> str:
@@ -116,7 +124,7 @@ def _sure(audit: Audit, counted: Sequence[GateResult]) -> str:
         if own and (status is not Status.PASS or not said):
             said.append(text(own))
     nothing = [g for g in counted if g.status in (Status.UNEARNED, Status.INVALID, Status.NOT_RUN, Status.NOT_TESTED)]
-    unknown = f"nothing is known about {_listed([_short(g) for g in nothing[:_NAMED]], len(nothing))}" if nothing else ""
+    unknown = f"nothing is known about {_listed([_subject(g) for g in nothing[:_NAMED]], len(nothing))}" if nothing else ""
     if said:
         each = " in each" if len(counted) > 1 else ""
         return f"With {level} confidence{each}, {'; '.join([*said, unknown] if unknown else said)}."
@@ -131,6 +139,10 @@ def _is_rate(gate: GateResult) -> bool:
 
 def _short(gate: GateResult) -> str:
     return gate.unit if gate.unit != "items" else f"the items of {gate.probe}"
+
+
+def _subject(gate: GateResult) -> str:
+    return gate.unit if gate.unit != "items" else gate.probe
 
 
 def _fails(gates: Sequence[GateResult]) -> str:
