@@ -24,6 +24,9 @@ FEW = 10
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+#: Two texts of one shape that any tokenizer tells apart.
+TOLD_APART = ("The house is old.", "A bird was here.")
+
 #: Longer than any text.
 UNBOUNDED = 10**9
 
@@ -214,6 +217,7 @@ def codec_and_limits(model: Any, tokenizer: Any) -> tuple[Codec, int, int]:
     rows = int(model.get_input_embeddings().weight.shape[0])
     codec = make_codec(tokenizer, eos_ids(model))
     _check_vocabulary(tokenizer, codec, rows)
+    _check_reading(tokenizer, codec)
     limits = [getattr(config, name, None) for name in ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len")]
     return codec, rows, min((n for n in limits if isinstance(n, int) and n > 0), default=UNBOUNDED)
 
@@ -243,8 +247,24 @@ def _check_vocabulary(tokenizer: Any, codec: Codec, rows: int) -> None:
     beyond = {token: i for token, i in tokenizer.get_vocab().items() if i >= rows}
     few = len(beyond) <= len(tokenizer.get_vocab()) // FEW and added.issuperset(beyond)
     if not few or any(i >= rows for i in codec.prefix):
-        largest = max(beyond.values())
+        largest = max([*beyond.values(), *codec.prefix])
         raise ModelError(f"the tokenizer has ids up to {largest}, the model embeds {rows} tokens: they do not belong together")
+
+
+def _check_reading(tokenizer: Any, codec: Codec) -> None:
+    """Refuse a tokenizer that cuts a text at random, or that does not tell two texts apart.
+
+    Raises:
+        ModelError: it says which.
+    """
+    dropped = getattr(getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None), "dropout", None)
+    if dropped:
+        raise ModelError(
+            f"the tokenizer leaves out merges at random (dropout {dropped:g}), so no answer comes twice; set it to 0"
+        )
+    first, second = (tuple(codec.plain(text)) for text in TOLD_APART)
+    if not first or not second or first == second:
+        raise ModelError(f"the tokenizer makes the same {len(first)} tokens of two texts: what the model is asked would be lost")
 
 
 def eos_ids(model: Any) -> list[int]:
