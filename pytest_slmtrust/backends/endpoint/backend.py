@@ -107,7 +107,7 @@ class EndpointBackend:
                 self.progress(f"asking {', '.join(self.address.hosts)} what it can do")
             self._replicas = [Replica(url) for url in self.address.urls]
             start = replace(
-                self.patience, attempts=min(self.patience.attempts, _START_ATTEMPTS), silent=10**9,
+                self.patience, attempts=min(self.patience.attempts, _START_ATTEMPTS), late=1, silent=10**9,
                 down=min(self.patience.down, _START_DOWN),
             )  # fmt: skip
             try:

@@ -15,4 +15,6 @@ class Fault(Exception):
         status: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(message)
+        #: Whether the server took the connection, and gave no whole reply in time.
+        self.late = busy and not status
         self.again, self.after, self.unreachable, self.busy, self.status = again, after, unreachable, busy, status

@@ -53,11 +53,12 @@ class Trials:
         """Try everything.
 
         Raises:
-            BackendError: the server answers neither chats nor raw texts, or as another model.
+            BackendError: the server answers neither chats nor raw texts, or as another model, or takes the first question and
+                says nothing: the others would be waited for as long.
         """
         dialect = Dialect(self.model, switch=self._switch())
+        first, why_chat = await self._try(CHAT, self._chat(dialect, chat(_USER)), first=True)
         texts = await find_texts(self.wire, self.replica, self.model)
-        first, why_chat = await self._try(CHAT, self._chat(dialect, chat(_USER)))
         system, merges = await self._system(dialect, first) if first else ("none", False)
         raw, bare, why_raw = await self._raw()
         told = first or bare
@@ -95,8 +96,8 @@ class Trials:
     def _text(self, prompt: str, **more: Any) -> dict[str, Any]:
         return {"model": self.model, "prompt": prompt, "max_tokens": _SHORT, "temperature": 0.0, "stream": False} | more
 
-    async def _try(self, path: str, body: Mapping[str, Any]) -> tuple[Reply | None, str]:
-        """Return the reply, or why there is none."""
+    async def _try(self, path: str, body: Mapping[str, Any], first: bool = False) -> tuple[Reply | None, str]:
+        """Return the reply, or why there is none; the ``first`` question must be answered in time."""
 
         def read(data: Any) -> Reply:
             reply = read_reply(data)
@@ -108,6 +109,8 @@ class Trials:
         try:
             return await self.wire.ask(path, body, read, self.replica), ""
         except Fault as fault:
+            if first and fault.late:
+                raise BackendError(f"the server cannot be audited: {fault}") from None
             return None, str(fault)
 
     async def _system(self, dialect: Dialect, plain: Reply) -> tuple[str, bool]:

@@ -45,13 +45,15 @@ _KEY = "[API key]"
 class Patience:
     """How long a server is waited for; all times in seconds.
 
-    ``attempts``: of one request; ``first`` and ``most``: the wait before the second, and the longest; ``down``: how long a server
-    may be unreachable before it counts as dead; ``asked``: the longest wait that a server may ask for; ``silent``: requests that
-    fail one after another before the server counts as answering nothing; ``size``: bytes of a reply; ``request``: for a reply
-    of the model, ``listing``: for what a server says of itself, which takes no model.
+    ``attempts``: of one request, and ``late``: those of them that may end without a reply in time; ``first`` and ``most``: the
+    wait before the second, and the longest; ``down``: how long a server may be unreachable before it counts as dead; ``asked``:
+    the longest wait that a server may ask for; ``silent``: requests that fail one after another before the server counts as
+    answering nothing; ``size``: bytes of a reply; ``request``: for a reply of the model, ``listing``: for what a server says of
+    itself, which takes no model.
     """
 
     attempts: int = 6
+    late: int = 6
     first: float = 0.5
     most: float = 8.0
     connect: float = 10.0
@@ -130,7 +132,7 @@ class Wire:
             Fault: this request has no answer.
             BackendError: no server is left that answers, or another model came back.
         """
-        attempt, began = 0, time.monotonic()
+        attempt, late, began = 0, 0, time.monotonic()
         while True:
             replica = only or await self._chosen()
             try:
@@ -142,8 +144,8 @@ class Wire:
                     self._check_alive(replica if only else None)
                     await asyncio.sleep(0 if only is None else _wait(self.patience, replica.strikes))
                     continue
-                attempt += 1
-                if not fault.again or attempt >= self.patience.attempts:
+                attempt, late = attempt + 1, late + fault.late
+                if not fault.again or attempt >= self.patience.attempts or late >= self.patience.late:
                     self._failed(fault)
                     raise
                 await self._rest(replica, fault, attempt)
@@ -176,7 +178,7 @@ class Wire:
             except Fault as fault:
                 if fault.status in (401, 403) or 300 <= fault.status < 400:
                     raise BackendError(str(fault)) from None
-                if fault.busy and not fault.status:  # it took the connection and goes on without an end: no second try
+                if fault.late:  # it took the connection and goes on without an end: no second try
                     return None
                 if fault.unreachable:
                     replica.unreachable(self.patience, str(fault))
