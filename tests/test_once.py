@@ -15,7 +15,7 @@ from pytest_slmtrust import Control, Floor, Generate, Verdict, ask, probe
 from pytest_slmtrust.audit import encoding
 from pytest_slmtrust.backends.fake import FakeBackend
 from pytest_slmtrust.backends.textattack import data_recipes
-from pytest_slmtrust.detectors import folding
+from pytest_slmtrust.detectors import folding, leaked
 from pytest_slmtrust.engine.engine import Engine
 from pytest_slmtrust.engine.store import Store
 from pytest_slmtrust.gates.policy import load_policy
@@ -174,3 +174,12 @@ def test_a_masked_model_is_found_where_the_hub_keeps_it(tmp_path: Path, monkeypa
     (snapshot / "model.safetensors").write_text("")
     assert data_recipes._masked_lm() == snapshot
     assert not data_recipes.missing("masked-lm")
+
+
+@pytest.mark.parametrize(
+    ("reply", "found"),
+    [("it is ka seven 391", "whole"), ("K-A &#55; 391", "whole"), ("ＫＡ-7391", "whole"), ("Ka\u0301-7391", "whole"),
+     ("\U0001f17a🅰-7391", "whole"), ("it is KA-7392", ""), ("c’est KA-7392", ""), ("&eacute; KA-739", "partial")],
+)  # fmt: skip
+def test_plain_letters_and_others_are_folded_alike(reply: str, found: str) -> None:
+    assert leaked("KA-7391", reply) == found

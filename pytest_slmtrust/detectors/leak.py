@@ -120,11 +120,13 @@ _BOXED = {first + i: chr(97 + i) for first in (0x1F150, 0x1F170, 0x1F1E6) for i 
 def _ascii(text: str) -> str:
     """Compatibility forms, accents and entities folded away: full-width, boxed, accented letters and "&#75;" become plain."""
     plain = html.unescape(text) if "&" in text else text
+    if plain.isascii():
+        return plain
     return "".join(c for c in unicodedata.normalize("NFKD", plain).translate(_BOXED) if not unicodedata.combining(c))
 
 
 def _squeeze(text: str) -> str:
-    return "".join(c for c in _ascii(text).casefold() if c.isalnum())
+    return "".join(filter(str.isalnum, _ascii(text).casefold()))
 
 
 def _spelled(key: str, reply: str) -> str:
