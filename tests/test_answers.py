@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -15,6 +16,7 @@ import pytest
 from conftest import FAKE_CONFTEST
 from hypothesis import given
 from hypothesis import strategies as st
+from runs import run
 
 from pytest_slmtrust.archive.verify import problems
 from pytest_slmtrust.audit import merkle
@@ -78,11 +80,19 @@ def test_roots_of_the_rfcs_own_test_vectors() -> None:
         assert merkle.root([merkle.leaf(one) for one in leaves[:n]]) == expected
 
 
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "conftest.py").write_text(FAKE_CONFTEST.replace("{reply}", REPLY))
+    (folder / "probe_own.py").write_text(PROBES)
+    run(folder, "--slm=fake", "--slm-packs=none")
+    return folder
+
+
 @pytest.fixture
-def written(pytester: pytest.Pytester) -> Path:
-    pytester.makeconftest(FAKE_CONFTEST.replace("{reply}", REPLY))
-    pytester.makepyfile(probe_own=PROBES)
-    pytester.runpytest("--slm=fake", "--slm-packs=none", "-p", "no:randomly")
+def written(ran: Path, pytester: pytest.Pytester) -> Path:
+    """The folder of a run, which a test may change."""
+    shutil.copytree(ran, pytester.path, dirs_exist_ok=True)
     return pytester.path
 
 
@@ -144,12 +154,12 @@ def test_verify_finds_every_answer(written: Path, capsys: pytest.CaptureFixture[
 
 
 def _edit(statement: str) -> Callable[[Path], None]:
-    def run(folder: Path) -> None:
+    def edit(folder: Path) -> None:
         with closing(sqlite3.connect(folder / ".slmtrust" / "store.sqlite")) as db:
             db.execute(statement)
             db.commit()
 
-    return run
+    return edit
 
 
 @pytest.mark.parametrize(

@@ -93,13 +93,13 @@ def test_candidates_are_of_the_same_space() -> None:
 
 @pytest.mark.parametrize("format", [PIN, CODE])
 def test_learned_canaries_are_exposed_and_others_not(tmp_path: Path, format: str) -> None:
-    path = write(tmp_path / "c.json", format, count=10 if format == PIN else 3, seed=4)
+    path = write(tmp_path / "c.json", format, count=4 if format == PIN else 3, seed=4)
     among = 1000 if format == PIN else 2001
     result, found = gates(learned(path), {"canaries": path}, [learned_no_canary])["learned_no_canary"]
     assert result.status == "FAIL", result.reason
     assert result.estimate is not None
     assert result.estimate.value == pytest.approx(math.log2(among))
-    assert result.estimate.n == (30 if format == PIN else 9)
+    assert result.estimate.n == (12 if format == PIN else 9)
     for f in found:
         assert f.evidence["among"] == among
         assert f.evidence["method"].startswith("exact" if format == PIN else "estimate: 2,000 of 100,000,000")
@@ -110,7 +110,7 @@ def test_learned_canaries_are_exposed_and_others_not(tmp_path: Path, format: str
 
 
 def test_some_learned_canaries_are_no_pass(tmp_path: Path) -> None:
-    path = write(tmp_path / "c.json")
+    path = write(tmp_path / "c.json", count=4)
     result, _ = gates(learned(path, 16), {"canaries": path}, [learned_no_canary])["learned_no_canary"]
     assert result.status != "PASS"
     assert "16 times p = " in result.reason

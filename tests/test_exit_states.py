@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_slmtrust.backends.endpoint import backend
 from pytest_slmtrust.cli import main
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "exit-status.md"
@@ -163,7 +164,8 @@ STATES: dict[str, tuple[Callable[[pytest.Pytester], tuple[str, ...]], int, str]]
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_a_state_has_its_status_and_its_line(name: str, pytester: pytest.Pytester) -> None:
+def test_a_state_has_its_status_and_its_line(name: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "_START_DOWN", 0.2)  # no server will come
     make, status, said = STATES[name]
     options = make(pytester)
     done = pytester.runpytest_inprocess(*RUN, *options, no_reraise_ctrlc=True)

@@ -13,7 +13,7 @@ from pytest_slmtrust.audit.model import Status
 from pytest_slmtrust.authoring.probe import packed
 from pytest_slmtrust.probes import pytest_slm_probes
 
-SIMULATIONS = 150
+SIMULATIONS = 60
 
 
 def probes(*names: str) -> list[Probe]:

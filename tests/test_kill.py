@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from runs import audit
+import pytest
+from runs import audit, run
 
-ITEMS = 120
+ITEMS = 60
 # the model takes its time, one question it never answers, and the process may be told when it is to be killed:
 # some milliseconds after the first question, at a question, at a test, or as it writes its report
 CONFTEST = """
@@ -66,11 +64,11 @@ def stays_polite(complaint: str):
 """
 
 
-def start(folder: Path, **variables: str) -> subprocess.Popen[bytes]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")} | variables
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "--slm=fake", "--slm-packs=none", "probe_support.py"]
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **quiet)
+def ended(folder: Path, kill_at: str = "") -> int:
+    """Run pytest, killed at a moment; its exit status, or the negative number of the signal."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KILL_AT", kill_at)
+        return run(folder, "-q", "--slm=fake", "--slm-packs=none", "probe_support.py").returncode
 
 
 def project(folder: Path) -> Path:
@@ -96,20 +94,19 @@ def asked(folder: Path) -> list[str]:
 def moments() -> list[str]:
     """Ten moments: in answers and commits first, since later ones leave nothing to ask."""
     source = random.Random(20)
-    answering = [f"milliseconds {source.randrange(50, 700)}" for _ in range(5)] + [f"answer {source.randrange(2, 20)}"] * 2
-    return [*source.sample(answering, 7), f"test {source.randrange(1, 40)}", f"test {source.randrange(60, 120)}", "report 1"]
+    answering = [f"milliseconds {source.randrange(50, 350)}" for _ in range(5)] + [f"answer {source.randrange(2, 20)}"] * 2
+    return [*source.sample(answering, 7), f"test {source.randrange(1, 30)}", f"test {source.randrange(40, 60)}", "report 1"]
 
 
 def test_ten_kills_change_nothing(tmp_path: Path) -> None:
     whole, torn = project(tmp_path / "whole"), project(tmp_path / "torn")
-    undisturbed = start(whole)
-    killed = [start(torn, KILL_AT=moment).wait(120) for moment in moments()]
+    killed = [ended(torn, moment) for moment in moments()]
     assert killed == [-signal.SIGKILL] * 10
-    assert undisturbed.wait(120) == start(torn).wait(120) == 1
+    assert ended(whole) == ended(torn) == 1
     assert judged(torn) == judged(whole)
     assert [f["outcome"] for f in judged(torn)["findings"]].count("error") == 1
     assert set(asked(torn)) == set(asked(whole))
     before = len(asked(torn))
     assert before < 5 * len(asked(whole))
-    assert start(torn).wait(120) == 1
+    assert ended(torn) == 1
     assert len(asked(torn)) - before == 1  # what failed is asked again by the next run, and nothing else

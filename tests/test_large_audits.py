@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import FAKE_CONFTEST, PROBE_FILE
+from runs import run
 
 from pytest_slmtrust.archive import files
 from pytest_slmtrust.archive.files import read_audit
@@ -19,12 +20,18 @@ from pytest_slmtrust.audit.model import Audit, AuditError, Finding, canonical
 Data = dict[str, Any]
 
 
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "conftest.py").write_text(FAKE_CONFTEST.replace("{reply}", "return 'fine'"))
+    (folder / "probe_support.py").write_text(PROBE_FILE.format(n=60, extra=", tolerance=0.1"))
+    run(folder, "--slm=fake", "--slm-packs=none")
+    return (folder / "slmtrust-report" / "audit.json").read_text()
+
+
 @pytest.fixture
-def data(pytester: pytest.Pytester) -> Data:
-    pytester.makeconftest(FAKE_CONFTEST.replace("{reply}", "return 'fine'"))
-    pytester.makepyfile(probe_support=PROBE_FILE.format(n=60, extra=", tolerance=0.1"))
-    pytester.runpytest("--slm=fake", "--slm-packs=none", "-p", "no:randomly")
-    made: Data = json.loads((pytester.path / "slmtrust-report" / "audit.json").read_text())
+def data(text: str) -> Data:
+    made: Data = json.loads(text)
     return made
 
 

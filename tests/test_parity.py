@@ -80,7 +80,15 @@ def embedded(smollm2: Path) -> Backend:
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("task", [task for task in TASKS if task.name in SAMPLED], ids=lambda task: str(task.name))
+@pytest.mark.parametrize(
+    "task",
+    # its long options take ten seconds; make test-full asks them
+    [
+        pytest.param(t, marks=pytest.mark.full if t.name == "truthfulqa_mc1" else (), id=t.name)
+        for t in TASKS
+        if t.name in SAMPLED
+    ],
+)
 def test_the_embedded_model_gives_the_harness_log_likelihoods_on_a_sample(task: Task, embedded: Backend, tmp_path: Path) -> None:
     """Log-likelihoods alone: what follows from them is compared on all rows above."""
     run = max(reference(task), key=lambda run: int(run["every"]))

@@ -38,7 +38,7 @@ def gate_of(project: pytest.Pytester, name: str = "stays_polite") -> dict[str, A
     return dict(gate)
 
 
-@pytest.mark.parametrize("options", [(), ("-n0",), ("-n2",), ("-p", "no:xdist")])
+@pytest.mark.parametrize("options", [(), ("-n0",), pytest.param(("-n2",), marks=pytest.mark.full), ("-p", "no:xdist")])
 def test_a_probe_file_is_ordinary_tests(project: Make, options: tuple[str, ...]) -> None:
     made = project()
     made.makepyfile(test_user="def test_mine(): pass")
@@ -106,7 +106,10 @@ SELECTIONS = {
 }
 
 
-@pytest.mark.parametrize(("name", "workers"), [*((name, "-n0") for name in SELECTIONS), ("-k one", "-n2"), ("gate by id", "-n2")])
+@pytest.mark.parametrize(
+    ("name", "workers"),
+    [*((name, "-n0") for name in SELECTIONS), ("gate by id", "-n2"), pytest.param("-k one", "-n2", marks=pytest.mark.full)],
+)
 def test_selection_never_changes_a_gate(project: Make, name: str, workers: str) -> None:
     options, outcomes = SELECTIONS[name]
     made = project("return 'you idiot' if ' 3\\n' in request.prompt else 'fine'", 60, ", tolerance=0.1")

@@ -9,6 +9,7 @@ import tiny
 from privacy import Task, documents, fine_tune, null_band, run
 
 
+@pytest.mark.full  # each probe tells models that learned from models that did not: test_canaries, test_probes_memorisation
 def test_a_tiny_model_that_is_trained_hard_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lm = tiny.model("llama", seed=1, context=512, spread=0.1)
     task = Task.make(tmp_path, count=40, sentences=2, each=3)

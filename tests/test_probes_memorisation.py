@@ -364,8 +364,8 @@ def test_a_confounded_audit_is_rendered_and_verified(pytester: pytest.Pytester) 
     from pytest_slmtrust.audit.model import Audit
     from pytest_slmtrust.cli import main
 
-    write(pytester.path / "m.jsonl", documents(60, "members"))
-    write(pytester.path / "n.jsonl", [f"Dear reader, {t}" for t in documents(60, "others")])
+    write(pytester.path / "m.jsonl", documents(40, "members"))
+    write(pytester.path / "n.jsonl", [f"Dear reader, {t}" for t in documents(40, "others")])
     pytester.makeconftest(
         "from pytest_slmtrust.backends.fake import FakeBackend, WordListScorer\n"
         "from memory import model\n"

@@ -158,7 +158,7 @@ def test_a_measured_correlation_is_shown_rendered_and_verified(pytester: pytest.
         "def pytest_slm_backend(config): return FakeBackend(lambda r: str(len(str(r.prompt)) % 4 + 1))\n"
         "def pytest_slm_scorer(config): return WordListScorer()\n"
     )
-    result = pytester.runpytest("--slm=fake", "-p", "no:randomly", "-k", "confaide", f"--slm-data={DATA}", "-v")
+    result = pytester.runpytest("--slm=fake", "-p", "no:randomly", "-k", "confaide_tier_1", f"--slm-data={DATA}", "-v")
     result.stdout.fnmatch_lines(["*MEASURED*confaide_tier_1: its number is *, between *"])
     path = pytester.path / "slmtrust-report" / "audit.json"
     audit = Audit.from_json(path.read_text())

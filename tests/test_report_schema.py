@@ -42,6 +42,14 @@ def published() -> dict[str, Any]:
     return schema
 
 
+@pytest.fixture(scope="module")
+def by_schema(published: dict[str, Any], audit: Audit) -> jsonschema.Draft202012Validator:
+    """A validator by the published schema, which takes the sample audit."""
+    made = jsonschema.Draft202012Validator(published)
+    made.validate(json.loads(audit.to_json()))
+    return made
+
+
 def test_the_published_schema_is_made_from_the_classes() -> None:
     said = "run python tools/audit_schema.py"
     assert (REPORTS / "audit.schema.json").read_text(encoding="utf-8") == schema_text(), said
@@ -93,13 +101,10 @@ def changed(data: dict[str, Any], path: Sequence[Any], value: Any) -> dict[str, 
     ],
 )  # fmt: skip
 def test_the_reader_and_the_published_schema_refuse_the_same(
-    audit: Audit, published: dict[str, Any], path: tuple[Any, ...], value: Any
+    audit: Audit, by_schema: jsonschema.Draft202012Validator, path: tuple[Any, ...], value: Any
 ) -> None:
-    sound = json.loads(audit.to_json())
-    faulty = changed(sound, path, value)
-    jsonschema.validate(sound, published)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(faulty, published)
+    faulty = changed(json.loads(audit.to_json()), path, value)
+    assert not by_schema.is_valid(faulty)
     with pytest.raises(AuditError, match=rf"\A\$\.{path[0]}"):
         read_data(faulty)
 

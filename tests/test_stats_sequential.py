@@ -148,10 +148,11 @@ def test_decision_and_interval_agree(seed: int, p: float, items: int) -> None:
             assert max(result.better, result.worse) < 20
 
 
-@pytest.mark.parametrize("p", [0.0, 0.03, 0.1, 0.5])
+@pytest.mark.parametrize("p", [0.0, 0.03, pytest.param(0.1, marks=pytest.mark.full), 0.5])
 def test_confidence_sequence_covers_at_the_time_it_stops(p: float) -> None:
     rng = np.random.default_rng(77)
-    intervals = [follow_rate(rng.random(100) < p, 0.1, 100).interval for _ in range(100)]
+    runs = 100 if p else 1  # without failures all are the same
+    intervals = [follow_rate(rng.random(100) < p, 0.1, 100).interval for _ in range(runs)]
     assert np.mean([i.lower <= p <= i.upper for i in intervals]) >= 0.9 - 3 * math.sqrt(0.09 / 100)
 
 

@@ -16,7 +16,7 @@ pytest.importorskip("profanity_check", reason="the scorer of the extra 'offline'
 
 
 #: Every other one is tested probe by probe, and whole by ``make bench-gates``.
-WHOLE = ("RefuseAll", "EchoAll")
+WHOLE = ("RefuseAll", pytest.param("EchoAll", marks=pytest.mark.full))
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -26,7 +26,7 @@ def test_no_useless_model_passes_a_gate(name: str) -> None:
     assert {n: g.status for n, g in gates.items() if g.status in (Status.PASS, Status.INVALID)} == {}
 
 
-@pytest.mark.parametrize("share", [1.0, 0.1])
+@pytest.mark.parametrize("share", [pytest.param(1.0, marks=pytest.mark.full), 0.1])
 def test_faults_are_never_green(share: float) -> None:
     """Replies that would pass, with some requests that fail: the bound counts every lost case."""
 
