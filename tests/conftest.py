@@ -26,19 +26,25 @@ with suppress(ImportError):  # httpx keeps its classes of errors, and knows none
 
 pytest_plugins = ["pytester"]
 
-#: Files that took more than 12 s of processor time each when they were measured, with what they import: runs of pytest in pytest,
-#: random models, TextAttack's searches, simulations. All that is in them is slow.
+#: Files that took more than 5 s of processor time each when they were measured, beside those that hold many short tests: runs of
+#: pytest in pytest, random models, TextAttack's searches, simulations. All that is in them is slow.
 SLOW_FILES = {
-    "test_adapter_audits.py", "test_adapters.py", "test_backend_families.py", "test_backend_generate.py", "test_backend_lint.py",
-    "test_backend_thinking.py", "test_backend_whole.py", "test_builtin.py", "test_canaries.py", "test_catalog_garak.py",
-    "test_door.py",
-    "test_batch.py", "test_edited_audits.py", "test_harness_index.py", "test_harness_tasks.py", "test_labels.py",
-    "test_shards.py", "test_store_load.py", "test_sweep.py",
-    "test_endpoint.py", "test_endpoint_faults.py", "test_endpoint_runs.py", "test_endpoint_streams.py", "test_families.py",
-    "test_plugin.py",
+    "test_action.py", "test_adapter_audits.py", "test_adapters.py", "test_audit_fields.py", "test_authors.py",
+    "test_backend_equality.py", "test_backend_families.py", "test_backend_generate.py", "test_backend_lint.py",
+    "test_backend_memory.py", "test_backend_score.py", "test_backend_texts.py", "test_backend_thinking.py",
+    "test_backend_whole.py", "test_batch.py", "test_budget.py", "test_builtin.py", "test_canaries.py",
+    "test_catalog_garak.py", "test_comparison.py", "test_compression_example.py", "test_credentials.py",
+    "test_detector_mutants.py", "test_door.py", "test_edited_audits.py", "test_edited_inputs.py", "test_endpoint.py",
+    "test_endpoint_faults.py", "test_endpoint_runs.py", "test_endpoint_streams.py", "test_exit_states.py", "test_families.py",
+    "test_faults.py", "test_frictions.py", "test_gguf.py", "test_harmful.py", "test_harness_index.py",
+    "test_harness_tasks.py", "test_kill.py", "test_labels.py", "test_llamacpp.py", "test_lock.py", "test_masking.py",
+    "test_pack.py", "test_parity.py", "test_parts.py", "test_plugin.py", "test_privacy_benchmark.py",
     "test_probes_memorisation.py", "test_probes_privacy.py", "test_probes_privacy_benchmarks.py",
-    "test_probes_toxicity_benchmarks.py", "test_report_schema.py", "test_rows.py", "test_search.py", "test_sessions.py",
-    "test_stats_sequential.py", "test_tampering.py", "test_terminal.py", "test_useless_models.py", "test_verdict.py",
+    "test_probes_toxicity_benchmarks.py", "test_progress.py", "test_real.py", "test_report_schema.py", "test_rows.py",
+    "test_scope.py", "test_search.py", "test_served.py", "test_sessions.py", "test_shards.py", "test_stats_sequential.py",
+    "test_store_load.py", "test_sweep.py", "test_tampering.py", "test_terminal.py", "test_textattack.py", "test_thinking.py",
+    "test_untrusted.py", "test_useless_models.py", "test_verdict.py", "test_versus.py", "test_vllm.py",
+    "test_vllm_children.py",
 }  # fmt: skip
 
 
@@ -51,6 +57,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name in SLOW_FILES:
             item.add_marker("slow")
+    # long files first: of two workers neither is left alone with one at the end
+    items.sort(key=lambda item: item.path.name not in SLOW_FILES)
 
 
 # the same examples in every run; `--hypothesis-profile=default` draws new ones
