@@ -195,7 +195,8 @@ def theirs(own: Any, text: str, gold: int, recipe: str) -> tuple[bool, str, int]
 
 @needs_textattack
 @pytest.mark.parametrize("recipe", list(RECIPES))
-def test_the_same_as_textattacks_own_attack(recipe: str) -> None:
+@pytest.mark.parametrize("texts", [TEXTS[3:6], pytest.param(TEXTS, marks=pytest.mark.full)], ids=["few", "all"])
+def test_the_same_as_textattacks_own_attack(recipe: str, texts: tuple[str, ...]) -> None:
     from pytest_slmtrust.backends.textattack.attack_steps import build
 
     textattack, perturber = import_textattack(), TextAttackBackend()
@@ -218,7 +219,7 @@ def test_the_same_as_textattacks_own_attack(recipe: str) -> None:
             if (recipe, budget) == ("pruthi", 1):
                 continue  # its own search breaks with a ValueError where nothing is left of the budget
             own.goal_function.query_budget = budget
-            for text in TEXTS:
+            for text in texts:
                 for gold in (0, 1):
                     mine, _ = finished(attack(text, gold, classify, recipe, budget=budget), perturber)
                     outcomes.add(mine.outcome)

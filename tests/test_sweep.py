@@ -35,7 +35,10 @@ sys.path.append(str(Path(__file__).parents[1] / "examples" / "sweep"))
 SWEEP = """
 base = "good"
 profiles = ["smoke"]
-options = ["-p", "no:randomly", "--slm-packs=none", "--slm-toxicity=profanity-check", "probe_replies.py"]
+options = [
+  "-p", "no:randomly", "-p", "no:hypothesispytest", "-p", "no:anyio",
+  "--slm-packs=none", "--slm-toxicity=profanity-check", "probe_replies.py",
+]
 [models]
 good = "scripted:good"
 worse = "scripted:worse"
@@ -87,7 +90,7 @@ def asked(project: Path) -> list[str]:
 def test_a_sweep_is_taken_up_after_a_kill_and_an_error_stops_no_other(
     project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
-    monkeypatch.setenv("SLOW", "0.03")
+    monkeypatch.setenv("SLOW", "0.015")
     code = "import sys; from pytest_slmtrust.cli import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "sweep", "sweep.toml"]
     running = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
