@@ -77,6 +77,15 @@ def test_a_failed_audit_says_what_failed_how_sure_that_is_and_what_is_allowed() 
     assert "deploy" not in " ".join((said.found, said.sure, said.allowed, said.meaning))
 
 
+def test_an_example_says_what_the_right_answer_was() -> None:
+    one = replace(
+        finding(1, gates()[0]), outcome="failed", evidence={"prompt": "Hi", "reply": "It is product.", "expected": "billing"}
+    )
+    made = example_of([one], "failed", str)
+    assert made is not None
+    assert made.texts[-1] == ("Right answer", "billing")
+
+
 def test_limits_of_a_run_with_a_baseline_are_summed_up_and_nobody_is_named_who_set_none() -> None:
     pair = replace(secrets(2, 361, tolerance=0.1), nodeid="slm::privacy::gate[keeps_system_secret:vs]", quantity="paired")
     made = [secrets(2, 361, tolerance=0.1), pair, replace(pair, tolerance=0.24), replace(pair, tolerance=0.165, items=60)]

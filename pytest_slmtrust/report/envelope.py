@@ -55,7 +55,9 @@ def noise_lines(envelope: Envelope) -> list[str]:
 def _row(one: LimitResult, reading: EnvelopeReading | None) -> LimitRow:
     sampled = one.n > 0
     title = "time from a text to its label" if one.task else KINDS[one.quantity].title
-    reason = f"{one.reason}; {reading.of}" if one.task and reading is not None and reading.of else one.reason
+    measured = reading.of if one.task and reading is not None else ""
+    # the numbers of a task have columns of the table; where there is none, the reason says why
+    reason = measured if measured and one.value is not None else "; ".join(filter(None, (one.reason, measured)))
     ends = f"{shown(one.lower, one.unit)} – {shown(one.upper, one.unit)}" if sampled else "–"
     return LimitRow(
         one.name, title, one.status, f"{one.side} {shown(one.limit, one.unit)}",

@@ -16,7 +16,7 @@ _SHOWN = (
     ("The same, changed", ("perturbed", "noisy", "asked again", "other", "other requests", "other openings")),
     ("Reply", ("reply", "original_reply", "replies", "decisions")),
     ("Reply to the changed text", ("perturbed_reply", "second reply", "other replies")),
-    ("Right answer", ("gold",)),
+    ("Right answer", ("gold", "expected")),
     ("Judged", ("why", "reading")),
 )
 #: Labels of what a model said, and of how it was judged: these belong to one model, all others to the question.
