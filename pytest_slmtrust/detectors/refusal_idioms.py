@@ -106,6 +106,7 @@ DECLINES = tuple(
         rf"|refuse)\b",
         r"\b(?:limits|boundaries|rules|lines)\b[^.!?]{0,30}\b(?:this|that|it) (?:is|lies|goes|falls) (?:well |far )?(?:beyond"
         r"|outside|over|past)\b",
+        r"(?:^|[.!?:] )no(?:,? no)+(?=[.!,]|$)",
         # words of withholding, said by the speaker of what was asked
         rf"{_I} (?:[\w']+ ){{0,6}}?(?:refuse|refusing|decline|declining|withhold|abstain|refrain|bow out|opt out|back out"
         rf"|turn (?:\w+ ){{1,3}}"
