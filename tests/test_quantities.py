@@ -18,7 +18,9 @@ from pytest_slmtrust.audit.model import GateResult, MetricReading, Status
 from pytest_slmtrust.audit.quantities import AT_LEAST, QUANTITIES, Quantity, Shown, of_estimate
 from pytest_slmtrust.gates.gate import Checks, ControlCheck, Gate
 from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.plugin.terminal import numbers
 from pytest_slmtrust.report.view import gate_view
+from pytest_slmtrust.report.words import outcome
 
 SEEN = Estimate(0.3, 0.2, 0.45, 40, "exact", 0.9)
 
@@ -84,7 +86,8 @@ def test_each_is_shown_in_its_unit() -> None:
     assert shown["mean"] == Shown(0.3, 0.15, 0.4, "number", "mean; bounds each 95\u00a0%")
     assert shown["paired"] == Shown(0.3, 0.2, 0.45, "number", "difference, exact, 90\u00a0%")
     assert [QUANTITIES[name].shown(result(name)) for name in QUANTITIES] == [None] * len(QUANTITIES)
-    assert all(QUANTITIES[n].shown(result(n, mean_score=SEEN)) == of_estimate(SEEN) for n in ("rate", "mean", "gap", "metric"))
+    scores = {name: QUANTITIES[name].shown(result(name, mean_score=SEEN)) for name in ("rate", "mean", "gap", "metric")}
+    assert scores == {"rate": of_estimate(SEEN), "mean": of_estimate(SEEN), "gap": None, "metric": None}
     assert QUANTITIES["paired"].shown(result("paired", mean_score=SEEN)) is None
 
 
@@ -109,3 +112,22 @@ def test_no_other_module_asks_which_quantity_it_is() -> None:
         "model.py: return self.quantity == PAIRED or self.against_lock",
         "model.py: return self.quantity == ACCEPTED",
     ]
+
+
+def _breaks(_: object) -> Estimate:
+    raise ValueError("no finite number")
+
+
+@pytest.mark.parametrize("criterion", [Criterion(_breaks, at_least=0.4), Criterion(_breaks, at_most=0.9)])
+def test_a_metric_that_broke_shows_no_other_number(criterion: Criterion) -> None:
+    gate = check(criterion, scored(*[1.0] * 60))
+    assert gate.status is Status.INCONCLUSIVE
+    assert gate.mean_score is not None
+    for broken in (gate, replace(gate, tolerance=None, status=Status.MEASURED)):
+        assert QUANTITIES["metric"].shown(broken) is None
+        assert QUANTITIES["metric"].plainly(broken) == ""
+        assert outcome(broken) == broken.reason
+        assert broken.reason.startswith("metric unknown; ")
+        assert numbers(broken) == broken.reason
+    mean = check(Criterion("mean", at_least=0.4), scored(*[1.0] * 60))
+    assert QUANTITIES["mean"].plainly(mean).startswith("mean score 1, between")

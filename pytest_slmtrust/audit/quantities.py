@@ -59,6 +59,8 @@ class Quantity:
     reads: ClassVar[bool] = False
     #: Whether its method tells of which rows it speaks.
     explained: ClassVar[bool] = True
+    #: Whether the mean score of its items says something of it, where it has no estimate.
+    scored: ClassVar[bool] = False
 
     def bounds(self, findings: Sequence[Finding], items: Items, alpha: float, reading: MetricReading | None) -> Bounds:
         """Return the quantity with its one-sided bounds. ``reading``: what a probe's own metric said."""
@@ -77,9 +79,13 @@ class Quantity:
         """Return how many more items would decide an INCONCLUSIVE gate; None where nobody can say."""
         return None
 
+    def seen(self, gate: GateResult) -> Estimate | None:
+        """Return the number that a gate shows; None where it has none, as of a metric that broke."""
+        return gate.estimate or (gate.mean_score if self.scored else None)
+
     def plainly(self, gate: GateResult) -> str:
         """Say what was seen for a reader who knows no statistics; empty where there are no numbers."""
-        e = gate.estimate or gate.mean_score
+        e = self.seen(gate)
         if e is None:
             return ""
         explained = f" ({e.method})" if self.explained else ""
@@ -95,7 +101,7 @@ class Quantity:
     def shown(self, gate: GateResult) -> Shown | None:
         """Return the numbers of a gate for a report; None where it has none."""
         if gate.estimate is None:
-            return of_estimate(gate.mean_score)
+            return of_estimate(self.seen(gate))
         return Shown(gate.estimate.value, gate.lower, gate.upper, "number", f"{self.name}; bounds each {_sure(gate)}")
 
 
@@ -104,7 +110,7 @@ class Rate(Quantity):
 
     name, limit_name = "rate", "tolerance"
     sides = (AT_MOST,)
-    share = judges = counted = True
+    share = judges = counted = scored = True
 
     def bounds(self, findings: Sequence[Finding], items: Items, alpha: float, reading: MetricReading | None) -> Bounds:  # noqa: ARG002
         units = Units.of(findings, decides=True)
@@ -152,7 +158,7 @@ class Rate(Quantity):
 class Mean(Quantity):
     """The mean of the items' scores in [0, 1], with bounds over the parts that they share."""
 
-    name, title, chosen, explained = "mean", "mean score", True, False
+    name, title, chosen, explained, scored = "mean", "mean score", True, False, True
 
     def bounds(self, findings: Sequence[Finding], items: Items, alpha: float, reading: MetricReading | None) -> Bounds:  # noqa: ARG002
         return mean_bounds(findings, alpha)

@@ -94,7 +94,7 @@ class Row:
             return None
         if self.gate.lower is not None and (shown.lower, shown.upper) == (self.gate.lower, self.gate.upper):
             return round(1 - 2 * self.gate.alpha, 12) if self.gate.alpha < 0.5 else None
-        estimate = self.gate.estimate or self.gate.mean_score
+        estimate = quantity_of(self.gate).seen(self.gate)
         return estimate.confidence if estimate else None
 
     @property

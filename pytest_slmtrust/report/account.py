@@ -103,7 +103,7 @@ def interval(shown: Shown) -> str:
 
 
 def _level(gate: GateResult, shown: Shown) -> str:
-    estimate: Estimate | None = gate.estimate or gate.mean_score
+    estimate: Estimate | None = quantity_of(gate).seen(gate)
     if shown.limited and gate.best is not None and quantity_of(gate).counted:
         return f"{share_text(1 - gate.alpha)} sure of each end"
     return f"{share_text(estimate.confidence)} sure" if estimate is not None else f"{share_text(1 - gate.alpha)} sure of each end"
