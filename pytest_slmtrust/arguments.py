@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 from datetime import date
+from difflib import get_close_matches
+
+#: argparse's words for a choice that does not exist.
+_CHOICE = re.compile(r"invalid choice: '(?P<given>[^']{1,60})' \(choose from (?P<known>.*)\)\Z", re.DOTALL)
 
 
 def counts(text: str) -> tuple[int, ...]:
@@ -28,3 +33,18 @@ def share(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must lie between 0 and 1, such as 0.05 or 5%")
     return value
+
+
+def hinted(message: str) -> str:
+    """Return argparse's error with the choice that was meant by a misspelled one, if there is one."""
+    found = _CHOICE.search(message)
+    near = get_close_matches(found["given"], re.findall(r"[\w-]+", found["known"]), n=1) if found else []
+    return (
+        f"{message[: found.start()]}{found['given']!r} does not exist. Did you mean {near[0]!r}?" if found and near else message
+    )
+
+
+def reason(error: BaseException) -> str:
+    """Return an error in words; one of the system as file and cause, without its number."""
+    named = isinstance(error, OSError) and error.filename is not None and error.strerror
+    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and named else str(error)

@@ -115,7 +115,7 @@ def main(given: Sequence[str] | None = None) -> int:
     try:
         return run[chosen.command](chosen)
     except (AuditError, BackendError, OSError, ValueError) as error:
-        _say(f"slmtrust {chosen.command}: {error}")
+        _say(f"slmtrust {chosen.command}: {arguments.reason(error)}")
         return 2
     except KeyboardInterrupt:
         _say(f"slmtrust {chosen.command}: interrupted")
@@ -397,4 +397,4 @@ def _say(text: str) -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        super().error(door.line(message))
+        super().error(door.line(arguments.hinted(message)))

@@ -31,6 +31,27 @@ def test_render_makes_the_same_report_from_the_json_alone(written: Path, capsys:
 
 
 @pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["acept"], "'acept' does not exist. Did you mean 'accept'?"), (["cache", "clean"], "Did you mean 'clear'?"),
+        (["zzzzzz"], "invalid choice: 'zzzzzz'"),
+    ],
+)  # fmt: skip
+def test_a_misspelled_command_names_the_one_that_was_meant(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(given)
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_error_of_the_system_names_the_file_and_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", "no such file.json"]) == 2
+    assert capsys.readouterr().err == "slmtrust import: no such file.json: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("{", "not JSON"), ("[]", "$"), ('{"format": 99}', "$"), ("null", "$"), ("[" * 100_000, "not JSON"), ("\x00", "not JSON"),
