@@ -183,3 +183,29 @@ def test_a_masked_model_is_found_where_the_hub_keeps_it(tmp_path: Path, monkeypa
 )  # fmt: skip
 def test_plain_letters_and_others_are_folded_alike(reply: str, found: str) -> None:
     assert leaked("KA-7391", reply) == found
+
+
+def test_pytest_rewrites_no_module_of_ours(tmp_path: Path) -> None:
+    """As it would those of any package that has a plugin, where that is installed from a wheel; others stay marked."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "conftest.py").write_text(
+        "import sys\n"
+        "def pytest_load_initial_conftests(early_config): pass\n"
+        "def pytest_configure(config):\n"
+        "    config.pluginmanager.rewrite_hook.mark_rewrite('pytest_slmtrust_pack', 'other')\n"
+        "    config.pluginmanager.rewrite_hook._must_rewrite.add('pytest_slmtrust')\n"
+        "def pytest_slm_backend(config):\n"
+        "    from pytest_slmtrust.backends.fake import FakeBackend\n"
+        "    return FakeBackend('yes')\n"
+        "def pytest_unconfigure(config):\n"
+        "    hook = config.pluginmanager.rewrite_hook\n"
+        "    ours = {name: one for name, one in sys.modules.items() if name.startswith('pytest_slmtrust.')}\n"
+        "    rewritten = [name for name, one in ours.items() if type(getattr(one, '__loader__', None)) is type(hook)]\n"
+        "    print('REWRITTEN', [n for n in rewritten if '.probes' in n or '.session' in n or '.controller' in n])\n"
+        "    print('MODULES', 'pytest_slmtrust.probes.privacy' in ours and 'pytest_slmtrust.session.session' in ours)\n"
+        "    print('MARKED', {'pytest_slmtrust_pack', 'other'} <= hook._must_rewrite)\n"
+    )
+    command = [sys.executable, "-m", "pytest", "--slm=fake", "--collect-only", "-q", "-p", "no:cacheprovider", "slm::privacy"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    said = [line for line in done.stdout.splitlines() if line.split(" ")[0] in ("REWRITTEN", "MODULES", "MARKED")]
+    assert said == ["REWRITTEN []", "MODULES True", "MARKED True"], done.stdout[-2000:] + done.stderr[-2000:]
