@@ -115,4 +115,4 @@ def test_a_user_may_make_it_block(pytester: pytest.Pytester) -> None:
 def test_an_unknown_pack_names_those_that_are_installed(pytester: pytest.Pytester) -> None:
     result = run(pytester, "--slm-packs=acne")
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*--slm-packs 'acne'*Expected builtin, none, acme, or an importable module*"])
+    result.stderr.fnmatch_lines(["*--slm-packs 'acne'*Did you mean 'acme'?*"])
