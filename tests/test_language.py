@@ -31,7 +31,7 @@ BANNED = re.compile(rf"\b(?:{'|'.join(PHRASES)})\b", re.IGNORECASE)
 def documents() -> Iterator[tuple[str, str]]:
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "changelog.d").glob("*.md")):
         yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
-    for path in (ROOT / "reports").glob("*.j2"):
+    for path in (*(ROOT / "reports").glob("*.j2"), *(ROOT / "reports").glob("*.toml")):
         yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
     for option in OPTIONS:
         yield option.flag, option.help
