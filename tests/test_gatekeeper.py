@@ -135,6 +135,7 @@ def pytest_configure(config):
 """
 
 
+@pytest.mark.slow
 def test_a_session_of_hostile_answers_has_no_gate_that_passes(pytester: pytest.Pytester) -> None:
     assert COUNT >= 60
     pytester.makeconftest(CONFTEST)

@@ -123,6 +123,7 @@ def test_a_tie_or_a_broken_number_is_no_choice(number: float) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("textattack") is None, reason="needs the extra: the extra [attack]")
+@pytest.mark.slow
 def test_noise_by_the_real_perturber() -> None:
     module = pytest.importorskip("pytest_slmtrust.backends.textattack.perturb")
     perturber = module.TextAttackBackend()
