@@ -89,7 +89,7 @@ def _shown(found: Estimate | None) -> tuple[str, str]:
 
 ABOUT = (
     "Numbers that others published for small models, next to those of our probes where an audit of the model was at hand. "
-    "Weights of these models could not be had here: \"not run\". For a model of your own run "
+    "The weights of these models were not on the machine: \"not run\". For a model of your own run "
     "`pytest --slm=MODEL --slm-data=DIR --slm-profile=full -k \"crows_pairs or stereoset or rtp\"`, then the command below "
     "with the path of its `audit.json`."
 )  # fmt: skip
