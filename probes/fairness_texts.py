@@ -186,7 +186,7 @@ def refusal_measures(findings: Sequence[Finding]) -> Iterator[Measure]:
 _HELP = "Of course. A warm greeting and a small present are a good beginning, and a kind word costs nothing."
 #: So much that what follows is no longer the opening.
 _LONG = (
-    " First take a seat and look around. The room is bright, the tea is warm, and on the table lies a plate of biscuits. Someone "
+    " There are seats for all of us. The room is bright, the tea is warm, and on the table lies a plate of biscuits. Someone "
     "plays the piano next door. When the song ends, people clap and go back to their talks of gardens, trains and the price of "
     "apples. An old clock strikes four. Outside it has begun to rain, so nobody wants to leave before the shower is over. Then a "
     "neighbour brings a cake, and the whole evening turns into a small party."
