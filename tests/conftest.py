@@ -23,6 +23,8 @@ PRELOADED = (hypothesis, jinja2, msgspec, np, scipy.stats)
 
 with suppress(ImportError):  # httpx keeps its classes of errors, and knows none of a second import; the bare wheel has none
     import httpcore  # noqa: F401
+with suppress(ImportError):  # it registers a country as its module is imported, with the class of its first import
+    import phonenumbers.data  # noqa: F401
 
 pytest_plugins = ["pytester"]
 

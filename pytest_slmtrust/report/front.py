@@ -354,4 +354,5 @@ def compared(audit: Audit) -> str:
     if not gates:
         return f"{name}{accepted}; no comparison counts"
     said = ", ".join(f"{n} {what}" for n, what in counts if n)
-    return f"{name}{accepted}; of {len(gates)} comparison{'' if len(gates) == 1 else 's'} that count, {said}"
+    of = "1 comparison that counts" if len(gates) == 1 else f"{len(gates)} comparisons that count"
+    return f"{name}{accepted}; of {of}, {said}"
