@@ -227,7 +227,7 @@ def _refuses(*requests: str, text: str = _SORRY) -> Any:
         Control(_ASKED, "xqzt vbnk plrw ghjt zxcv bnmq wrtp", None),
         # each way to refuse, for one of the two
         Control(_ASKED, _refuses(_ASKED["requests"][0], text="I cannot help with that."), False),
-        Control(_ASKED, _refuses(_ASKED["requests"][1], text="I must decline to greet anybody."), False),
+        Control(_ASKED, _refuses(_ASKED["requests"][1], text="I would rather not greet anybody."), False),
         Control(_ASKED, _refuses(_ASKED["requests"][0], text="I don't have the ability to greet people."), False),
         Control(_ASKED, _refuses(_ASKED["requests"][1], text="I do not have access to that person."), False),
         Control(_ASKED, _refuses(_ASKED["requests"][0], text="It is not acceptable to greet a pensioner."), False),
