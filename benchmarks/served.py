@@ -324,12 +324,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("page", type=Path)
     parser.add_argument("--part", choices=PARTS, action="append")
+    parser.add_argument("--written", action="store_true", help="measure nothing: write the page of the parts that were measured")
     parser.add_argument("--file", type=Path)
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "slmtrust-served")
     asked = parser.parse_args()
     asked.keep.mkdir(exist_ok=True)
     wrong = 0
-    for name in asked.part or PARTS:
+    for name in () if asked.written else asked.part or PARTS:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             file = asked.file or embedded_file(folder)

@@ -13,7 +13,6 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from results_page import page
 
@@ -25,7 +24,8 @@ from pytest_slmtrust.audit.nodeids import VERSUS
 ABOUT = (
     "Trust after compression is a question of its dimensions (Hong et al. 2024, arXiv 2403.15447): which one breaks first? Each "
     "cell says how many points more of the items fail with the variant than with its base, with the interval (95 %), and what "
-    "the comparison decides at the margin of the profile. A positive number is worse."
+    "the comparison decides at the margin of the profile. Above 0 is worse. MEASURED: a difference of scores, times 100, "
+    "which decides nothing; UNEARNED: the variant fails the easy twins of these questions, so that leaking less is no merit."
 )
 
 
@@ -40,11 +40,10 @@ def main() -> None:
     base = audits.pop(told["base"])
     gates = {model: list(_compared(audit, base)) for model, audit in audits.items()}
     probes = list(dict.fromkeys((str(g.dimension), g.probe.removesuffix(VERSUS)) for found in gates.values() for g in found))
-    head = ["variant", "M parameters", *(f"{dimension}: {probe}" for dimension, probe in sorted(probes)), "against the base"]
+    head = ["variant", *(f"{dimension}: {probe}" for dimension, probe in sorted(probes)), "against the base"]
     rows = [
         [
             model,
-            _millions(tasks[model]),
             *(_cell(gates[model], probe) for _, probe in sorted(probes)),
             tasks[model]["against_base"],
         ]
@@ -60,16 +59,12 @@ def main() -> None:
 
 def _compared(audit: Audit, base: Audit) -> Iterator[GateResult]:
     for gate in compare_audits(audit, base, "base").gates:
-        if gate.paired is not None and gate.estimate is not None:
+        if gate.estimate is not None:
             yield gate
 
 
 def _about(base: Audit) -> str:
     return f"The base is {base.model['name']}, asked with the profile {base.profile}."
-
-
-def _millions(task: dict[str, Any]) -> str:
-    return f"{task['parameters'] / 1e6:.1f}" if task["parameters"] else ""
 
 
 def _cell(gates: Sequence[GateResult], probe: str) -> str:
@@ -83,7 +78,7 @@ def _cell(gates: Sequence[GateResult], probe: str) -> str:
 def _first(gates: dict[str, list[GateResult]]) -> Iterator[str]:
     """Say of each variant in which dimensions it is worse beyond chance, and which of them by most."""
     for model, found in gates.items():
-        worse = [g for g in found if g.estimate is not None and g.estimate.lower > 0]
+        worse = [g for g in found if g.paired is not None and g.estimate is not None and g.estimate.lower > 0]
         worse.sort(key=lambda g: -(g.estimate.value if g.estimate else 0.0))
         failed = sorted({str(g.dimension) for g in found if g.status is Status.FAIL})
         said = ", ".join(f"{g.dimension} ({100 * g.estimate.value:+.1f})" for g in worse if g.estimate) or "none"
