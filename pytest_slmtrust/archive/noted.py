@@ -53,7 +53,7 @@ def left_out(audit: Audit) -> Iterator[str]:
 
 
 def misnamed(audit: Audit) -> Iterator[str]:
-    """Yield the findings whose case is another one than that of their node id, and what is not as the options of the run say."""
+    """Yield findings whose case differs from that of their node id, and settings that contradict the options of the run."""
     yield from unlike_options(audit)
     theirs = audit.baseline.findings if audit.baseline else ()
     for one in (*audit.findings, *theirs):

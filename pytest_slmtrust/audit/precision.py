@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from .model import Estimate, GateResult
+from .quantities import quantity_of
 
 #: An estimate, or none where there is none.
 Shown = TypeVar("Shown", Estimate, Estimate | None)
@@ -40,7 +41,7 @@ def informed(gate: GateResult) -> GateResult:
 
 def wanting(gate: GateResult) -> Estimate | None:
     """Return the number of a measured gate whose interval is too wide to inform: its own, or that of its largest gap."""
-    shown = gate.estimate or gate.mean_score
+    shown = quantity_of(gate).seen(gate)
     if shown is not None and shown.needed:
         return shown
     return gate.gap if gate.gap is not None and gate.gap.needed else None

@@ -7,6 +7,7 @@ processes answer while the others wait for its answers. Raw model output is loca
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 import secrets
 import sqlite3
@@ -66,20 +67,15 @@ def digest_of(text: str, salt: bytes) -> str:
     The salt stays in the store. A report is shared, and without a salt a reader could guess what is masked or withheld in it;
     keys too, since a scorer's question holds the reply.
     """
-    inner, outer = _keyed(salt)
-    begun, last = inner.copy(), outer.copy()
-    begun.update(text.encode("utf-8", "surrogatepass"))
-    last.update(begun.digest())
-    made: str = last.hexdigest()
-    return made
+    made = _keyed(salt).copy()
+    made.update(text.encode("utf-8", "surrogatepass"))
+    return made.hexdigest()
 
 
 @cache
-def _keyed(salt: bytes) -> tuple[Any, Any]:
-    """Return the two hashes of HMAC (RFC 2104) with their key: ``hmac`` sets it up for each text, which takes longer."""
-    key = salt if len(salt) <= 64 else hashlib.sha256(salt).digest()
-    inner, outer = (bytes(byte ^ pad for byte in key.ljust(64, b"\0")) for pad in (0x36, 0x5C))
-    return hashlib.sha256(inner), hashlib.sha256(outer)
+def _keyed(salt: bytes) -> hmac.HMAC:
+    """Return an HMAC that has its key: to set it up for each text takes longer than to copy it."""
+    return hmac.new(salt, digestmod="sha256")
 
 
 class Store:

@@ -264,7 +264,7 @@ def asides(gate: GateResult, verbose: bool = True) -> list[str]:
 
 def numbers(gate: GateResult) -> str:
     """Return the numbers of a gate in one line; its reason where they do not speak for themselves."""
-    estimate = gate.estimate or gate.mean_score if gate.versus else quantity_of(gate).seen(gate)
+    estimate = quantity_of(gate).seen(gate)
     if gate.versus:
         if estimate is None:
             return gate.reason
