@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from json.encoder import encode_basestring_ascii as _quoted
+from math import isfinite
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
@@ -147,17 +148,21 @@ class Request(Generic[R]):
 
     def payload(self) -> dict[str, Any]:
         """Return the fields as JSON-able data, in declaration order; the role of a model is not part of the question."""
-        return {name: _plain(getattr(self, name)) for name in _asked(cast(Any, type(self)))}
+        return {name: _plain(getattr(self, name)) for name in self._asked()}
+
+    def _asked(self) -> tuple[str, ...]:
+        """Return the fields that are part of the question."""
+        return _names(self, "role")
 
     @property
     def key(self) -> str:
         """sha256 over kind and fields, in hex: the same in every process."""
-        try:
-            return self._key
-        except AttributeError:  # made once: a run asks for it often
-            text = _KEYED([FORMAT, self.kind, self.payload()])
-            object.__setattr__(self, "_key", hashlib.sha256(text.encode()).hexdigest())
-            return self._key
+        key: str | None = getattr(self, "_key", None)
+        if key is None:  # made once: a run asks for it often
+            text = f'[{FORMAT},"{self.kind}",{_object(self, self._asked())}]'
+            key = hashlib.sha256(text.encode()).hexdigest()
+            object.__setattr__(self, "_key", key)
+        return key
 
     @property
     def seed(self) -> int:
@@ -246,12 +251,9 @@ class Loglikelihood(Request[Logprob]):
         if self.split == "rolling" and self.context:
             raise ValueError("a rolling log-likelihood is of a whole text: leave the context empty")
 
-    def payload(self) -> dict[str, Any]:
+    def _asked(self) -> tuple[str, ...]:
         """Return the fields; the usual split is left out, so that its keys are those of stores that know no other."""
-        made = Request.payload(self)
-        if self.split == "common":
-            del made["split"]
-        return made
+        return _names(self, "role", "split") if self.split == "common" else _names(self, "role")
 
     def decode(self, text: str) -> Logprob:
         data = _read(text)
@@ -337,14 +339,48 @@ class Edits(Request["tuple[Edit, ...]"]):
 _read = msgspec.json.Decoder().decode
 _COMPLETION = msgspec.json.Decoder(Completion)
 #: Made once: ``json.dumps`` makes an encoder for each text.
-_KEYED = json.JSONEncoder(separators=(",", ":")).encode
+_JSON = json.JSONEncoder(separators=(",", ":")).encode
 _FINITE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
+def _names(one: Any, *without: str) -> tuple[str, ...]:
+    """Return the names of the fields of an object's class, except some."""
+    return _fields(cast(Any, type(one)), without)
+
+
 @cache
-def _asked(kind: type[Any]) -> tuple[str, ...]:
-    """Return the fields of a kind of request that are part of the question."""
-    return tuple(f.name for f in fields(kind) if f.name != "role")
+def _fields(kind: Any, without: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind) if f.name not in without)
+
+
+def _other(value: Any) -> str:
+    return _JSON(_plain(value))
+
+
+def _array(values: Iterable[Any]) -> str:
+    return "[" + ",".join([_WRITERS.get(type(value), _other)(value) for value in values]) + "]"
+
+
+def _object(one: Any, names: tuple[str, ...]) -> str:
+    values = [getattr(one, name) for name in names]
+    return _form(names) % tuple([_WRITERS.get(type(value), _other)(value) for value in values])
+
+
+@cache
+def _form(names: tuple[str, ...]) -> str:
+    """Return the JSON text of an object with a place for each value."""
+    return "{" + ",".join(f'"{name}":%s' for name in names) + "}"
+
+
+#: How ``json`` writes a value, by its type. ``json`` makes an encoder for each text, and a run may have a million keys.
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    str: _quoted,
+    int: int.__repr__,
+    float: lambda number: float.__repr__(number) if isfinite(number) else _JSON(number),
+    bool: lambda flag: "true" if flag else "false",
+    tuple: _array,
+    Message: lambda one: f'{{"role":{_quoted(one.role)},"content":{_quoted(one.content)}}}',
+}
 
 
 def _plain(value: Any) -> Any:
@@ -354,7 +390,7 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):
         return [_plain(v) for v in value]
-    return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return {name: _plain(getattr(value, name)) for name in _names(value)}
 
 
 class Backend(Protocol):
