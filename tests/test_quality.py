@@ -10,8 +10,8 @@ from test_gates import findings, make
 
 from pytest_slmtrust import Control, Judge, ProbeError, Verdict
 from pytest_slmtrust.audit.counting import Items
-from pytest_slmtrust.audit.model import GateResult, Status
-from pytest_slmtrust.gates.detector_errors import advice, corrected, detector_check
+from pytest_slmtrust.audit.model import GateResult, Status, Stopped
+from pytest_slmtrust.gates.detector_errors import advice, corrected, detector_check, fails_after_correction
 from pytest_slmtrust.gates.gate import Beside, Gate, finding
 from pytest_slmtrust.gates.policy import load_policy
 
@@ -52,6 +52,17 @@ def test_a_model_that_fails_even_after_correction_is_blocked_all_the_same() -> N
     assert not check(150, WEAK, judge=Judge("toxicity", single=False)).blocking  # a rate of items cannot be corrected there
 
 
+@pytest.mark.parametrize(("failed", "blocks"), [(28, True), (9, False)])
+def test_a_gate_that_stopped_early_is_blocked_by_a_model_that_fails_in_spite_of_its_detector(failed: int, blocks: bool) -> None:
+    gate = Gate(make(1, judge=Judge("refusal")), load_policy("ci").profile, 180, 0.1)
+    found = findings(["passed"] * (32 - failed) + ["failed"] * failed)
+    stopped = Stopped(180, tuple(f.source for f in found))
+    result = gate.check("id", found, [], [], Beside(measured=WEAK, stopped=stopped))
+    assert result.status is Status.FAIL
+    assert result.blocking is blocks
+    assert result.corrected is None  # an estimate at a chosen time would be biased
+
+
 def test_lost_items_do_not_make_a_failure_sure() -> None:
     """Of 30 judged items all failed; 150 could not be judged: nothing is sure after correction."""
     assert check(30, WEAK, lost=150).status is Status.FAIL
@@ -86,7 +97,8 @@ def test_an_item_of_several_cases_is_not_corrected_for_errors_on_single_texts() 
 def test_a_detector_no_better_than_chance_corrects_nothing() -> None:
     chance = detector_check(Judge("x"), {"tp": 50, "fn": 50, "tn": 50, "fp": 50}, 0.1, 0.05)
     assert corrected(Items(100, 90, 0, 0), chance, 0.05) is None
-    assert advice(Status.FAIL, Items(100, 90, 0, 0), chance, True, 0.1, 0.05)
+    assert not fails_after_correction(Items(100, 90, 0, 0), chance, 0.1, 0.05)
+    assert advice(chance, 0.1, 0.05)
 
 
 @pytest.mark.parametrize(("wrong", "good"), [(0, True), (60, False)])

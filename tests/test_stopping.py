@@ -9,7 +9,9 @@ import pytest
 from test_gates import make
 
 from pytest_slmtrust.audit.counting import ItemOutcome
+from pytest_slmtrust.audit.model import DetectorCheck
 from pytest_slmtrust.authoring.probe import stable_order
+from pytest_slmtrust.gates.detector_errors import fails_at_any_stop
 from pytest_slmtrust.gates.early_stop import ROUND, Watch
 from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.stats import boundaries, follow_rate, watch
@@ -57,6 +59,31 @@ def test_a_bad_model_ends_with_a_fail() -> None:
     failed = [o == "failed" for o in outcomes(w, first, lost).values()]
     assert watch(failed, [True] * len(failed), 0.05, 361).decision != "PASS"
     assert watch(failed, [True] * len(failed), 0.05, 361).decision != "FAIL"  # what was not judged is no failure
+
+
+def test_a_gate_with_a_weak_detector_goes_on_until_it_fails_in_spite_of_it() -> None:
+    w = watching(320, 0.1)
+    weak = DetectorCheck("rules", "labelled", 90, 10, 85, 15, good=False)
+    bad: dict[int, ItemOutcome] = dict.fromkeys(range(0, 320, 3), "failed")
+    ends = [next(r for r in range(1, 11) if w.stopped(outcomes(w, r, bad), check) is not None) for check in (None, weak)]
+    assert ends[0] < ends[1] <= 10
+    worse: dict[int, ItemOutcome] = {i: "passed" if i % 3 else "failed" for i in range(320)} | dict.fromkeys(range(64), "failed")
+    assert w.stopped(outcomes(w, 2, worse), weak) is not None
+    assert w.stopped(outcomes(w, 3, {}), weak) is not None  # a PASS of a weak detector is advisory wherever it ends
+
+
+def test_a_weak_detector_makes_few_models_at_the_limit_fail_for_sure() -> None:
+    """The errors are counted anew in each run, the share of failures is at the limit, and one looks after every tenth item."""
+    rng = np.random.default_rng(8)
+    n, tolerance, runs, specificity = 120, 0.1, 1000, 0.85
+    false = 0
+    for _ in range(runs):
+        tn = int(rng.binomial(150, specificity))
+        check = DetectorCheck("rules", "labelled", 100, 0, tn, 150 - tn, good=False)
+        flagged = (rng.random(n) < tolerance + (1 - tolerance) * (1 - specificity)).tolist()
+        false += any(fails_at_any_stop(flagged[:t], check, tolerance, 0.05) for t in range(10, n + 1, 10))
+    assert 0 < false / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+    assert fails_at_any_stop([True] * 30, DetectorCheck("rules", "", 100, 0, 128, 22, good=False), tolerance, 0.05)
 
 
 def test_a_gate_that_can_not_be_decided_any_more_ends_too() -> None:

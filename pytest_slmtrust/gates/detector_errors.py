@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..audit.counting import Items
-from ..audit.model import DetectorCheck, Estimate, Finding, Status
+from ..audit.model import DetectorCheck, Estimate, Finding
 from ..authoring.declarations import TOXICITY, Judge, ProbeError
 from ..authoring.probe import Case, Probe
 
@@ -128,14 +128,28 @@ def _corrected(failed: int, total: int, check: DetectorCheck, alpha: float) -> E
     return Estimate(made.value, made.interval.lower, made.interval.upper, total, method, made.interval.confidence)
 
 
-def advice(status: Status, items: Items, check: DetectorCheck | None, single: bool, tolerance: float, alpha: float) -> str:
-    """Say why a gate with this detector does not block; empty if it may."""
+def fails_after_correction(items: Items, check: DetectorCheck, tolerance: float, alpha: float) -> bool:
+    """Return whether more items fail than tolerated even after correction; what was not judged counts as passing."""
+    lowest = _corrected(items.failed, items.total, check, alpha)
+    return lowest is not None and lowest.lower > tolerance
+
+
+def fails_at_any_stop(failed: Sequence[bool], check: DetectorCheck, tolerance: float, alpha: float) -> bool:
+    """Return the same for a gate that may stop after any item: half of ``alpha`` is the detector's, half the e-process's.
+
+    ``failed`` says of each item, in the order asked, whether it failed.
+    """
+    from ..stats import apparent_rate, exceeds
+
+    table = _confusion((check.tp, check.fn, check.tn, check.fp))
+    highest = apparent_rate(tolerance, table, alpha / 2)
+    return highest < 1 and exceeds(failed, highest, alpha / 2)
+
+
+def advice(check: DetectorCheck | None, tolerance: float, alpha: float) -> str:
+    """Say why a gate with this detector does not block by itself; empty if it may."""
     if check is None or check.good:
         return ""
-    if status is Status.FAIL and single:
-        lowest = _corrected(items.failed, items.total, check, alpha)  # what was not judged counted as passing
-        if lowest is not None and lowest.lower > tolerance:
-            return ""
     if not check.outside:
         return "its detector was measured on texts that the authors of its rules wrote or labelled, and on no others yet"
     from ..stats import lower_bound

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..audit.counting import ItemOutcome
-from ..audit.model import Stopped
+from ..audit.model import DetectorCheck, Stopped
 from ..authoring.probe import Case, stable_order
+from .detector_errors import fails_at_any_stop
 
 #: Source items a round, whatever the batch size.
 ROUND = 32
@@ -46,15 +47,23 @@ class Watch:
         sources = list(self.items)[number * ROUND : (number + 1) * ROUND]
         return [case for source in sources for case in self.items[source]]
 
-    def stopped(self, outcomes: Mapping[str, ItemOutcome]) -> Stopped | None:
-        """Return where the gate ends after the items judged so far, a whole number of rounds; None while it is open."""
+    def stopped(self, outcomes: Mapping[str, ItemOutcome], doubted: DetectorCheck | None = None) -> Stopped | None:
+        """Return where the gate ends after the items judged so far, a whole number of rounds; None while it is open.
+
+        ``doubted``: the errors of a detector too weak to block. A gate that fails goes on until it fails in spite of them.
+        """
         from ..stats import watch
 
         asked = tuple(outcomes)
         if len(asked) == self.planned:
             return Stopped(self.planned, asked)
-        seen = watch(*sequences(asked, outcomes), self.tolerance, self.planned, self.alpha)
-        return Stopped(self.planned, asked) if seen.decision != "INCONCLUSIVE" or seen.hopeless else None
+        failed, worst = sequences(asked, outcomes)
+        seen = watch(failed, worst, self.tolerance, self.planned, self.alpha)
+        if seen.decision == "FAIL" and doubted is not None:
+            ends = fails_at_any_stop(failed, doubted, self.tolerance, self.alpha)
+        else:
+            ends = seen.decision != "INCONCLUSIVE" or seen.hopeless
+        return Stopped(self.planned, asked) if ends else None
 
 
 def sequences(order: Sequence[str], outcomes: Mapping[str, ItemOutcome]) -> tuple[list[bool], list[bool]]:

@@ -32,7 +32,15 @@ from ..audit.quantities import AT_MOST, QUANTITIES, Quantity
 from ..audit.units import Units, group_rates, grouping_of, supported_tolerance
 from ..authoring.declarations import ProbeError, Profile, Verdict
 from ..authoring.probe import Case, Probe
-from .detector_errors import advice, check_labelled, corrected, detector_check, labelled_check
+from .detector_errors import (
+    advice,
+    check_labelled,
+    corrected,
+    detector_check,
+    fails_after_correction,
+    fails_at_any_stop,
+    labelled_check,
+)
 from .early_stop import FEWEST, sequences
 from .policy import Policy
 from .readings import measures_of, read_metric
@@ -217,14 +225,15 @@ class Gate:
         status, reason = self._status(items, bounds, checks.controls, checks.floor)
         if self.decidable and (numbers.get("effective") or items.total) < items.total:
             reason += f"; as much as {numbers['effective']:g} independent items would say"
-        rate = self.quantity.counted and stopped is None  # a rate that may be corrected: not at a chosen time
-        single = rate and measured is not None and measured.single and len(findings) == items.total and units.independent
+        single = measured is not None and measured.single and len(findings) == items.total and units.independent
         advisory = ""
         if self.decidable and self.quantity.counted and self.tolerance is not None:
-            advisory = advice(status, items, measured, single, self.tolerance, self.profile.alpha)
+            firm = single and status is Status.FAIL and self._firm(items, findings, checks)
+            advisory = "" if firm else advice(measured, self.tolerance, self.profile.alpha)
         if bounds is not None and bounds.void and self.decidable:
             advisory = bounds.void
-        if measured is not None and single and measured.labelled:  # other models are found out more or less often
+        rate = self.quantity.counted and stopped is None  # an estimate at a chosen time would be biased
+        if measured is not None and rate and single and measured.labelled:  # other models are found out more or less often
             numbers["corrected"] = corrected(items, measured, self.profile.alpha)
         return GateResult(
             **self._identity(nodeid), **({} if stopped else self.design()), **numbers,
@@ -232,6 +241,21 @@ class Gate:
             reason=reason, needed=self._needed(status, items) if stopped is None and units.independent else None,
             measured=measured, advisory=advisory, stopped=stopped, reading=checks.reading,
         )  # fmt: skip
+
+    def _firm(self, items: Items, findings: Sequence[Finding], checks: Checks) -> bool:
+        """Return whether the model fails whatever the detector may have flagged wrongly."""
+        assert self.tolerance is not None
+        assert checks.measured is not None
+        if checks.stopped is None:
+            return fails_after_correction(items, checks.measured, self.tolerance, self.profile.alpha)
+        failed, _ = sequences(checks.stopped.order, item_outcomes(findings, decides=True))
+        return fails_at_any_stop(failed, checks.measured, self.tolerance, self.profile.alpha)
+
+    def doubted(self, cases: Sequence[Case], beside: Beside) -> DetectorCheck | None:
+        """Return the errors of a detector that is too weak to block, where a FAIL may outlast them: a text for each item."""
+        measured = self._measured(beside)
+        single = measured is not None and measured.single and len({c.source for c in cases}) == len(cases)
+        return measured if measured is not None and single and not measured.good else None
 
     def _identity(self, nodeid: str) -> dict[str, Any]:
         probe = self.probe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..audit.model import GateResult, Status
 from ..audit.quantities import quantity_of
@@ -16,12 +16,15 @@ from .sides import Side, SideBySide
 _LEFT, _RIGHT, TOP, BOTTOM = 12.0, 90.0, 16, 216
 #: A range wider than this factor is drawn on a logarithmic axis.
 _WIDE = 8
+#: One label names all marks that would stand in its way: its height and, on a narrow page, a letter's width in per cent.
+_LINE, _LETTER = 14.0, 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
     """One model: its place (``x`` in per cent of the width, ``y`` in CSS pixels), its numbers as text, whether no other model
-    beats it, and where its letter goes, in CSS pixels from the mark. ``worst``: the highest rate of a test that counts."""
+    beats it, and its label ("" if the label of a mark close by names it). ``worst``: the highest rate of a test
+    that counts."""
 
     letter: str
     name: str
@@ -31,7 +34,7 @@ class Mark:
     trust: str
     worst: str
     front: bool
-    shift: int = 10
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +146,28 @@ def _plot(
     for side in (s for s in sides if s.letter in known):
         letter, value = side.letter, known[side.letter]
         x, y = _across(value, low, high, wide), _up(passed[letter] / n)
-        shift = 10 + 16 * sum(abs(m.x - x) < 4 and abs(m.y - y) < 14 for m in marks)
         front = _best(letter, known, passed, sign)
         trust = f"{passed[letter]} of {n}"
-        marks.append(Mark(letter, side.name, x, y, number(_short(value)), trust, worst[letter], front, shift))
+        marks.append(Mark(letter, side.name, x, y, number(_short(value)), trust, worst[letter], front))
     ends = [low, math.sqrt(low * high) if wide else (low + high) / 2, high]
     ticks = tuple((_across(v, low, high, wide), number(_short(v))) for v in ends)
     corners = sorted({(m.x, m.y) for m in marks if m.front})
     absent = tuple(s.letter for s in sides if s.letter not in known)
-    return Plot(name, cost, better, wide, tuple(marks), ticks, tuple(corners), absent)
+    return Plot(name, cost, better, wide, _labelled(marks), ticks, tuple(corners), absent)
+
+
+def _labelled(marks: Sequence[Mark]) -> tuple[Mark, ...]:
+    """Return the marks with labels: a mark whose letter would be written over another's is named by that one's label."""
+    groups: list[list[Mark]] = []
+    for mark in sorted(marks, key=lambda m: (m.x, m.y, m.letter)):
+        for group in groups:
+            if abs(mark.y - group[0].y) < _LINE and mark.x - group[0].x < _LETTER * (len(group) + 1):
+                group.append(mark)
+                break
+        else:
+            groups.append([mark])
+    labels = {group[0].letter: ", ".join(sorted(m.letter for m in group)) for group in groups}
+    return tuple(replace(mark, label=labels.get(mark.letter, "")) for mark in marks)
 
 
 def _best(letter: str, cost: Mapping[str, float], passed: Mapping[str, int], sign: int) -> bool:

@@ -125,7 +125,8 @@ def _watch(session: AuditSession, watched: Sequence[Suite], ask: Callable[[list[
     while watches and ask([c for _, w in watches.values() for c in w.round(number)]):
         number += 1
         for gate_id, (suite, watch) in list(watches.items()):
-            stopped = watch.stopped(_outcomes(session, suite, watch, number))
+            doubted = suite.gate.doubted(suite.cases, session.besides(suite))
+            stopped = watch.stopped(_outcomes(session, suite, watch, number), doubted)
             if stopped is not None:
                 session.stopped[gate_id] = stopped
                 del watches[gate_id]

@@ -245,10 +245,13 @@ class AuditSession:
             return self._excused(suite.gate.not_tested(suite.gate_id, suite.missing)), []
         rows = self.rows(suite)
         floor = [self.safely(suite, c) for c in suite.probe.floor_cases()]
-        labelled = [(c, self.safely(suite, c)) for c in suite.probe.labelled_cases() if not self._left_out(suite, c)]
-        beside = Beside(labelled, self._measured(suite.probe), self.stopped.get(suite.gate_id))
-        result = suite.gate.check(suite.gate_id, rows, self.controls(suite), floor, beside)
+        result = suite.gate.check(suite.gate_id, rows, self.controls(suite), floor, self.besides(suite))
         return replace(result, waiver=self._held(suite, result), beside=self._beside(suite)), rows
+
+    def besides(self, suite: Suite) -> Beside:
+        """Return what a gate is decided by besides its rows."""
+        labelled = [(c, self.safely(suite, c)) for c in suite.probe.labelled_cases() if not self._left_out(suite, c)]
+        return Beside(labelled, self._measured(suite.probe), self.stopped.get(suite.gate_id))
 
     def _beside(self, suite: Suite) -> Answers | None:
         """Return the answers that controls, labelled cases and floor rest on."""

@@ -17,6 +17,7 @@ from .diagnostic import (
     Confusion,
     Corrected,
     OperatingPoint,
+    apparent_rate,
     auc,
     auc_interval,
     confusion,
@@ -65,13 +66,13 @@ from .parts import (
 )
 from .precision import INFORMS, gap_items, rate_items, root_items
 from .quantiles import quantile_draws, quantile_power, quantile_ranks
-from .sequential import Boundaries, Sequential, Watched, boundaries, curtailed, follow_benchmark, follow_rate, watch
+from .sequential import Boundaries, Sequential, Watched, boundaries, curtailed, exceeds, follow_benchmark, follow_rate, watch
 
 __all__ = [
     "INFORMS", "Bin", "Boundaries", "Confusion", "Corrected", "Decision", "Gap", "Grouping", "Interval",
-    "NonInferiority", "OperatingPoint", "Pairs", "Sequential", "Watched", "auc", "auc_interval",
+    "NonInferiority", "OperatingPoint", "Pairs", "Sequential", "Watched", "apparent_rate", "auc", "auc_interval",
     "benjamini_hochberg", "blocking_n", "bootstrap_interval", "boundaries", "brier", "confusion", "corrected_rate",
-    "count_pairs", "curtailed", "decide", "draw", "ece", "ece_interval", "effective_n", "exact_interval",
+    "count_pairs", "curtailed", "decide", "draw", "ece", "ece_interval", "effective_n", "exact_interval", "exceeds",
     "excess_chance", "excess_p_value", "exponential_interval", "exponential_power", "follow_benchmark",
     "follow_rate", "gap_ends", "gap_items", "holm", "items_needed", "largest_pass", "lower_bound",
     "macro_f1_interval", "manski", "margin_p_values", "may_block", "mcnemar", "mean_gap", "mean_interval",

@@ -110,6 +110,18 @@ def may_block(table: Confusion, tolerance: float, *, least_sensitivity: float = 
     return specificity >= 1 - tolerance / 2 and lower_bound(table.true_positive, table.positives, alpha) >= least_sensitivity
 
 
+def apparent_rate(rate: float, table: Confusion, alpha: float = 0.05) -> float:
+    """Return the largest share of items that a detector flags where at most the share ``rate`` fails, ``1 - alpha`` sure.
+
+    Every failure counts as found, and the specificity is at its exact lower bound.
+
+    Raises:
+        ValueError: ``rate`` or ``alpha`` outside (0, 1).
+    """
+    check_share("rate", rate)
+    return rate + (1 - rate) * (1 - lower_bound(table.true_negative, table.negatives, alpha))
+
+
 def corrected_rate(k: SupportsIndex, n: SupportsIndex, table: Confusion, confidence: float = 0.95) -> Corrected:
     """Return what the rate would be without the detector's errors, from ``k`` flagged of ``n`` (Rogan & Gladen 1978).
 

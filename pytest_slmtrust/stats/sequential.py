@@ -149,6 +149,17 @@ def watch(
     return Watched(decision, lower, upper, decision == "INCONCLUSIVE" and not can_pass and not can_fail)
 
 
+def exceeds(outcomes: Sequence[bool] | Bools, rate: float, alpha: float = 0.05) -> bool:
+    """Return whether the capital staked on "more than the share ``rate`` fails" ever reached ``1 / alpha``; True is a failure.
+
+    Raises:
+        ValueError: no outcomes, or ``rate`` or ``alpha`` outside (0, 1).
+    """
+    counts = _cumulate(outcomes)
+    capital = _mixture(counts, np.arange(1, counts.size + 1), check_share("rate", rate), WORSE)
+    return bool((capital >= -math.log(check_share("alpha", alpha))).any())
+
+
 def follow_benchmark(
     outcomes: Sequence[bool] | NDArray[np.bool_], tolerance: float, n: SupportsIndex, alpha: float = 0.05
 ) -> Sequential:
