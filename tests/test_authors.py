@@ -55,7 +55,15 @@ def test_no_rows_are_a_mistake(project: Make) -> None:
     write_probe(made, body().replace('[{"n": 0}]', "[]"))
     result = made.runpytest(*CUSTOM, "probe_more.py")
     assert result.ret == 2
-    result.stdout.fnmatch_lines(["*probe 'one' has no rows*"])
+    result.stdout.fnmatch_lines(["probe_more.py:3: probe 'one' has no rows*"])
+
+
+def test_a_file_without_a_probe_is_named(project: Make) -> None:
+    made = project()
+    write_probe(made, "def one(n):\n    'Holds.'\n    yield from ask(Generate('x'))\n")
+    result = made.runpytest(*CUSTOM, "-W", "default", "probe_more.py")
+    assert result.ret == 5
+    result.stdout.fnmatch_lines(["*probe_more.py: it holds no probe; expected a function with @probe(*"])
 
 
 def test_a_row_with_the_id_of_a_control_takes_nothing_from_it(project: Make) -> None:

@@ -127,6 +127,23 @@ def test_what_breaks_is_said_with_its_line(check: Check) -> None:
     assert "IndexError: list index out of range (probe_mine.py:7) (and 28 times more)" in said
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("reply = yield ask(Generate('x')); return Verdict(True)", "a probe asks with `yield from ask(request)`"),
+        (
+            "reply = yield from Generate('x'); return Verdict(True)",
+            "asks with `yield from ask(Generate(...))` (probe_mine.py:7)",
+        ),
+        ("return Verdict('a' in reply)", "reply.text is the text of a reply (probe_mine.py:7)"),
+        ("return Verdict(reply.lower() == 'a')", "reply.text is the text of a reply (probe_mine.py:7)"),
+        ("return 'a' in reply.text", "it must return a Verdict (probe_mine.py:3)"),
+    ],
+)
+def test_a_beginners_mistake_names_the_way_out_and_its_line(check: Check, body: str, said: str) -> None:
+    assert said in check(probe(ANSWERS, body))[1]
+
+
 def test_where_nothing_is_declared_nothing_is_guessed(check: Check) -> None:
     said = check(probe('[{"q": "Hi"}]', "return Verdict(len(reply.text) < 300)"))[1]
     assert "note: no good reply was tried, for none is declared (controls=, labelled=, or a column" in said
@@ -262,6 +279,7 @@ def test_declared_texts() -> None:
 def test_examples_and_hook(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-probe", str(ROOT / "examples" / "own_csv" / "probe_own_csv.py")]) == 0
     assert main(["check-probe", str(ROOT / "examples" / "support_bot" / "probe_support_bot.py")]) == 1
+    assert main(["check-probe", str(ROOT / "examples" / "kinds" / "probe_kinds.py")]) == 0
     yaml = pytest.importorskip("yaml")
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert hook["id"] == "check-probe"

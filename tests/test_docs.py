@@ -45,6 +45,14 @@ def test_the_custom_probe_of_the_readme_is_the_example() -> None:
     assert code.split("from pytest_slmtrust", 1)[1].strip() == example.split("from pytest_slmtrust", 1)[1].strip()
 
 
+def test_the_kinds_of_probes_are_those_of_the_example() -> None:
+    guide = (ROOT / "docs" / "guides" / "custom-probes.md").read_text(encoding="utf-8")
+    section = guide.partition("## Other kinds of probes")[2].partition("## A property")[0]
+    shown = "\n".join(re.findall(r"```python\n(.*?)```", section, re.DOTALL))
+    example = (ROOT / "examples" / "kinds" / "probe_kinds.py").read_text(encoding="utf-8").split('"""', 2)[2]
+    assert shown.split() == example.split()
+
+
 def test_the_readme_is_short() -> None:
     assert len(readme().splitlines()) <= 130
 

@@ -14,6 +14,7 @@ import pytest
 from pytest_slmtrust import (
     Classify,
     Control,
+    Floor,
     Generate,
     Labels,
     Loglikelihood,
@@ -30,6 +31,11 @@ from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.session.probe_file import named_twice
 
 FULL = load_policy("full").profile
+
+
+def easy(n: int) -> Steps[Verdict]:
+    reply = yield from ask(Generate(str(n)))
+    return Verdict(bool(reply.text))
 
 
 def made(rows: Any, **kwargs: Any) -> Any:
@@ -99,6 +105,13 @@ def test_bad_probes_are_named() -> None:
         ({"floor": 0.5}, "floor of probe 'claim' is 0.5; expected a Floor(...)"),
         ({"controls": [("reply", True)]}, "controls of probe 'claim' holds tuple; expected a Control(...)"),
         ({"controls": "reply"}, "controls of probe 'claim' is str; expected a list of Control"),
+        (
+            {"controls": (Control({"text": "a"}, "b", True) for _ in "a")},
+            "controls of probe 'claim' is generator; expected a list",
+        ),
+        ({"controls": [Control({"txt": "a"}, "b", True)]}, "control 0 of probe 'claim' has the column 'txt', the function has"),
+        ({"labelled": [Control({}, "b", True)]}, "labelled row 0 of probe 'claim' has no column for the parameter 'text'"),
+        ({"floor": Floor("answers", easy, [{"n": 1}, {"m": 1}], 0.5)}, "floor row 1 of probe 'claim' has the column 'm'"),
         ({"judge": "refusal"}, "judge of probe 'claim' is 'refusal'; expected a Judge(...)"),
     ],
 )

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..requests import Message, Request
 
 #: Fields that hold a text, a prompt, a whole number.
 _TEXTS, _PROMPTS, _WHOLE = ("text", "recipe", "continuation", "labels"), ("prompt", "context"), ("max_new_tokens", "sample")
+
+
+def check_asked(asked: Any) -> Sequence[Request[Any]]:
+    """Return what a probe yielded, if it is a list of requests whose fields have the right types.
+
+    Raises:
+        TypeError: it is something else, such as the generator of a plain ``yield ask(...)``.
+    """
+    if not isinstance(asked, (list, tuple)) or not all(isinstance(one, Request) for one in asked):
+        raise TypeError("a probe asks with `yield from ask(request)` or `yield from ask_all(requests)`")
+    for request in asked:
+        check_request(request)
+    return asked
 
 
 def check_request(request: Request[Any]) -> None:

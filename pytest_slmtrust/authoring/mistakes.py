@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from ..requests import Completion, Request
 from .declarations import Control, Criterion, Floor, Judge, ProbeError, unknown
 
+_OBJECT = re.compile(r"(?:argument of type |)'(?P<name>\w+)' (?:object is not|object has no attribute|is not iterable)")
 _KEYWORD = re.compile(r"(?P<name>\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(?P<argument>\w+)'\Z", re.ASCII)
 
 
@@ -32,12 +34,46 @@ def check_declared(title: str, tolerance: Any, declared: Mapping[str, Any]) -> N
     for name, value in declared.items():
         kind, several = _DECLARED[name]
         one = "an" if kind.__name__[0] in "AEIOU" else "a"
-        if several and (isinstance(value, (str, Mapping)) or not isinstance(value, Iterable)):
+        if several and (isinstance(value, (str, Mapping, Iterator)) or not isinstance(value, Iterable)):
             raise ProbeError(f"{name} of probe {title!r} is {type(value).__name__}; expected a list of {kind.__name__}")
         for each in value if several else () if value is None else (value,):
             if not isinstance(each, kind):
                 held = f"holds {type(each).__name__}" if several else f"is {each!r}"
                 raise ProbeError(f"{name} of probe {title!r} {held}; expected {one} {kind.__name__}(...)")
+
+
+def check_params(title: str, run: Callable[..., Any], floor: Floor | None, scripted: Mapping[str, Iterable[Control]]) -> None:
+    """Compare the columns of controls, labelled rows and floor rows with the parameters of their function.
+
+    Raises:
+        ProbeError: what one has and the other has not.
+    """
+    parameters = inspect.signature(run).parameters
+    for what, rows in scripted.items():
+        for number, one in enumerate(rows):
+            check_columns(one.params, parameters, f"{what} {number} of probe {title!r}")
+    if floor is not None:
+        parameters = inspect.signature(floor.run).parameters
+        for number, row in enumerate(floor.rows):
+            check_columns(row, parameters, f"floor row {number} of probe {title!r}")
+
+
+def check_columns(params: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter], where: str) -> None:
+    """Compare the columns of a row with the parameters of the function, before each row breaks by itself.
+
+    Raises:
+        ProbeError: what one has and the other has not.
+    """
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    strange = [str(name) for name in params if name not in parameters]
+    if strange:
+        has = ", ".join(parameters) or "none"
+        raise ProbeError(f"{where} has the column {strange[0]!r}, the function has no such parameter (it has: {has})")
+    lacking = [name for name, p in parameters.items() if name not in params and p.default is p.empty]
+    if lacking:
+        has = ", ".join(map(str, params)) or "none"
+        raise ProbeError(f"{where} has no column for the parameter {lacking[0]!r} (it has: {has})")
 
 
 def called_with(rows: Callable[..., Any], profile: Any, title: str) -> Any:
@@ -56,9 +92,12 @@ def called_with(rows: Callable[..., Any], profile: Any, title: str) -> Any:
 
 
 def explained(error: BaseException) -> BaseException:
-    """Return an error that says more than Python's own: of an unknown argument of this package's, the one that was meant."""
+    """Return an error that says more than Python's own, where the mistake is a known one."""
     if isinstance(error, TypeError) and str(error).startswith("probe() takes 0 positional arguments"):
         return TypeError('@probe takes its arguments by name: @probe(dimension="privacy", rows=[...])')
+    hint = _hint(error)
+    if hint:
+        return TypeError(f"{error}: {hint}")
     try:
         found = _KEYWORD.fullmatch(str(error)) if isinstance(error, TypeError) else None
         made = _public().get(found["name"]) if found else None
@@ -66,6 +105,20 @@ def explained(error: BaseException) -> BaseException:
     except Exception:  # an error that breaks as it is read, or a thing without a signature
         return error
     return TypeError(unknown(f"argument of {found['name']}", found["argument"], known)) if found and known else error
+
+
+def _hint(error: BaseException) -> str:
+    """Return the way out where a reply was taken for its text, or a request for its answer."""
+    try:
+        found = _OBJECT.match(str(error)) if isinstance(error, (TypeError, AttributeError)) else None
+        made = _public().get(found["name"]) if found else None
+    except Exception:  # an error that breaks as it is read
+        return ""
+    if made is Completion:
+        return "reply.text is the text of a reply"
+    if isinstance(made, type) and issubclass(made, Request) and str(error).endswith("object is not iterable"):
+        return f"a probe asks with `yield from ask({made.__name__}(...))`"
+    return ""
 
 
 @cache

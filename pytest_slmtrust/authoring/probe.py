@@ -18,10 +18,10 @@ from ..audit.model import UNIT, VERB, Finding, Measure
 from ..escaping import one_line
 from ..requests import BESIDE_MODEL, Completion, Request, Steps
 from ..thinking import refused, settled
-from .asked_types import check_request
+from .asked_types import check_asked
 from .bars import Bar
 from .declarations import Control, Criterion, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
-from .mistakes import called_with, check_declared
+from .mistakes import called_with, check_columns, check_declared, check_params
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 #: Examples that a Hypothesis strategy gives at most: it may be without end.
@@ -127,21 +127,20 @@ class Case:
 def _scripted(steps: Steps[Verdict], script: Script) -> Steps[Verdict]:
     """Drive a generator, with every request to a model answered by the script and the rest passed on."""
     try:
-        wave = next(steps)
+        wave = check_asked(next(steps))
         while True:
             mine = [not isinstance(r, BESIDE_MODEL) for r in wave]
             rest = [r for r, scripted in zip(wave, mine, strict=True) if not scripted]
             outside = iter((yield rest) if rest else [])
             answers = [_say(script, r) if scripted else next(outside) for r, scripted in zip(wave, mine, strict=True)]
             error = refused(answers)
-            wave = steps.send(answers) if error is None else steps.throw(error)
+            wave = check_asked(steps.send(answers) if error is None else steps.throw(error))
     except StopIteration as stop:
         verdict: Verdict = stop.value
         return verdict
 
 
 def _say(script: Script, request: Request[Any]) -> Any:
-    check_request(request)
     return settled(request, Completion(script, len(script.split())) if isinstance(script, str) else script(request))
 
 
@@ -172,7 +171,7 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
     parameters = inspect.signature(probe.run).parameters
     made = [_row(raw, list(parameters), probe.name, number) for number, raw in enumerate(rows)]
     for number, (row, *_) in enumerate(made):
-        _check_columns(row.params, parameters, f"{_place(probe.run)}row {number} of probe {probe.name!r}")
+        check_columns(row.params, parameters, f"{_place(probe.run)}row {number} of probe {probe.name!r}")
     short = Counter(digest[:6] for digest in {digest for *_, digest in made})
     for row, name, source, digest in made:
         id_ = name or digest[: 6 if short[digest[:6]] == 1 else 12]
@@ -209,24 +208,6 @@ def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str,
         raise ProbeError(f"{where} has the id {row.id!r}; '::' separates the parts of a node id")
     # an id is printed and sorted everywhere: text, and nothing that a terminal obeys
     return row, one_line(name), _printable(source), digest
-
-
-def _check_columns(params: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter], where: str) -> None:
-    """Compare the columns of a row with the parameters of the function, before each row breaks by itself.
-
-    Raises:
-        ProbeError: what one has and the other has not.
-    """
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return
-    strange = [str(name) for name in params if name not in parameters]
-    if strange:
-        has = ", ".join(parameters) or "none"
-        raise ProbeError(f"{where} has the column {strange[0]!r}, the function has no such parameter (it has: {has})")
-    lacking = [name for name, p in parameters.items() if name not in params and p.default is p.empty]
-    if lacking:
-        has = ", ".join(map(str, params)) or "none"
-        raise ProbeError(f"{where} has no column for the parameter {lacking[0]!r} (it has: {has})")
 
 
 def _place(run: Callable[..., Any]) -> str:
@@ -315,6 +296,7 @@ def probe(
         check_declared(title, tolerance, declared)
         if tolerance is not None and criterion is not None:
             raise ProbeError(f"probe {title!r} has a tolerance and a criterion; a gate holds one quantity to one limit")
+        check_params(title, run, floor, {"control": controls, "labelled row": labelled})
         if any(row.passes is None for row in labelled):
             raise ProbeError(f"probe {title!r}: a labelled row passes or fails; leave out those that nobody could label")
         kept = tuple(rows) if isinstance(rows, Iterator) else rows  # rows are read more than once

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..authoring.asked_types import check_request
+from ..authoring.asked_types import check_asked
 from ..authoring.declarations import Verdict
 from ..authoring.probe import Case
 from ..escaping import said
@@ -361,12 +361,10 @@ def first_wave(case: Case) -> Sequence[Request[Any]]:
 
 def _wave(asked: Any) -> Sequence[Request[Any]]:
     """Return what a probe yielded, if it is a list of requests that can be asked."""
-    if not isinstance(asked, (list, tuple)) or not all(isinstance(r, Request) for r in asked):
-        raise TypeError("a probe asks with `yield from ask(request)` or `yield from ask_all(requests)`")
-    for request in asked:
-        check_request(request)
+    wave = check_asked(asked)
+    for request in wave:
         _ = request.key  # a field that has no JSON form fails here, in its own case
-    return asked
+    return wave
 
 
 def _checked(case: Case, verdict: Any) -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..authoring.mistakes import explained
 from ..authoring.probe import Case, Probe
 from ..escaping import visible
 from ..gates.asked_rows import case_name
-from ..session.probe_file import line_of, named_twice
+from ..session.probe_file import line_of, named_twice, probe_line
 from ..session.session import AuditSession, Suite
 from .options import Settings
 
@@ -197,7 +198,14 @@ class ProbeFile(pytest.Module):
                 yield gate_item(self, suite)
             if suite.versus is not None:
                 yield versus_item(self, suite)
-        yield from super().collect()
+        tests = list(super().collect())
+        if not tests and not any(isinstance(one, Probe) for one in vars(self.obj).values()):
+            said = f"{self.nodeid}: it holds no probe; expected a function with @probe(dimension=..., rows=...)"
+            with suppress(
+                pytest.PytestCollectionWarning
+            ):  # no error where a project makes errors of warnings: it may be a helper
+                self.warn(pytest.PytestCollectionWarning(said))
+        yield from tests
 
     def _suites(self, session: AuditSession) -> list[Suite]:
         """Return what the probes of the file add to a session, without those outside its dimensions."""
@@ -210,11 +218,14 @@ class ProbeFile(pytest.Module):
         for probe in found.values():
             if probe not in probes:
                 session.leave_out(probe, self.nodeid)
+        return [self._added(session, probe) for probe in probes]
+
+    def _added(self, session: AuditSession, probe: Probe) -> Suite:
         try:
-            return [session.add(probe, self.nodeid) for probe in probes]
+            return session.add(probe, self.nodeid)
         except ProbeError as error:
             said, placed = str(error), f"{self.path.name}:"
-            place = f"{self.nodeid}:" if said.startswith(placed) else f"{self.nodeid}: "
+            place = f"{self.nodeid}:" if said.startswith(placed) else f"{self.nodeid}:{probe_line(probe)}: "
             raise self.CollectError(f"{place}{said.removeprefix(placed)}") from None
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:

@@ -330,7 +330,8 @@ class _Check:
         return answer
 
     def _said(self, error: BaseException) -> str:
-        return f"{door.error(explained(error))} ({self.made.path.name}:{line_of(error, self.made.path)})"
+        line = line_of(error, self.made.path, probe_line(self.probe))
+        return f"{door.error(explained(error))} ({self.made.path.name}:{line})"
 
 
 def _or(names: Sequence[str]) -> str:

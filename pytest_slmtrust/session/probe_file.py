@@ -81,12 +81,12 @@ def probe_line(probe: Probe) -> int:
     return code.co_firstlineno if code else 1
 
 
-def line_of(error: BaseException, path: Path) -> int:
-    """Return the last line of a file that an error went through; 1 where it went through none."""
+def line_of(error: BaseException, path: Path, otherwise: int = 1) -> int:
+    """Return the last line of a file that an error went through; ``otherwise`` where it went through none."""
     if isinstance(error, SyntaxError) and error.lineno and Path(error.filename or "").name == path.name:
         return error.lineno
     same = [one.lineno for one in traceback.extract_tb(error.__traceback__) if Path(one.filename).name == path.name]
-    return next((line for line in reversed(same) if line), 1)
+    return next((line for line in reversed(same) if line), otherwise)
 
 
 def _is_home(module: ModuleType, probe: Probe) -> bool:
