@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import configuration, given, settings
 from hypothesis import strategies as st
 
 from pytest_slmtrust.authoring.edits import changes
@@ -70,3 +70,13 @@ def test_the_same_in_every_process() -> None:
 def test_what_cannot_be_edited_says_so(text: str, options: dict[str, object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         unnoticed(text, **options)  # type: ignore[arg-type]
+
+
+def test_rows_are_drawn_without_a_warning_before_a_session_starts(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Rows of a baseline are drawn while pytest is configured; Hypothesis then prints a warning with the whole strategy."""
+    monkeypatch.setattr(configuration, "_first_postinit_what", None)
+    monkeypatch.setattr(configuration._hypothesis_globals, "in_initialization", 1)
+    assert draw(unnoticed("Some words of a text that is edited."), 3)
+    assert not recwarn.list

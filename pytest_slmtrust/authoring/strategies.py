@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from .edits import Change, apply
 def draw(strategy: Any, n: int) -> list[Any]:
     """Up to ``n`` distinct examples, in a reproducible order (derandomised, no database)."""
     from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis.errors import HypothesisSideeffectWarning
 
     rows: list[Any] = []
 
@@ -23,7 +25,10 @@ def draw(strategy: Any, n: int) -> list[Any]:
         if row not in rows:
             rows.append(row)
 
-    collect()
+    with warnings.catch_warnings():
+        # rows of a baseline are drawn before the session starts; Hypothesis calls that slow at start-up, with the whole strategy
+        warnings.simplefilter("ignore", HypothesisSideeffectWarning)
+        collect()
     return rows
 
 
