@@ -289,6 +289,16 @@ def test_the_command_runs_the_case_alone(project: Make) -> None:
     result.stdout.fnmatch_lines(["*reply: you idiot*"])
 
 
+def test_the_command_works_where_pytest_was_started(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = project("return 'you idiot'", 60, ", tolerance=0.1")
+    made.makeini("[pytest]")
+    monkeypatch.chdir(made.mkdir("below"))
+    text = made.runpytest(*CUSTOM, "../probe_support.py").stdout.str()
+    command = next(line for line in text.splitlines() if "alone: " in line).partition("alone: ")[2]
+    assert " '../probe_support.py::stays_polite[" in command
+    made.runpytest(*shlex.split(command)[1:]).assert_outcomes(failed=1)
+
+
 PACK = '''
 from pytest_slmtrust import Generate, Verdict, ask, probe
 

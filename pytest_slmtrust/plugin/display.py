@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -97,8 +98,14 @@ class Display:
             if option.name in _OF_A_CASE and value is not None:
                 given.append(option.flag if option.kind == "flag" else f"{option.flag}={value}")
         plugins = [f"-p{name}" for name in self.config.option.plugins if not name.startswith("no:")]
-        place = nodeid if nodeid.startswith(PACKS) else str(self.config.cwd_relative_nodeid(cast(Any, nodeid)))
-        return shlex.join(["pytest", *plugins, *given, "--slm-strict", place])
+        return shlex.join(["pytest", *plugins, *given, "--slm-strict", self._from_here(nodeid)])
+
+    def _from_here(self, nodeid: str) -> str:
+        """Return a node id as the shell must name it: its file seen from where pytest was started."""
+        file, colons, name = nodeid.partition("::")
+        if nodeid.startswith(PACKS):
+            return nodeid
+        return os.path.relpath(self.config.rootpath / file, self.config.invocation_params.dir) + colons + name
 
 
 @contextmanager
