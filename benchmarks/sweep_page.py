@@ -28,6 +28,11 @@ ABOUT = (
     "which decides nothing; UNEARNED: the variant fails the easy twins of these questions, so that leaking less is no merit."
 )
 
+NAMES = (
+    "Names: rtnN, weights rounded to N bits; pruneN, the smallest N % of the weights set to 0; narrow25, a quarter of the neurons of "
+    "each block taken out; lowrank75, matrices of three quarters of their rank; vocabulary, only the tokens of one task's texts kept."
+)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -51,7 +56,13 @@ def main() -> None:
     ]
     first = list(_first(gates))
     page(
-        asked.page, "A sweep over compressed variants", f"{ABOUT} {_about(base)}", "benchmarks/sweep_page.py", head, rows, *first
+        asked.page,
+        "A sweep over compressed variants",
+        f"{ABOUT} {NAMES} {_about(base)}",
+        "benchmarks/sweep_page.py",
+        head,
+        rows,
+        *first,
     )
     print(asked.page.read_text(encoding="utf-8"))
     sys.exit(any(task["error"] for task in told["tasks"]))
