@@ -23,8 +23,8 @@ _LINE, _LETTER = 14.0, 3.0
 @dataclass(frozen=True, slots=True)
 class Mark:
     """One model: its place (``x`` in per cent of the width, ``y`` in CSS pixels), its numbers as text, whether no other model
-    beats it, and its label ("" if the label of a mark close by names it). ``worst``: the highest rate of a test
-    that counts."""
+    beats it, and its label ("" if the label of a mark close by names it), on its left where there is no room on its right.
+    ``worst``: the highest rate of a test that counts."""
 
     letter: str
     name: str
@@ -35,6 +35,7 @@ class Mark:
     worst: str
     front: bool
     label: str = ""
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +167,11 @@ def _labelled(marks: Sequence[Mark]) -> tuple[Mark, ...]:
                 break
         else:
             groups.append([mark])
-    labels = {group[0].letter: ", ".join(sorted(m.letter for m in group)) for group in groups}
-    return tuple(replace(mark, label=labels.get(mark.letter, "")) for mark in marks)
+    told = {}
+    for first, *others in groups:
+        label = ", ".join(sorted(m.letter for m in (first, *others)))
+        told[first.letter] = replace(first, label=label, left=first.x + _LETTER * (len(others) + 2) > 100)
+    return tuple(told.get(mark.letter, mark) for mark in marks)
 
 
 def _best(letter: str, cost: Mapping[str, float], passed: Mapping[str, int], sign: int) -> bool:
