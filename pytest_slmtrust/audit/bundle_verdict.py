@@ -28,13 +28,25 @@ def decide_bundle(bundle: Bundle, gates: Sequence[GateResult], incomplete: str =
     found = [gate_of(part, gates) for part in bundle.parts]
     told = [gate for gate in found if gate is not None]
     status = bundled(told, incomplete) if len(told) == len(found) or incomplete else Status.NOT_RUN
-    said = [_part(part, gate) for part, gate in zip(bundle.parts, found, strict=True)]
+    said = [*part_lines(bundle, gates), *remarks(bundle, gates, status)]
+    return BundleResult(bundle, status, "; ".join(said), tuple(gate.nodeid if gate else "" for gate in found))
+
+
+def part_lines(bundle: Bundle, gates: Sequence[GateResult]) -> list[str]:
+    """Say each part's number, what is allowed, and its status."""
+    return [_part(part, gate_of(part, gates)) for part in bundle.parts]
+
+
+def remarks(bundle: Bundle, gates: Sequence[GateResult], status: Status) -> list[str]:
+    """Say which parts decide nothing, and which do not block."""
+    found = [gate_of(part, gates) for part in bundle.parts]
     measured, aside = _titles(bundle, found, _is_measured), _titles(bundle, found, _is_advisory)
+    said = []
     if measured and status is Status.MEASURED:
         said.append(f"{_listed(measured)} only measured, so it decides nothing")
     if aside:
         said.append(f"{_listed(aside)} advisory, so the bundle is, too")
-    return BundleResult(bundle, status, "; ".join(said), tuple(gate.nodeid if gate else "" for gate in found))
+    return said
 
 
 def gate_of(part: Part, gates: Sequence[GateResult]) -> GateResult | None:

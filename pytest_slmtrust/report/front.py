@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ..audit.bundle_verdict import part_lines, remarks
 from ..audit.bundles import BundleResult
 from ..audit.model import Audit, GateResult, Lack, Status
 from ..audit.quantities import quantity_of, share_text
@@ -63,10 +64,11 @@ class Untold:
 
 @dataclass(frozen=True, slots=True)
 class BundleView:
-    """A bundle, and the place of each of its tests on the page."""
+    """A bundle, each of its parts as a line with the place of its test on the page ("": none), and remarks on the whole."""
 
     result: BundleResult
-    links: tuple[tuple[str, str], ...]
+    parts: tuple[tuple[str, str], ...]
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,15 @@ def front_view(audit: Audit, dimensions: Sequence[DimensionView], date: str) -> 
 def _bundles(audit: Audit, places: Mapping[str, str]) -> tuple[BundleView, ...]:
     """Return the bundles of a run; ``places``: the anchor of each test by its node id."""
     return tuple(
-        BundleView(one, tuple(
-            (part.title, places[gate]) for part, gate in zip(one.bundle.parts, one.gates, strict=False) if gate in places
-        ))
+        BundleView(
+            one,
+            tuple(
+                (line, places.get(gate, "")) for line, gate in zip(part_lines(one.bundle, audit.gates), one.gates, strict=True)
+            ),
+            tuple(remarks(one.bundle, audit.gates, one.status)),
+        )
         for one in audit.settings.get("bundles", ())
-    )  # fmt: skip
+    )
 
 
 def started(audit: Audit) -> str:
