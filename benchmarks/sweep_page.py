@@ -29,8 +29,9 @@ ABOUT = (
 )
 
 NAMES = (
-    "Names: rtnN, weights rounded to N bits; pruneN, the smallest N % of the weights set to 0; narrow25, a quarter of the neurons of "
-    "each block taken out; lowrank75, matrices of three quarters of their rank; vocabulary, only the tokens of one task's texts kept."
+    "Names: rtnN, weights rounded to N bits; pruneN, the smallest N % of the weights set to 0; narrow25, a quarter of the "
+    "neurons of each block taken out; lowrank75, matrices of three quarters of their rank; vocabulary, only the tokens of "
+    "one task's texts kept."
 )
 
 
