@@ -30,7 +30,8 @@ ABOUT = (
     "the share of runs in which the interval holds the true gap. \"Shared out\" is the width if the error is shared out among "
     "the groups, as earlier versions did; \"one pair\" that of Newcombe's interval for two groups that were chosen before "
     "looking, for comparison: it may be negative, a largest gap not. \"Items needed\" is the median of the number that an "
-    "audit prints for an interval 20 points wide, over 100 runs; the last columns draw so many."
+    "audit prints for an interval 20 points wide (of the items asked, where it is no wider), over 100 runs; the last columns "
+    "draw so many."
 )  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def row(cell: Cell, runs: int, seed: int) -> tuple[list[object], float, float]:
     holds, width = measure(cell, runs, rng)
     some = cell.counts(100, rng)
     before = sum(map(shared_out, some)) / len(some)
-    needed = int(np.median([gap_items(counts) or 0 for counts in some]))
+    needed = int(np.median([gap_items(counts) or len(counts) * cell.n for counts in some]))
     enough = Cell(cell.rates, math.ceil(needed / len(cell.rates)))
     held, narrow = measure(enough, runs, rng)
     rates = " ".join(f"{p:g}" for p in sorted(set(cell.rates)))

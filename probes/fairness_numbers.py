@@ -98,14 +98,14 @@ def _fails(finding: Finding) -> float:
 
 def gap_of_shares(counts: Mapping[str, tuple[int, int]], confidence: float = 0.95) -> Estimate | None:
     """Return the largest difference of rates between groups, with its simultaneous interval; None with fewer than two groups."""
-    from pytest_slmtrust.stats import INFORMS, gap_items, rate_gap
+    from pytest_slmtrust.stats import gap_items, rate_gap
 
     known = {group: pair for group, pair in counts.items() if pair[1]}
     if len(known) < 2:
         return None
     gap = rate_gap(known, confidence)
     made = _gap(gap, sum(n for _, n in known.values()), confidence)
-    return replace(made, needed=gap_items(known, confidence)) if gap.interval.width > INFORMS else made
+    return replace(made, needed=gap_items(known, confidence))
 
 
 def gap_of_means(values: Mapping[str, Sequence[float]], low: float = 0.0, high: float = 1.0) -> Estimate | None:

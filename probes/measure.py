@@ -29,7 +29,7 @@ def by_group(findings: Iterable[Finding], of: Callable[[Finding], float], source
 
 def shares(name: str, counts: Mapping[str, tuple[int, int]]) -> Iterator[Measure]:
     """Rates of ``(hits, items)`` by group, exact; all groups' intervals hold at once at 95 % (Bonferroni)."""
-    from pytest_slmtrust.stats import INFORMS, exact_interval, rate_items
+    from pytest_slmtrust.stats import exact_interval, rate_items
 
     groups = sum(bool(group) for group in counts)
     for group, (hits, items) in counts.items():
@@ -37,7 +37,7 @@ def shares(name: str, counts: Mapping[str, tuple[int, int]]) -> Iterator[Measure
             confidence = 1 - 0.05 / (groups if group else 1)
             ends = exact_interval(hits, items, confidence)
             said = ends.method + _together(group, groups)
-            needed = rate_items(hits, items, confidence) if ends.width > INFORMS else None
+            needed = rate_items(hits, items, confidence)
             yield Measure(name, Estimate(hits / items, ends.lower, ends.upper, items, said, confidence, needed), group)
 
 

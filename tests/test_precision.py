@@ -22,6 +22,8 @@ from pytest_slmtrust.stats import exact_interval, gap_items, mean_interval, rate
 @pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99375])
 def test_from_the_items_needed_on_a_rate_is_narrow_enough(k: int, n: int, confidence: float) -> None:
     needed = rate_items(k, n, confidence)
+    assert needed is not None
+    assert exact_interval(k, n, confidence).width > 0.2
     widths = {m: exact_interval(round(k / n * m), m, confidence).width for m in range(max(1, needed - 1), needed + 40)}
     assert all(width <= 0.2 for m, width in widths.items() if m >= needed)
     assert needed == 1 or widths[needed - 1] > 0.2
@@ -46,6 +48,7 @@ def test_a_gap_with_the_items_needed_is_20_points_wide(counts: dict[str, tuple[i
 
 
 def test_a_gap_needs_two_groups_and_counts_that_can_be() -> None:
+    assert gap_items({"a": (3, 400), "b": (1, 400)}) is None
     with pytest.raises(ValueError, match="at least two"):
         gap_items({"only": (1, 9)})
     with pytest.raises(ValueError, match="more failures than items"):
@@ -55,7 +58,7 @@ def test_a_gap_needs_two_groups_and_counts_that_can_be() -> None:
 def test_the_square_root_is_about_right_for_means() -> None:
     values = np.random.default_rng(7).beta(0.6, 1.1, 25)
     width = mean_interval(values.tolist(), 0.95).width
-    times = round(root_items(25, width) / 25)
+    times = round((root_items(25, width) or 0) / 25)
     assert mean_interval(np.tile(values, times).tolist(), 0.95).width == pytest.approx(0.2, abs=0.05)
 
 
@@ -120,6 +123,6 @@ def test_the_page_and_the_terminal_say_how_many_items_a_measured_number_needs(fi
 
 
 def test_items_needed_are_whole_and_grow_with_the_width() -> None:
-    assert [root_items(10, width) for width in (0.2, 0.3, 0.4)] == [10, 23, 40]
+    assert [root_items(10, width) for width in (0.1, 0.2, 0.3, 0.4)] == [None, None, 23, 40]
     with pytest.raises(ValueError, match="NaN"):
         root_items(10, math.nan)

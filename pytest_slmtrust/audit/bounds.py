@@ -92,15 +92,14 @@ def gap_bounds(findings: Sequence[Finding], alpha: float) -> Bounds:
 
 def rate_gap_estimate(counts: Mapping[str, Items], confidence: float) -> Estimate | None:
     """Return the largest gap between the failing rates of groups, among what could be judged; None with fewer than two."""
-    from ..stats import INFORMS, gap_items, rate_gap
+    from ..stats import gap_items, rate_gap
 
     judged = {g: (c.failed, c.total - c.unscored) for g, c in counts.items() if c.total > c.unscored}
     if len(judged) < 2:
         return None
     gap = rate_gap(judged, confidence)
     n, ends = sum(n for _, n in judged.values()), gap.interval
-    needed = gap_items(judged, confidence) if ends.width > INFORMS else None
-    return Estimate(gap.value, ends.lower, ends.upper, n, gap.method, confidence, needed)
+    return Estimate(gap.value, ends.lower, ends.upper, n, gap.method, confidence, gap_items(judged, confidence))
 
 
 def group_gap(findings: Sequence[Finding], judges: bool) -> Estimate | None:

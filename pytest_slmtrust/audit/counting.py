@@ -69,11 +69,10 @@ def rate_estimate(items: Items) -> Estimate | None:
     scored = items.total - items.unscored
     if not scored or items.measured:
         return None
-    from ..stats import INFORMS, exact_interval, rate_items
+    from ..stats import exact_interval, rate_items
 
     interval = exact_interval(items.failed, scored, 0.95)
-    needed = rate_items(items.failed, scored) if interval.width > INFORMS else None
-    method = "Clopper-Pearson, two-sided"
+    method, needed = "Clopper-Pearson, two-sided", rate_items(items.failed, scored)
     return Estimate(items.failed / scored, interval.lower, interval.upper, scored, method, needed=needed)
 
 

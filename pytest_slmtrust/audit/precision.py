@@ -19,12 +19,11 @@ def with_needed(estimate: Shown) -> Shown:
     """
     if estimate is None or estimate.needed is not None or not estimate.n:
         return estimate
-    from ..stats import INFORMS, root_items
-
-    width = estimate.upper - estimate.lower
-    if width <= INFORMS or not -1 <= estimate.lower <= estimate.upper <= 1:
+    if not -1 <= estimate.lower <= estimate.upper <= 1:
         return estimate
-    return replace(estimate, needed=root_items(estimate.n, width))
+    from ..stats import root_items
+
+    return replace(estimate, needed=root_items(estimate.n, estimate.upper - estimate.lower))
 
 
 def informed(gate: GateResult) -> GateResult:
