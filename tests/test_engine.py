@@ -175,6 +175,9 @@ def test_a_question_that_nothing_answers_is_a_failure(tmp_path: Path) -> None:
         (Generate, {"prompt": {"role": "user"}}, "prompt of Generate is dict"),
         (Generate, {"prompt": (Message("user", cast(str, 7)),)}, "prompt of Generate is tuple of Message"),
         (Generate, {"prompt": "x", "max_new_tokens": 4.5}, "max_new_tokens of Generate is float; expected a whole number"),
+        (Generate, {"prompt": "x", "max_new_tokens": "8"}, "max_new_tokens of Generate is str; expected a whole number"),
+        (Generate, {"prompt": "x", "temperature": "1"}, "temperature of Generate is str; expected a number"),
+        (Generate, {"prompt": "x", "stop": "no"}, "stop of Generate is str; expected a tuple of texts"),
         (Generate, {"prompt": "x", "stop": (7,)}, "stop of Generate is tuple of int"),
         (Classify, {"text": Completion("x")}, "text of Classify is Completion; expected a text (reply.text is the text"),
         (Loglikelihood, {"context": "x", "continuation": Completion("y")}, "continuation of Loglikelihood is Completion"),
@@ -195,6 +198,15 @@ def test_a_request_of_wrong_types_fails_its_own_case_and_no_other(
     with pytest.raises(TypeError, match=re.escape(said)):
         made.run(asks_oddly.cases(PROFILE)[0])
     assert made.run(two_steps.cases(PROFILE)[0]).passed
+
+
+def test_a_request_of_wrong_types_is_refused_where_it_is_made() -> None:
+    with pytest.raises(TypeError, match="recipe of Perturb is int") as caught:
+        Perturb("x", cast(str, 1))
+    assert caught.traceback[0].path == Path(__file__)
+    for temperature in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="temperature is"):
+            Generate("x", temperature=temperature)
 
 
 @probe(dimension="toxicity", rows=[{"n": 0}])

@@ -16,9 +16,8 @@ from typing import Any, Literal, TypeAlias
 from ..audit.dimension import Dimension
 from ..audit.model import UNIT, VERB, Finding, Measure
 from ..escaping import one_line
-from ..requests import BESIDE_MODEL, Completion, Request, Steps
+from ..requests import BESIDE_MODEL, Completion, Request, Steps, check_asked
 from ..thinking import refused, settled
-from .asked_types import check_asked
 from .bars import Bar
 from .declarations import Control, Criterion, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
 from .mistakes import called_with, check_columns, check_declared, check_params

@@ -12,11 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..authoring.asked_types import check_asked
 from ..authoring.declarations import Verdict
 from ..authoring.probe import Case
 from ..escaping import said
-from ..requests import Backend, BackendError, Completion, Counters, Failure, Request, Steps, ThoughtUnfinished
+from ..requests import Backend, BackendError, Completion, Counters, Failure, Request, Steps, ThoughtUnfinished, check_asked
 from ..thinking import refused, thoughts_of, with_thoughts
 from .admission import admitted
 from .costs import Ledger

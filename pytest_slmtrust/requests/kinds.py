@@ -1,137 +1,33 @@
-"""Requests: frozen questions for a backend, their answers, and the two verbs that ask them.
+"""The kinds of request.
 
-A :class:`Request` carries everything that its answer may depend on, so that its :attr:`~Request.key`
-is a cache key and the source of its random seed. Answers are plain data that survive a round trip
-through JSON.
+A :class:`Request` carries everything that its answer may depend on, so that its :attr:`~Request.key` is a cache key and the
+source of its random seed. Its types are checked as it is made: a value of another type fails its own case, where it was made.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
 from functools import cache
 from json.encoder import encode_basestring_ascii as _quoted
-from math import isfinite
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
+from math import inf, isfinite
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, cast
 
 import msgspec
 
+from .answers import Completion, Edit, Labels, Logprob, TokenLogprob
+from .prompts import Message, Prompt, check_types
+
 R = TypeVar("R")
-T = TypeVar("T")
 
 #: The role of the model of ``--slm-vs`` in a request to it; the model under audit is ``target``.
 REFERENCE = "reference"
 #: Counted into every cache key: a change to how requests are answered bumps it.
 FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a chat."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-#: Text that is continued unchanged, or a chat that the model's own template renders.
-Prompt: TypeAlias = str | tuple[Message, ...]
 #: Where the tokens of a context end, see :class:`Loglikelihood`.
 Split: TypeAlias = Literal["common", "length", "rolling"]
-
-
-#: Characters of English text a token, for vocabularies of 32k to 150k tokens: an estimate where nothing is tokenised yet.
-CHARACTERS = 4
-
-
-def text_of(prompt: Prompt) -> str:
-    """Return all that a prompt says, as one text."""
-    return prompt if isinstance(prompt, str) else "\n".join(message.content for message in prompt)
-
-
-def chat(user: str, *, system: str | None = None) -> tuple[Message, ...]:
-    """Return one user turn, with an optional system prompt before it."""
-    head = (Message("system", system),) if system is not None else ()
-    return (*head, Message("user", user))
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """What a model wrote: the answer without the prompt, its length, and whether the model ended it.
-
-    ``thought``: what a reasoning model wrote before its answer; it is evidence and never judged. ``thought_finished`` False: it
-    never came to an answer, and ``text`` is empty. ``n_tokens`` counts the answer, ``thought_tokens`` the thought where the
-    backend knows it. A backend may leave a thought in ``text``: the engine parts the two. ``route``: the model of a composed
-    system that answered.
-    """
-
-    text: str
-    n_tokens: int = 0
-    finished: bool = True
-    thought: str = ""
-    thought_finished: bool = True
-    thought_tokens: int = 0
-    route: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLogprob:
-    """One scored token: its log-probability (nats), and mean and variance of the log-probabilities of the
-    whole vocabulary at its place under the model's own distribution (Min-K%++, Zhang et al. 2024)."""
-
-    logp: float
-    mean: float
-    var: float
-
-
-@dataclass(frozen=True, slots=True)
-class Logprob:
-    """Log-likelihood of a continuation in nats, whether it is the greedy one, and its length in tokens."""
-
-    sum: float
-    greedy: bool
-    n_tokens: int
-    tokens: tuple[TokenLogprob, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Scores in [0, 1] by label, from one classifier."""
-
-    scores: Mapping[str, float]
-
-    def __getitem__(self, label: str) -> float:
-        try:
-            return self.scores[label]
-        except KeyError:
-            raise KeyError(f"no label {label!r}; this classifier gives: {', '.join(sorted(self.scores))}") from None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A request that could not be answered. Never stored: the next run asks again."""
-
-    message: str
-
-
-class RequestFailed(Exception):
-    """Raised in a probe whose request could not be answered; its case becomes an error."""
-
-
-class ThoughtUnfinished(RequestFailed):
-    """Raised in a probe whose model thought until its tokens ended and gave no answer; its case becomes unscored.
-
-    ``thoughts``: all that the model thought for this case.
-    """
-
-    def __init__(self, thought: str) -> None:
-        super().__init__("the model's thought was not finished: there is no answer to judge")
-        self.thoughts: list[str] = [thought] if thought else []
-
-
-class BackendError(Exception):
-    """A backend that can answer nothing at all: the session ends with this one message."""
 
 
 class Request(Generic[R]):
@@ -140,6 +36,10 @@ class Request(Generic[R]):
     __slots__ = ("_key",)
     kind: ClassVar[str]
     _key: str
+
+    def __post_init__(self) -> None:
+        """Raise TypeError for a field of another type."""
+        check_types(self)
 
     @property
     def role(self) -> str:
@@ -199,12 +99,11 @@ class Generate(Request[Completion]):
     role: str = "target"
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens is {self.max_new_tokens}; it must be at least 1")
-        if self.temperature < 0 or not 0 < self.top_p <= 1:
-            raise ValueError("temperature must be 0 or more, and top_p in (0, 1]")
-        if isinstance(self.stop, str):
-            raise TypeError(f"stop is the text {self.stop!r}; it must be a tuple of texts")
+        if not 0 <= self.temperature < inf or not 0 < self.top_p <= 1:
+            raise ValueError(f"temperature is {self.temperature} and top_p {self.top_p}; expected 0 or more, and in (0, 1]")
 
     def encode(self, answer: Completion) -> str:
         """Return the answer as JSON text; a route only where there is one, as in stores that know none."""
@@ -244,6 +143,7 @@ class Loglikelihood(Request[Logprob]):
     split: Split = "common"
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not self.continuation:
             raise ValueError("the continuation is empty: there is nothing to score")
         if self.split not in ("common", "length", "rolling"):
@@ -297,14 +197,6 @@ class Perturb(Request[str]):
 
     def decode(self, text: str) -> str:
         return cast(str, _read(text))
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """A text that a search may try next, and the place of the word that it changes (counted as TextAttack counts; -1: no one)."""
-
-    word: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,70 +283,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [_plain(v) for v in value]
     return {name: _plain(getattr(value, name)) for name in _names(value)}
-
-
-class Backend(Protocol):
-    """What answers requests. ``fingerprint`` is the identity of the answers: everything that changes one
-    changes it, and reading it loads no weights."""
-
-    @property
-    def name(self) -> str:
-        """What a reader of the report calls it."""
-
-    @property
-    def answers(self) -> tuple[type[Request[Any]], ...]:
-        """The kinds of request that it can answer."""
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
-        """Yield ``(index, answer or Failure)`` for every request, in any order, as batches end; for each of them once.
-
-        What is yielded is checked (:mod:`pytest_slmtrust.engine.gatekeeper`): an answer of another type or out of range is a
-        :class:`Failure` of its request, and so is one that is given twice.
-
-        Raises:
-            BackendError: nothing can be answered.
-        """
-        ...
-
-    def describe(self) -> dict[str, Any]:
-        """JSON-able provenance for the report: identity, files with hashes, settings."""
-        ...
-
-
-#: Kinds of request that no model under audit answers.
-BESIDE_MODEL: tuple[type[Request[Any]], ...] = (Classify, Perturb, Edits)
-
-Steps: TypeAlias = Generator[Sequence[Request[Any]], list[Any], T]
-
-
-def ask(request: Request[R]) -> Steps[R]:
-    """Ask one request from a probe: ``reply = yield from ask(Generate(...))``."""
-    answers = yield [request]
-    return cast(R, answers[0])
-
-
-def ask_all(requests: Sequence[Request[R]]) -> Steps[list[R]]:
-    """Ask several at once; they travel in one wave."""
-    return cast("list[R]", (yield list(requests))) if requests else []
-
-
-@dataclass(slots=True)
-class Counters:
-    """What answering cost, summed over the session. Tokens are the target model's."""
-
-    planned: int = 0
-    unique: int = 0
-    cached: int = 0
-    failed: int = 0
-    forwards: int = 0
-    prefilled: int = 0
-    shared: int = 0
-    padded: int = 0
-    generated: int = 0
-    seconds: float = 0.0
-    load_seconds: float = 0.0
-    peak_bytes: int = 0
-    extra: dict[str, float] = field(default_factory=dict)
