@@ -14,6 +14,7 @@ from . import arguments, door
 from .audit.model import AuditError
 from .envelope.command import add_envelope
 from .gates.lock import NAME as LOCK
+from .plainfile import write_whole
 from .requests import BackendError
 from .scale.commands import add_commands
 
@@ -123,13 +124,12 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def _render(chosen: argparse.Namespace) -> int:
-    from .archive.files import write_text
     from .archive.verify import read_and_verify
     from .report.html import render
 
     audit, found = read_and_verify(chosen.audit)
     target = chosen.output or chosen.audit.with_name("audit.html")
-    write_text(target, render(audit, unchecked=found.other))
+    write_whole(target, render(audit, unchecked=found.other))
     for line in found.unchecked:
         _say(f"not checked: {line}")
     _say(f"wrote {target}")
@@ -137,7 +137,6 @@ def _render(chosen: argparse.Namespace) -> int:
 
 
 def _export(chosen: argparse.Namespace) -> int:
-    from .archive.files import write_bytes
     from .archive.verify import read_and_verify
     from .exports.formats import FORMATS
     from .exports.source import Source
@@ -152,13 +151,12 @@ def _export(chosen: argparse.Namespace) -> int:
     if chosen.output is None:
         sys.stdout.write(made if isinstance(made, str) else made.decode())
         return 0
-    write_bytes(chosen.output, made.encode() if isinstance(made, str) else made)
+    write_whole(chosen.output, made)
     _say(f"wrote {chosen.output}")
     return 0
 
 
 def _attest(chosen: argparse.Namespace) -> int:
-    from .archive.files import write_text
     from .archive.verify import read_verified
     from .attestation.answers import model_answer
     from .attestation.envelope import sign
@@ -173,23 +171,22 @@ def _attest(chosen: argparse.Namespace) -> int:
     text = to_json(statement(Source(audit)))
     target = chosen.output or chosen.audit.with_name("audit.intoto.json")
     if chosen.key is None:
-        write_text(target, text)
+        write_whole(target, text)
         _say(f"wrote {target}: a statement that nobody signed (--key signs it)")
         return 0
     key = private_key(chosen.key)
     name = key_id(key.public_key())
-    write_text(target, sign(text.encode(), key, name))
+    write_whole(target, sign(text.encode(), key, name))
     _say(f"wrote {target}: signed by the key {name}")
     return 0
 
 
 def _accept(chosen: argparse.Namespace) -> int:
     from .archive.accept import accept
-    from .archive.files import write_text
     from .archive.verify import read_verified
 
     made = accept(read_verified(chosen.audit), datetime.now(UTC).date(), chosen.red_until)
-    write_text(chosen.output, made.lock.to_text())
+    write_whole(chosen.output, made.lock.to_text())
     _print([*made.lines, f"wrote {chosen.output}: review it like code, and commit it"])
     return 0
 
@@ -330,11 +327,10 @@ def _compare(chosen: argparse.Namespace) -> int:
 
 
 def _side_by_side(chosen: argparse.Namespace, sides: Sequence[Side]) -> None:
-    from .archive.files import write_text
     from .archive.side_by_side import side_by_side
     from .report.comparison import render_comparison
 
-    write_text(chosen.html, render_comparison(side_by_side(sides, chosen.margin)))
+    write_whole(chosen.html, render_comparison(side_by_side(sides, chosen.margin)))
     _say(f"wrote {chosen.html}")
 
 
@@ -347,22 +343,19 @@ def _history(chosen: argparse.Namespace) -> int:
     for place, why in past.left_out:
         _say(f"left out: {place}: {why}")
     if chosen.html:
-        from .archive.files import write_text
-
-        write_text(chosen.html, render_history(past))
+        write_whole(chosen.html, render_history(past))
         _say(f"wrote {chosen.html}")
     return 0
 
 
 def _canaries(chosen: argparse.Namespace) -> int:
-    from .archive.files import write_text
     from .authoring.canaries import make_canaries
 
     made = make_canaries(chosen.format, chosen.count, chosen.insert, chosen.seed)
-    write_text(chosen.output, made.to_json())
+    write_whole(chosen.output, made.to_json())
     _say(f"wrote {chosen.output}: {len(made.canaries)} canaries")
     if chosen.text:
-        write_text(chosen.text, "".join(f"{line}\n" for line in made.lines()))
+        write_whole(chosen.text, "".join(f"{line}\n" for line in made.lines()))
         _say(f"wrote {chosen.text}: {len(made.lines())} lines to put into the training data")
     return 0
 

@@ -1,10 +1,19 @@
-"""Read a file that somebody else may have written: a regular one, of a known most size, and never waited for."""
+"""Read a file that somebody else may have written: a regular one, of a known most size, and never waited for.
+
+Write a file whole or not at all.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+#: Who may read a file that is written: everybody, as a report that is made to be shared; or its owner alone.
+SHARED, PRIVATE = 0o644, 0o600
 
 
 class UnfitFile(ValueError):
@@ -49,3 +58,29 @@ def kind_of(mode: int) -> str:
     """Return the kind of a file, from its mode, in words."""
     kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
     return next((words for test, words in kinds if test(mode)), "a device")
+
+
+def write_whole(path: Path, content: str | bytes, mode: int = SHARED) -> None:
+    """Replace a file at once: a reader sees the old one or the new one, never a part. Of a link it replaces the link itself.
+
+    A text is written as UTF-8, its line ends as they are.
+
+    Raises:
+        OSError: it cannot be written; the old file is as it was, and no part of the new one is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ready_beside(path, content, mode) as name:
+        os.replace(name, path)
+
+
+@contextmanager
+def ready_beside(path: Path, content: str | bytes, mode: int = SHARED) -> Iterator[Path]:
+    """Yield a file beside ``path`` that holds the content; it is gone afterwards, unless it was renamed."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        os.chmod(name, mode)  # mkstemp makes files that only their owner reads
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sample_audit import sample_audit
 
-from pytest_slmtrust.archive.files import read_audit, write_text
+from pytest_slmtrust.archive.files import read_audit
 from pytest_slmtrust.audit.model import Audit, AuditError, canonical
 from pytest_slmtrust.cli import main
 
@@ -133,20 +133,6 @@ def test_an_audit_that_was_reformatted_is_refused(written: Path, capsys: pytest.
     (written / "audit.json").write_text(json.dumps(json.loads((written / "audit.json").read_text())))
     assert main(["render", str(written / "audit.json")]) == 2
     assert "changed or reformatted" in capsys.readouterr().err
-
-
-def test_a_fault_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = tmp_path / "audit.json"
-    write_text(target, "old")
-
-    def fail(*_: object) -> None:
-        raise OSError("no space")
-
-    monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="no space"):
-        write_text(target, "new")
-    assert target.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_an_audit_survives_its_json() -> None:

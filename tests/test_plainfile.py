@@ -1,9 +1,14 @@
-"""Files of a project that a stranger may change: no pipe is waited for, no device read, and nothing is larger than its kind."""
+"""Files of a project that a stranger may change: no pipe is waited for, no device read, and nothing is larger than its kind.
+
+Files of ours: written whole or not at all.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,8 +18,11 @@ import pytest
 from pytest_slmtrust.archive.files import DATA, read_audit, set_aside
 from pytest_slmtrust.audit.model import AuditError
 from pytest_slmtrust.authoring.declarations import ProbeError
+from pytest_slmtrust.backends.endpoint.identity import Identity, remembered
+from pytest_slmtrust.engine.sealing import seal, unseal
+from pytest_slmtrust.engine.store import Store
 from pytest_slmtrust.gates.waivers import read_waivers
-from pytest_slmtrust.plainfile import UnfitFile, read_plain, read_plain_text
+from pytest_slmtrust.plainfile import PRIVATE, SHARED, UnfitFile, read_plain, read_plain_text, write_whole
 from pytest_slmtrust.session.corpus import Corpus, CorpusWarning
 
 
@@ -72,3 +80,60 @@ def test_a_report_that_is_no_file_is_replaced(kind: str, tmp_path: Path) -> None
     KINDS[kind][0](tmp_path / DATA)
     set_aside(tmp_path)
     assert not (tmp_path / DATA).exists()
+
+
+@pytest.mark.parametrize("mode", [SHARED, PRIVATE])
+@pytest.mark.parametrize("content", ["naïve\r\n", b"\0\xff"])
+def test_a_file_is_written_as_it_is_for_those_who_may_read_it(tmp_path: Path, mode: int, content: str | bytes) -> None:
+    target, elsewhere = tmp_path / "new" / "folder" / "file", tmp_path / "elsewhere"
+    elsewhere.write_text("kept")
+    write_whole(target, "first", SHARED)
+    target.unlink()
+    target.symlink_to(elsewhere)
+    write_whole(target, content, mode)
+    assert target.read_bytes() == (content.encode() if isinstance(content, str) else content)
+    assert stat.S_IMODE(target.lstat().st_mode) == mode
+    assert elsewhere.read_text() == "kept"
+
+
+@pytest.mark.parametrize("broken", ["os.replace", "os.chmod"])
+def test_a_fault_while_writing_leaves_the_old_file_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    target = tmp_path / "audit.json"
+    write_whole(target, "old")
+
+    def fail(*_: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr(broken, fail)
+    with pytest.raises(OSError, match="no space"):
+        write_whole(target, "new")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+#: Every writer of ours that a full disk may stop, by the file that it writes.
+WRITERS: dict[str, Callable[[Path], Any]] = {
+    "who answered at an endpoint": lambda folder: remembered(folder / "endpoints.json", "http://a", Identity({}, ("",) * 8)),
+    "a store that was opened": lambda folder: unseal(folder.parent / "sealed", folder),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_no_writer_leaves_half_a_file_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str) -> None:
+    monkeypatch.setenv("SLMTRUST_CACHE_KEY", "a passphrase of many letters")
+    store = Store(tmp_path / "store", "run")
+    store.put([("k" * 64, '{"text":"a reply"}')])
+    store.close()
+    seal(tmp_path / "store", tmp_path / "sealed")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with suppress(OSError):
+        WRITERS[writer](folder)
+    assert list(folder.iterdir()) == []

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ..audit.model import Audit, AuditError, check_format
 from ..escaping import said
-from ..plainfile import UnfitFile, read_plain_text
+from ..plainfile import UnfitFile, read_plain_text, ready_beside, write_whole
 from ..report.html import render
 from .schema import read_data
 
@@ -26,18 +23,6 @@ DATA, PAGE, PREVIOUS = "audit.json", "audit.html", "audit.previous.json"
 
 class PageError(AuditError):
     """The page of an audit that could not be made; its data are written."""
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file atomically: a reader sees the old one or the new one, never a part."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file atomically, as it is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _temporary(path, content) as name:
-        os.replace(name, path)
 
 
 def begin_reports(audit: Audit, folder: Path) -> None:
@@ -69,29 +54,15 @@ def write_reports(audit: Audit, folder: Path) -> None:
     audit = Audit.from_json(audit.to_json())  # as every reader will have it: a whole number in place of a fraction is one
     text = audit.to_json()
     folder.mkdir(parents=True, exist_ok=True)
-    with _temporary(folder / DATA, text.encode()) as data:
+    with ready_beside(folder / DATA, text) as data:
         (folder / PAGE).unlink(missing_ok=True)
         os.replace(data, folder / DATA)
     if not audit.incomplete:
         (folder / PREVIOUS).unlink(missing_ok=True)
     try:
-        write_text(folder / PAGE, render(audit, text))
+        write_whole(folder / PAGE, render(audit, text))
     except Exception as error:
         raise PageError(f"{folder / DATA} is written, but {PAGE} could not be made: {said(error)}") from error
-
-
-@contextmanager
-def _temporary(path: Path, content: bytes) -> Iterator[str]:
-    """Yield the name of a file beside ``path`` that holds the content; it is gone afterwards, unless it was renamed."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp makes files that only their owner reads; a report is made to be shared
-        os.chmod(name, 0o644)
-        yield name
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def _complete(path: Path) -> bool:

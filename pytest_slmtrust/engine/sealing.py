@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..plainfile import PRIVATE, write_whole
 from .store import FILE, opened_to_read
 from .store_admin import CacheError
 
@@ -43,9 +44,7 @@ def seal(folder: Path, target: Path) -> str:
     salt, nonce = secrets.token_bytes(_SALT), secrets.token_bytes(_NONCE)
     head = _MAGIC + salt + nonce
     sealed = head + _cipher(passphrase, salt).encrypt(nonce, zlib.compress(data), head)
-    part = target.with_name(f"{target.name}.part")
-    part.write_bytes(sealed)
-    os.replace(part, target)
+    write_whole(target, sealed)
     return f"{target}: {answers} answers sealed; only {VARIABLE} opens it"
 
 
@@ -74,10 +73,7 @@ def unseal(source: Path, folder: Path) -> str:
     except InvalidTag:
         raise CacheError(f"{source}: was sealed with another {VARIABLE}, or changed since; nothing was opened") from None
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = folder / f"{FILE}.part"
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
-        file.write(data)
-    os.replace(part, folder / FILE)
+    write_whole(folder / FILE, data, PRIVATE)
     return f"{source}: opened into {folder}"
 
 

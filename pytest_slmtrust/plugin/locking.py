@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from .. import door
 from ..archive.accept import accept
-from ..archive.files import write_text
 from ..audit.model import Audit, AuditError, Status
 from ..gates.lock import Lock, LockError, read_lock
+from ..plainfile import write_whole
 
 if TYPE_CHECKING:
     from .wiring import Setup
@@ -45,7 +45,7 @@ def update_lock(path: Path, audit: Audit) -> Updated:
         return Updated(False, (f"{name} was not written: the run is {audit.verdict}, and only a whole one is accepted",))
     try:
         made = accept(audit, datetime.now(UTC).date(), keep_red=_old(path))
-        write_text(path, made.lock.to_text())
+        write_whole(path, made.lock.to_text())
     except (AuditError, OSError) as error:
         return Updated(False, (f"{name} was not written: {door.line(error)}",))
     return Updated(True, (f"wrote {name}", *map(door.line, made.lines)))

@@ -22,12 +22,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..archive.compare import compare_audits, exit_status
-from ..archive.files import write_text
 from ..archive.side_by_side import MOST, read_sides, side_by_side
 from ..archive.verify import read_verified
 from ..audit.model import Audit, AuditError
 from ..audit.verdict import audit_is_red
 from ..escaping import said
+from ..plainfile import write_whole
 from ..report.comparison import render_comparison
 from ..report.pareto import speed
 from ..report.sides import Side
@@ -298,7 +298,7 @@ def _ended(job: Job, status: str, say: Callable[[str], None]) -> Ended:
     if audit is None:
         return Ended(job.task, error=f"{status}; {why}; see {job.folder / 'output.txt'}")
     try:
-        write_text(job.folder / "task", _mark(job.made_of, job.folder))  # last: an audit without it is not taken for this task's
+        write_whole(job.folder / "task", _mark(job.made_of, job.folder))  # last: an audit without it is not taken for this task's
     except OSError as error:
         return Ended(job.task, error=said(error))
     say(f"{job.task.name}: {audit.sentence}")
@@ -329,7 +329,7 @@ def _audit(folder: Path) -> tuple[Audit | None, str]:
 
 def write_comparison(ended: Sequence[Ended], base: str, into: Path, say: Callable[[str], None]) -> list[str]:
     """Write ``comparison.json`` and a page of each profile's audits, the base last; return the table as lines."""
-    write_text(into / COMPARISON, json.dumps({"base": base, "tasks": [_row(one) for one in ended]}, indent=1) + "\n")
+    write_whole(into / COMPARISON, json.dumps({"base": base, "tasks": [_row(one) for one in ended]}, indent=1) + "\n")
     for profile in dict.fromkeys(one.task.profile for one in ended):
         some = [one for one in ended if one.path is not None and one.task.profile == profile]
         bases = [one for one in some if one.task.model == base]
@@ -340,7 +340,7 @@ def write_comparison(ended: Sequence[Ended], base: str, into: Path, say: Callabl
             if len(sides) > 1:
                 page = into / (f"comparison-{profile}.html" if number == 1 else f"comparison-{profile}-{number}.html")
                 read = read_sides([one.path for one in sides if one.path is not None], lambda _: None)
-                write_text(page, render_comparison(side_by_side(read)))
+                write_whole(page, render_comparison(side_by_side(read)))
                 say(f"wrote {page}")
     return table(ended)
 

@@ -18,8 +18,7 @@ from ..audit.verdict import SILENT
 from ..authoring.bars import bar_text
 from ..escaping import one_line
 from ..gates.lock import Lock
-from ..plainfile import read_plain_text
-from .corpus import write_whole
+from ..plainfile import read_plain_text, write_whole
 from .session import AuditSession
 
 #: Beside the store: every bar that a result was held to, by gate.

@@ -10,8 +10,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import os
-import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +22,7 @@ from ..authoring.edits import changes
 from ..authoring.probe import Case, Probe
 from ..authoring.properties import WITH_KEPT
 from ..detectors import find_credentials, find_personal_data
-from ..plainfile import read_plain_text
+from ..plainfile import read_plain_text, write_whole
 
 FOLDER = "corpus"
 #: A file above this many bytes is none of ours.
@@ -157,20 +155,6 @@ def _form(path: Path) -> int:
         return int(json.loads(read_plain_text(path, LARGEST))["form"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return 1
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file at once, so that nobody reads half of it; of a link the link itself."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _digest(content: Any) -> str:

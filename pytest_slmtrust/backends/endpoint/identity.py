@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...plainfile import read_plain
+from ...plainfile import PRIVATE, read_plain, write_whole
 from ...requests import BackendError, Generate, chat
 from .dialect import Dialect, read_reply
 from .fault import Fault
@@ -177,7 +175,7 @@ def remembered(path: Path, address: str, identity: Identity) -> str:
     before = known.get(address)
     known[address] = {"about": _digest(identity.about), "first": identity.first, "unstable": identity.unstable}
     with suppress(OSError):
-        _write(path, known)
+        write_whole(path, json.dumps(known), PRIVATE)
     return _changed(before, identity) if isinstance(before, dict) else ""
 
 
@@ -203,10 +201,3 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _write(path: Path, known: Mapping[str, Any]) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        json.dump(known, stream)
-    os.replace(name, path)

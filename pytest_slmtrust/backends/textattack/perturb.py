@@ -22,8 +22,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ...plainfile import PRIVATE, write_whole
 from ...requests import BackendError, Edits, Failure, Perturb, Request
-from ..transformers.files import CacheError, cache_folder, locked, write_text
+from ..transformers.files import CacheError, cache_folder, locked
 from . import data_recipes as words
 from .attack_steps import ATTACKS, Attacks
 
@@ -100,13 +101,13 @@ def import_textattack(cache: Path | None = None) -> ModuleType:
 def _provision(folder: Path) -> None:
     """The mark that stops its downloads, and the list of stop words that it reads at import, from scikit-learn."""
     if not (folder / _TRIED).exists():
-        write_text(folder / _TRIED, "")
+        write_whole(folder / _TRIED, "", PRIVATE)
     listed = folder / "nltk_data" / "corpora" / "stopwords" / "english"
     if not listed.exists():
         from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
         listed.parent.mkdir(parents=True, exist_ok=True)
-        write_text(listed, "\n".join(sorted(ENGLISH_STOP_WORDS)) + "\n")
+        write_whole(listed, "\n".join(sorted(ENGLISH_STOP_WORDS)) + "\n", PRIVATE)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .files import ModelError, Progress, locked, read_object, whole_folder, write_text
+from ...plainfile import PRIVATE, write_whole
+from .files import ModelError, Progress, locked, read_object, whole_folder
 from .fingerprint import sha256_of
 
 MANIFEST = "conversion.json"
@@ -43,7 +44,8 @@ def kept(target: Path, given: Mapping[str, str], make: Make, say: Progress) -> C
         with whole_folder(target) as folder:
             unused = make(folder)
             files = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
-            write_text(folder / MANIFEST, json.dumps({"given": dict(given), "files": files, "unused": unused}, indent=1) + "\n")
+            manifest = {"given": dict(given), "files": files, "unused": unused}
+            write_whole(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n", PRIVATE)
         return verified(target, given)
 
 

@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ...plainfile import read_plain_text
-from .files import CONFIG_FILES, TOKENIZER_FILES, CacheError, cache_folder, locked, write_text
+from ...plainfile import PRIVATE, read_plain_text, write_whole
+from .files import CONFIG_FILES, TOKENIZER_FILES, CacheError, cache_folder, locked
 from .weights import weight_files
 
 #: Counted into every fingerprint: a change to how this backend answers bumps it.
@@ -38,7 +38,7 @@ def digest_file(path: Path, rehash: bool = False) -> str:
     with suppress(OSError), locked(memory):  # the cache may be full: what is not remembered is hashed again
         entries = {name: entry for name, entry in _known(memory).items() if name != str(real)}
         entries[str(real)] = [*mark, found]
-        write_text(memory, json.dumps(dict(list(entries.items())[-KEPT:])))
+        write_whole(memory, json.dumps(dict(list(entries.items())[-KEPT:])), PRIVATE)
     return found
 
 

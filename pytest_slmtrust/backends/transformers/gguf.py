@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ...plainfile import PRIVATE, write_whole
 from ..untrusted.panics import panics_are_errors
 from ..untrusted.verdict import inspect_files
 from .conversion import Conversion, kept
-from .files import ModelError, Progress, cache_folder, silent, write_text
+from .files import ModelError, Progress, cache_folder, silent
 from .fingerprint import sha256_of
 from .ggufconfig import ROPE_FREQS, mend_config, sizes_left_out
 from .ggufheader import check_header
@@ -135,7 +136,7 @@ def _write_model(
             data = mend_config(data, metadata, factors) if name == "config.json" else data
             if ends:
                 data["eos_token_id"] = ends if len(ends) > 1 else ends[0]
-            write_text(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
+            write_whole(path, json.dumps(data, indent=1, sort_keys=True) + "\n", PRIVATE)
     return found
 
 
@@ -193,5 +194,5 @@ def _write_tokenizer(folder: Path, metadata: Mapping[str, Any], words: Vocabular
     data, config = make_tokenizer(metadata, words)
     text = json.dumps(data, ensure_ascii=False)
     Tokenizer.from_str(text)  # merges without their tokens, say, are found before the weights are read
-    write_text(folder / "tokenizer.json", text)
-    write_text(folder / "tokenizer_config.json", json.dumps(config, indent=1, sort_keys=True) + "\n")
+    write_whole(folder / "tokenizer.json", text, PRIVATE)
+    write_whole(folder / "tokenizer_config.json", json.dumps(config, indent=1, sort_keys=True) + "\n", PRIVATE)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ...plainfile import read_plain_text
-from ..transformers.files import PICKLES, CacheError, ModelError, cache_folder, locked, read_by_loaders, write_text
+from ...plainfile import PRIVATE, read_plain_text, write_whole
+from ..transformers.files import PICKLES, CacheError, ModelError, cache_folder, locked, read_by_loaders
 from .child import MEMORY, Child
 from .panics import panics_are_errors
 
@@ -134,7 +134,7 @@ def _remember(digest: Any) -> None:
     if memory is None or not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
         return
     with suppress(OSError), locked(memory):  # the cache may be full: what is not remembered is tried again
-        write_text(memory, "\n".join([*(one for one in _tried() if one != digest), digest]) + "\n")
+        write_whole(memory, "\n".join([*(one for one in _tried() if one != digest), digest]) + "\n", PRIVATE)
 
 
 def marks_of(path: Path) -> dict[str, Mark]:

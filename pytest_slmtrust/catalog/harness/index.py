@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from ...backends.transformers.files import CacheError, cache_folder, locked, write_text
-from ...plainfile import read_plain
+from ...backends.transformers.files import CacheError, cache_folder, locked
+from ...plainfile import PRIVATE, read_plain, write_whole
 
 #: Name of the file in our cache folder, and the most bytes that it may have.
 MEMORY, _LARGEST = "harness_tasks.json", 2**25
@@ -62,7 +62,7 @@ def index_of(folder: Path) -> dict[str, Any]:
     if memory is not None:
         with suppress(OSError, ValueError), locked(memory):  # a full disk costs the next run one more reading
             kept = _Kept(files, {str(name): _entry(one, folder) for name, one in made.items()})
-            write_text(memory, msgspec.json.encode(kept).decode())
+            write_whole(memory, msgspec.json.encode(kept).decode(), PRIVATE)
     return made
 
 
