@@ -11,7 +11,7 @@ from pytest_slmtrust import Generate, chat
 from pytest_slmtrust.backends.endpoint.address import read_address
 from pytest_slmtrust.backends.endpoint.backend import EndpointBackend, Known
 from pytest_slmtrust.backends.endpoint.pace import Pace
-from pytest_slmtrust.backends.endpoint.wire import Patience, Replica
+from pytest_slmtrust.backends.endpoint.replicas import Patience, Replica
 from pytest_slmtrust.engine.admission import admitted
 
 QUICK = Patience(attempts=5, first=0.001, most=0.01, connect=1.0, request=0.8, down=0.2, asked=2.0, silent=8, size=2_000_000)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from pytest_slmtrust.audit.model import Audit, Status
+
 _RUN = "document.documentElement.dataset.pwned=1"
 
 PAYLOADS: tuple[str, ...] = (
@@ -70,3 +75,33 @@ PAYLOADS: tuple[str, ...] = (
     "toString",
     "\u2028\u2029\r\n<!DOCTYPE html><html data-pwned=1>",
 )  # fmt: skip
+
+
+#: Fields whose values the schema lists: a hostile file may still hold others.
+CLOSED = ("outcome", "dimension")
+
+
+def poisoned(audit: Audit, payload: str, *, closed: bool = False) -> Audit:
+    """The audit with the payload in every text field, and in keys and values of every mapping; statuses stay.
+
+    ``closed``: also in the fields whose values the schema lists.
+    """
+    made = _poison(audit, payload, closed)
+    assert isinstance(made, Audit)
+    return made
+
+
+def _poison(value: Any, payload: str, closed: bool) -> Any:
+    if isinstance(value, Status):
+        return value
+    if isinstance(value, str):
+        return value + payload
+    if is_dataclass(value) and not isinstance(value, type):
+        names = [f.name for f in fields(value) if closed or f.name not in CLOSED]
+        return replace(value, **{name: _poison(getattr(value, name), payload, closed) for name in names})
+    if isinstance(value, dict):
+        known = {key: _poison(item, payload, closed) for key, item in value.items()}
+        return known | {f"key{payload}": payload, payload: {"deep": [payload, {payload: payload}]}}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_poison(item, payload, closed) for item in value)
+    return value

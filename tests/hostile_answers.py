@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pytest_slmtrust import Completion, Edit, Failure, Labels, Logprob, TokenLogprob
+from pytest_slmtrust.backends.fake import FakeBackend
 
 
 class Loud(str):
@@ -189,3 +190,18 @@ ANSWERS: dict[str, list[tuple[Any, str]]] = {
     ],
 }  # fmt: skip
 COUNT = sum(map(len, ANSWERS.values()))
+
+
+Run = Callable[[Sequence[Any]], Any]
+
+
+class Scripted(FakeBackend):
+    """Yields what a function of the requests gives."""
+
+    def __init__(self, script: Run) -> None:
+        FakeBackend.__init__(self, name="stub")
+        self.script = script
+
+    def run(self, requests: Sequence[Any]) -> Any:
+        self.calls.append(list(requests))
+        return self.script(requests)

@@ -11,8 +11,7 @@ from xml.etree.ElementTree import Element
 
 import html5lib  # type: ignore[import-untyped]
 import pytest
-from hostile import PAYLOADS
-from sample_audit import poisoned
+from hostile import PAYLOADS, poisoned
 from sides import BAD, FACTS, GOOD, SECRET, audit, outcomes, side, sides
 from test_report_security import ATTRIBUTES, TAGS
 

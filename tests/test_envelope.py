@@ -1,161 +1,30 @@
-"""The resource envelope: limits as a user writes them, bounds of order statistics, and decisions on models with known times."""
+"""The resource envelope: decisions on models with known times, and runs that measure it."""
 
 from __future__ import annotations
 
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from endpoint_backends import backend as endpoint
 from endpoints import Toy, serving
-from scipy.stats import binom
+from timed import Timed, gate, meters
 
-from pytest_slmtrust import Completion, Generate, Loglikelihood
-from pytest_slmtrust.archive.envelope import envelope_faults
-from pytest_slmtrust.archive.schema import read_data
 from pytest_slmtrust.archive.verify import read_verified
-from pytest_slmtrust.audit.envelope import Envelope, EnvelopeReading, Load, bounded, decided
-from pytest_slmtrust.audit.model import Audit, GateResult, Status
+from pytest_slmtrust.audit.envelope import Envelope, EnvelopeReading, Load
+from pytest_slmtrust.audit.model import Status
 from pytest_slmtrust.audit.verdict import is_red, overall
-from pytest_slmtrust.authoring.declarations import ProbeError
 from pytest_slmtrust.cli import main
 from pytest_slmtrust.envelope.limits import read_limits
 from pytest_slmtrust.envelope.measure import hold, measure, unmeasured
 from pytest_slmtrust.envelope.meters import Meters
 from pytest_slmtrust.report.html import render
 from pytest_slmtrust.requests import Failure, Request
-from pytest_slmtrust.stats import quantile_draws, quantile_power, quantile_ranks
-
-# ------------------------------------------------------------------ what a user writes
-
-
-@pytest.mark.parametrize(("text", "name", "quantity", "share", "value"), [
-    ("memory=600MB", "memory", "memory", 0.5, 600e6), ("size=1.5GiB", "size", "size", 0.5, 1.5 * 2**30),
-    ("ttft_p95=300ms", "ttft_p95", "ttft", 0.95, 0.3), ("latency_p50 = 2 s", "latency_p50", "latency", 0.5, 2.0),
-    ("decode=20tok/s", "decode", "decode", 0.5, 20.0), ("energy=1500mJ/tok", "energy", "energy", 0.5, 1.5),
-    ("energy=250J/1000tok", "energy", "energy", 0.5, 0.25),
-])  # fmt: skip
-def test_a_limit_is_read(text: str, name: str, quantity: str, share: float, value: float) -> None:
-    (found,) = read_limits([text])
-    assert (found.name, found.quantity, found.share) == (name, quantity, share)
-    assert found.value == pytest.approx(value)
-
-
-def test_limits_are_repeated_or_parted_by_commas() -> None:
-    assert [one.name for one in read_limits(["memory=1GB, size=1MB", "ttft_p99=1s,"])] == ["memory", "size", "ttft_p99"]
-
-
-@pytest.mark.parametrize(("text", "said"), [
-    ("memory", "NAME=VALUE"), ("memory=600", "MB"), ("memory=600ms", "MB"), ("ttft=300ms", "quantile"),
-    ("decode_p95=3tok/s", "no quantile"),
-    ("tfft_p95=1s", "'ttft'"), ("ttft_p30=1s", "p50"), ("size=-1MB", "number"), ("size=0MB", "above 0"), ("size=nanMB", "number"),
-    ("energy=2J", "J/tok"), ("size=1MB,size=2MB", "twice"), ("size=1e400MB", "number"), ("latency_p95=１s", "number"),
-])  # fmt: skip
-def test_a_limit_that_cannot_be_is_refused_in_one_line(text: str, said: str) -> None:
-    with pytest.raises(ProbeError, match=said) as error:
-        read_limits([text])
-    assert "\n" not in str(error.value)
-
-
-# ------------------------------------------------------------------ bounds
-
-
-def test_59_draws_suffice_for_the_95th_percentile() -> None:
-    assert [quantile_draws(0.95, 0.05, beyond) for beyond in (0, 1, 2)] == [59, 93, 124]
-    assert quantile_draws(0.99, 0.05) == 299
-    assert quantile_draws(0.5, 0.05) == 5
-    assert quantile_ranks(58, 0.95, 0.05)[1] is None
-    assert quantile_ranks(59, 0.95, 0.05)[1] == 59
-
-
-@pytest.mark.parametrize("n", [5, 17, 59, 60, 93, 200])
-@pytest.mark.parametrize("share", [0.5, 0.8, 0.95, 0.99])
-def test_ranks_hold_exactly_and_the_next_ones_do_not(n: int, share: float) -> None:
-    low, high = quantile_ranks(n, share, 0.05)
-    if high is not None:
-        assert binom.sf(high - 1, n, share) <= 0.05
-        assert binom.sf(high - 2, n, share) > 0.05
-    if low is not None:
-        assert binom.cdf(low - 1, n, share) <= 0.05
-        assert binom.cdf(low, n, share) > 0.05
-
-
-def test_draws_without_a_number_count_against_both_sides() -> None:
-    draws: list[float | None] = [float(i) for i in range(1, 94)]
-    assert bounded(draws, 0.95, 0.05).upper == 92.0
-    lost = [None, *draws[1:]]
-    assert bounded(lost, 0.95, 0.05).upper == 93.0
-    assert bounded([None, None, *draws[2:]], 0.95, 0.05).upper is None
-    full, less = bounded(draws, 0.95, 0.05).lower, bounded([*draws[:-3], None, None, None], 0.95, 0.05).lower
-    assert full is not None
-    assert less is not None
-    assert less < full
-
-
-@pytest.mark.parametrize(("limit", "make"), [
-    ("ttft_p95=1s", lambda rng, n: rng.lognormal(0, 0.5, n) / np.exp(0.5 * 1.6448536269514722)),
-    ("latency_p90=1s", lambda rng, n: rng.exponential(1 / 2.302585092994046, n)),
-    ("decode=1tok/s", lambda rng, n: rng.lognormal(0, 0.3, n)),
-    ("energy=1J/tok", lambda rng, n: rng.gamma(2.0, 1 / 1.6783469900166605, n)),
-])  # fmt: skip
-def test_a_model_at_its_limit_seldom_passes(limit: str, make: Callable[[Any, int], Any]) -> None:
-    """Of 2,000 runs of a model whose true quantile is the limit at most 5 % pass and as few fail, but for 3 standard errors."""
-    (one,) = read_limits([limit])
-    rng, found = np.random.default_rng(7), list[Status]()
-    for _ in range(2000):
-        reading = EnvelopeReading(one.quantity, one.kind.unit, draws=tuple(map(float, make(rng, 93))))
-        found.append(decided(one, reading, 0.05).status)
-    assert found.count(Status.PASS) / 2000 <= 0.05 + 3 * (0.05 * 0.95 / 2000) ** 0.5
-    assert found.count(Status.FAIL) / 2000 <= 0.05 + 3 * (0.05 * 0.95 / 2000) ** 0.5
-
-
-def test_power_is_the_chance_of_a_pass() -> None:
-    assert quantile_power(59, 0.95, 0.05, 0.0) == 1.0
-    assert quantile_power(59, 0.95, 0.05, 0.01) == pytest.approx(0.99**59)
-    assert quantile_power(58, 0.95, 0.05, 0.0) == 0.0
-    assert quantile_power(59, 0.95, 0.05, 0.05) <= 0.05
-
 
 # ------------------------------------------------------------------ models with known times
-
-
-@dataclass
-class Timed:
-    """A model with a clock of its own: seconds to read a prompt, and for each token, are those of the functions."""
-
-    read: Callable[[int], float] = lambda n: 0.1
-    token: Callable[[int], float] = lambda n: 0.01
-    tokens: Callable[[int], int] = lambda n: 10**6
-    name: str = "timed"
-    fingerprint: str = "timed:1"
-    answers: tuple[type[Request[Any]], ...] = (Generate, Loglikelihood)
-    now: float = 0.0
-    asked: list[Generate] = field(default_factory=list)
-    disk: int | None = 90_000_000
-
-    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
-        for index, one in enumerate(requests):
-            assert isinstance(one, Generate)
-            self.asked.append(one)
-            n = len(self.asked)
-            made = min(one.max_new_tokens, self.tokens(n))
-            self.now += self.read(n) + self.token(n) * (made - 1)
-            yield index, Completion("word " * made, made)
-
-    def describe(self) -> dict[str, Any]:
-        return {"name": self.name, "kind": "scripted", "device": "cpu"}
-
-    def disk_bytes(self) -> int | None:
-        return self.disk
-
-
-def meters(model: Timed, root: Path, peak: int = 400_000_000) -> Meters:
-    return Meters(lambda: model.now, root, lambda: peak)
 
 
 def statuses(model: Timed, root: Path, *limits: str, **more: Any) -> dict[str, Status]:
@@ -224,6 +93,13 @@ def test_a_machine_that_slows_down_is_seen_in_the_halves(tmp_path: Path) -> None
     assert reading.spread is not None
 
 
+@pytest.mark.parametrize("peak", [0, -1])
+def test_memory_that_nobody_counted_keeps_no_limit(tmp_path: Path, peak: int) -> None:
+    model = Timed()
+    found = measure(model, read_limits(["memory=1GB"]), meters=meters(model, tmp_path, peak))
+    assert [one.status for one in found.limits] == [Status.NOT_TESTED]
+
+
 # ------------------------------------------------------------------ energy
 
 
@@ -285,10 +161,6 @@ def test_an_endpoint_is_timed_by_its_stream() -> None:
 
 
 # ------------------------------------------------------------------ the verdict
-
-
-def gate(status: Status, blocking: bool = True) -> GateResult:
-    return GateResult("slm::privacy::gate[p]", "p", "privacy", "c", status, blocking, "r", items=1)
 
 
 KEPT = hold(Envelope(Load("cpu"), (EnvelopeReading("size", "bytes", "files", (5e7,)),)), read_limits(["size=60MB"]), 0.05)
@@ -379,98 +251,6 @@ def test_of_two_workers_one_measures(run: Callable[..., tuple[Any, dict[str, Any
     assert data["settings"]["envelope"]["limits"][0]["status"] == "PASS"
     alone = [json.loads(line) for line in (pytester.path / "calls.log").read_text().splitlines()]
     assert len({pid for n, pid in alone if n == 1}) == 1
-
-
-# ------------------------------------------------------------------ recomputing
-
-
-@pytest.fixture(scope="module")
-def envelope() -> Envelope:
-    model = Timed()
-    return measure(model, read_limits(["ttft_p95=110ms", "size=80MB", "decode=50tok/s"]), meters=meters(model, Path("/nowhere")))
-
-
-def audited(envelope: Envelope | None, limit: str = "['ttft_p95=110ms,size=80MB', 'decode=50tok/s']") -> Audit:
-    settings: Any = {"options": {"limit": limit}, **({"envelope": envelope} if envelope else {})}
-    gates = [gate(Status.PASS)]
-    return Audit(overall([*gates, *(envelope.limits if envelope else ())]), "", "ci", tuple(gates), (), (), {}, settings=settings)
-
-
-def test_an_honest_envelope_is_believed(envelope: Envelope) -> None:
-    assert [one.status for one in envelope.limits] == [Status.PASS, Status.FAIL, Status.PASS]
-    assert list(envelope_faults(audited(envelope))) == []
-    back = read_data(json.loads(audited(envelope).to_json()))
-    assert back.envelope == envelope
-
-
-def edited(envelope: Envelope, place: int, **changes: Any) -> Envelope:
-    limits = list(envelope.limits)
-    limits[place] = replace(limits[place], **changes)
-    return replace(envelope, limits=tuple(limits))
-
-
-def test_an_edited_envelope_is_not(envelope: Envelope) -> None:
-    reading = envelope.readings[0]
-    for made in (
-        edited(envelope, 1, status=Status.PASS), edited(envelope, 0, upper=0.01), edited(envelope, 0, n=590),
-        edited(envelope, 1, limit=9e9, status=Status.PASS), edited(envelope, 0, share=0.5),
-        edited(envelope, 2, excuse="optional"),
-        replace(envelope, limits=envelope.limits[:1]), replace(envelope, limits=()), None,
-        replace(envelope, readings=(replace(reading, draws=(*reading.draws[:-1], 9.0)), *envelope.readings[1:])),
-        edited(envelope, 1, nodeid="envelope::memory"), edited(envelope, 0, alpha=0.2),
-    ):  # fmt: skip
-        assert list(envelope_faults(audited(made))), made
-
-
-def with_alpha(audit: Audit, alpha: float = 0.05) -> Audit:
-    return replace(audit, settings={**audit.settings, "profile": {"alpha": alpha}})
-
-
-def test_bounds_at_another_level_than_the_profile_are_found(envelope: Envelope) -> None:
-    limits = read_limits(["ttft_p95=110ms,size=80MB", "decode=50tok/s"])
-    assert list(envelope_faults(with_alpha(audited(envelope)))) == []
-    for alpha in (0.06, 0.49):
-        assert list(envelope_faults(with_alpha(audited(hold(envelope, limits, alpha)))))
-
-
-def test_readings_that_are_none_are_found_and_not_shown(envelope: Envelope) -> None:
-    first, *others = envelope.readings
-    size = next(one for one in envelope.readings if one.quantity == "size")
-    for reading in (
-        replace(first, quantity="speed"), replace(first, unit="bytes"), replace(size, draws=(1.0, 2.0)),
-        others[0],
-    ):  # fmt: skip
-        made = replace(envelope, readings=(*envelope.readings, reading))
-        assert list(envelope_faults(audited(made))), reading
-    twice = replace(envelope, limits=(*envelope.limits, envelope.limits[0]))
-    assert list(envelope_faults(audited(twice)))
-
-
-@pytest.mark.parametrize("peak", [0, -1])
-def test_memory_that_nobody_counted_keeps_no_limit(tmp_path: Path, peak: int) -> None:
-    model = Timed()
-    found = measure(model, read_limits(["memory=1GB"]), meters=meters(model, tmp_path, peak))
-    assert [one.status for one in found.limits] == [Status.NOT_TESTED]
-
-
-@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0])
-def test_times_that_cannot_be_are_draws_without_a_number(tmp_path: Path, wrong: float) -> None:
-    class Own(Timed):
-        def timed(self, request: Generate) -> tuple[Completion, float, float]:
-            self.asked.append(request)
-            return Completion("word " * 64, 64), 0.7, wrong if len(self.asked) % 2 else 0.1
-
-    model = Own()
-    found = measure(model, read_limits(["ttft_p95=1s"]), meters=meters(model, tmp_path))
-    [limit] = found.limits
-    assert (limit.status, limit.unscored) == (Status.INCONCLUSIVE, limit.n // 2)
-    assert Audit.from_json(audited(found, "['ttft_p95=1s']").to_json()).envelope == found
-
-
-def test_an_audit_without_limits_says_nothing(envelope: Envelope) -> None:
-    for text in ("", "()", "[]"):
-        assert list(envelope_faults(audited(None, text))) == []
-    assert list(envelope_faults(audited(envelope, "[]")))
 
 
 # ------------------------------------------------------------------ the command

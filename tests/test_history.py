@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import PAYLOADS
-from sample_audit import poisoned
+from hostile import PAYLOADS, poisoned
 from sides import FACTS, SECRET, audit, outcomes
 from test_comparison import by_id, parsed, section, text
 from test_report_security import ATTRIBUTES, TAGS

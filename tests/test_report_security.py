@@ -12,8 +12,8 @@ from pathlib import Path
 
 import html5lib  # type: ignore[import-untyped]
 import pytest
-from hostile import PAYLOADS
-from sample_audit import island, poisoned, sample_audit
+from hostile import PAYLOADS, poisoned
+from sample_audit import island, sample_audit
 
 from pytest_slmtrust.audit.model import Audit
 from pytest_slmtrust.report.html import render

@@ -14,45 +14,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..audit.counting import ByGate
-from ..audit.dimension import Dimension
 from ..audit.merkle import answers_root
 from ..audit.model import (
     Audit,
     AuditError,
     ControlCheck,
-    DetectorCheck,
-    Estimate,
     Finding,
-    FloorCheck,
     GateResult,
     Lack,
     NotTested,
     Status,
-    Stopped,
 )  # fmt: skip
 from ..audit.nodeids import VERSUS, gate_key, gate_names
-from ..audit.quantities import AT_LEAST, QUANTITIES
-from ..audit.units import Units
+from ..audit.quantities import QUANTITIES
 from ..audit.verdict import SILENT, adjusted, not_tested, overall, sentence
-from ..authoring.declarations import Criterion, Judge, ProbeError, Profile
-from ..authoring.probe import Probe, stable_order
+from ..authoring.declarations import ProbeError
 from ..escaping import visible
-from ..gates.detector_errors import checked
 from ..gates.gate import Checks, Gate
 from ..gates.paired_gate import NEW, Context, PairedGate
-from ..requests import Steps
 from .bars import bar_faults
 from .bundles import bundle_faults
 from .envelope import envelope_faults
 from .installed import Installed, Planned, expected_untested, other_package
 from .noted import left_out, misnamed
+from .own_words import floor_of, measured_of, recounted, shadow, shared, stopped_of
 from .sameness import same, short
 
 if TYPE_CHECKING:
-    from ..stats import Grouping
+    pass
 
-#: A run that asks more of one gate is none of ours.
-_MOST_PLANNED = 100_000
 _BROKEN = (ArithmeticError, AttributeError, KeyError, MemoryError, ProbeError, RecursionError, TypeError, ValueError)
 
 
@@ -246,7 +236,7 @@ class _Check:
         return frozenset(self.audit.waivers)
 
     def _decider(self, gate: GateResult, planned: Planned | None, own: Sequence[Finding] = ()) -> Gate:
-        return planned.gate(gate) if planned is not None else _shadow(gate, self.profile, own)
+        return planned.gate(gate) if planned is not None else shadow(gate, self.profile, own)
 
     def _silent(self, gate: GateResult, planned: Planned | None) -> GateResult | None:
         """Return the result of a gate that says nothing; None for one without a case, whose rows say so."""
@@ -272,19 +262,19 @@ class _Check:
         return self.audit.settings.get("margin"), "margin" in self.audit.settings
 
     def _rebuilt(self, gate: GateResult, own: Sequence[Finding], planned: Planned | None) -> GateResult:
-        stopped = _stopped(gate, own)
+        stopped = stopped_of(gate, own)
         if planned is not None:
             checks = planned.checks(gate, own, self.audit, stopped)
         else:
             reading = gate.reading if QUANTITIES[gate.quantity].reads else None
-            checks = Checks(gate.controls or ControlCheck(0), _floor(gate), _measured(gate), stopped, reading)
+            checks = Checks(gate.controls or ControlCheck(0), floor_of(gate), measured_of(gate), stopped, reading)
         return self._decider(gate, planned, own).assess(gate.nodeid, own, checks)
 
     def _paired(self, gate: GateResult, own: Sequence[Finding], planned: Planned | None) -> GateResult:
         theirs, pair = self.theirs.of(gate), gate.paired
-        context = Context(pair.baseline if pair else "", gate.controls or ControlCheck(0), _floor(gate))
+        context = Context(pair.baseline if pair else "", gate.controls or ControlCheck(0), floor_of(gate))
         if pair is not None:
-            floor = pair.baseline_floor and _recounted(pair.baseline_floor, gate.alpha)
+            floor = pair.baseline_floor and recounted(pair.baseline_floor, gate.alpha)
             context = replace(context, baseline_floor=floor, baseline_controls=pair.baseline_controls, noise=pair.noise)
         plan = None
         if planned is not None:
@@ -293,7 +283,7 @@ class _Check:
         every = self.mine.of(gate)  # a lock may not know all of them
         context = replace(context, new=len(every) - len(own))
         n, accepted = len({f.source for f in every}), gate.against_lock
-        plan = plan or PairedGate(gate, n, gate.tolerance, gate.note, _shared(every), accepted)
+        plan = plan or PairedGate(gate, n, gate.tolerance, gate.note, shared(every), accepted)
         return plan.check(gate.nodeid, own, theirs, context)
 
 
@@ -333,59 +323,6 @@ def _differences(gate: GateResult, made: GateResult, planned: Planned | None) ->
             yield f"{name} is {short(said[name])}; {whose} {short(found[name])}"
 
 
-def _shadow(gate: GateResult, asked: Mapping[str, Any], own: Sequence[Finding]) -> Gate:
-    """Return the gate that decided, as far as its result says what it was."""
-    limit = 0.0 if gate.tolerance is None else gate.tolerance  # nothing is held to it then
-    quantity, criterion = QUANTITIES[gate.quantity], None
-    most, least = (None, limit) if gate.side == AT_LEAST else (limit, None)
-    if not quantity.counted:  # the code of a metric is not in the audit: its reading is taken as it is
-        criterion = Criterion(_not_called if quantity.reads else quantity.name, most, least)
-    probe = Probe(
-        gate.probe, Dimension(gate.dimension), _nothing, (), gate.claim, criterion=criterion, detector=gate.detector,
-        estimand=gate.estimand, metric=gate.metric, paper=gate.paper, judge=Judge(gate.judge) if gate.judge else None,
-        measures=(lambda _: gate.measures) if gate.measures else None, unit=gate.unit, verb=gate.verb,
-    )  # fmt: skip
-    profile = Profile(str(asked.get("name", "")), 0, 0, 0, 0.05, gate.alpha, bool(asked.get("decides", True)))
-    return Gate(probe, profile, gate.items, gate.tolerance, gate.note, _shared(own))
-
-
-def _shared(own: Sequence[Finding]) -> Grouping | None:
-    """Return how the items of findings share parts; None if they share none."""
-    units = Units.of(own)
-    return None if units.independent else units.grouping
-
-
-def _floor(gate: GateResult) -> FloorCheck | None:
-    return gate.floor and _recounted(gate.floor, gate.alpha)
-
-
-def _recounted(floor: FloorCheck, alpha: float) -> FloorCheck:
-    from ..stats import lower_bound
-
-    return replace(floor, lower=lower_bound(floor.passed, floor.total, alpha) if floor.total else 0.0)
-
-
-def _measured(gate: GateResult) -> DetectorCheck | None:
-    m = gate.measured
-    if m is None:
-        return None
-    tolerance = gate.tolerance if gate.tolerance is not None and QUANTITIES[gate.quantity].counted else None
-    made = checked(m.name, m.data, (m.tp, m.fn, m.tn, m.fp), tolerance or 0.05, gate.alpha, m.single, m.labelled, m.outside)
-    return made if tolerance is not None else replace(made, good=m.good)  # nothing depends on it
-
-
-def _stopped(gate: GateResult, own: Sequence[Finding]) -> Stopped | None:
-    """Return where a gate stopped, if it asked the items that it would ask: the first ones in its order, and each once."""
-    s = gate.stopped
-    if s is None:
-        return None
-    if not 0 < len(s.order) <= s.planned <= _MOST_PLANNED:
-        raise ValueError(f"{len(s.order)} of {s.planned} items asked")
-    if list(s.order) != stable_order(gate.probe, {f.source for f in own}):
-        raise ValueError("its items are not those of its findings, in the order of their hashes")
-    return s
-
-
 def _waiver(gate: GateResult, waivers: frozenset[Any], started: str) -> Iterator[str]:
     waiver = gate.waiver
     if waiver is None:
@@ -394,11 +331,3 @@ def _waiver(gate: GateResult, waivers: frozenset[Any], started: str) -> Iterator
         yield "its waiver belongs to another gate"
     if not waiver.expired and waiver.expires < started[:10]:
         yield "its waiver had expired when the audit began"
-
-
-def _nothing() -> Steps[Any]:
-    yield []
-
-
-def _not_called(_: Sequence[Finding]) -> Estimate:
-    raise TypeError("a metric without a reading")

@@ -20,9 +20,10 @@ from .crew import Job, many, one
 from .fault import Fault
 from .identity import CANARIES, Identity, check_again, check_same, identify, remembered
 from .pace import Pace
+from .replicas import Patience, Replica
 from .stream import STREAMED
 from .trials import Abilities, Trials
-from .wire import Patience, Replica, Wire, opened
+from .wire import Wire, opened
 
 #: Counted into the fingerprint: a change to how a server is asked bumps it.
 FORMAT = 3

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .fault import Fault
+from .replicas import Replica
 from .scored import NONE, Scored
-from .wire import Replica, Wire
+from .wire import Wire
 
 LLAMA = "/completion"
 #: A bias above any logit.

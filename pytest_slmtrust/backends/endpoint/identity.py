@@ -15,7 +15,8 @@ from ...plainfile import PRIVATE, read_plain, write_whole
 from ...requests import BackendError, Generate, chat
 from .dialect import Dialect, read_reply
 from .fault import Fault
-from .wire import Replica, Wire
+from .replicas import Replica
+from .wire import Wire
 
 #: The texts. A change of them is another identity.
 CANARIES = (

@@ -12,9 +12,10 @@ from ...thinking import closing
 from .dialect import COMPLETIONS, read_reply, same_model
 from .fault import Fault
 from .forced import Forced
+from .replicas import Replica
 from .scored import NONE, Scored
 from .texts import Texts
-from .wire import Replica, Wire
+from .wire import Wire
 
 SGLANG = "/generate"
 _CONTEXT = "The capital of France is"

@@ -10,7 +10,8 @@ from typing import Any
 
 from ...requests import Message
 from .fault import Fault
-from .wire import Replica, Wire
+from .replicas import Replica
+from .wire import Wire
 
 TOKENIZE, DETOKENIZE, APPLY = "/tokenize", "/detokenize", "/apply-template"
 _KNOWN = "The capital of France is Paris."

@@ -10,10 +10,11 @@ from ...requests import BackendError, Message, chat
 from ...thinking import opens, part
 from .dialect import CHAT, COMPLETIONS, OLLAMA, Dialect, Reply, as_messages, read_reply, same_model
 from .fault import Fault
+from .replicas import Replica
 from .scoring import Scorer, find_scorer
 from .stream import STREAMED
 from .texts import Texts, find_texts
-from .wire import Replica, Wire
+from .wire import Wire
 
 _USER = "Say one word."
 _SYSTEM = "You are a careful helper. " + "The sky was grey over the old harbour and the boats lay still in the rain. " * 4

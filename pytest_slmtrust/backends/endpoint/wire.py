@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,6 +21,7 @@ from .address import Address, is_loopback
 from .body import Packed, unpacked
 from .fault import Fault
 from .pace import Pace
+from .replicas import Patience, Replica, wait_before
 from .stream import KIND, BrokenStream, Pieces
 
 T = TypeVar("T")
@@ -39,73 +39,6 @@ _SAID = 200
 _SHORTEST_KEY = 8
 #: What is written in its place.
 _KEY = "[API key]"
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a server is waited for; all times in seconds.
-
-    ``attempts``: of one request, and ``late``: those of them that may end without a reply in time; ``first`` and ``most``: the
-    wait before the second, and the longest; ``down``: how long a server may be unreachable before it counts as dead; ``asked``:
-    the longest wait that a server may ask for; ``silent``: requests that fail one after another before the server counts as
-    answering nothing; ``size``: bytes of a reply; ``request``: for a reply of the model, ``listing``: for what a server says of
-    itself, which takes no model.
-    """
-
-    attempts: int = 6
-    late: int = 6
-    first: float = 0.5
-    most: float = 8.0
-    connect: float = 10.0
-    request: float = 600.0
-    listing: float = 8.0
-    down: float = 20.0
-    asked: float = 60.0
-    silent: int = 8
-    size: int = 32 * 2**20
-
-
-@dataclass(slots=True)
-class Replica:
-    """One server, and how it did. ``resting`` and ``down_since``: clock times; ``in_flight``: requests under way.
-
-    ``away`` counts how often it was unreachable or broke a connection, ``known`` how often it had when it was last seen to be
-    the same model.
-    """
-
-    base: str
-    alive: bool = True
-    away: int = 0
-    known: int = 0
-    in_flight: int = 0
-    resting: float = 0.0
-    down_since: float | None = None
-    strikes: int = 0
-    said: str = ""
-
-    @property
-    def root(self) -> str:
-        """Where a server's own paths begin."""
-        return self.base.removesuffix("/v1")
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.base).netloc
-
-    def well(self) -> None:
-        """It answered."""
-        self.down_since, self.strikes = None, 0
-
-    def unreachable(self, patience: Patience, why: str) -> None:
-        """It took no connection: let it rest, and give it up once it was down for too long."""
-        now = time.monotonic()
-        self.down_since = self.down_since if self.down_since is not None else now
-        self.strikes += 1
-        self.away += 1
-        self.said = why
-        self.resting = now + _wait(patience, self.strikes)
-        if now - self.down_since >= patience.down:
-            self.alive = False
 
 
 @dataclass(slots=True)
@@ -142,7 +75,7 @@ class Wire:
                 if fault.unreachable:
                     replica.unreachable(self.patience, str(fault))
                     self._check_alive(replica if only else None)
-                    await asyncio.sleep(0 if only is None else _wait(self.patience, replica.strikes))
+                    await asyncio.sleep(0 if only is None else wait_before(self.patience, replica.strikes))
                     continue
                 attempt, late = attempt + 1, late + fault.late
                 if not fault.again or attempt >= self.patience.attempts or late >= self.patience.late:
@@ -186,7 +119,7 @@ class Wire:
                     return None
                 if not replica.alive:
                     return None
-                await asyncio.sleep(_wait(self.patience, attempt))
+                await asyncio.sleep(wait_before(self.patience, attempt))
         return None
 
     async def get(self, path: str, replica: Replica) -> Any:
@@ -197,7 +130,7 @@ class Wire:
             except Fault as fault:
                 if not fault.again:
                     return None
-                await asyncio.sleep(_wait(self.patience, attempt))
+                await asyncio.sleep(wait_before(self.patience, attempt))
         return None
 
     async def _once(self, replica: Replica, path: str, body: Any, read: Callable[[Any], T]) -> T:
@@ -323,18 +256,12 @@ class Wire:
     async def _rest(self, replica: Replica, fault: Fault, attempt: int) -> None:
         if fault.busy:
             self.pace.crowded()
-        wait = _wait(self.patience, attempt)
+        wait = wait_before(self.patience, attempt)
         if fault.after is not None:
             wait = min(fault.after, self.patience.asked)
             replica.resting = max(replica.resting, time.monotonic() + wait)
         if len([one for one in self.replicas if one.alive]) == 1 or fault.after is None:
             await asyncio.sleep(wait)
-
-
-def _wait(patience: Patience, attempt: int) -> float:
-    """Seconds before the next attempt: twice as long each time, spread so that requests do not come back together."""
-    whole = min(patience.most, patience.first * 2.0 ** min(attempt - 1, 16))
-    return whole * random.uniform(0.5, 1.0)
 
 
 def _after(text: str) -> float | None:
