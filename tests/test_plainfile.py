@@ -115,7 +115,7 @@ def test_a_fault_while_writing_leaves_the_old_file_and_nothing_beside_it(
 
 #: Every writer of ours that a full disk may stop, by the file that it writes.
 WRITERS: dict[str, Callable[[Path], Any]] = {
-    "who answered at an endpoint": lambda folder: remembered(folder / "endpoints.json", "http://a", Identity({}, ("",) * 8)),
+    "who answered at an endpoint": lambda folder: remembered(folder / "endpoints.json", "http://a", Identity({}, ("",), ("",))),
     "a store that was opened": lambda folder: unseal(folder.parent / "sealed", folder),
 }
 

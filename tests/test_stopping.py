@@ -43,6 +43,9 @@ def test_rounds_hold_whole_items() -> None:
 def test_a_clean_model_ends_long_before_all_are_asked() -> None:
     w = watching()
     ended = next(r for r in range(1, 13) if w.stopped(outcomes(w, r, {})) is not None)
+    clean = [[False] * r * ROUND for r in range(13)]
+    decided = next(r for r in range(1, 13) if watch(clean[r], clean[r], 0.05, 361).decision == "PASS")
+    assert ended == decided > 1  # and no round before it is one
     assert ended * ROUND <= 0.36 * w.planned
     stopped = w.stopped(outcomes(w, ended, {}))
     assert stopped is not None
