@@ -117,6 +117,24 @@ def test_a_sweep_is_taken_up_after_a_kill_and_an_error_stops_no_other(
     assert "broken-smoke-fast" in said.out
 
 
+@pytest.mark.slow
+def test_a_sweep_that_is_told_to_end_ends_its_task_too(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CI system sends SIGTERM to the command alone."""
+    monkeypatch.setenv("SLOW", "0.05")
+    code = "import sys; from pytest_slmtrust.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "sweep", "sweep.toml"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not asked(project) and running.poll() is None:
+        time.sleep(0.05)
+    running.terminate()
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert said.splitlines()[-1] == "slmtrust sweep: interrupted"
+    before = len(asked(project))
+    time.sleep(1)
+    assert len(asked(project)) == before
+
+
 def test_a_limit_that_could_not_be_tested_makes_a_task_red() -> None:
     [limit] = read_limits(["energy=1J/tok"])
     found = decided(limit, EnvelopeReading("energy", "J/tok", lacking="this machine has no meter"), 0.05)

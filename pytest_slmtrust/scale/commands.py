@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .. import door
+from .child import run
 
 _STORE = Path(".slmtrust")
 #: Exit status of a pytest run that did its part of the work.
@@ -59,7 +59,7 @@ def _write(chosen: argparse.Namespace) -> int:
     """Have pytest collect the cases and write what they ask next: only pytest knows them."""
     given = chosen.pytest[1:] if chosen.pytest[:1] == ["--"] else chosen.pytest
     command = [sys.executable, "-m", "pytest", *given, f"--slm-batch={chosen.file}"]
-    status = subprocess.run(command, check=False).returncode  # noqa: S603 - our own interpreter, no shell
+    status = run(command)
     return 0 if status == _PART else status or 1
 
 

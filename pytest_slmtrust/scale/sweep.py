@@ -31,6 +31,7 @@ from ..plainfile import write_whole
 from ..report.comparison import render_comparison
 from ..report.pareto import speed
 from ..report.sides import Side
+from .child import run
 from .model_files import files, local
 
 _KEYS = {"base", "profiles", "engines", "options", "models"}
@@ -281,8 +282,8 @@ class Job:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "output.txt").open("w", encoding="utf-8") as output:
             command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *self.task.arguments(self.folder.resolve())]
-            done = subprocess.run(command, cwd=self.place, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)  # noqa: S603
-        return f"exit status {done.returncode}"
+            status = run(command, cwd=self.place, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        return f"exit status {status}"
 
 
 def _kept(job: Job, say: Callable[[str], None]) -> Ended | None:
