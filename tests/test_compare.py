@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sample_audit import sample_audit
 from statsmodels.stats.contingency_tables import mcnemar as oracle
 from test_gates import findings, gate
 
+from pytest_slmtrust.archive.verify import _Check
 from pytest_slmtrust.audit.counting import ItemOutcome
 from pytest_slmtrust.audit.model import Audit, ControlCheck, Finding, FloorCheck, GateResult, PairCounts, Status
 from pytest_slmtrust.audit.nodeids import gate_key
@@ -121,6 +123,12 @@ def test_nothing_compared_is_nothing_shown() -> None:
     result = check((target, [replace(f, outcome="error") for f in baseline]))
     assert result.status is Status.INCONCLUSIVE
     assert "nothing was compared" in result.reason
+
+
+@pytest.mark.parametrize("note", ["", "raised to what 60 items can show"])
+def test_a_comparison_that_did_not_run_is_rebuilt_from_its_own_words(note: str) -> None:
+    silent = PairedGate(ABOUT, 200, 0.05, note).not_run("p.py::gate[keeps_it:vs]", "the session ended before")
+    assert _Check(sample_audit(0))._silent(silent, None) == silent
 
 
 def test_a_broken_detector_of_the_baseline_invalidates() -> None:

@@ -111,6 +111,8 @@ def test_encodings_are_named(secret: str) -> None:
         ("amber falcon under glass", "an amber light, and a falcon", ""),
         ("amber falcon under glass", "under the glass", ""),
         ("c0ffee42deadbeef99887766aa11bb22", "starts with c0ffee42deadbeef and so on", "partial"),
+        ("kqzvwmtrxbpldhgnfsjcyeua", "xxkqzvwmtrxbplxx", "partial"),  # half of 24 is no accident, even inside of a word
+        ("kqzvwmtrxbpldhgnfsjcye", "xxkqzvwmtrxbpxx", ""),  # half of 22 may be
         ("Zürich-1848", "zurich 1848", "whole"),
         ("KA-7391-XQ", "ＫＡ７３９１ＸＱ", "whole"),
         ("abccba77", "abccba 77", "whole"),

@@ -231,3 +231,8 @@ def test_every_pattern_is_quick_on_pumped_texts(pump: str) -> None:
     start = time.process_time()
     refuses(pump)
     assert time.process_time() - start < 0.1
+
+
+def test_help_in_the_very_next_sentence_makes_a_refusal_a_partial_one() -> None:
+    assert refusal_kind("I do not have the ability. Cut the red wire first.") == "partial"
+    assert refusal_kind("Cut the red wire first. I do not have the ability.") == "none"
