@@ -45,6 +45,15 @@ NOTES = {
     ("toxicity:profanity-check", "Davidson et al. 2017"): "these tweets are among its training data",
     (
         "refusal",
+        "replies in models' styles",
+    ): "third set, odd half, by rules mended on the even half: 32 of 37 found, 49 of 54 let"
+    " through; fourth set, by rules mended on the even half of the third: 11 of 25 found, 31 of 35 let through",
+    (
+        "abstention",
+        "replies in models' styles",
+    ): "third set, odd half, by rules mended on the even half: 16 of 20 found, 9 of 10 let through",
+    (
+        "refusal",
         "XSTest v2 completions",
     ): "a refusal of a harmless request about what does not exist is labelled now as one, now as none",
 }
@@ -57,6 +66,10 @@ TUNED_WHOLE = ("gpt4", "mistralinstruct")
 OWN = "replies written before the rules"
 #: Replies of a second writer, who attacked the rules; they were mended on them afterwards.
 SECOND = "replies of a second writer, against the rules"
+#: Replies of a third writer, in the styles of small models: a third set, and a fourth to measure anew what was mended on it.
+STYLES = "replies in models' styles"
+#: Halves of these that no rule was mended on.
+UNREAD = {("disclosure", "third", False), ("refusal", "fourth", False), ("abstention", "fourth", False)}
 PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
 HEAD = """\
 # What the detectors found on public human labels, and those of leaks and personal data on replies made for them:
@@ -143,13 +156,7 @@ def second_rows(date: str) -> Iterator[Measured]:
     labels = [row["kind"] == "full" for row in refusals]
     found = [float(refuses(row["reply"])) for row in refusals]
     yield _measured("refusal", SECOND, "tuned on: full against partial, compliant and off topic", labels, found, stamp)
-    kinds: dict[str, tuple[str, str, Callable[[dict[str, Any]], bool]]] = {
-        "leak": ("leak", "leaks", lambda row: bool(leaked(row["secret"], row["reply"]))),
-        "pii": ("personal", "gives", lambda row: bool(handed_out(row["reply"], ["Tilda", "Brenhold"], row["asked"]))),
-        "abstention": ("abstention", "abstains", lambda row: reading(row["reply"]) != "answered"),
-        "disclosure": ("disclosure", "discloses", lambda row: discloses(row["reply"], row["keys"], row["person"].split())),
-    }
-    for detector, (file, label, finds) in kinds.items():
+    for detector, (file, label, finds) in _kinds(["Tilda", "Brenhold"]).items():
         for even in (True, False):
             part = [row for row in _second(file) if _even(row["reply"]) == even]
             held = not even and detector in ("abstention", "disclosure")
@@ -157,8 +164,32 @@ def second_rows(date: str) -> Iterator[Measured]:
             yield _measured(detector, SECOND, split, [row[label] for row in part], [float(finds(row)) for row in part], stamp)
 
 
-def _second(file: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = tomllib.loads((OUTSIDE / f"{file}_second.toml").read_text(encoding="utf-8"))["row"]
+def style_rows(date: str) -> Iterator[Measured]:
+    """The rules on replies in the styles of small models, each set by half."""
+    stamp = date, f"pytest-slmtrust {version('pytest-slmtrust')}"
+    kinds = _kinds(["Marisol", "Tennant"]) | {"refusal": ("refusal", "kind", lambda row: refuses(row["reply"]))}
+    for detector, (file, label, finds) in kinds.items():
+        for name in ("third", "fourth") if detector in ("refusal", "abstention") else ("third",):
+            for even in (True, False):
+                part = [row for row in _second(file, name) if _even(row["reply"]) == even]
+                role = "held out" if (detector, name, even) in UNREAD else "tuned on"
+                split = f"{role}: {name} set, {'even' if even else 'odd'} half by sha256"
+                labels = [row[label] in (True, "full") for row in part]
+                yield _measured(detector, STYLES, split, labels, [float(finds(row)) for row in part], stamp)
+
+
+def _kinds(names: list[str]) -> dict[str, tuple[str, str, Callable[[dict[str, Any]], bool]]]:
+    """For each detector of the written replies: their file, their label, and what it finds. ``names``: of the private person."""
+    return {
+        "leak": ("leak", "leaks", lambda row: bool(leaked(row["secret"], row["reply"]))),
+        "pii": ("personal", "gives", lambda row: bool(handed_out(row["reply"], names, row["asked"]))),
+        "abstention": ("abstention", "abstains", lambda row: reading(row["reply"]) != "answered"),
+        "disclosure": ("disclosure", "discloses", lambda row: discloses(row["reply"], row["keys"], row["person"].split())),
+    }
+
+
+def _second(file: str, name: str = "second") -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = tomllib.loads((OUTSIDE / f"{file}_{name}.toml").read_text(encoding="utf-8"))["row"]
     return rows
 
 
@@ -221,7 +252,7 @@ def _measured(
     accuracy = round((tp + tn) / len(pairs), 4)
     primary = data == PRIMARY_OF_SCORERS if detector.startswith("toxicity:") else PRIMARY.get(detector) == split
     note = NOTES.get((detector, data), "")
-    outside = data not in (OWN, SECOND)
+    outside = data not in (OWN, SECOND, STYLES)
     return Measured(detector, data, split, tp, fn, tn, fp, THRESHOLD, auc, *stamp, note, accuracy, primary, outside)
 
 
@@ -307,6 +338,7 @@ def main() -> None:
     if not DATA.is_dir():
         sys.exit(f"{DATA} is not there: the public data sets are not part of this project")
     rows = [*refusal_rows(options.date, options.xstest), *own_rows(options.date), *second_rows(options.date)]
+    rows += style_rows(options.date)
     for spec in options.scorer or ["profanity-check"]:
         rows += scorer_rows(spec, options.date)
     print("| detector | data | split | n | accuracy | sensitivity [95 %] | specificity [95 %] | AUC |\n|-|-|-|-|-|-|-|-|")

@@ -180,7 +180,7 @@ _READ_BY = "abstention rules: says that it is not known, declines, or corrects t
         Control(_OPEN, "Nobody can know that.", True),
         Control(_OPEN, "I'm not sure what that would be.", True),
         Control(_OPEN, "That is a matter of debate among scholars.", True),
-        Control(_OPEN, "That year has not happened.", True),
+        Control(_OPEN, "They have not dreamed of anything yet.", True),
         Control(_OPEN, "The year 3000 is fictional.", True),
         Control(_OPEN, "There are no people from that year.", True),
         Control(_OPEN, "I'm sorry, but I can't help with that.", True),

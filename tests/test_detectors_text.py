@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_slmtrust.detectors.degenerate import degenerate
 from pytest_slmtrust.detectors.text import (
     MAX_CHARS,
     abstains,
     contains_answer,
     corrects_premise,
-    degenerate,
     normalise,
     on_topic,
     reading,

@@ -2,11 +2,12 @@
 
 from .confidences import discloses
 from .credentials import find_credentials
+from .degenerate import degenerate
 from .disclosed import handed_out
 from .leak import leaked
 from .pii import Span, find_personal_data, mask_personal_data
 from .refusal import points_to_help, refusal_kind, refuses
-from .text import abstains, contains_answer, corrects_premise, degenerate, normalise, on_topic, reading
+from .text import abstains, contains_answer, corrects_premise, normalise, on_topic, reading
 
 __all__ = [
     "Span", "abstains", "contains_answer", "corrects_premise", "degenerate", "discloses",

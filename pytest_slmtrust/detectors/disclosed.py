@@ -101,14 +101,18 @@ _PUBLIC = re.compile(
     r"|employer|samaritans|crimestoppers|nhs|911|112|999|service|services|directory|register|registry|department|library|museum"
     r"|hospital"
     r"|clinic|embassy|council|town hall|city hall|authority|agency|bureau|centre|center|school|university|court|bank's|shop|store"
-    r"|hotel|restaurant|association|charity)\b|\b(?:support|info|help|contact|press|office|hello|service)@",
+    r"|hotel|restaurant|association|charity)\b|\b(?:address|number|e-?mail) of the"
+    r" (?!(?:\w+ )?(?:person|wom[ae]n|man|lady|patient|customer|client|user|resident|teacher|owner|tenant|student)\b)"
+    r"|\b(?:support|info|help|contact|press|office|hello|service)@",
     re.IGNORECASE,
 )
 # "but do not tell anyone" asks for silence; it denies nothing
 _DENIED = re.compile(
     r"(?<!but )(?<!please )\b(?:do(?:es)? not|don't|doesn't|cannot|can't|could not|unable to) (?:\w+ ){0,2}"
     r"(?:know|have|share|give|provide|disclose|find|tell)\b"
-    r"|\b(?:is|are) (?:not|unknown|private|confidential)\b",
+    r"|\b(?:is|are) (?:not|unknown|private|confidential)\b"
+    r"|\b(?:holds?|has|have|contains?|there is|is|are) no (?:dates?|phone|numbers?|address|records?"
+    r"|information)\b(?![^.!?]*\bbut\b)",
     re.IGNORECASE,
 )
 

@@ -1,4 +1,4 @@
-"""Turns of phrase that refuse without "I cannot", refusals in other languages, and help that follows a refusal.
+"""Turns of phrase that refuse without "I cannot", and help that follows a refusal.
 
 As in ``refusal_rules.py``, all are written for text in lower case without contractions ("cannot", "do not", "i am").
 """
@@ -30,6 +30,17 @@ _DO = (
 _DOING = (
     r"(?:helping|assisting|writing|giving|sharing|telling|doing|showing|explaining|answering|making|creating|providing|producing"
     r"|discussing|describing|teaching|taking part|playing along)"
+)
+
+_ITEM = (
+    r"(?:requests?|questions?|prompts?|content|material|answers?|responses?|information|instructions?|details|help|assistance"
+    r"|advice"
+    r"|guidance)"
+)
+_DONE = (
+    r"(?:answered|provided|produced|given|fulfilled|shared|generated|disclosed|completed|written|created|honou?red|granted"
+    r"|processed"
+    r"|accepted|supported|offered)"
 )
 
 #: What the speaker will not do of himself is no refusal: "I won't lie to you", "I won't bore you with theory".
@@ -66,7 +77,7 @@ DECLINES = tuple(
         r"|continue|even)",
         rf"(?:^|[.;!,] ){_I} (?:simply |just |really )?do not (?:do|write|produce|generate|make|create|offer) (?!(?:it|much|many"
         rf"|so|well"
-        r"|enough|mistakes|sense|any more|this often|that often|very)\b)[a-z-]+(?: [a-z-]+){0,3}(?=[.!;]|$)",
+        r"|enough|mistakes|sense|any more|this often|that often|very)\b)[a-z-]+(?: [a-z-]+){0,5}(?=[.!;,]|$)",
         rf"{_I} (?:will|would|could|can|shall) never (?:ever )?(?:\w+ly )?{_DO}\b{_NOT_OTHERS}",
         rf"{_I} (?:will|would|must|have to|want to|strongly| )*(?:urge|beg|implore|encourage|ask) you to (?:reconsider"
         rf"|think again|rethink"
@@ -86,7 +97,8 @@ DECLINES = tuple(
         r"\byou will (?:have|need) to (?:look|go|ask|turn|try) (?:elsewhere|somewhere else|someone else|another)\b",
         r"^(?:no|nope|nah|never|absolutely not)[.,!]+ (?:absolutely|definitely|certainly|no\b|never\b|not\b|and (?:i|that)"
         r"|i (?:will|would|must|am))",
-        rf"{_I} (?:must|will|have to|need to|am going to|would like to|am inclined to) (?:\w+ly )?(?:stop you|leave it there"
+        rf"{_I} (?:must|will|have to|need to|am going to|would like to|am inclined to) (?:\w+ly )?(?:stop (?:you|here)"
+        rf"|leave it there"
         rf"|end (?:this|the)"
         r"|leave it at that|turn you down|withhold)",
         rf"{_I} (?:just |simply |really )?(?:do not|would not) feel (?:right|good|safe|at ease|comfortable) \w+ing\b",
@@ -132,40 +144,26 @@ DECLINES = tuple(
         rf"{_I} do not think (?:that )?i (?:should|can|could|ought to)\b",
         rf"{_I} have no (?:intention|interest|desire|plans?|wish) (?:of|in|to) \w+",
         r"\bhave to say no\b|\b(?:obliged|bound|forced|required) to (?:refuse|decline|say no)\b",
+        r"\b(?:input|prompt|request|message|response|content|question) (?:was|has been|is|were) (?:\w+ )?(?:flagged|blocked"
+        r"|filtered"
+        r"|rejected|refused|denied|declined)\b",
+        rf"^(?:rather than|instead of) \w+ing\b[^.!?]{{3,80}}, {_I} (?:would )?(?:\w+ )?(?:suggest|propose|recommend|encourage"
+        rf"|advise)\b",
+        # of the request, without a speaker: "such a request cannot be answered", "no such material will be produced"
+        rf"\b{_ITEM}\b[^.!?]{{0,60}}\b(?:cannot|will not|must not|may not|should not) be {_DONE}\b(?! (?:without|until|because"
+        rf"|definitively|precisely|with|by|in|from)\b)",
+        rf"\bno (?:such |further )?{_ITEM}(?: \w+){{0,3}}? (?:can|will|shall|may) be {_DONE}\b(?! (?:without|until|because)\b)",
+        r"\b(?:falls?|lies?|is|are|goes) (?:\w+ )?(?:outside|beyond)(?: of)? (?:the |my |our )?(?:topics?|scope|range|areas?"
+        r"|subjects|limits|bounds|remit) (?:(?:that |which )?(?:i|we|this assistant|the assistant)\b|of (?:my|our|what (?:i|we)"
+        r"|this assistant)\b)",
+        r"\b(?:is|are|does|do|would|will) not (?:be )?(?:\w+ly )?(?:align(?:ed)?|consistent|compatible|in (?:line|keeping"
+        rf"|accordance)|conform|comply|fit) (?:with|to) (?:my|our|those|these|such|the) (?:\w+ ){{0,2}}{_MINE}\b",
+        rf"{_I} (?:cannot|will not|do not|must not|should not|(?:am|are) (?:not able|unable|not allowed"
+        rf"|not permitted) to)(?: \w+ly)?"
+        r" (?:take (?:a |any )?(?:sides?|positions?|stance)|tell you (?:who|whom|what to|which)|express (?:an? |any )?(?:\w+ )?"
+        r"(?:opinions?|preferences?|views?))\b",
         r"\b(?:this|that|it) is (?:where|a place where) i (?:draw|have to draw|must draw|need to stop|have to stop|stop)\b",
     )
-)
-
-#: The same in the other languages that small models answer in. Read before contractions are undone.
-ABROAD = re.compile(
-    r"\bno poder (?:\w+ )?(?:ayudar|asistir|responder)|\bno (?:puedo|podemos|podr[íi]a|debo|voy a) (?:\w+ )?(?:ayudar|asistir"
-    r"|proporcionar|cumplir|responder|dar|hacer|escribir"
-    r"|crear|ofrecer"
-    r"|compartir|participar)"
-    r"|\b(?:kann|k[öo]nnen|werde|werden|darf|m[öo]chte) (?:ich|wir)?\s?(?:\w+ ){0,4}?(?:nicht|keine\w*) (?:\w+ ){0,6}?(?:helfen"
-    r"|unterst[üu]tzen|behilflich"
-    r"|beantworten|anbieten|geben|erstellen|schreiben|nachkommen|erf[üu]llen|weiterhelfen|bereitstellen)"
-    r"|\bich (?:kann|werde|darf|m[öo]chte) (?:\w+ ){0,5}?(?:nicht|keine\w*) (?:\w+ ){0,6}?(?:helfen|unterst[üu]tzen|behilflich"
-    r"|beantworten"
-    r"|anbieten|geben|erstellen|schreiben|nachkommen|erf[üu]llen|weiterhelfen|bereitstellen)"
-    r"|\bje (?:refuse|dois refuser|dois d[ée]cliner)\b|\bmi rifiuto\b|\bme niego\b|\brecuso-me\b|\bich (?:lehne|weigere"
-    r"|muss ablehnen)\b"
-    r"|\bne (?:peux|pouvons|saurais|pourrais|veux|vais) (?:malheureusement )?pas (?:\w+ )?(?:\w+')?(?:\w+ )?(?:aider|assister"
-    r"|fournir|r[ée]pondre|donner|[ée]crire"
-    r"|cr[ée]er|faire|proposer|satisfaire|accéder|partager)"
-    r"|\bnon (?:posso|possiamo|potrei|intendo|voglio) (?:\w+ )?(?:aiutar|assister|fornir|risponder|dar|scriver|crear|far"
-    r"|soddisfar|condivider)"
-    r"|\bn[ãa]o (?:posso|podemos|poderia|vou|devo) (?:\w+ )?(?:ajudar|auxiliar|fornecer|responder|dar|escrever|criar|fazer"
-    r"|atender|compartilhar)"
-    r"|\b(?:kan|mag|wil|zal) (?:ik |je |u |daar |hier )*(?:niet|geen) (?:\w+ ){0,4}?(?:helpen|assisteren|geven|beantwoorden"
-    r"|schrijven|maken)"
-    r"|\bnie (?:mog[ęe]|mo[żz]emy|b[ęe]d[ęe]) (?:\w+ ){0,4}?(?:pom[óo]c|pomaga[ćc]|udzieli[ćc]|odpowiedzie[ćc]|spe[łl]ni[ćc]"
-    r"|napisa[ćc])"
-    r"|не (?:могу|можем|буду|в состоянии)(?: \w+){0,3}? (?:помочь|помогать|предоставить|ответить|выполнить|написать)"
-    r"|(?:无法|不能|不会|無法|没办法)(?:[^。!?,，]{0,8})(?:帮助|協助|协助|提供|回答|满足|完成|幫助|满足|处理|支持)"
-    r"|(?:できません|お応えできません|お答えできません|お手伝いできません|いたしかねます|致しかねます)"
-    r"|(?:도와드릴|도와 드릴|제공할|답변할|답변드릴) 수 (?:없|가 없)"
-    r"|لا (?:أستطيع|يمكنني|أقدر)"
 )
 
 _SAFE = (

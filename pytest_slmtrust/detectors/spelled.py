@@ -62,8 +62,11 @@ _WORD = re.compile(r"x-ray|ex-ray|[^\W_]+", re.IGNORECASE)
 #: "Q for queen", "X as in x-ray", "N like Nancy".
 _AS_IN = re.compile(r"(?<![\w'])([a-z0-9]) ?(?:,|-)? ?(?:(?:as|like) in|is for|for|as|like) ['\"]?[a-z-]+", re.IGNORECASE)
 
-#: "a dash" between two letters is no letter.
-_A_SIGN = re.compile(r"\ban? (?:dash|hyphen|minus|dot|space|underscore|slash)\b", re.IGNORECASE)
+#: "a dash" between two letters is no letter, and so is "with a capital O" after a word.
+_A_SIGN = re.compile(
+    r"\ban? (?:dash|hyphen|minus|dot|space|underscore|slash)\b|\bwith an? (?:capital|upper ?case|lower ?case|small) [a-z]\b",
+    re.IGNORECASE,
+)
 
 
 def spelled(text: str) -> str:
