@@ -1,9 +1,10 @@
-"""Types of arguments on the command line. What does not fit raises ``argparse.ArgumentTypeError``, one line."""
+"""Types of arguments on the command line, whose errors are one line (``argparse.ArgumentTypeError``), and names unknown to us."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterable
 from datetime import date
 from difflib import get_close_matches
 
@@ -33,6 +34,14 @@ def share(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must lie between 0 and 1, such as 0.05 or 5%")
     return value
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """``Unknown dimension 'toxcity'. Did you mean 'toxicity'?``"""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}."
+    return f"Unknown {what} {name!r}. {hint}"
 
 
 def hinted(message: str) -> str:

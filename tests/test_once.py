@@ -159,6 +159,39 @@ def test_a_start_imports_no_model_library_and_no_http_client() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_a_run_without_a_model_imports_options_and_nothing_else(tmp_path: Path) -> None:
+    """Whoever has the package installed pays for it in each run of pytest."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "conftest.py").write_text(
+        "import sys\n"
+        "def pytest_unconfigure(config):\n"
+        "    ours = {one for one in sys.modules if one.partition('.')[0] in ('pytest_slmtrust', 'msgspec')}\n"
+        "    print('OURS', *sorted(name.removeprefix('pytest_slmtrust.') for name in ours))\n"
+    )
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    [said] = [line for line in done.stdout.splitlines() if line.startswith("OURS ")]
+    assert said.split()[1:] == [
+        "arguments", "audit", "audit.dimension", "plugin", "plugin.commandline", "plugin.hookspecs", "plugin.options",
+        "plugin.spelling", "pytest_slmtrust",
+    ]  # fmt: skip
+
+
+def test_the_public_names_are_those_of_their_modules() -> None:
+    code = (
+        "import pytest_slmtrust as package, sys\n"
+        "assert 'pytest_slmtrust.requests' not in sys.modules\n"
+        "assert not {*package.__all__} - {*dir(package)}\n"
+        "from pytest_slmtrust import *\n"
+        "from pytest_slmtrust import requests, Row\n"
+        "from pytest_slmtrust.authoring import declarations, probe as home\n"
+        "assert (Row, chat, probe) == (declarations.Row, requests.chat, home.probe)\n"
+        "assert all(name in globals() for name in package.__all__)\n"
+        "assert not hasattr(package, 'nothing')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_masked_model_is_found_where_the_hub_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))

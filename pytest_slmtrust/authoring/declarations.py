@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias
 
 from ..audit.model import Estimate, Finding
@@ -15,14 +14,6 @@ from ..requests import Request, Steps
 
 class ProbeError(ValueError):
     """A probe, a row or an option that its author must mend; one line that says how."""
-
-
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """``Unknown dimension 'toxcity'. Did you mean 'toxicity'?``"""
-    names = sorted(known)
-    near = get_close_matches(name, names, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}."
-    return f"Unknown {what} {name!r}. {hint}"
 
 
 @dataclass(frozen=True, slots=True)

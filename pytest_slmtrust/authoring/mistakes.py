@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from ..arguments import unknown
 from ..requests import Completion, Request
-from .declarations import Control, Criterion, Floor, Judge, ProbeError, unknown
+from .declarations import Control, Criterion, Floor, Judge, ProbeError
 
 _OBJECT = re.compile(r"(?:argument of type |)'(?P<name>\w+)' (?:object is not|object has no attribute|is not iterable)")
 _KEYWORD = re.compile(r"(?P<name>\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(?P<argument>\w+)'\Z", re.ASCII)

@@ -13,13 +13,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from ..arguments import unknown
 from ..audit.dimension import Dimension
 from ..audit.model import UNIT, VERB, Finding, Measure
 from ..escaping import one_line
 from ..requests import BESIDE_MODEL, Completion, Request, Steps, check_asked
 from ..thinking import refused, settled
 from .bars import Bar
-from .declarations import Control, Criterion, Floor, Judge, ProbeError, Profile, Row, Script, Verdict, unknown
+from .declarations import Control, Criterion, Floor, Judge, ProbeError, Profile, Row, Script, Verdict
 from .mistakes import called_with, check_columns, check_declared, check_params
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")

@@ -20,8 +20,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from ..arguments import unknown
 from ..audit.dimension import Dimension
-from ..authoring.declarations import ProbeError, Profile, Row, Verdict, unknown
+from ..authoring.declarations import ProbeError, Profile, Row, Verdict
 from ..authoring.probe import Probe
 from ..escaping import one_line, said
 from ..redaction import MAY_HARM

@@ -13,12 +13,13 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ..arguments import unknown
 from ..audit.clauses import Framework
 from ..audit.dimension import Dimension
 from ..audit.nodeids import PACKS
 from ..audit.sections import Catalogue
 from ..authoring.datafiles import NotAskable
-from ..authoring.declarations import ProbeError, Profile, Verdict, unknown
+from ..authoring.declarations import ProbeError, Profile, Verdict
 from ..authoring.probe import Probe
 from ..requests import Steps
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ..arguments import unknown
 from ..audit.amounts import amount
 from ..audit.envelope import KINDS, Limit
-from ..authoring.declarations import ProbeError, unknown
+from ..authoring.declarations import ProbeError
 
 _QUANTILE = re.compile(r"([a-z]+)_p([0-9]{1,2}(?:\.[0-9])?)")
 #: Examples of limits, for messages.

@@ -9,8 +9,9 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from ..arguments import unknown
 from ..audit.bundles import Bundle, bundles_of, read_bundles
-from ..authoring.declarations import ProbeError, unknown
+from ..authoring.declarations import ProbeError
 from ..redaction import scrub
 from .policy import Policy
 from .waivers import check_gate_names

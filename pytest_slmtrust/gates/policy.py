@@ -9,9 +9,10 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import unknown
 from ..audit.model import GateResult
 from ..audit.nodeids import VERSUS
-from ..authoring.declarations import ProbeError, Profile, unknown
+from ..authoring.declarations import ProbeError, Profile
 from ..authoring.probe import Probe
 from .paired_gate import PairedGate
 

@@ -12,8 +12,9 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from ..arguments import unknown
 from ..audit.model import Waiver
-from ..authoring.declarations import ProbeError, unknown
+from ..authoring.declarations import ProbeError
 from ..plainfile import UnfitFile, read_plain_text
 
 #: Bytes of such a file at most.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..authoring.probe import Probe
+if TYPE_CHECKING:
+    from ..authoring.probe import Probe
 
 
 @pytest.hookspec(firstresult=True)

@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 import pytest
 
+from ..arguments import unknown
 from ..audit.dimension import Dimension
-from ..authoring.datafiles import HUB
-from ..authoring.declarations import unknown
 
 Kind = Literal["text", "names", "file", "flag", "list", "words"]
 #: Key of a field's metadata that holds its option.
@@ -247,6 +246,8 @@ class Settings:
 
     def inputs(self) -> dict[str, str]:
         """Return the files and folders that a user gave, by the name of their option; and the other model of ``--slm-vs``."""
+        from ..authoring.datafiles import HUB  # every run of pytest imports this module
+
         given: dict[str, Given] = {name: getattr(self, name) for name in INPUTS}
         files = {name: HUB if one.text == HUB and name == "data" else str(one.path) for name, one in given.items() if one}
         return files if self.vs in ("", "self") else {**files, "vs": self.vs}

@@ -8,8 +8,9 @@ from difflib import get_close_matches
 
 import pytest
 
+from ..arguments import unknown
 from ..audit.dimension import Dimension
-from ..authoring.declarations import ProbeError, unknown
+from ..authoring.declarations import ProbeError
 
 PREFIX = "slm"
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 import pytest
 
-from ..authoring.declarations import unknown
+from ..arguments import unknown
 
 
 def check_spelling(words: Iterable[str], flags: Iterable[str]) -> None:

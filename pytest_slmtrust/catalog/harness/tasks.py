@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ...authoring.declarations import ProbeError, unknown
+from ...arguments import unknown
+from ...authoring.declarations import ProbeError
 from ...escaping import said
 from ..registry import OPTION
 from .index import manager_of
