@@ -88,7 +88,10 @@ def main(given: Sequence[str] | None = None) -> int:
         help="make an audit of what another tool asked: results of lm-evaluation-harness, a report of garak, a log of inspect_ai",
     )
     take.add_argument("file", type=Path, help="a file of results")
-    take.add_argument("--gate", action="append", default=[], metavar="NAME=TOL", help="hold a test to a limit (repeatable)")
+    take.add_argument(
+        "--gate", action="append", default=[], metavar="NAME=LIMIT",
+        help="hold a test to a limit: the share that may fail, or of a number that is no such share what it must be (repeatable)",
+    )  # fmt: skip
     take.add_argument("--report", type=Path, default=Path("slmtrust-import"), metavar="DIR", help="where the audit goes")
     verdict = commands.add_parser("verdict", help="print the verdict of an audit; exit 1 if it is red")
     verdict.add_argument("audit", type=Path, help="an audit.json")
@@ -220,7 +223,8 @@ def _import(chosen: argparse.Namespace) -> int:
     audit = imported(read_foreign(chosen.file), chosen.file, chosen.gate, Mask(secrets.token_bytes(16)))
     write_reports(audit, chosen.report)
     _say(f"wrote {chosen.report / 'audit.json'} and audit.html")
-    _print([*audit.notes[:1], audit.sentence])
+    held = [f"{gate.probe}: {gate.status}: {gate.reason}" for gate in audit.gates if gate.tolerance is not None and gate.blocking]
+    _print([*audit.notes[:1], *held, audit.sentence])
     return int(audit_is_red(audit))
 
 
