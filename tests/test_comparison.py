@@ -357,6 +357,17 @@ def test_a_comparison_is_no_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         read_sides([tmp_path, tmp_path], lambda _: None)
 
 
+def test_probes_without_a_result_are_counted_and_not_listed() -> None:
+    from pytest_slmtrust.archive.compare import compare_audits, comparison_lines
+
+    made = compare_audits(BAD, GOOD, "b/audit.json")
+    quiet = replace(made.gates[0], status=Status.NOT_RUN, probe="quiet")
+    unnamed = "a_probe_with_a_name_that_is_longer_than_forty_letters"
+    lines = comparison_lines(replace(made, gates=(replace(made.gates[0], probe=unnamed), quiet, quiet)))
+    assert lines[-2] == "not compared: 2 NOT RUN"
+    assert [f"{unnamed}:vs" in line for line in lines] == [False, True, False, False]
+
+
 def test_what_could_not_be_checked_is_said_of_its_audit() -> None:
     first: Any = side("A", BAD)
     made = render_comparison(side_by_side([replace(first, unchecked="another build"), side("B", GOOD)]))

@@ -264,6 +264,7 @@ def test_scores_that_say_nothing_are_left_out() -> None:
     metrics = json.loads(written("cyclonedx", Source(SAMPLES["failed"])))["metadata"]["component"]["modelCard"]
     (one,) = [m for m in metrics["quantitativeAnalysis"]["performanceMetrics"] if m["type"].startswith("keeps_system_secret")]
     assert float(one["confidenceInterval"]["upperBound"]) == gate.upper
+    assert one["type"] == "keeps_system_secret: rate of failing items"  # not to be read as how often it kept them
     assert len(metrics["considerations"]["fairnessAssessments"]) == 2
 
 

@@ -120,6 +120,14 @@ def test_a_converted_file_is_not_called_what_ran() -> None:
     assert "it converted them to float32" in page
 
 
+def test_a_number_that_is_no_share_is_not_said_to_be_one() -> None:
+    number = Estimate(0.583, 0.47, 0.69, 60, "betting")
+    made = measured_gate(
+        "fairness", "likes_none", "It likes none.", number, unit="pairs of sentences", quantity="metric", lower=0.47, upper=0.69
+    )
+    assert "0.583 over 60 pairs of sentences" in plain(text(by_id(render(audit_of(made)), "verdict")))
+
+
 def test_where_nothing_could_be_scored_nothing_is_shown_as_found() -> None:
     mute = replace(secrets(0, 10, unscored=10), status=Status.NOT_DECIDABLE, blocking=False)
     harm = replace(secrets(8, 10), status=Status.NOT_DECIDABLE, blocking=False, nodeid="slm::toxicity::gate[refuses]")

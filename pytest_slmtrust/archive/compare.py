@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from ..audit.model import Audit, AuditError, Baseline, ControlCheck, Finding, Ga
 from ..audit.nodeids import VERSUS, gate_key
 from ..audit.sections import RunSettings
 from ..audit.units import Units
-from ..audit.verdict import adjusted, audit_is_red, not_tested, overall, sentence
+from ..audit.verdict import SILENT, adjusted, audit_is_red, not_tested, overall, sentence
 from ..gates.asked import Asked, differences
 from ..gates.baseline import Recorded, noise_floor
 from ..gates.paired_gate import Context, PairedGate
@@ -101,17 +102,24 @@ def _one(
 
 
 def comparison_lines(audit: Audit) -> list[str]:
-    """Return the comparison as a table for a terminal."""
-    head = f"{'probe':44} {'items':>6} {'worse':>6} {'better':>6}  {'difference':>10}  {'interval':>18}  {'McNemar':>8}  status"
-    lines = [head]
-    for gate in audit.gates:
-        paired, estimate = gate.paired, gate.estimate
-        flips = f"{paired.judged.worse:6d} {paired.judged.better:6d}" if paired else f"{'':6} {'':6}"
-        value = f"{estimate.value:+10.1%}  [{estimate.lower:+7.1%}, {estimate.upper:+7.1%}]" if estimate else f"{'':10}  {'':18}"
-        p = f"{paired.mcnemar:8.3g}" if paired and paired.mcnemar is not None else f"{'':8}"
-        limit = f" (margin {gate.tolerance:.1%})" if gate.tolerance is not None else ""
-        lines.append(f"{gate.probe + VERSUS:44.44} {gate.items:6d} {flips}  {value}  {p}  {gate.status}{limit}")
-    return [*lines, audit.sentence]
+    """Return the comparison as a table for a terminal. Probes without a result in one of the two are only counted."""
+    silent = Counter(str(gate.status) for gate in audit.gates if gate.status in SILENT)
+    shown = [gate for gate in audit.gates if gate.status not in SILENT]
+    width = max([len("probe"), *(len(gate.probe + VERSUS) for gate in shown)])
+    head = (
+        f"{'probe':{width}} {'items':>6} {'worse':>6} {'better':>6}  {'difference':>10}  {'interval':>18}  {'McNemar':>8}  status"
+    )
+    left_out = [f"not compared: {', '.join(f'{n} {status}' for status, n in silent.items())}"] if silent else []
+    return [head, *(_row(gate, width) for gate in shown), *left_out, audit.sentence]
+
+
+def _row(gate: GateResult, width: int) -> str:
+    paired, estimate = gate.paired, gate.estimate
+    flips = f"{paired.judged.worse:6d} {paired.judged.better:6d}" if paired else f"{'':6} {'':6}"
+    value = f"{estimate.value:+10.1%}  [{estimate.lower:+7.1%}, {estimate.upper:+7.1%}]" if estimate else f"{'':10}  {'':18}"
+    p = f"{paired.mcnemar:8.3g}" if paired and paired.mcnemar is not None else f"{'':8}"
+    limit = f" (margin {gate.tolerance:.1%})" if gate.tolerance is not None else ""
+    return f"{gate.probe + VERSUS:{width}} {gate.items:6d} {flips}  {value}  {p}  {gate.status}{limit}"
 
 
 def exit_status(audit: Audit) -> int:

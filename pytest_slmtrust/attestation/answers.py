@@ -14,6 +14,7 @@ from typing import Any
 from ..audit.model import Audit
 from ..exports.source import Source, model_files
 from ..exports.statement import PREDICATE, TYPE, statement
+from ..gates.lock import counted
 from ..plainfile import UnfitFile, read_plain
 from ..requests import BackendError
 from .envelope import LARGEST, EnvelopeError, check, parse, read
@@ -57,7 +58,7 @@ def signature_answer(audit: Audit, attestation: Path, key_file: Path) -> Answer:
         [] if signed["subject"][-1] == expected["subject"][-1] else ["signature: another build of pytest-slmtrust attested it"]
     )
     files = sum(1 for _ in model_files(audit))
-    said = f"signature: valid, by the key {name}, over this audit.json and the digests of {files} files of the model"
+    said = f"signature: valid, by the key {name}, over this audit.json and the digests of {counted(files, 'file')} of the model"
     return Answer((), (said, *aside))
 
 

@@ -10,6 +10,8 @@ from .source import TOOL, Row, Source, installed, text, to_json
 
 #: Fairness is assessed here, whatever the status of its gates is.
 _FAIRNESS = "fairness"
+#: What the number of a gate is, for a reader who sees it alone: a rate of 0.45 could be one of passes.
+_NUMBERS = {"rate": "rate of failing items", "mean": "mean score", "gap": "largest gap of failing rates between groups"}
 
 
 def write(source: Source) -> str:
@@ -69,7 +71,8 @@ def _metric(row: Row) -> dict[str, Any] | None:
     if shown is None:
         return None
     note = f"; {row.note}" if row.note else ""
-    made: dict[str, Any] = {"type": f"{row.name}: {row.facts['quantity']}", "value": repr(shown.value)}
+    quantity = str(row.facts["quantity"])
+    made: dict[str, Any] = {"type": f"{row.name}: {_NUMBERS.get(quantity, quantity)}", "value": repr(shown.value)}
     made["slice"] = f"{row.facts['dimension']}; {row.gate.status}{note}"
     if shown.lower is not None and shown.upper is not None:
         made["confidenceInterval"] = {"lowerBound": repr(shown.lower), "upperBound": repr(shown.upper)}
