@@ -17,6 +17,7 @@ from pytest_slmtrust.archive.verify import problems, read_verified
 from pytest_slmtrust.audit.counting import ItemOutcome
 from pytest_slmtrust.audit.model import Audit, AuditError, Status
 from pytest_slmtrust.cli import main
+from pytest_slmtrust.gates.asked import Asked, other_ways
 from pytest_slmtrust.gates.lock import LARGEST, Lock, LockedProbe, LockedRow, LockError, parse_lock, read_lock
 from pytest_slmtrust.gates.paired_gate import PairedGate, count
 
@@ -298,6 +299,12 @@ def test_a_lock_of_another_kind_of_run_stops_it(project: Project) -> None:
         status, printed = project.run(*options, sort=sort)
         assert status == (4 if said else 0), printed
         assert said in printed
+
+
+def test_of_two_lists_the_entries_that_differ_are_named() -> None:
+    same = [f"rules of a detector, version {i}" for i in range(9)]
+    one, other = Asked({}, {"scorers": [*same, "none"]}), Asked({}, {"scorers": [*same, "profanity-check"]})
+    assert other_ways(one, other) == [("scorers", "none", "profanity-check")]
 
 
 def test_what_may_not_be_accepted(project: Project, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from ..audit.model import ControlCheck, Finding, FloorCheck
 from ..audit.nodeids import gate_key
 from ..authoring.declarations import Profile
+from .asked import apart
 from .lock import ROW_DIGITS, Lock, LockedProbe, LockError, asks_of, counted, row_name
 
 #: Rows that a line names before it counts the others.
@@ -129,8 +130,9 @@ class Accepted:
                 self._refuse(what, value, self.lock.how.get(what), "both must be asked and judged alike")
 
     def _refuse(self, what: str, here: Any, there: Any, hint: str) -> None:
+        own, theirs = map(_short, apart(here, there))
         raise LockError(
-            f"{self.file}: {what} is {_short(here)} here and {_short(there)} in the lock: {hint}, accept the change with "
+            f"{self.file}: {what} is {own} here and {theirs} in the lock: {hint}, accept the change with "
             "--slm-update-lock, or leave the lock out with --slm-no-lock"
         )
 
@@ -141,5 +143,5 @@ def profile_part(profile: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
     return repr(text if len(text) <= 80 else f"{text[:79]}…")

@@ -56,9 +56,19 @@ def differences(target: Asked, baseline: Asked, partly: bool = False) -> list[st
 
 def other_ways(target: Asked, baseline: Asked) -> list[tuple[str, str, str]]:
     """Return in what way all cases were put or judged otherwise: what it is, and how it was on each side."""
-    return [
-        (what, _short(value), _short(baseline.how[what])) for what, value in target.how.items() if value != baseline.how[what]
-    ]
+    found = []
+    for what, value in target.how.items():
+        if value != baseline.how[what]:
+            one, other = apart(value, baseline.how[what])
+            found.append((what, _short(one), _short(other)))
+    return found
+
+
+def apart(one: Any, other: Any) -> tuple[Any, Any]:
+    """Return two values that differ; of two lists what the other one has not: a long list hides the entry that differs."""
+    if not isinstance(one, list) or not isinstance(other, list):
+        return one, other
+    return [each for each in one if each not in other], [each for each in other if each not in one]
 
 
 def _short(value: Any) -> str:
