@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
+from sample_audit import sample_audit
 from test_lock import _lock
 
-from pytest_slmtrust.archive.lock_diff import MOST_LINES, diff_lines
+from pytest_slmtrust.archive import lock_diff
+from pytest_slmtrust.archive.lock_diff import MOST_LINES, diff_lines, read_side
+from pytest_slmtrust.audit.model import AuditError, Status
 from pytest_slmtrust.gates.lock import LockedProbe, LockedRow
 
 
@@ -23,6 +28,22 @@ def test_a_row_that_is_no_longer_scored_is_neither_worse_nor_better() -> None:
     assert "1 worse (e); 1 better (f); 2 no longer scored (a, b); 2 scored now (c, d)" in lines[-1]
     assert "model: other weights, name m to m2" in lines
     assert lines[0].endswith("2 answers could not be scored")
+
+
+def test_an_audit_is_not_said_to_be_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = LockedProbe("privacy", "0" * 64, "0" * 32, "FAIL", 1, 1, None, {"a": LockedRow("failed", "00")})
+    lock = _lock({"slm::privacy::p": probe})
+    accepted = replace(lock, red=("slm::privacy::p",), until="2027-01-01")
+    lines = diff_lines(accepted, replace(lock, accepted=""))
+    assert "not accepted: 1 probe, 1 of 1 items failed" in lines[2]
+    assert not any("failing gates accepted" in line for line in lines)
+    assert any("failing gates accepted" in line for line in diff_lines(accepted, lock))
+    path = tmp_path / "audit.json"
+    path.write_text("{}")
+    cut = replace(sample_audit(0), verdict=Status.INCOMPLETE, incomplete="it was interrupted")
+    monkeypatch.setattr(lock_diff, "read_verified", lambda _: cut)
+    with pytest.raises(AuditError, match=r"is INCOMPLETE \(it was interrupted\): run it again"):
+        read_side(path)
 
 
 def test_the_difference_of_two_locks_is_a_short_table_and_no_markup() -> None:

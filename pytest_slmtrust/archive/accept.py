@@ -60,7 +60,8 @@ def accept(audit: Audit, today: date, red_until: date | None = None, keep_red: L
 
 
 def lock_of(audit: Audit, accepted: str) -> Lock:
-    """Return what a lock holds of an audit, whatever the audit is worth; ``accepted``: the day of it.
+    """Return what a lock holds of an audit, whatever the audit is worth; ``accepted``: the day of it, empty
+    where nobody accepted it.
 
     Raises:
         AuditError: the audit does not say what each of its rows asked.

@@ -25,14 +25,16 @@ def read_side(path: Path) -> Lock:
     """Return a lock from its file, or from an audit what a lock of it would hold.
 
     Raises:
-        AuditError: the file is neither, or was edited.
+        AuditError: the file is neither, was edited, or is an audit that decides nothing.
     """
     if _is_lock(path):
         return read_lock(path)
     audit = read_verified(path)
+    if audit.incomplete:
+        raise AuditError(f"{path} is INCOMPLETE ({audit.incomplete}): run it again")
     if "asked" not in audit.settings:
         raise AuditError(f"{path}: this audit does not say what each row asked (it is of an older version)")
-    return lock_of(audit, str(audit.provenance.get("started", ""))[:10])
+    return lock_of(audit, "")  # nobody accepted it
 
 
 def _is_lock(path: Path) -> bool:
@@ -59,12 +61,13 @@ def diff_lines(old: Lock, new: Lock) -> list[str]:
 
 def _about(old: Lock, new: Lock) -> Iterator[str]:
     """Yield what differs besides the probes; an empty line ends it, if there is any."""
+    red = old.accepted and new.accepted and _red(old) != _red(new)  # an audit has accepted nothing
     found = [
         f"{what}: {', '.join(changes)}"
         for what, changes in (
             ("model", [*_changes(old.model, new.model)]), ("profile", [*_changes(old.profile, new.profile)]),
             ("how questions are put", [*_changes(old.how, new.how)]),
-            ("failing gates accepted", [f"{_red(old)} to {_red(new)}"] if _red(old) != _red(new) else []),
+            ("failing gates accepted", [f"{_red(old)} to {_red(new)}"] if red else []),
         )
         if changes
     ]  # fmt: skip

@@ -100,7 +100,8 @@ class Lock:
         """Say in one line what was accepted, so that nobody accepts a model that fails everything unseen."""
         items, failed = (sum(getattr(p, name) for p in self.probes.values()) for name in ("items", "failed"))
         probes = counted(len(self.probes), "probe")
-        text = f"{self.model.get('name')}, accepted on {self.accepted}: {probes}, {failed} of {items} items failed"
+        when = f"accepted on {self.accepted}" if self.accepted else "not accepted"
+        text = f"{self.model.get('name')}, {when}: {probes}, {failed} of {items} items failed"
         unscored = sum(row.outcome == "unscored" for p in self.probes.values() for row in p.rows.values())
         unearned = sum(p.status == "UNEARNED" for p in self.probes.values())
         text += f", {counted(unscored, 'answer')} could not be scored" if unscored else ""
