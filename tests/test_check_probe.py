@@ -144,6 +144,29 @@ def test_a_beginners_mistake_names_the_way_out_and_its_line(check: Check, body: 
     assert said in check(probe(ANSWERS, body))[1]
 
 
+MADE_BY_A_CALL = """
+BAR = Bar("2026-11-01", accuracy=0.85)
+ROWS = [{"text": f"Where is parcel {i}?", "label": "delivery" if i % 2 else "billing"} for i in range(6)]
+mine = label_probe(ROWS, BAR, name="routes", task="Name the desk.")
+"""
+PROPERTY = """
+from pytest_slmtrust.authoring.strategies import unnoticed
+
+@probe(dimension="robustness", rows=[{"txt": "Open?"}])
+@holds_under(unnoticed)
+def alike(text):
+    return (yield from ask(Generate(text))).text
+"""
+
+
+@pytest.mark.parametrize(("text", "name", "line"), [(MADE_BY_A_CALL, "routes", 5), (PROPERTY, "alike", 5)])
+def test_a_probe_that_a_call_made_has_the_line_of_the_users_file(check: Check, text: str, name: str, line: int) -> None:
+    said = check(text)[1]
+    assert f"probe_mine.py:{line}: {name}: MISSED: a run would stop" in said
+    assert "labels.py" not in said
+    assert "properties.py" not in said
+
+
 def test_where_nothing_is_declared_nothing_is_guessed(check: Check) -> None:
     said = check(probe('[{"q": "Hi"}]', "return Verdict(len(reply.text) < 300)"))[1]
     assert "note: no good reply was tried, for none is declared (controls=, labelled=, or a column" in said

@@ -211,7 +211,7 @@ def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str,
 
 
 def _place(run: Callable[..., Any]) -> str:
-    code = getattr(run, "__code__", None)
+    code = getattr(inspect.unwrap(run), "__code__", None)
     return f"{Path(code.co_filename).name}:{code.co_firstlineno}: " if code else ""
 
 

@@ -225,7 +225,7 @@ class ProbeFile(pytest.Module):
             return session.add(probe, self.nodeid)
         except ProbeError as error:
             said, placed = str(error), f"{self.path.name}:"
-            place = f"{self.nodeid}:" if said.startswith(placed) else f"{self.nodeid}:{probe_line(probe)}: "
+            place = f"{self.nodeid}:" if said.startswith(placed) else f"{self.nodeid}:{probe_line(probe, self.path)}: "
             raise self.CollectError(f"{place}{said.removeprefix(placed)}") from None
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:

@@ -65,7 +65,7 @@ class Checked:
 
     def lines(self) -> list[str]:
         """Return one line for each thing, with the place of the probe."""
-        place = f"{self.path}:{probe_line(self.probe)}: {self.probe.name}: "
+        place = f"{self.path}:{probe_line(self.probe, self.path)}: {self.probe.name}: "
         said = [f"tried: {', '.join(self.tried)}"] if self.tried else []
         said += [f"note: {one}" for one in self.aside]
         return [place + one for one in (*(f"MISSED: {one}" for one in self.missed), *said)]
@@ -330,7 +330,7 @@ class _Check:
         return answer
 
     def _said(self, error: BaseException) -> str:
-        line = line_of(error, self.made.path, probe_line(self.probe))
+        line = line_of(error, self.made.path, probe_line(self.probe, self.made.path))
         return f"{door.error(explained(error))} ({self.made.path.name}:{line})"
 
 

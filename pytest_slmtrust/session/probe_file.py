@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Iterator
@@ -50,19 +51,15 @@ def read_probes(path: Path) -> ProbeSource:
     twice = named_twice(path)
     if twice:
         raise NoProbeFile(f"{path}:{twice}")
-    probes = sorted(found.values(), key=probe_line)
+    probes = sorted(found.values(), key=lambda one: probe_line(one, path))
     return ProbeSource(path, tuple(probes if path.name.startswith("probe_") else packed(probes)))
 
 
 def named_twice(path: Path) -> str:
     """Name the probe of a file that a later function of the same name replaces; empty if there is none. Python drops the first
     one without a word, and with it a claim."""
-    try:
-        body = ast.parse(path.read_bytes()).body
-    except (OSError, SyntaxError, ValueError):
-        return ""
     lines: dict[str, int] = {}
-    for node in body:
+    for node in _body(path):
         if isinstance(node, ast.FunctionDef) and any(map(_is_decorator, node.decorator_list)):
             if node.name in lines:
                 return f"{node.lineno}: the probe {node.name!r} of line {lines[node.name]} is replaced by this one: rename one"
@@ -70,15 +67,32 @@ def named_twice(path: Path) -> str:
     return ""
 
 
+def _body(path: Path) -> list[ast.stmt]:
+    """Return the statements of a file; none of one that cannot be read."""
+    try:
+        return ast.parse(path.read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return []
+
+
 def _is_decorator(node: ast.expr) -> bool:
     made = node.func if isinstance(node, ast.Call) else node
     return "probe" in (getattr(made, "id", ""), getattr(made, "attr", ""))
 
 
-def probe_line(probe: Probe) -> int:
-    """Return the line at which a probe's function begins."""
-    code = getattr(probe.run, "__code__", None)
-    return code.co_firstlineno if code else 1
+def probe_line(probe: Probe, path: Path) -> int:
+    """Return the line of a file at which a probe begins: that of its function, or of the statement that makes it by a call such
+    as ``label_probe``; 1 where there is neither."""
+    code = getattr(inspect.unwrap(probe.run), "__code__", None)
+    if code and Path(code.co_filename).name == path.name:
+        return int(code.co_firstlineno)
+    return next((node.lineno for node in _body(path) if isinstance(node, ast.Assign) and _names(node, probe.name)), 1)
+
+
+def _names(node: ast.Assign, name: str) -> bool:
+    """Return whether an assignment is to this name, or has it as a text in its value."""
+    targets = any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+    return targets or any(isinstance(one, ast.Constant) and one.value == name for one in ast.walk(node.value))
 
 
 def line_of(error: BaseException, path: Path, otherwise: int = 1) -> int:
