@@ -183,3 +183,5 @@ def test_a_limit_decides_and_audits_compare(tmp_path: Path, capsys: pytest.Captu
     assert re.search(r"^spelling: FAIL: 40 of 60 .* 10.0% is tolerated$", capsys.readouterr().out, re.MULTILINE)
     assert main(["compare", str(tmp_path / "bad" / "audit.json"), str(tmp_path / "good" / "audit.json")]) == 1
     assert "spelling:vs" in capsys.readouterr().out
+    assert main(["accept", str(tmp_path / "good" / "audit.json")]) == 2
+    assert "this audit was imported" in capsys.readouterr().err

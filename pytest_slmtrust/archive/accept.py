@@ -98,6 +98,8 @@ def _check(audit: Audit, today: date, red_until: date | None) -> None:
         raise AuditError(f"the audit is INCOMPLETE ({audit.incomplete}): run it again")
     if audit.baseline is not None and all(g.versus for g in audit.gates):
         raise AuditError("this is a comparison of two audits: accept the target's own audit")
+    if "asked_by" in audit.provenance:
+        raise AuditError("this audit was imported, and no later run asks its rows: accept an audit of this tool")
     if "asked" not in audit.settings:
         raise AuditError("this audit does not say what each row asked (it is of an older version): run it again")
     for what, names in (
