@@ -338,7 +338,9 @@ def test_a_group_with_two_tasks_of_one_name_is_refused(folder: Path) -> None:
         ("[1, 2]", ""),
         ("a: " + "[" * 3000, ""),
         ("task: x\n#" + "x" * 2**20, "expected the file of a task"),
-        ("group: g\ntask: [no_such_task]", ""),
+        ("group: g\ntask: [no_such_task]", "its group names the task 'no_such_task', which it does not hold"),
+        ("group: g\ntask: [{task: hellaswag, num_fewshot: 2}]", "its group names the task 'hellaswag', which it does not hold"),
+        ("group: g\ntask: [{group: h, task: [again.yaml]}]", "its group names the task 'again.yaml', which it does not hold"),
     ],
 )
 def test_a_file_of_a_stranger_is_refused_or_not_tested_in_one_line(folder: Path, text: str, said: str) -> None:

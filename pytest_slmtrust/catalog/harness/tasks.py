@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from functools import cache
@@ -114,8 +114,10 @@ def _factory(manager: Any) -> Any:
     class Lenient(TaskFactory):  # type: ignore[misc]
         refused: dict[str, str]
 
-        def _build_group_members(self, *given: Any) -> list[Any]:
-            made: list[Any] = super()._build_group_members(*given)
+        def _build_group_members(self, members: Any, group: str, overrides: Any, registry: Any) -> list[Any]:
+            for one in members:
+                _check_member(one, overrides or {}, registry)
+            made: list[Any] = super()._build_group_members(members, group, overrides, registry)
             names = [getattr(one, "task_name", None) or getattr(one, "name", "") for one in made]
             twice = next((name for name, times in Counter(map(str, names)).items() if times > 1), None)
             if twice is not None:  # the harness would keep the last one
@@ -137,6 +139,21 @@ def _factory(manager: Any) -> Any:
     if type(manager._factory).__name__ != "Lenient":
         manager._factory = Lenient(meta=manager.metadata)
     return manager._factory
+
+
+def _check_member(member: Any, overrides: Mapping[str, Any], known: Container[str]) -> None:
+    """Refuse a name in a group that stands for nothing: the harness would take it for a task without data.
+
+    Raises:
+        ValueError: it names the member.
+    """
+    own = {**overrides, **member} if isinstance(member, dict) else {**overrides, "task": member}
+    name = own.get("task")
+    if isinstance(name, str) and name not in known and not {"group", "dataset_path", "custom_dataset"} & set(own):
+        raise ValueError(
+            f"its group names the task {name[:80]!r}, which it does not hold: write that task into the group, "
+            f"or ask for it by name ({OPTION} lm_eval:NAME)"
+        )
 
 
 def _matching(name: str, manager: Any) -> list[str]:
