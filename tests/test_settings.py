@@ -46,3 +46,21 @@ def test_a_file_is_seen_from_where_it_is_named(pytester: pytest.Pytester, monkey
     assert made.baseline.path == below / ".." / "old" / "audit.json"
     assert (bool(made.noise), str(made.noise), str(made.baseline)) == (False, "", "../old/audit.json")
     assert made.inputs() == {"data": "hub", "members": str(Path(below) / "docs.txt")}
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("slm_early_stop = 7", "ini slm_early_stop: invalid truth value '7'; expected true or false"),
+    ("slm_gates = [1, 2]", "ini slm_gates: '1' is no text; expected one text a line"),
+    ('slm_gates = [["a=0.1"]]', "ini slm_gates: \"['a=0.1']\" is no text; expected one text a line"),
+    ('slm_limit = ["memory=1MB", {a = 1}]', "is no text; expected one text a line"),
+    ("slm_tasks = [2026-01-01]", "is no text; expected one text a line"), ("slm_bundle = [true]", "'True' is no text"),
+    ('slm_profile = ["ci"]', "ini slm_profile: \"['ci']\" is no text; expected a text"),
+    ('slm_packs = ["none"]', "is no text; expected a text"), ('slm_budget = ["5m"]', "is no text; expected a text"),
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:Passing a value that is not a string")  # pytest's own word for the same
+def test_a_value_of_another_type_is_refused_by_its_name(pytester: pytest.Pytester, text: str, said: str) -> None:
+    pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\n{text}\n")
+    with pytest.raises(pytest.UsageError) as error:
+        settings(pytester)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal
 
 import pytest
@@ -336,8 +337,10 @@ def _made(kind: Kind, value: Any, folder: Path) -> Any:
     return Given(str(value), folder) if kind == "file" else str(value)
 
 
-#: What an ini file may hold for an option of a kind.
-_INI = {"flag": "true or false", "list": "one value a line", "words": "one value a line"}
+def _expected(option: Option) -> str:
+    """Say what an ini file may hold for an option."""
+    what = {"flag": "true or false", "list": "one text a line", "words": "one text a line"}
+    return f"expected {what.get(option.kind, 'a text')}"
 
 
 def value_of(config: pytest.Config, option: Option) -> Any:
@@ -347,8 +350,12 @@ def value_of(config: pytest.Config, option: Option) -> Any:
         return given
     try:
         value = config.getini(option.ini)
-    except (ValueError, TypeError) as error:
-        raise pytest.UsageError(f"ini {option.ini}: {error}; expected {_INI.get(option.kind, 'a text')}") from None
+    except (ValueError, TypeError, pytest.UsageError) as error:  # pytest 9 raises the last one
+        raise pytest.UsageError(f"ini {option.ini}: {error}; {_expected(option)}") from None
+    many = option.kind in ("list", "words")
+    strange = [one for one in (value if many else [value]) if not isinstance(one, str if many else (str, bool, NoneType))]
+    if strange:  # in TOML, where a list may hold anything
+        raise pytest.UsageError(f"ini {option.ini}: {str(strange[0])[:80]!r} is no text; {_expected(option)}")
     named = option.name in _FOLDERS and isinstance(value, str) and config.inipath is not None
     return anchored(value, config.inipath.parent) if named and config.inipath else value
 
