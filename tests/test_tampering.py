@@ -34,6 +34,8 @@ def audits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Data]:
     }  # fmt: skip
     for name, options in runs.items():
         run(folder, *options, f"--slm-report={name}", *OPTIONS)
+    run(folder, "--slm=conftest:broken", "--slm-budget=0.001s", "--slm-report=late", *OPTIONS, "-p", "no:cacheprovider")
+    runs["late"] = ()
     return {name: json.loads((folder / name / "audit.json").read_text()) for name in runs}
 
 
@@ -54,6 +56,12 @@ def options(data: Data) -> Data:
 
 def _waived(data: Data) -> None:
     waiver = {"probe": "something_else", "reason": "r", "owner": "o", "expires": "2001-01-01", "expired": False}
+    data["waivers"] = [waiver]
+    gate(data)["waiver"] = waiver
+
+
+def _waived_by_nobody(data: Data, owner: str = "A. Person") -> None:
+    waiver = {"probe": "stays_polite", "reason": "r", "owner": owner, "expires": "2099-01-01", "expired": False}
     data["waivers"] = [waiver]
     gate(data)["waiver"] = waiver
 
@@ -111,6 +119,18 @@ ATTACKS: dict[str, tuple[str, Callable[[Data], object]]] = {
     "not decidable": ("broken", lambda d: gate(d).update(status="NOT DECIDABLE", blocking=False)),
     "gate dropped": ("broken", lambda d: d["gates"].pop(0)),
     "waiver of another": ("broken", _waived),
+    "waiver that nobody gave": ("broken", _waived_by_nobody),
+    "waiver of a lock that is not there": ("broken", lambda d: _waived_by_nobody(d, "the lock")),
+    "options dropped": ("clean", lambda d: d["settings"].pop("options")),
+    "options emptied": ("clean", lambda d: options(d).clear()),
+    "an option dropped": ("clean", lambda d: options(d).pop("gate")),
+    "an option that is no list": ("clean", lambda d: options(d).update(gate="['stays_polite']")),
+    "what was required": ("clean", lambda d: [options(d).update(require="privacy"), d["settings"].pop("required")]),
+    "the only dimension": ("clean", lambda d: [options(d).update(dimensions="toxicity"), d["settings"].pop("dimensions")]),
+    "packs dropped": ("clean", lambda d: [d["settings"].pop("packs"), d.update(notes=[])]),
+    "an early end that nobody asked for": ("stopped", lambda d: options(d).update({"early-stop": "False"})),
+    "a budget that nobody gave": ("late", lambda d: options(d).update(budget="")),
+    "what was not asked in time": ("late", lambda d: [d["settings"].pop("unasked"), d.update(notes=d["notes"][:1])]),
     "weak detector": ("broken", _advised),
     "numbers": ("broken", lambda d: gate(d).update(worst=0.0, best=0.0, reason="0 of 200 items failed")),
     "estimate": ("broken", lambda d: gate(d)["estimate"].update(value=0.0, lower=0.0, upper=0.0)),
@@ -174,7 +194,7 @@ def test_a_change_is_found(name: str, audits: dict[str, Data], tmp_path: Path) -
     assert problems(made)
 
 
-@pytest.mark.parametrize("name", ["clean", "broken", "pair", "stopped"])
+@pytest.mark.parametrize("name", ["clean", "broken", "pair", "stopped", "late"])
 def test_what_was_written_is_accepted(name: str, audits: dict[str, Data]) -> None:
     assert problems(Audit.from_json(json.dumps(audits[name]))) == []
 

@@ -35,7 +35,7 @@ def left_out(audit: Audit) -> Iterator[str]:
     compared = "margin" in settings  # by ``slmtrust compare``: its gates are others than those that ran
     whole = [] if compared else of_absent(audit.gates)
     whole += of_changed_bars(settings.get("bars", {}), settings.get("bars_gone", {}))
-    whole += of_packs(settings.get("packs", ["builtin"]))
+    whole += of_packs(settings.get("packs", [] if audit.model.get("kind") == IMPORTED else ["builtin"]))
     if "asked_by" in audit.provenance:
         whole.append(not_asked(audit.provenance["asked_by"]))
     named = [name.strip() for name in str(options.get("optional", "")).split(",") if name.strip()]
@@ -52,9 +52,9 @@ def left_out(audit: Audit) -> Iterator[str]:
             yield f"notes: the one that begins with {head!r} is left out"
 
 
-def misnamed(audit: Audit) -> Iterator[str]:
+def misnamed(audit: Audit, this_package: bool = False) -> Iterator[str]:
     """Yield findings whose case differs from that of their node id, and settings that contradict the options of the run."""
-    yield from unlike_options(audit)
+    yield from unlike_options(audit, this_package)
     theirs = audit.baseline.findings if audit.baseline else ()
     for one in (*audit.findings, *theirs):
         if not one.nodeid.endswith(f"[{one.case}]"):

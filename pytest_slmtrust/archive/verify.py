@@ -179,7 +179,7 @@ class _Check:
             twice = [nodeid for nodeid, n in Counter(x.nodeid for x in ids).items() if n > 1]
             if twice:
                 yield f"two {what} are named {twice[0]}"
-        yield from misnamed(audit)
+        yield from misnamed(audit, self.installed is not None)
         only_pairs = audit.baseline is not None and all(g.versus for g in audit.gates)
         gates = {gate_key(g.nodeid).removesuffix(VERSUS) if only_pairs else gate_key(g.nodeid) for g in audit.gates}
         for nodeid in audit.settings.get("rows_sha256", {}):

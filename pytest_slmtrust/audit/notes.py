@@ -15,6 +15,8 @@ BUILT_IN = frozenset({"builtin", "pytest_slmtrust.probes"})
 IMPORTED = "imported"
 #: Begins the note of a run whose budget of time was too small.
 OUT_OF_TIME = "OUT OF TIME"
+#: Why a case of such a run could not be judged.
+NOT_IN_TIME = "out of time: it was not asked (--slm-budget)"
 
 
 def has_builtin(packs: Collection[str]) -> bool:

@@ -12,6 +12,8 @@ from ..authoring.declarations import Profile
 from .asked import apart
 from .lock import ROW_DIGITS, Lock, LockedProbe, LockError, asks_of, counted, row_name
 
+#: Who owns the waiver of a failing gate that a lock accepts.
+OWNER = "the lock"
 #: Rows that a line names before it counts the others.
 _NAMED = 3
 #: What of a profile decides what is asked and how sure a gate must be.

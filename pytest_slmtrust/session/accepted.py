@@ -7,15 +7,12 @@ from dataclasses import replace
 
 from ..audit.model import Finding, GateResult, Status, Waiver
 from ..audit.nodeids import VERSUS
-from ..gates.accepted import Accepted, Matched
+from ..gates.accepted import OWNER, Accepted, Matched
 from ..gates.asked_rows import judged_sha256, row_digests
 from ..gates.gate import check_controls
 from ..gates.lock import Lock, LockedProbe
 from ..gates.paired_gate import Context, PairedGate
 from .session import AuditSession, Suite
-
-#: Who owns the waiver of a failing gate that a lock accepts.
-OWNER = "the lock"
 
 
 def matched(session: AuditSession, reference: Accepted, suite: Suite) -> Matched:

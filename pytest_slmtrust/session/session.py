@@ -11,6 +11,7 @@ from typing import Any
 from ..audit.merkle import answers as answers_of
 from ..audit.model import Answers, Finding, FloorCheck, GateResult, Lack, Missing, Status, Stopped, Waiver, as_written
 from ..audit.nodeids import gate_key, gate_names
+from ..audit.notes import NOT_IN_TIME
 from ..audit.routes import ANSWERED_BY
 from ..audit.verdict import SILENT
 from ..authoring.datafiles import DataMissing, NotAskable
@@ -32,9 +33,6 @@ from ..thinking import shortened, with_thoughts
 from .corpus import Corpus
 from .describing import described
 from .prose import shareable
-
-#: Why a case that a budget of time left out has no verdict.
-OUT_OF_TIME = "out of time: it was not asked (--slm-budget)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,7 +184,7 @@ class AuditSession:
             skipped = Verdict.unscored(f"skipped by its marker: {self.marked[nodeid]}")
             return self.mask.finding(finding(case, nodeid, skipped))
         if (case.kind, nodeid) in self.unasked:
-            return self.mask.finding(finding(case, nodeid, Verdict.unscored(OUT_OF_TIME)))
+            return self.mask.finding(finding(case, nodeid, Verdict.unscored(NOT_IN_TIME)))
         key = (case.kind, nodeid)  # a user may give a row the id of a control
         if key not in self._findings:
             asked: list[str] = []
