@@ -261,6 +261,8 @@ def test_the_example_decides_by_both_routes_and_a_changed_bar_is_caught(
     for change in ({"sha256": "0" * 64}, {"accuracy": 0.5}, {"registered": "2026-10-01"}, {"latency_p95": ""}):
         edited = {nodeid: {**bar, **change} for nodeid, bar in bars.items()}
         assert problems(replace(audit, settings={**audit.settings, "bars": edited})), change
+    bare = replace(audit, settings={k: v for k, v in audit.settings.items() if k not in ("bars", "envelope")})
+    assert sum("has no bar of it" in one for one in problems(bare)) == len(bars)
 
     done, audit = routing(40, "--slm-store=other")
     assert done.ret == 1

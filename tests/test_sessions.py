@@ -41,6 +41,9 @@ def skips():
         ("--slm-strict",),
         ("--slm=fake", "--slm-require="),
         ("--slm=fake", "--slm-members=  "),
+        ("--slm=fake", "--slm-require= , "),
+        ("--slm=fake", "--slm-limit="),
+        ("--slm=fake", "--slm-limit=memory=1GB", "--slm-limit=,"),
     ],
 )
 def test_an_audit_that_cannot_be_is_a_usage_error(project: Make, options: tuple[str, ...]) -> None:

@@ -11,14 +11,19 @@ from ..audit.precision import with_needed
 from ..audit.quantities import quantity_of
 from ..audit.verdict import SILENT
 from ..authoring.bars import digest
-from ..authoring.labels import measures
+from ..authoring.labels import METRIC, measures
 from .sameness import same, short
 
 
 def bar_faults(audit: Audit, found: ByGate) -> Iterator[str]:
     """Yield each bar whose digest is of another bar, and each gate that is held to something else without a word."""
     gates = {gate.nodeid: gate for gate in audit.gates}
-    for nodeid, bar in audit.settings.get("bars", {}).items():
+    bars = audit.settings.get("bars", {})
+    if not audit.incomplete and "margin" not in audit.settings:
+        numbers = [gate for gate in audit.gates if gate.status not in SILENT and not gate.versus]
+        without = [gate.nodeid for gate in numbers if gate.metric == METRIC and gate.nodeid not in bars]
+        yield from (f"{nodeid}: it is of a task with labels, and the audit has no bar of it" for nodeid in without)
+    for nodeid, bar in bars.items():
         if bar["sha256"] != digest(bar):
             yield f"{nodeid}: the digest of its bar is that of another one"
         gate = gates.get(nodeid)

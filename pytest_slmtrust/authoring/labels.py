@@ -21,6 +21,8 @@ from .probe import NAME, Probe
 
 #: The answer of a reply that names no label, or several.
 NONE = "(no label)"
+#: What such a probe measures.
+METRIC = "share of texts with a wrong label"
 #: Resamples and seed of the bootstrap.
 RESAMPLES, SEED = 2000, 0
 #: Tokens of a reply, where the labels need no more.
@@ -79,7 +81,7 @@ def label_probe(
         criterion=Criterion(lambda findings: macro_f1(findings, labels), at_least=held) if holds == "macro_f1" else None,
         needs=(Generate,) if by == "generate" else (Loglikelihood,), unit="texts", verb="got another label",
         detector="the one label that the reply names" if by == "generate" else "the label that is likeliest for each character",
-        estimand=f"texts like those of the file, {len(labels)} labels", metric="share of texts with a wrong label",
+        estimand=f"texts like those of the file, {len(labels)} labels", metric=METRIC,
     )  # fmt: skip
 
 

@@ -43,7 +43,8 @@ def refusal(config: pytest.Config) -> str:
     given = [option for option in OPTIONS if config.getoption(option.dest) is not None]
     for option in given:
         value = config.getoption(option.dest)
-        if isinstance(value, str) and not value.strip():
+        texts = value if isinstance(value, list) else [value]
+        if any(isinstance(text, str) and not text.replace(",", " ").strip() for text in texts):  # "$A,$B" leaves a comma
             return f"{option.flag} is empty: give it a value, or leave it out (-o {option.ini}= switches off an ini value)"
     model = value_of(config, OPTIONS[0])
     if model is not None and not str(model).strip():
