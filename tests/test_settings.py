@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_type_hints
 
 import pytest
 
 from pytest_slmtrust.plugin.options import OPTIONS, Given, Settings, read_settings
+from pytest_slmtrust.session.assemble import now
 
 TYPES = {
     "text": str, "flag": bool, "list": tuple[str, ...], "names": tuple[str, ...], "words": tuple[Given, ...], "file": Given,
@@ -64,3 +66,11 @@ def test_a_value_of_another_type_is_refused_by_its_name(pytester: pytest.Pyteste
         settings(pytester)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("epoch", ["9" * 20, "9" * 5000, "\N{SUPERSCRIPT TWO}", "-1", "soon", ""])
+def test_a_time_that_is_none_leaves_the_clock(epoch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    assert abs(now() - datetime.now(UTC)) < timedelta(minutes=5)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    assert now().year == 1970

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -156,7 +157,9 @@ def provenance(started: datetime) -> Provenance:
 def now() -> datetime:
     """Return the time that an audit bears: the clock's, or that of ``SOURCE_DATE_EPOCH``."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+    with suppress(ValueError, OverflowError, OSError):  # digits that are none of ours, and times beyond the calendar
+        return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+    return datetime.now(UTC)
 
 
 def version(name: str) -> str:
