@@ -26,7 +26,8 @@ class Toy:
     """What a server is. ``dialect``: vllm, sglang, ollama, llama.cpp, echo or chat. ``fault``: from a path and the number of the
     request to the name of a fault, or nothing. ``seed``: another one is another model. ``about``: more of what it says.
     ``streams``: yes, no, or uncounted (without tokens at the end); ``between``: seconds between the pieces of a stream.
-    ``lost``: by how much log-probabilities are too high that llama.cpp gives before sampling; ``names``: tokens named after it;
+    ``lost``: by how much log-probabilities are too high that llama.cpp gives before sampling; ``rounding``: by how much more
+    where the prompt's last token is computed by itself; ``names``: tokens named after sampling;
     ``parts``: tokens that are parts of characters, of which it says nothing."""
 
     dialect: str = "vllm"
@@ -47,6 +48,7 @@ class Toy:
     streams: str = "yes"
     between: float = 0.0
     lost: float = 0.0
+    rounding: float = 0.0
     names: int = 5
     parts: tuple[int, ...] = ()
     count: int = 0
@@ -177,8 +179,9 @@ class Toy:
             return 200, {"content": "\ufffd"}
         if not body["post_sampling_probs"]:
             every = sorted(PIECES, key=lambda i: -logprob(body["prompt"], i, self.seed))[: body["n_probs"]]
-            tops = [{"id": i, "logprob": logprob(body["prompt"], i, self.seed) + self.lost} for i in every]
-            entry = {"id": drawn, "logprob": logprob(body["prompt"], drawn, self.seed) + self.lost, "top_logprobs": tops}
+            off = self.lost + self.rounding * body["cache_prompt"]
+            tops = [{"id": i, "logprob": logprob(body["prompt"], i, self.seed) + off} for i in every]
+            entry = {"id": drawn, "logprob": logprob(body["prompt"], drawn, self.seed) + off, "top_logprobs": tops}
         elif self.names:
             named = [{"id": i, "prob": math.exp(table[i])} for i in ranked[: min(self.names, body["n_probs"])]]
             entry = {**named[0], "top_probs": named}

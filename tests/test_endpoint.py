@@ -178,6 +178,16 @@ def test_a_part_of_a_character_is_scored_out_of_the_whole_vocabulary() -> None:
     assert second.sum == pytest.approx(logprob(head, ids_of(" fish")[0]) - whole, abs=1e-9)
 
 
+def test_a_last_token_that_is_computed_otherwise_by_itself_is_computed_with_its_prompt() -> None:
+    """Weights of few bits: a product of one row rounds otherwise than one of many, by up to a tenth of a nat."""
+    asked = [Loglikelihood("The old house", more) for more in (" is", " zebra", " fish")]
+    with serving(Toy("llama.cpp", rounding=0.1, names=1)) as toy:
+        found = answers(backend(toy), asked)
+    head = [0, *ids_of("The old house")]
+    for request, answer in zip(asked, found, strict=True):
+        assert answer.sum == pytest.approx(logprob(head, ids_of(request.continuation)[0]), abs=1e-9)
+
+
 def test_two_ways_of_llama_cpp_that_disagree_are_not_believed() -> None:
     with serving(Toy("llama.cpp", lost=0.5)) as toy:
         assert "scores" in backend(toy).make().abilities.lacks

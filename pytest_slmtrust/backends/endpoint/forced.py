@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,8 @@ _NAMED = 40
 #: Nats within which two tokens are equally likely, and within which the two ways must agree.
 _TIE, _SAME = 1e-6, 0.01
 _KEPT = 20_000
+#: Computes the whole prompt once more, not its last token alone.
+_ANEW = {"cache_prompt": False}
 #: Nats by which a log-probability may be above 0 before sampling, where 32-bit sums lose what is unlikely.
 _MOST = 1.0
 #: More tokens than any vocabulary has.
@@ -54,13 +56,14 @@ class Forced:
         forced = None if named is None else await wire.ask(LLAMA, _forcing(before, token), _reader(token), only)
         if forced is None or named is None:
             return await self._of_all(wire, only, before, token)
+        if _apart(named, forced) > _SAME:
+            # of few bits a last token computed by itself differs from one computed with its prompt: compute both alike
+            _, named = await wire.ask(LLAMA, _drawing(before) | _ANEW, _named, only)
+            forced = await wire.ask(LLAMA, _forcing(before, token) | _ANEW, _reader(token), only)
+            if forced is None or _apart(named, forced) > _SAME:
+                raise Fault(f"{NONE} that can be believed: one token has two different ones", status=400)
         value, top, best = forced
-        greedy = top == token or value >= best - _TIE
-        if top in named:
-            if abs(named[top] - best) > _SAME:
-                raise Fault(f"{NONE} that can be believed: {named[top]:.3f} and {best:.3f} for one token", status=400)
-            value += named[top] - best
-        return Scored(value, greedy, token)
+        return Scored(value + named.get(top, best) - best, top == token or value >= best - _TIE, token)
 
     async def _likeliest(self, wire: Wire, only: Replica | None, before: Sequence[int]) -> dict[int, float] | None:
         """Return the likeliest tokens after others with their log-probabilities.
@@ -89,6 +92,12 @@ class Forced:
             raise Fault(NONE, status=400)
         lost = math.log(math.fsum(map(math.exp, found.values())))
         return Scored(found[token] - lost, found[token] >= max(found.values()) - _TIE, token)
+
+
+def _apart(named: Mapping[int, float], forced: tuple[float, int, float]) -> float:
+    """Return by how much the two ways differ on the likeliest token, in nats; 0 where only one names it."""
+    _, top, best = forced
+    return abs(named.get(top, best) - best)
 
 
 def _forcing(before: Sequence[int], token: int, named: int = 1) -> dict[str, Any]:
