@@ -31,7 +31,6 @@ from results_page import origin
 from runs import audit, lacking, run  # type: ignore[import-not-found]
 
 from pytest_slmtrust import Generate, Loglikelihood, Message, chat
-from pytest_slmtrust.audit.nodeids import VERSUS
 from pytest_slmtrust.backends.endpoint.address import read_address
 from pytest_slmtrust.backends.endpoint.backend import EndpointBackend
 from pytest_slmtrust.backends.endpoint.pace import Pace
@@ -299,14 +298,13 @@ def quantised(place: Place) -> Part:
     _, data = audited(place.folder / "versus", f"--slm={place.file}", *options)
     before = {f["nodeid"]: f for f in data["baseline"]["findings"]}
     rows = []
-    for gate in (g for g in data["gates"] if g["probe"].endswith(VERSUS) and not lacking(g) and g["status"] != "NOT RUN"):
-        probe = gate["probe"].removesuffix(VERSUS)
+    for probe in sorted({f["probe"] for f in data["findings"]}):
         pairs = [(f, before[f["nodeid"]]) for f in data["findings"] if f["probe"] == probe and f["nodeid"] in before]
         worse = sum(a["outcome"] == "failed" and b["outcome"] == "passed" for a, b in pairs)
         better = sum(a["outcome"] == "passed" and b["outcome"] == "failed" for a, b in pairs)
         others = sum(a["evidence"] != b["evidence"] for a, b in pairs)
-        rows.append([probe, len(pairs), others, worse, better, gate["status"]])
-    head = ("probe", "findings", "other evidence", "Q4_1 fails, F32 passes", "F32 fails, Q4_1 passes", "gate")
+        rows.append([probe, len(pairs), others, worse, better])
+    head = ("probe", "findings", "other evidence", "Q4_1 fails, F32 passes", "F32 fails, Q4_1 passes")
     about = "`pytest --slm=Q4_1.gguf --slm-engine=llamacpp --slm-vs=F32.gguf` with the smoke profile, which decides nothing."
     return Part("Four bits against full numbers", about, head, rows)
 

@@ -58,7 +58,7 @@ class Forced:
             return await self._of_all(wire, only, before, token)
         if _apart(named, forced) > _SAME:
             # of few bits a last token computed by itself differs from one computed with its prompt: compute both alike
-            _, named = await wire.ask(LLAMA, _drawing(before) | _ANEW, _named, only)
+            named = (await wire.ask(LLAMA, _drawing(before) | _ANEW, _named, only))[1]
             forced = await wire.ask(LLAMA, _forcing(before, token) | _ANEW, _reader(token), only)
             if forced is None or _apart(named, forced) > _SAME:
                 raise Fault(f"{NONE} that can be believed: one token has two different ones", status=400)
