@@ -53,6 +53,8 @@ HEADERS: dict[str, tuple[list[bytes], list[bytes], str]] = {
     "a tensor twice": ([NAME], [_tensor("a", (32, 4)), _tensor("a", (32, 4), offset=512)], "'a' is in it twice"),
     "a field twice": ([NAME, NAME], [_tensor("a")], "'general.architecture' is in it twice"),
     "an unknown type": ([NAME], [_tensor("a", kind=999)], "unknown type 999"),
+    "no tokens": ([NAME], [_tensor("a")], "has no 'tokenizer.ggml.tokens'"),
+    "an empty vocabulary": ([NAME, _array("tokenizer.ggml.tokens", 0, 8)], [_tensor("a")], "has no 'tokenizer.ggml.tokens'"),
     "a row that is no block": ([NAME], [_tensor("a", (33, 8), kind=2)], "no multiple of Q4_0's 32"),
 }  # fmt: skip
 
@@ -63,6 +65,15 @@ def test_a_gguf_header_that_needs_more_than_the_file_holds_is_refused(what: str,
     with pytest.raises(ModelError, match=says) as caught:
         check_header(_gguf(tmp_path / "x.gguf", pairs, tensors))
     assert "x.gguf" in str(caught.value)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("version", "read"), [(0, False), (1, False), (2, True), (3, True), (4, False), (99, False)])
+def test_a_gguf_file_of_another_version_is_refused_by_its_header(order: str, version: int, read: bool, tmp_path: Path) -> None:
+    path = tmp_path / "x.gguf"
+    path.write_bytes(b"GGUF" + struct.pack(f"{order}IQQ", version, 0, 0))
+    with pytest.raises(ModelError, match="no 'tokenizer" if read else rf"of version {version}; 2 and 3 are read"):
+        check_header(path)
 
 
 def test_a_sound_gguf_file_passes_and_a_bad_one_is_refused_by_the_child(tmp_path: Path) -> None:

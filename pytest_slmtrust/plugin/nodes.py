@@ -201,9 +201,8 @@ class ProbeFile(pytest.Module):
         tests = list(super().collect())
         if not tests and not any(isinstance(one, Probe) for one in vars(self.obj).values()):
             said = f"{self.nodeid}: it holds no probe; expected a function with @probe(dimension=..., rows=...)"
-            with suppress(
-                pytest.PytestCollectionWarning
-            ):  # no error where a project makes errors of warnings: it may be a helper
+            # no error where a project makes errors of warnings: it may be a helper
+            with suppress(pytest.PytestCollectionWarning):
                 self.warn(pytest.PytestCollectionWarning(said))
         yield from tests
 

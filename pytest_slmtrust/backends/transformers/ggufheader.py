@@ -22,6 +22,8 @@ MOST_OTHERS = 2**19
 #: Fields, tensors, bytes of a key, of an element of an array, and of a text such as a licence or a template.
 MOST, KEY_BYTES, ELEMENT_BYTES, TEXT_BYTES = 2**16, 2**16, 2**13, 2**20
 DIMENSIONS = 4
+#: Versions of the format; the first one counted in 32 bits.
+VERSIONS = (2, 3)
 NESTED = 2
 PAIR_BYTES, TENSOR_BYTES = 13, 24
 ALIGNMENT = "general.alignment"
@@ -40,8 +42,7 @@ def check_header(gguf_file: Path) -> int:
         if stream.read(4) != b"GGUF":
             raise ModelError(f"{gguf_file}: not a GGUF file (it does not begin with 'GGUF')")
         walk = _Walk(gguf_file, stream, size - 4)
-        if walk.number(4) & 0xFFFF == 0:  # written by a machine of the other byte order
-            walk.order = "big"
+        walk.version()
         tensors, pairs = walk.number(8), walk.number(8)
         walk.fits("tensors", tensors, TENSOR_BYTES)
         walk.fits("fields", pairs, PAIR_BYTES)
@@ -51,6 +52,8 @@ def check_header(gguf_file: Path) -> int:
         place = size - walk.left
     _check_arrays(gguf_file, walk.arrays, max((n for tensor in found for n in tensor.shape), default=0))
     _check_tensors(gguf_file, found, -(-place // walk.alignment) * walk.alignment, walk.alignment, size)
+    if not walk.arrays.get(VOCABULARY[0]):
+        raise _bad(gguf_file, f"it has no {VOCABULARY[0]!r}, so no text can be given to it")
     return tensors
 
 
@@ -116,6 +119,15 @@ class _Walk:
     alignment: int = 32
     keys: set[str] = field(default_factory=set)
     arrays: dict[str, int] = field(default_factory=dict)
+
+    def version(self) -> None:
+        """Read the version, and by it the byte order: a machine of the other order writes its zeros first."""
+        found = self.number(4)
+        if found & 0xFFFF == 0:
+            self.order, found = "big", int.from_bytes(found.to_bytes(4, "little"), "big")
+        if found not in VERSIONS:
+            known = " and ".join(map(str, VERSIONS))
+            raise ModelError(f"{self.file}: cannot be converted: it is a GGUF file of version {found}; {known} are read")
 
     def fits(self, what: str, count: int, least: int, most: int = MOST) -> None:
         if count * least > self.left or count > most:
