@@ -116,3 +116,9 @@ def test_an_unknown_pack_names_those_that_are_installed(pytester: pytest.Pyteste
     result = run(pytester, "--slm-packs=acne")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*--slm-packs 'acne'*Did you mean 'acme'?*"])
+
+
+def test_a_module_that_is_no_pack_is_refused(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "--slm-packs=builtin,colorsys")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--slm-packs 'colorsys': the module has no pytest_slm_probes, so it is no pack of probes*"])

@@ -61,6 +61,9 @@ def _import_pack(config: pytest.Config, name: str) -> None:
         raise _raised(f"--slm-packs {name!r}", error) from None
     if len(plugins.skipped_plugins) > skipped:
         raise usage_error(f"--slm-packs {name!r}: the pack skips itself ({plugins.skipped_plugins[-1][1]}); leave it out")
+    made = plugins.get_plugin(module)
+    if made is not None and not any(hasattr(made, hook) for hook in ("pytest_slm_probes", "pytest_plugins")):
+        raise usage_error(f"--slm-packs {name!r}: the module has no pytest_slm_probes, so it is no pack of probes; leave it out")
 
 
 def _raised(where: str, error: BaseException) -> pytest.UsageError:
