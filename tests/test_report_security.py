@@ -25,12 +25,12 @@ def words(text: str) -> frozenset[str]:
 
 
 TAGS = words(
-    """html head meta title link style body a svg symbol path use nav p ol ul li button main header h1 h2 h3 h4 h5 span b section
-    div table thead tbody tr th td line rect circle text desc article dl dt dd code small form label select option input details
-    summary del ins br wbr script figure figcaption pre"""
+    """html head meta title link style body a svg symbol defs g path use nav p ol ul li button main header h1 h2 h3 h4 h5
+    span b section div table thead tbody tr th td line rect circle text desc article dl dt dd code small form label
+    select option input details summary del ins br wbr script figure figcaption pre"""
 )
 ATTRIBUTES = words(
-    """lang http-equiv content charset name rel href class width height aria-hidden focusable id viewBox d aria-label type hidden
+    """lang http-equiv content charset name rel href class width height aria-hidden id viewBox d aria-label type hidden
     tabindex aria-labelledby role scope colspan data-label x1 x2 y1 y2 x y rx cx cy r text-anchor data-probe data-dimension
     data-outcome value autocomplete spellcheck placeholder data-command open"""
 )
