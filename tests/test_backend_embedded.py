@@ -43,9 +43,18 @@ def _gguf(path: Path, array: int = 0, pairs: int = 1, tensors: int = 0, key: int
     return path
 
 
+def _whole(path: Path) -> None:
+    """A file with one token and one tensor of one number."""
+    name = b"tokenizer.ggml.tokens"
+    tokens = struct.pack("<Q", len(name)) + name + struct.pack("<IIQQ", 9, 8, 1, 1) + b"a"
+    head = b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + tokens + struct.pack("<Q", 1) + b"t" + struct.pack("<IQIQ", 1, 1, 0, 0)
+    path.write_bytes(head + bytes(-len(head) % 32 + 4))
+
+
 def test_a_header_that_speaks_of_more_than_the_file_holds_is_refused_at_once(tmp_path: Path) -> None:
     file = tmp_path / "x.gguf"
-    assert check_header(_gguf(file)) == 0
+    with pytest.raises(ModelError, match=r"has no 'tokenizer\.ggml\.tokens'"):  # all that it declares is there
+        check_header(_gguf(file))
     for header in ({"array": 2**40}, {"array": 1}, {"pairs": 2**50}, {"tensors": 2}, {"key": 2**63}, {"pairs": 2}):
         with pytest.raises(ModelError, match=r"x\.gguf: cannot be converted: the header declares \d+ "):
             check_header(_gguf(file, **header))
@@ -58,7 +67,7 @@ def test_what_lies_beside_a_gguf_file_does_not_change_its_conversion(tmp_path: P
         seen.append([path.name for path in lone.parent.iterdir()])
         return {"general.architecture": "llama", "llama.block_count": blocks}, Vocabulary([])
 
-    _gguf(tmp_path / "x.gguf")
+    _whole(tmp_path / "x.gguf")
     (tmp_path / "generation_config.json").write_text('{"eos_token_id": 77}')
     monkeypatch.setattr(gguf, "read_metadata", look)
     monkeypatch.setattr(gguf, "_write_tokenizer", lambda *_: None)
@@ -66,7 +75,7 @@ def test_what_lies_beside_a_gguf_file_does_not_change_its_conversion(tmp_path: P
     assert gguf.convert(tmp_path / "x.gguf", tmp_path / "out") == ()
     assert seen == [["model.gguf"], ["GGUF"]]
     monkeypatch.setattr(gguf, "read_metadata", lambda lone: look(lone, 10**9))
-    with pytest.raises(ModelError, match="1000000000 blocks and holds 0 tensors"):
+    with pytest.raises(ModelError, match="1000000000 blocks and holds 1 tensors"):
         gguf.convert(tmp_path / "x.gguf", tmp_path / "out")
 
 
