@@ -125,7 +125,7 @@ def _watch(session: AuditSession, watched: Sequence[Suite], ask: Callable[[list[
     while watches and ask([c for _, w in watches.values() for c in w.round(number)]):
         number += 1
         for gate_id, (suite, watch) in list(watches.items()):
-            doubted = suite.gate.doubted(suite.cases, session.besides(suite))
+            doubted = suite.gate.doubted(suite.cases, session.grounds(suite))
             stopped = watch.stopped(_outcomes(session, suite, watch, number), doubted)
             if stopped is not None:
                 session.stopped[gate_id] = stopped

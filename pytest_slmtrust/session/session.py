@@ -243,11 +243,11 @@ class AuditSession:
             return self._excused(suite.gate.not_tested(suite.gate_id, suite.missing)), []
         rows = self.rows(suite)
         floor = [self.safely(suite, c) for c in suite.probe.floor_cases()]
-        result = suite.gate.check(suite.gate_id, rows, self.controls(suite), floor, self.besides(suite))
+        result = suite.gate.check(suite.gate_id, rows, self.controls(suite), floor, self.grounds(suite))
         return replace(result, waiver=self._held(suite, result), beside=self._beside(suite)), rows
 
-    def besides(self, suite: Suite) -> Beside:
-        """Return what a gate is decided by besides its rows."""
+    def grounds(self, suite: Suite) -> Beside:
+        """Return what a gate rests on in addition to its rows."""
         labelled = [(c, self.safely(suite, c)) for c in suite.probe.labelled_cases() if not self._left_out(suite, c)]
         return Beside(labelled, self._measured(suite.probe), self.stopped.get(suite.gate_id))
 
