@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,20 +17,21 @@ from ..authoring.datafiles import DataMissing, NotAskable
 from ..authoring.declarations import ProbeError, Verdict
 from ..authoring.mistakes import explained
 from ..authoring.probe import Case, Probe
-from ..engine.engine import Engine, first_wave
+from ..engine.engine import Engine
 from ..escaping import said
 from ..gates.accepted import Accepted
-from ..gates.asked_rows import asked_beside, case_name, extra_of, first_questions_of, rows_sha256
+from ..gates.asked_rows import asked_beside, case_name, first_questions_of, rows_sha256
 from ..gates.baseline import Reference
 from ..gates.detector_errors import detector_check, measured_row
 from ..gates.gate import Beside, Gate, check_controls, check_floor, finding
 from ..gates.paired_gate import NEW, Context, PairedGate
 from ..gates.policy import Policy
 from ..redaction import Mask
-from ..requests import BESIDE_MODEL, RequestFailed, ThoughtUnfinished
+from ..requests import RequestFailed, ThoughtUnfinished
 from ..thinking import shortened, with_thoughts
 from .corpus import Corpus
 from .describing import described
+from .lacking import lack_of, unanswered
 from .prose import shareable
 
 
@@ -123,7 +123,7 @@ class AuditSession:
         if any(s.prefix == prefix and s.probe.name == probe.name for s in self.suites.values()):
             raise ProbeError(f"two probes of {prefix} are named {probe.name!r}: give one of them another name (name=...)")
         probe = self.policy.fitted(shareable(self.corpus.attach(probe) if self.corpus else probe))
-        missing = self._missing(probe)
+        missing = lack_of(probe, self.policy, self.engine)
         given, rows = all(name in self.policy.profile.inputs for name in probe.inputs), tuple[Case, ...]()
         try:
             rows = self._cases(probe) if given else ()
@@ -131,7 +131,7 @@ class AuditSession:
             said = str(error).replace(str(Path.home()), "~")  # no report says whose home it is
             lack = Lack.TEST if isinstance(error, NotAskable) else Lack.DATA
             given, missing = False, missing or Missing(lack, said=said)
-        missing = missing or self._unanswered(probe, rows)
+        missing = missing or unanswered(probe, rows, self.engine)
         # planned with all rows, so that a gate that cannot be tested keeps its name
         gate = Gate.plan(probe, self.policy, rows) if given else Gate.unasked(probe, self.policy)
         suite = Suite(probe, () if missing else rows, gate, prefix, missing, None, tuple(asked_beside(probe)))
@@ -346,39 +346,6 @@ class AuditSession:
             raise
         except BaseException as error:  # a probe that breaks, skips or exits is a case without a verdict, never a pass
             return self.mask.finding(finding(case, suite.case_id(case), None, said(explained(error))))
-
-    def _missing(self, probe: Probe) -> Missing | None:
-        wanted = tuple(name for name in probe.inputs if name not in self.policy.profile.inputs)
-        if wanted:
-            return Missing(Lack.INPUT, wanted)
-        absent = tuple(name for name in probe.extras if not _importable(name))
-        if absent:
-            return Missing(Lack.MODULE, absent, extra_of(absent))
-        target = self.engine.model
-        lacking = tuple(k.kind for k in probe.needs if k not in BESIDE_MODEL and (k.kind, "target") not in self.engine.backends)
-        if not lacking:
-            return None
-        why = "; ".join(dict.fromkeys(getattr(target, "lacks", {}).values()))
-        return Missing(Lack.ANSWER, lacking, f"{target.name if target else 'no model'}{f' ({why})' if why else ''}")
-
-    def _unanswered(self, probe: Probe, rows: Sequence[Case]) -> Missing | None:
-        """Return whether the model lacks a form of answer that a row begins with: raw texts, chats, scores of some kinds of
-        context."""
-        target: Any = self.engine.model
-        if not getattr(target, "lacks", None):
-            return None
-        for request in (r for case in (*rows, *probe.floor_cases()) for r in first_wave(case)):
-            reason = target.refusal(request) if request.role == "target" and type(request) not in BESIDE_MODEL else ""
-            if reason:
-                return Missing(Lack.ANSWER, (request.kind,), f"{target.name} ({reason})")
-        return None
-
-
-def _importable(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):  # a part of a package that is not there; a module without a spec
-        return False
 
 
 def selected_cases(suites: Iterable[tuple[Suite, Case | None]], marked: Container[str] = ()) -> list[Case]:
