@@ -1,4 +1,4 @@
-"""What an audit says twice, once in words: notes, the ids of its cases, and the name of its baseline."""
+"""What an audit says twice, once in words: notes, and the name of its baseline."""
 
 from __future__ import annotations
 
@@ -53,12 +53,8 @@ def left_out(audit: Audit) -> Iterator[str]:
 
 
 def misnamed(audit: Audit, this_package: bool = False) -> Iterator[str]:
-    """Yield findings whose case differs from that of their node id, and settings that contradict the options of the run."""
+    """Yield gates that name another baseline than the audit, and settings that contradict the options of the run."""
     yield from unlike_options(audit, this_package)
-    theirs = audit.baseline.findings if audit.baseline else ()
-    for one in (*audit.findings, *theirs):
-        if not one.nodeid.endswith(f"[{one.case}]"):
-            yield f"{short(one.nodeid)}: its case is {short(one.case)}"
     name = audit.baseline.model.get("name") if audit.baseline else None
     for gate in audit.gates:
         if gate.paired is not None and not gate.against_lock and gate.paired.baseline != name:

@@ -39,6 +39,7 @@ from .installed import Installed, Planned, expected_untested, other_package
 from .noted import left_out, misnamed
 from .own_words import floor_of, measured_of, recounted, shadow, shared, stopped_of
 from .sameness import same, short
+from .twice import disagreeing
 
 if TYPE_CHECKING:
     pass
@@ -179,6 +180,7 @@ class _Check:
             twice = [nodeid for nodeid, n in Counter(x.nodeid for x in ids).items() if n > 1]
             if twice:
                 yield f"two {what} are named {twice[0]}"
+        yield from disagreeing(audit, self.mine)
         yield from misnamed(audit, self.installed is not None)
         only_pairs = audit.baseline is not None and all(g.versus for g in audit.gates)
         gates = {gate_key(g.nodeid).removesuffix(VERSUS) if only_pairs else gate_key(g.nodeid) for g in audit.gates}

@@ -1,0 +1,135 @@
+"""Fields of an audit that say the same thing as another field: both are read somewhere, so they must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..audit.counting import ByGate
+from ..audit.dimension import Dimension
+from ..audit.model import Audit, Finding, GateResult, Lack
+from ..audit.nodeids import PACKS, VERSUS, gate_key
+from ..audit.notes import NOT_IN_TIME
+from ..audit.verdict import SILENT
+from ..gates.asked_rows import extra_of
+from ..requests import Classify, Edits, Generate, Loglikelihood, Perturb
+from .sameness import short
+
+#: Dimensions by the place of a pack's node ids.
+_PLACES = {f"{PACKS}{one}": str(one) for one in Dimension}
+_KINDS = frozenset(one.kind for one in (Classify, Edits, Generate, Loglikelihood, Perturb))
+#: A gate by its place and its probe.
+Key = tuple[str, str]
+
+
+def disagreeing(audit: Audit, found: ByGate) -> Iterator[str]:
+    """Yield the fields of findings, gates and settings that contradict a field which says the same."""
+    dimensions = {_key(gate): gate.dimension for gate in audit.gates}
+    yield from _findings(audit, dimensions)
+    for gate in audit.gates:
+        yield from (f"{gate.nodeid}: {what}" for what in _gate(gate))
+    yield from _baseline(audit)
+    if not audit.incomplete and "margin" not in audit.settings:  # a comparison has the settings of another audit
+        yield from _settings(audit, found)
+    yield from _spent(audit)
+
+
+def _key(gate: GateResult) -> Key:
+    place, _, name = gate_key(gate.nodeid).rpartition("::")
+    return place, name.removesuffix(VERSUS)
+
+
+def _findings(audit: Audit, dimensions: dict[Key, str]) -> Iterator[str]:
+    """Yield findings whose node id says another probe, case or dimension, and those that belong to no gate."""
+    whole = not audit.incomplete and "margin" not in audit.settings
+    gates = frozenset(dimensions)
+    theirs = audit.baseline.findings if audit.baseline else ()
+    for one in (*audit.findings, *theirs):
+        label = f"::{one.probe}[{one.case}]"
+        if not one.nodeid.endswith(label):
+            yield f"{short(one.nodeid)}: its case is {short(one.case)} and its probe {short(one.probe)}"
+            continue
+        place = one.nodeid.removesuffix(label)
+        wanted = dimensions.setdefault((place, one.probe), one.dimension)
+        if one.dimension != wanted or one.dimension != _PLACES.get(place, one.dimension):
+            yield f"{short(one.nodeid)}: its dimension is {one.dimension}; its node id and its gate say another"
+        if whole and place.startswith(PACKS) and (place, one.probe) not in gates:
+            yield f"{short(one.nodeid)}: it belongs to no gate"
+
+
+def _gate(gate: GateResult) -> Iterator[str]:
+    place, _, label = gate.nodeid.rpartition("::")
+    if gate.dimension != _PLACES.get(place, gate.dimension):
+        yield f"its dimension is {gate.dimension}; its node id says another"
+    limited, held = label.startswith("gate["), gate.tolerance is not None
+    if limited != held and not (limited and gate.versus):  # a comparison of scores has no limit in the end
+        yield f"its limit is {gate.tolerance}; its node id is that of one {'with' if limited else 'without'} a limit"
+    missing = gate.missing
+    if missing is not None and missing.kind is Lack.ANSWER and not _KINDS.issuperset(missing.names):
+        yield f"missing: {short(', '.join(missing.names))} is no kind of request"
+    if missing is not None and missing.kind is Lack.MODULE and missing.said != extra_of(missing.names):
+        yield f"missing: said is {short(missing.said)}; the extra is {extra_of(missing.names)}"
+
+
+def _baseline(audit: Audit) -> Iterator[str]:
+    """Yield cases that the baseline has from another item or of other parts."""
+    if audit.baseline is None:
+        return
+    mine = {one.nodeid: one for one in audit.findings}
+    for one in audit.baseline.findings:
+        own = mine.get(one.nodeid, one)
+        if (own.source, own.parts) != (one.source, one.parts):
+            yield f"{short(one.nodeid)}: the baseline has it of another item or of other parts"
+
+
+def _settings(audit: Audit, found: ByGate) -> Iterator[str]:
+    settings, gates = audit.settings, {gate.nodeid: gate for gate in audit.gates}
+    for name in ("rows_sha256", "asked", "judged", "unasked"):
+        named: Any = settings.get(name, {})
+        yield from (f"settings.{name}: {short(key)} is no gate of the audit" for key in _strange(named, gates))
+    asked = settings.get("asked", {})
+    for nodeid, gate in gates.items():
+        own = found.of(gate)
+        if nodeid in asked:
+            yield from (f"settings.asked: {nodeid} {what}" for what in _rows(gate, own, asked[nodeid]))
+        if nodeid in settings.get("unasked", {}) and gate.status not in SILENT:
+            yield from (f"settings.unasked: {nodeid} {what}" for what in _late(gate, own, **settings["unasked"][nodeid]))
+
+
+def _strange(names: Iterable[str], gates: Mapping[str, GateResult]) -> list[str]:
+    """Return the names of gates that an audit does not have; a user's probe without a gate is among the names."""
+    ours = {gate_key(nodeid) for nodeid in gates}
+    return [name for name in names if name.startswith(PACKS) and gate_key(name) not in ours]
+
+
+def _rows(gate: GateResult, own: Iterable[Finding], rows: Mapping[str, str]) -> Iterator[str]:
+    cases = {one.case for one in own}
+    if cases - set(rows):
+        yield f"does not have the case {short(min(cases - set(rows)))}, which has a finding"
+    if set(rows) - cases and gate.stopped is None and gate.status not in SILENT:
+        yield f"has the case {short(min(set(rows) - cases))}, which has no finding"
+
+
+def _late(gate: GateResult, own: Iterable[Finding], asked: int, planned: int) -> Iterator[str]:
+    """Yield whether as many items were asked in time as the settings say; skipped ones may be among the others."""
+    sources = {one.source for one in own}
+    late = {one.source for one in own if one.reason == NOT_IN_TIME}
+    skipped = {one.source for one in own if one.outcome == "unscored"}
+    if gate.stopped is not None:
+        said = (len(gate.stopped.order), gate.stopped.planned)
+        if (asked, planned) != said:
+            yield f"says {asked} of {planned} items; the gate stopped after {said[0]} of {said[1]}"
+    elif planned != len(sources) or not len(late) <= planned - asked <= len(skipped):
+        yield f"says {asked} of {planned} items; the findings say {len(sources) - len(late)} of {len(sources)}"
+
+
+def _spent(audit: Audit) -> Iterator[str]:
+    """Yield tokens and seconds of a probe that are counted for another dimension than its own."""
+    known: dict[str, set[str]] = {}
+    every: tuple[Finding | GateResult, ...] = (*audit.gates, *audit.findings)
+    for one in every:
+        known.setdefault(one.probe, set()).add(one.dimension)
+    for row in audit.provenance.get("spent", []):
+        name, dimension = row["probe"], row["dimension"]
+        if dimension not in known.get(name, {dimension}):
+            yield f"provenance.spent: {short(name)} is counted for {short(dimension)}, which it is not of"
