@@ -2,7 +2,7 @@
 
 Run: ``python benchmarks/source_mutants.py [--each 2] [--seed 1] [--only gates/gate.py] [--write]``. The faults are drawn with a
 fixed seed from all places where a comparison, a Boolean, a number or a result can be changed. The tree is copied: nothing here
-changes but, with ``--write``, ``docs/results/mutants.md``.
+changes but, with ``--write``, ``docs/results/mutants.md``. A run adds its faults to the section of its commit and draw there.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
+import pytest
 from tables import Bar, conclude, percent, show, table
 
 ROOT = Path(__file__).parents[1]
@@ -43,7 +44,7 @@ WATCHED: dict[str, tuple[str, ...]] = {
     "archive/own_words.py": ("test_tampering.py", "test_audit_fields.py", "test_compare.py"),
     "archive/installed.py": ("test_tampering.py", "test_audit_fields.py", "test_edited_audits.py"),
     "audit/verdict.py": ("test_verdict.py",),
-    "audit/counting.py": ("test_gates.py",),
+    "audit/counting.py": ("test_gates.py", "test_precision.py"),
     "detectors/refusal.py": ("test_detectors_refusal.py",),
     "detectors/leak.py": ("test_detectors_leak.py",),
     "detectors/pii.py": ("test_personal_data.py", "test_detectors_pii.py"),
@@ -58,8 +59,8 @@ AT_LEAST = 0.85
 SECONDS = 900
 #: What is said of tests that did not end in time: an endless loop, or a busy machine. It is no proof that they notice a fault.
 LATE = "late"
-#: What ``make test`` runs of the test files, and what ``make test-full`` does. A fault that the first notices needs no second.
-SHORT, LONG = "not browser and not full", "not browser"
+#: What ``make test`` runs of the test files, and what ``make test-full`` adds. A fault that the first notices needs no second.
+SHORT, MORE = "not browser and not full", "full and not browser"
 PAGE = ROOT / "docs" / "results" / "mutants.md"
 
 
@@ -86,7 +87,7 @@ def changes(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         yield node, ast.unparse(ast.BoolOp(ast.And() if isinstance(node.op, ast.Or) else ast.Or(), node.values))
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         yield node, ast.unparse(node.operand)
-    elif isinstance(node, ast.If):
+    elif isinstance(node, ast.If) and ast.unparse(node.test) != "TYPE_CHECKING":  # no test sees it: mypy does
         yield node.test, f"not ({ast.unparse(node.test)})"
     elif isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
         yield node, ast.unparse(ast.BinOp(node.left, ast.Sub() if isinstance(node.op, ast.Add) else ast.Add(), node.right))
@@ -137,7 +138,7 @@ def tested(tree: Path, tests: Sequence[str], selection: str) -> str:
         done = inside(tree, command)
     except subprocess.TimeoutExpired:
         return LATE
-    if done.returncode == 0:
+    if done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return ""
     named = re.search(r"^(?:FAILED|ERROR) \S*?(test_\w+)\.py::(\w+)", done.stdout, re.MULTILINE)
     return f"{named[1]}::{named[2]}" if named else "import"
@@ -158,7 +159,7 @@ def noticed(tree: Path, mutant: Mutant, more: Sequence[str]) -> tuple[str, str]:
     file.write_bytes(mutant.applied(sound))
     try:
         short = tested(tree, tests, SHORT)
-        return short, short or tested(tree, tests, LONG)
+        return short, short or tested(tree, tests, MORE)
     finally:
         file.write_bytes(sound)
 
@@ -191,25 +192,37 @@ def result(free: SimpleQueue[Path], mutant: Mutant, more: Sequence[str]) -> Resu
 HEAD = ("module", "line", "make test", "make test-full", "change")
 
 
-def page(results: Sequence[Result], command: str) -> str:
-    """The results as a document, with what is needed to repeat them."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    decided = [r for r in results if LATE not in (r.short, r.long)]
-    short, long = sum(bool(r.short) for r in decided), sum(bool(r.long) for r in decided)
-    cells = [HEAD, ["-"] * len(HEAD)]
-    cells += [[*r.row[:-1], "`" + r.row[-1].replace("|", "\\|").replace("`", "'") + "`"] for r in results]
-    lines = ["|" + "|".join(map(str, row)) + "|" for row in cells]
-    said = f"""
-# Faults put into the source
+#: A row of the page: what both suites said of one fault.
+ROW = re.compile(r"^\|[\w/]+\.py\|\d+\|([^|]*)\|([^|]*)\|.*$", re.MULTILINE)
 
-{datetime.date.today().isoformat()}, commit {commit.strip()}, Python {platform.python_version()}, {machine()}.
-Command: `{command}`.
 
-{len(results)} faults, one at a time, each against the test files of its module. Of {len(decided)} that came to an end within
-{SECONDS} s `make test` noticed {short}, and `make test-full` {long}. The other {len(results) - len(decided)} decide nothing.
+def page(old: str, results: Sequence[Result], command: str) -> str:
+    """The page with these results in the section of this commit and draw; all other sections stay as they are."""
+    shown = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    title = f"Commit {shown.strip()}, `{command}`\n"
+    sections = dict.fromkeys(old.split("\n## ")[1:])
+    mine = next((section for section in sections if section.startswith(title)), "")
+    rows = dict.fromkeys(found[0] for found in ROW.finditer(mine))
+    for one in results:
+        cells = [*one.row[:-1], "`" + one.row[-1].replace("|", "\\|").replace("`", "'") + "`"]
+        rows["|" + "|".join(cells) + "|"] = None
+    when = f"{datetime.date.today().isoformat()}, Python {platform.python_version()}, {machine()}."
+    section = "\n".join([f"{title}\n{when}\n", "|" + "|".join(HEAD) + "|", "|" + "-|" * len(HEAD), *rows, ""])
+    whole = [section if one == mine else one for one in sections] + [section] * (not mine)
+    return "\n## ".join([head("\n".join(whole)), *whole])
+
+
+def head(sections: str) -> str:
+    """The first lines of the page, with the counts of all its rows."""
+    said = [found.groups() for found in ROW.finditer(sections)]
+    decided = [both for both in said if LATE not in both]
+    short, long = (sum(both[suite] != "SURVIVED" for both in decided) for suite in (0, 1))
+    return f"""# Faults put into the source
+
+{len(said)} faults, one at a time, each against the test files of its module. Of {len(decided)} that came to an end within
+{SECONDS} s `make test` noticed {short}, and `make test-full` {long}. Of the others ({len(said) - len(decided)}) nothing is known.
 A fault that `make test` notices was not put to `make test-full`, which runs the same tests too.
 """
-    return said.lstrip() + "\n" + "\n".join(lines) + "\n"
 
 
 def machine() -> str:
@@ -246,9 +259,10 @@ def main() -> None:
     asked.add_argument("--only", default="", help="modules whose name contains this")
     asked.add_argument("--more", nargs="*", default=[], help="further test files to run for each fault")
     asked.add_argument("--jobs", type=int, default=1, help="copies of the tree that are tested at a time")
-    asked.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}, anew after each fault")
+    asked.add_argument("--write", action="store_true", help=f"add to {PAGE.relative_to(ROOT)} after each fault")
     options = asked.parse_args()
-    command = " ".join(["python", "benchmarks/source_mutants.py", *sys.argv[1:]])
+    more = f" --more {' '.join(options.more)}" if options.more else ""
+    command = f"python benchmarks/source_mutants.py --each {options.each} --seed {options.seed}{more}"
     drawn = chosen(options.each, options.seed, options.only)
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
@@ -260,7 +274,7 @@ def main() -> None:
             results.sort(key=lambda one: drawn.index(one.mutant))
             print(*done.result().row, f"{done.result().seconds:.0f} s", sep="  ", flush=True)
             if options.write:
-                PAGE.write_text(page(results, command), "utf-8")
+                PAGE.write_text(page(PAGE.read_text("utf-8"), results, command), "utf-8")
     table("Faults put into the source", HEAD, [r.row for r in results])
     decided = [r for r in results if LATE not in (r.short, r.long)]
     killed, all_killed = sum(bool(r.short) for r in decided), sum(bool(r.long) for r in decided)

@@ -95,6 +95,7 @@ def test_a_rate_knows_what_it_needs_by_its_own_method() -> None:
     few = rate_estimate(Items(15, 3, 2, 0))
     assert few is not None
     assert few.needed == rate_items(3, 13)
+    assert (few.value, few.n) == (3 / 13, 13)
     many = rate_estimate(Items(400, 3, 2, 0))
     assert many is not None
     assert many.needed is None
