@@ -41,7 +41,9 @@ types: $(READY)
 types-of-tests: $(READY)
 	$(BIN)/mypy --config-file tests/mypy.ini
 
+# compiled first: each process that a test starts would compile the package anew, where the environment has Python write nothing
 unit: $(READY)
+	$(BIN)/python -m compileall -q pytest_slmtrust pytest_slmtrust/probes tests benchmarks
 	$(WORKERS) -m "not browser and not full" --durations=5
 
 # the wheel alone, in a new environment without TextAttack: transformers 5
