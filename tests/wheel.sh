@@ -6,15 +6,19 @@ bin=$(cd "$1" && pwd)
 root=$(pwd)
 rm -rf dist build .venv-wheel
 "$bin/python" -m build --quiet --wheel --outdir dist .
-"$bin/python" -m venv .venv-wheel
+"$bin/python" -m venv --without-pip .venv-wheel
 new=$root/.venv-wheel/bin
-"$new/python" -m pip install --quiet --upgrade 'pip>=25'
+# pip would compile each of 11,000 modules, most of which nothing imports: here Python compiles what it imports, and keeps it
+unset PYTHONDONTWRITEBYTECODE
+install() {
+	"$bin/python" -m pip --python "$new/python" install --quiet --no-compile --constraint "$root/constraints-wheel.txt" "$@"
+}
 # torch takes longer to unpack than all else together: it lies in the new environment by hard links before pip looks.
 # pip judges its version as that of any package, and installs another over it where the wheel asks for one.
 to=$("$new/python" -c "import sysconfig; print(sysconfig.get_path('purelib'))")
 from=$("$bin/python" -c "import pathlib, torch; print(pathlib.Path(torch.__file__).parents[1])")
 cp -al "$from"/torch "$from"/torchgen "$from"/functorch "$from"/torch-*.dist-info "$to" || rm -rf "$to"/torch* "$to"/functorch
-"$new/python" -m pip install --quiet --constraint constraints-wheel.txt "$(ls dist/*.whl)[offline]"
+install 'pip>=25' "$(ls dist/*.whl)[offline]"
 empty=$(mktemp -d)
 trap 'rm -rf "$empty"' EXIT
 cd "$empty"
@@ -37,7 +41,7 @@ assert len(asked) >= 25, len(asked)
 assert {g['status'] for g in asked} <= {'NOT DECIDABLE', 'MEASURED'}, {g['status'] for g in asked}"
 cd "$root"
 # the tests of the backend against the installed wheel, but for those that hold for any version of transformers
-"$new/python" -m pip install --quiet --constraint constraints-wheel.txt pytest-xdist
+install pytest-xdist
 cp -r tests "$empty/tests"
 rm "$empty/tests/test_backend_lint.py"
 cp pyproject.toml "$empty/"
