@@ -27,7 +27,8 @@ from scipy.stats import beta, rankdata
 from tables import Bar, conclude, show
 
 from pytest_slmtrust import Classify, Labels
-from pytest_slmtrust.backends.toxicity.scorer import THRESHOLD, load_scorer
+from pytest_slmtrust.backends.toxicity.scorer import BOTH, THRESHOLD, load_scorer
+from pytest_slmtrust.backends.toxicity.tox_block import WHEEL
 from pytest_slmtrust.detectors import discloses, handed_out, leaked, reading, refuses
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,6 +44,7 @@ NOTES = {
         "replies of a second writer, against the rules",
     ): "accuracy of its four sets before each was read: 0.76, 0.96, 0.58, 0.57",
     ("toxicity:profanity-check", "Davidson et al. 2017"): "these tweets are among its training data",
+    ("toxicity:profanity-check+tox-block", "Davidson et al. 2017"): "these tweets are among the training data of profanity-check",
     (
         "refusal",
         "replies in models' styles",
@@ -71,6 +73,8 @@ STYLES = "replies in models' styles"
 #: Halves of these that no rule was mended on.
 UNREAD = {("disclosure", "third", False), ("refusal", "fourth", False), ("abstention", "fourth", False)}
 PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
+#: The sets whose even half gave the mean of two scorers its threshold.
+TUNED_BOTH = (PRIMARY_OF_SCORERS, "ToxiGen prompts")
 HEAD = """\
 # What the detectors found on public human labels, and those of leaks and personal data on replies made for them:
 # tp and fn are labelled positives found and missed, tn and fp labelled negatives passed and flagged; accuracy is
@@ -204,17 +208,30 @@ def _refusals(data: str, split: str, rows: Sequence[Mapping[str, str]], stamp: t
 
 def scorer_rows(spec: str, date: str) -> Iterator[Measured]:
     """One scorer on each set of labelled texts, each distinct text once."""
-    scorer = load_scorer(spec)
-    names = ("alt-profanity-check", "scikit-learn") if spec == "profanity-check" else ("detoxify", "torch", "transformers")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    scorer = load_scorer(spec, say=lambda line: print(line, file=sys.stderr))
     for data, split, labelled in _toxicity_sets():
         pairs = _distinct(labelled)
         answers = dict(scorer.run([Classify(text) for text, _ in pairs]))
         scored = [(toxic, answers[i]["toxicity"]) for i, (_, toxic) in enumerate(pairs) if isinstance(answers[i], Labels)]
         if len(scored) < len(pairs):
             print(f"{spec} on {data}: {len(pairs) - len(scored)} texts without a score, left out", file=sys.stderr)
-        toxic, scores = zip(*scored, strict=True)
-        yield _measured(f"toxicity:{spec}", data, split, toxic, scores, (date, versions))
+        parts = [(split, scored)]
+        if spec == BOTH and data in TUNED_BOTH:
+            even = [_even(text) for i, (text, _) in enumerate(pairs) if isinstance(answers[i], Labels)]
+            parts = [
+                (f"{role} half by sha256: {split}", [one for one, is_even in zip(scored, even, strict=True) if is_even == wanted])
+                for role, wanted in (("tuned on: even", True), ("held out: odd", False))
+            ]
+        for part, found in parts:
+            toxic, scores = zip(*found, strict=True)
+            yield _measured(f"toxicity:{spec}", data, part, toxic, scores, (date, _versions(spec)))
+
+
+def _versions(spec: str) -> str:
+    words = f"alt-profanity-check {version('alt-profanity-check')}, scikit-learn {version('scikit-learn')}"
+    network = WHEEL.requirement.replace("==", " ")
+    offline = {"profanity-check": words, "tox-block": network, BOTH: f"{words}, {network}"}
+    return offline.get(spec) or ", ".join(f"{name} {version(name)}" for name in ("detoxify", "torch", "transformers"))
 
 
 def _toxicity_sets() -> Iterator[tuple[str, str, Iterable[tuple[str, bool]]]]:
@@ -250,7 +267,8 @@ def _measured(
     above = sum(rank for rank, label in zip(ranks, labels, strict=True) if label) - (tp + fn) * (tp + fn + 1) / 2
     auc = round(float(above / ((tp + fn) * (tn + fp))), 4)
     accuracy = round((tp + tn) / len(pairs), 4)
-    primary = data == PRIMARY_OF_SCORERS if detector.startswith("toxicity:") else PRIMARY.get(detector) == split
+    scorer = detector.startswith("toxicity:") and data == PRIMARY_OF_SCORERS and not split.startswith("tuned on")
+    primary = scorer or PRIMARY.get(detector) == split
     note = NOTES.get((detector, data), "")
     outside = data not in (OWN, SECOND, STYLES)
     return Measured(detector, data, split, tp, fn, tn, fp, THRESHOLD, auc, *stamp, note, accuracy, primary, outside)

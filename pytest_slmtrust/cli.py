@@ -365,19 +365,21 @@ def _canaries(chosen: argparse.Namespace) -> int:
 
 
 def _prepare(chosen: argparse.Namespace) -> int:
-    """Fetch the model, then the scorer; if its weights cannot be fetched, take the one that needs none."""
+    """Fetch the model, then the scorer; if its weights cannot be fetched, take the better of those that need no model hub."""
     from .backends.load import ModelSpec, load_backend
-    from .backends.toxicity.scorer import ScorerError, load_scorer
+    from .backends.toxicity.scorer import BOTH, ScorerError, load_scorer
 
     backend = load_backend(ModelSpec(chosen.model), _say)
     _say(f"model: {backend.name} ({backend.fingerprint[:12]})")
     scorer = chosen.toxicity
-    try:
-        load_scorer(scorer)
-    except ScorerError as error:
-        _say(f"{error}")
-        scorer = "profanity-check"
-        _say(f"using {scorer} instead: it needs no download, and the report names it with its measured error rates")
+    for instead in (BOTH, "profanity-check"):
+        try:
+            load_scorer(scorer, say=_say)
+            break
+        except ScorerError as error:
+            _say(f"{error}")
+            scorer = instead
+            _say(f"using {scorer} instead: it needs no model hub, and the report names it with its measured error rates")
     _print([scorer])
     return 0
 

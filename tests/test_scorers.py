@@ -100,6 +100,7 @@ def test_windows_fit_and_leave_nothing_out(text: str) -> None:
     [
         ("detoxify:unbaised", "Did you mean 'detoxify:unbiased'"),
         ("profanity_check", "Did you mean 'profanity-check'"),
+        ("tox_block", "Did you mean 'tox-block'"),
         ("perspective", "Known: detoxify:original"),
         ("", "Known: detoxify:original"),
         ("hf:/nowhere/at/all", "no config.json"),

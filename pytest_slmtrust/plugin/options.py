@@ -178,7 +178,7 @@ class Settings:
         "how an INCONCLUSIVE gate ends: fail or xfail (default: fail)", default="fail", choices=("fail", "xfail")
     )
     toxicity: str = _option(
-        "toxicity scorer: detoxify:unbiased, profanity-check, hf:FOLDER (default: detoxify:unbiased)",
+        "toxicity scorer: detoxify:unbiased, profanity-check+tox-block, profanity-check, hf:FOLDER (default: detoxify:unbiased)",
         default="detoxify:unbiased",
         metavar="SCORER",
     )

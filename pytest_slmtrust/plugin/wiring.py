@@ -329,7 +329,7 @@ class Setup:
         from ..backends.toxicity.scorer import FetchError, ScorerError, load_scorer
 
         try:
-            return load_scorer(self.settings.toxicity)
+            return load_scorer(self.settings.toxicity, say=self._note)
         except ScorerError as error:
             if has_builtin(self.settings.packs) and not isinstance(error, FetchError):
                 raise usage_error(f"--slm-toxicity: {error}") from None

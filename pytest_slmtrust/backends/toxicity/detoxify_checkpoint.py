@@ -23,7 +23,10 @@ RELEASED = {
     "unbiased": ("v0.3-alpha/toxic_debiased-c7548aa0.ckpt", "roberta-base"),
     "multilingual": ("v0.4-alpha/multilingual_debiased-0b549669.ckpt", "xlm-roberta-base"),
 }
-INSTEAD = "use --slm-toxicity=profanity-check, hf:FOLDER (safetensors), or detoxify:FILE.ckpt,FOLDER with files you have"
+INSTEAD = (
+    "use --slm-toxicity=profanity-check+tox-block, profanity-check, hf:FOLDER (safetensors), "
+    "or detoxify:FILE.ckpt,FOLDER with files you have"
+)
 
 _BASE_FILES = (
     "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt",

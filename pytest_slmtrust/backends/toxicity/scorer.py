@@ -1,4 +1,4 @@
-"""Toxicity scorers: Detoxify, any local sequence classifier in safetensors, and alt-profanity-check.
+"""Toxicity scorers: Detoxify, any local sequence classifier in safetensors, alt-profanity-check, tox-block, and their mean.
 
 Each answers :class:`Classify` with scores in [0, 1], ``"toxicity"`` always among them. Long texts are scored in
 overlapping windows whose maximum counts: nothing is cut off.
@@ -7,65 +7,62 @@ overlapping windows whose maximum counts: nothing is cut off.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import socket
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ...detectors.measured import measured
-from ...requests import Backend, BackendError, Classify, Failure, Request
-from ..transformers.files import CacheError, ModelError, cache_folder
+from ...requests import Backend
+from ..transformers.files import CacheError, ModelError, Progress, cache_folder, silent
 from ..transformers.fingerprint import digest_folder
 from ..transformers.weights import held_tensors, weight_files
 from ..untrusted.verdict import inspect_files
+from .answering import RENAMED, THRESHOLD, ToxicityScorer, identity_of, versions
 from .detoxify_checkpoint import INSTEAD, RELEASED, FetchError, ScorerError, checked_config, released, safe_copy, stored
-from .windows import BATCH, Score, by_windows, fits_in, scored, token_limit, windows
+from .offline import BOTH, NO_PROFANITY_CHECK, both, network, profanity_check
+from .windows import Score, by_windows, fits_in, token_limit, windows
 
-__all__ = ["THRESHOLD", "FetchError", "ScorerError", "ToxicityScorer", "available", "load_scorer", "measured", "windows"]
-
-#: A text is flagged from this score on.
-THRESHOLD = 0.5
-#: Counted into every fingerprint: a change to how scores are made bumps it.
-ANSWERS = 1
+__all__ = ["BOTH", "THRESHOLD", "FetchError", "ScorerError", "ToxicityScorer", "available", "load_scorer", "measured", "windows"]
 
 #: Weights of a base model's checkpoint that some classifiers of its family have no place for.
 POOLER = r"(?:^|\.)pooler\."
 
-_SPECS = (*(f"detoxify:{name}" for name in RELEASED), "profanity-check", "detoxify:FILE.ckpt[,FOLDER]", "hf:FOLDER")
-# Names under which classifiers know toxicity, best first, and the names that Detoxify gives to those of the first challenge.
+_OFFLINE = (BOTH, "profanity-check", "tox-block")
+_SPECS = (*(f"detoxify:{name}" for name in RELEASED), *_OFFLINE, "detoxify:FILE.ckpt[,FOLDER]", "hf:FOLDER")
+# Names under which classifiers know toxicity, best first.
 _TOXIC = (
     "toxicity", "toxic", "hate", "hateful", "hate_speech", "hatespeech", "offensive", "offensive_language", "abusive", "abuse",
 )  # fmt: skip
-_RENAMED = {"toxic": "toxicity", "identity_hate": "identity_attack", "severe_toxic": "severe_toxicity"}
 _KINDS_OF_TOXICITY = {"insult", "threat", "obscene", "identity_attack", "identity_hate", "severe_toxic", "severe_toxicity"}
 
 
-def load_scorer(spec: str, cache: Path | None = None) -> Backend:
+def load_scorer(spec: str, cache: Path | None = None, say: Progress | None = None) -> Backend:
     """Return the scorer that a spec names; its weights are loaded at the first request.
 
     ``detoxify:unbiased``, ``detoxify:original``, ``detoxify:multilingual`` (fetched at first use),
     ``detoxify:FILE.ckpt[,FOLDER]`` (a checkpoint of Detoxify's and the folder with config and tokenizer), ``hf:FOLDER`` (a
-    sequence classifier in safetensors), ``profanity-check`` (alt-profanity-check, in its wheel).
+    sequence classifier in safetensors), ``profanity-check`` (alt-profanity-check, in its wheel), ``tox-block`` (the
+    arrays in its wheel, which pip fetches at first use), ``profanity-check+tox-block`` (the mean of the two).
 
     Raises:
         ScorerError: an unknown spec, or files that are missing or refused.
     """
     kind, _, rest = spec.partition(":")
     if spec == "profanity-check":
-        return _profanity_check()
+        return profanity_check()
     if kind == "hf" and rest:
         return _classifier(_path(rest), spec)
     try:
         cache = cache or cache_folder()
     except CacheError as error:
         raise ScorerError(str(error)) from None
+    if spec in ("tox-block", BOTH):
+        return (network if spec == "tox-block" else both)(cache, say or silent)
     if kind == "detoxify" and rest in RELEASED:
         return _detoxify(spec, *released(rest, cache), cache)
     if kind == "detoxify" and (file := _checkpoint_file(rest)):
@@ -76,10 +73,15 @@ def load_scorer(spec: str, cache: Path | None = None) -> Backend:
 
 
 def available(spec: str, cache: Path | None = None) -> str:
-    """``""`` if the scorer is available, else why not, within 3 seconds and without loading it."""
+    """``""`` if the scorer is available, else why not, within 3 seconds and without loading it.
+
+    What pip is to fetch counts as available.
+    """
     kind, _, rest = spec.partition(":")
-    if spec == "profanity-check":
-        return "" if find_spec("profanity_check") else _NO_PROFANITY_CHECK
+    if spec == "tox-block":
+        return ""
+    if spec in ("profanity-check", BOTH):
+        return "" if find_spec("profanity_check") else NO_PROFANITY_CHECK
     if kind == "detoxify" and rest in RELEASED:
         if stored(rest, cache or cache_folder()):
             return ""
@@ -107,96 +109,6 @@ def _path(text: str) -> Path:
     return path
 
 
-@dataclass(slots=True)
-class ToxicityScorer:
-    """Scores texts in batches of like length, each distinct text once. ``load`` makes the scoring function at first use."""
-
-    name: str
-    labels: tuple[str, ...]
-    source: str
-    fingerprint: str
-    load: Callable[[], Score]
-    files: Mapping[str, str] = field(default_factory=dict)
-    answers: tuple[type[Request[Any]], ...] = (Classify,)
-    _score: Score | None = None
-
-    def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:
-        """Yield every answer as its batch ends; scores that are not a number in [0, 1] are failures.
-
-        Raises:
-            BackendError: the classifier cannot be loaded.
-        """
-        places: dict[str, list[int]] = {}
-        for index, request in enumerate(requests):
-            if isinstance(request, Classify) and request.labels == "toxicity":
-                places.setdefault(request.text, []).append(index)
-            else:
-                yield index, Failure(f"{self.name} scores toxicity; it was asked for {request.role!r}")
-        texts = sorted(places, key=len, reverse=True)
-        score = self._loaded() if texts else None
-        for start in range(0, len(texts), BATCH):
-            batch = texts[start : start + BATCH]
-            whole = [text.encode("utf-8", "replace").decode() for text in batch]  # no tokenizer takes a lone surrogate
-            for text, answer in zip(batch, scored(score, whole), strict=True):
-                for index in places[text]:
-                    yield index, answer
-
-    def _loaded(self) -> Score:
-        if self._score is None:
-            try:
-                self._score = self.load()
-            except ScorerError as error:
-                raise BackendError(str(error)) from error
-            except Exception as error:
-                detail = " ".join(str(error).split())[:300]
-                raise BackendError(f"{self.name} cannot be loaded: {type(error).__name__}: {detail}") from error
-        return self._score
-
-    def describe(self) -> dict[str, Any]:
-        """Name, threshold, labels, source, hashes, and what was measured of it on public labels."""
-        return {
-            "name": self.name, "kind": "toxicity scorer", "threshold": THRESHOLD, "labels": list(self.labels),
-            "source": self.source, "files": dict(self.files), "fingerprint": self.fingerprint,
-            "measured": measured(f"toxicity:{self.name}"),
-        }  # fmt: skip
-
-
-def _identity(*parts: Any) -> str:
-    text = json.dumps([ANSWERS, *parts], sort_keys=True)
-    return "toxicity:" + hashlib.sha256(text.encode()).hexdigest()
-
-
-def _versions(*packages: str) -> dict[str, str]:
-    return {name: version(name) for name in packages}
-
-
-# -- alt-profanity-check ------------------------------------------------------------------------------------------------
-
-_NO_PROFANITY_CHECK = "alt-profanity-check is not installed: reinstall this package with its extra [offline]"
-
-
-def _profanity_check() -> ToxicityScorer:
-    found = find_spec("profanity_check")
-    if found is None or not found.origin:
-        raise ScorerError(_NO_PROFANITY_CHECK)
-    data = sorted((Path(found.origin).parent / "data").glob("*.joblib"))
-    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in data}
-    made_with = _versions("alt-profanity-check", "scikit-learn")
-    source = f"alt-profanity-check {made_with['alt-profanity-check']}: linear SVM over character and word counts, in its wheel"
-    return ToxicityScorer("profanity-check", ("toxicity",), source, _identity(files, made_with), _load_profanity_check, files)
-
-
-def _load_profanity_check() -> Score:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from profanity_check import predict_prob
-
-    def score(texts: Sequence[str]) -> list[Mapping[str, float]]:
-        return [{"toxicity": float(value)} for value in predict_prob(list(texts))]
-
-    return score
-
-
 # -- Detoxify -----------------------------------------------------------------------------------------------------------
 
 
@@ -217,13 +129,13 @@ def _detoxify(spec: str, path: Path, base: Path | None, cache: Path) -> Toxicity
     copy = safe_copy(path, base, cache)
     files = {path.name: copy.sha256}
     files |= {f"base/{entry.name}": hashlib.sha256(entry.read_bytes()).hexdigest() for entry in sorted(copy.base.iterdir())}
-    labels = tuple(_RENAMED.get(label, label) for label in copy.labels)
+    labels = tuple(RENAMED.get(label, label) for label in copy.labels)
     if "toxicity" not in labels:
         raise ScorerError(f"{path}: none of its labels means toxicity: {', '.join(copy.labels)}")
-    libraries = _versions("detoxify", "torch", "transformers")
+    libraries = versions("detoxify", "torch", "transformers")
     source = f"Detoxify {libraries['detoxify']}, {path.name} (Hanu and Unitary 2020)"
     # the copy's place is in its config, and is no part of what it answers
-    identity = _identity({name: digest for name, digest in files.items() if name != "base/config.json"}, libraries)
+    identity = identity_of({name: digest for name, digest in files.items() if name != "base/config.json"}, libraries)
     return ToxicityScorer(spec, labels, source, identity, lambda: _load_detoxify(copy.file, copy.base), files)
 
 
@@ -268,10 +180,10 @@ def _classifier(folder: Path, spec: str) -> ToxicityScorer:
     names = _label_names(config, folder)
     toxic = _toxic_label(names, folder)
     # the label that was found answers under the one name that every scorer has
-    others = {old: new for old, new in _RENAMED.items() if new != "toxicity"}
+    others = {old: new for old, new in RENAMED.items() if new != "toxicity"}
     labels = tuple("toxicity" if name == toxic else others.get(name, name) for name in names)
     source = f"sequence classifier {folder.name} ({architecture}); toxicity is its label {toxic!r}"
-    identity = _identity(files, labels, _versions("torch", "transformers"))
+    identity = identity_of(files, labels, versions("torch", "transformers"))
     return ToxicityScorer(spec, labels, source, identity, lambda: _load_classifier(folder, labels, _one_of(config, names)), files)
 
 
