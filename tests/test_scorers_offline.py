@@ -18,7 +18,7 @@ import pytest
 from safetensors.numpy import save_file
 from tiny_scorers import scores
 
-from pytest_slmtrust import Classify, Labels, cli
+from pytest_slmtrust import Classify, Judge, Labels, cli
 from pytest_slmtrust.backends import load as loading
 from pytest_slmtrust.backends.toxicity import offline, scorer, tox_block
 from pytest_slmtrust.backends.toxicity.answering import ToxicityScorer
@@ -27,6 +27,7 @@ from pytest_slmtrust.backends.toxicity.scorer import BOTH, load_scorer
 from pytest_slmtrust.backends.transformers.files import ModelError, cache_folder
 from pytest_slmtrust.backends.transformers.wheels import PinnedWheel
 from pytest_slmtrust.detectors.measured import measured
+from pytest_slmtrust.gates.detector_errors import measured_row
 
 WORDS = ["tea", "idiot", "fine", "you"]
 
@@ -192,6 +193,10 @@ def test_the_half_that_gave_the_limit_does_not_speak_for_the_mean() -> None:
     rows = measured(f"toxicity:{BOTH}")
     assert [row["split"].partition(":")[0] for row in rows if row["primary"]] == ["held out"]
     assert all(row["outside"] for row in rows if row["primary"])
+    for judge in (Judge("toxicity"), Judge("toxicity", data="ToxiGen prompts")):
+        row = measured_row(judge, {"measured": rows})
+        assert row is not None
+        assert row["split"].startswith("held out")
 
 
 @pytest.mark.parametrize(
