@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -357,6 +358,74 @@ def test_a_file_of_a_stranger_is_refused_or_not_tested_in_one_line(folder: Path,
     assert said in why
     assert "\n" not in why
     assert time.process_time() - started < 20
+
+
+def _zero(place: Path) -> None:
+    place.symlink_to("/dev/zero")
+
+
+def _sparse(place: Path) -> None:
+    with place.open("wb") as file:
+        file.truncate(2 * 2**30)
+
+
+def _chain(place: Path) -> None:
+    for n in range(120):
+        (place.parent / f"chain{n}.yaml").write_text(f"include: chain{n + 1}.yaml\n", "utf-8")
+    place.symlink_to("chain0.yaml")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (_zero, "it includes 'inside.yaml': a device; expected a regular file"),
+        (os.mkfifo, "it includes 'inside.yaml': a pipe; expected a regular file"),
+        (Path.mkdir, "it includes 'inside.yaml': a folder; expected a regular file"),
+        (_sparse, "it includes 'inside.yaml': 2147483648 bytes"),
+        (lambda place: place.symlink_to(place.name), "it includes 'inside.yaml': "),
+        (lambda place: None, "it includes 'inside.yaml': no such file"),
+        (_chain, "it includes more than 100 files"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_a_task_includes_is_a_file_of_the_same_kind_and_size(
+    tmp_path: Path, make: Callable[[Path], object], said: str, deep: bool
+) -> None:
+    make(tmp_path / "inside.yaml")
+    (tmp_path / "between.yaml").write_text("include: [inside.yaml]\n", "utf-8")
+    (tmp_path / "outside.yaml").write_text(f"include: {'between' if deep else 'inside'}.yaml\ntask: x\n", "utf-8")
+    with pytest.raises(ProbeError) as refused:
+        probes_of("outside.yaml", Choice(folder=tmp_path))
+    assert str(refused.value).startswith(f"--slm-tasks outside.yaml: {said}")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_task_may_include_files_and_reach_them_by_links(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "common.yaml").write_text(TASKS["choices"].replace("FOLDER", str(folder)), "utf-8")
+    (tmp_path / "link.yaml").symlink_to("common.yaml")
+    (tmp_path / "own.yaml").write_text(f"include: [link.yaml, '{folder / 'texts.yaml'}']\ntask: own\n", "utf-8")
+    (folder / "texts.yaml").write_text("metadata: {version: 2.0}\n", "utf-8")
+    assert [probe.name for probe in probes_of("own.yaml", Choice(folder=tmp_path))] == ["own"]
+
+
+def test_a_task_of_a_group_that_cannot_be_loaded_costs_the_others_nothing(folder: Path) -> None:
+    """All are written into the group: the data of the second are not on this machine, the third names a metric that is none."""
+    texts = [
+        CHOICES.replace("task: choices", f"task: {name}").replace("FOLDER", str(folder)).replace(*change)
+        for name, change in (
+            ("good", ("", "")), ("remote", ("dataset_path: json", "dataset_path: no-such-org/no-such-data")),
+            ("strange", ("metric: acc", "metric: nothing_such")),
+        )
+    ]  # fmt: skip
+    inline = "".join("  - " + text.strip().replace("\n", "\n    ") + "\n" for text in texts)
+    (folder / "mixed.yaml").write_text(f"group: mixed\ntask:\n{inline}", "utf-8")
+    probes = {probe.name: probe for probe in probes_of("mixed.yaml", Choice(folder=folder))}
+    assert set(probes) == {"mixed_good", "mixed_remote", "mixed_strange"}
+    assert len(probes["mixed_good"].cases(load_policy("full").profile)) == 12
+    for name in ("mixed_remote", "mixed_strange"):
+        with pytest.raises(NotAskable) as refused:
+            probes[name].cases(load_policy("full").profile)
+        assert "\n" not in str(refused.value)
 
 
 def test_a_file_that_is_no_task_is_one_line(folder: Path) -> None:

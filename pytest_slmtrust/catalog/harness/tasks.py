@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -16,16 +17,13 @@ from ...arguments import unknown
 from ...authoring.declarations import ProbeError
 from ...escaping import said
 from ..registry import OPTION
+from .includes import check_files
 from .index import manager_of
 
 #: Keys of ``generation_kwargs`` that a request of ours can say.
 _SAYS = {
     "until", "do_sample", "temperature", "top_p", "max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens",
 }  # fmt: skip
-
-
-#: Bytes of a task's file.
-_LARGEST = 2**20
 
 
 def loaded(name: str, folder: Path, template: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
@@ -36,10 +34,11 @@ def loaded(name: str, folder: Path, template: bool = False) -> tuple[dict[str, A
     """
     path = folder / name
     is_file = name.endswith((".yaml", ".yml"))
-    if is_file and not path.is_file():
-        raise ProbeError(f"{OPTION} {name}: no such file")
-    if is_file and path.stat().st_size > _LARGEST:
-        raise ProbeError(f"{OPTION} {name}: more than {_LARGEST} bytes; expected the file of a task")
+    if is_file:
+        try:
+            check_files(path)
+        except ProbeError as error:
+            raise ProbeError(f"{OPTION} {name}: {error}") from None
     with quietly():
         manager = _manager(not is_file)
         names = [str(path)] if is_file else _matching(name, manager)
@@ -114,31 +113,68 @@ def _factory(manager: Any) -> Any:
     class Lenient(TaskFactory):  # type: ignore[misc]
         refused: dict[str, str]
 
+        def build(self, entry: Any, *, overrides: Any = None, registry: Any) -> Any:
+            """Build an entry; of a group that is a file the harness has the list of tasks in place of the name."""
+            name = entry.name if isinstance(entry.name, str) else self._name(entry, None, "group")
+            return super().build(replace(entry, name=name), overrides=overrides, registry=registry)
+
         def _build_group_members(self, members: Any, group: str, overrides: Any, registry: Any) -> list[Any]:
             for one in members:
                 _check_member(one, overrides or {}, registry)
-            made: list[Any] = super()._build_group_members(members, group, overrides, registry)
-            names = [getattr(one, "task_name", None) or getattr(one, "name", "") for one in made]
-            twice = next((name for name, times in Counter(map(str, names)).items() if times > 1), None)
-            if twice is not None:  # the harness would keep the last one
-                raise ValueError(f"its group has two tasks of the name {twice!r}")
+            made = [child for one in members for child in self._member(one, group, overrides, registry)]
+            _check_names(made)
             return made
 
+        def _member(self, member: Any, group: str, overrides: Any, registry: Any) -> list[Any]:
+            """Build one member; a task that is written into the group and cannot be loaded costs the others nothing."""
+            build, name = super()._build_group_members, _written_in(member, registry)
+            if not name:
+                return build([member], group, overrides, registry)  # type: ignore[no-any-return]
+            made = _tried(self.refused, lambda: f"{group}::{name}", lambda: build([member], group, overrides, registry))
+            return made if isinstance(made, list) else [made]
+
         def _build_task(self, entry: Any, overrides: Any) -> Any:
-            try:
-                return super()._build_task(entry, overrides)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                name = str(entry.name)
-                with suppress(Exception):
-                    name = str(self._load_full_config(entry, overrides)["task"])
-                self.refused[name] = said(error)
-                return Absent(name)
+            build = super()._build_task
+            return _tried(self.refused, lambda: self._name(entry, overrides), lambda: build(entry, overrides))
+
+        def _name(self, entry: Any, overrides: Any, key: str = "task") -> str:
+            with suppress(Exception):
+                return str(self._load_full_config(entry, overrides)[key])
+            return str(entry.name)
 
     if type(manager._factory).__name__ != "Lenient":
         manager._factory = Lenient(meta=manager.metadata)
     return manager._factory
+
+
+def _tried(refused: dict[str, str], name: Callable[[], str], build: Callable[[], Any]) -> Any:
+    """Return what ``build`` makes, or an :class:`Absent` task and why it is among the ``refused`` ones."""
+    try:
+        return build()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a file that is no task, data that are not here, or code that it names
+        own = name()
+        refused[own] = said(error)
+        return Absent(own)
+
+
+def _written_in(member: Any, known: Container[str]) -> str:
+    """Return the name of a task that is written into its group; empty for a group or for a task that is known by name."""
+    name = member.get("task") if isinstance(member, dict) and "group" not in member else None
+    return name if isinstance(name, str) and name not in known else ""
+
+
+def _check_names(made: Sequence[Any]) -> None:
+    """Refuse a group with two tasks of one name: the harness would keep the last one.
+
+    Raises:
+        ValueError: it names the task.
+    """
+    names = [getattr(one, "task_name", None) or getattr(one, "name", "") for one in made]
+    twice = next((name for name, times in Counter(map(str, names)).items() if times > 1), None)
+    if twice is not None:
+        raise ValueError(f"its group has two tasks of the name {twice!r}")
 
 
 def _check_member(member: Any, overrides: Mapping[str, Any], known: Container[str]) -> None:
