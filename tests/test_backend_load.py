@@ -127,6 +127,36 @@ def test_a_factory_gives_a_backend_or_a_pair(tmp_path: Path, monkeypatch: pytest
     assert "cannot be imported" in refused("no_module_of_this_name:make")
 
 
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ("def make():\n    return inner()\ndef inner():\n    raise RuntimeError('no')\n", "own_{}.py:4"),
+        ("def make():\n    import json\n    return json.loads('{{')\n", "own_{}.py:3"),  # the library's line helps nobody
+        ("def make():\n    import own_broken\n", "own_broken.py:2"),
+        ("x = 1\n\nimport own_broken\ndef make(): ...\n", "own_broken.py:2"),
+        ("x = 1\nx = 1 / 0\ndef make(): ...\n", "own_{}.py:2"),
+        ("x = 1\ndef make(:\n", "own_{}.py:2"),
+        ("import no_such_module_here\ndef make(): ...\n", "own_{}.py:1"),
+    ],
+)
+def test_a_factory_that_breaks_is_one_line_with_its_place(
+    body: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    name = f"factory{abs(hash(request.node.name))}"
+    (tmp_path / f"own_{name}.py").write_text(body.replace("{{", "{"))
+    (tmp_path / "own_broken.py").write_text("y = 1\nraise KeyError('two\\nlines')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((SpecError, BackendError)) as caught:
+        load_backend(ModelSpec(f"own_{name}:make")).describe()
+    assert str(caught.value).endswith(f", at {place.format(name)})")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_module_that_is_not_there_has_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused("no_module_of_this_name:make").endswith("(ModuleNotFoundError: No module named 'no_module_of_this_name')")
+
+
 def test_what_is_no_pair_is_refused() -> None:
     with pytest.raises(SpecError, match=r"expected a \(model, tokenizer\) pair"):
         wrap_loaded(1, 2)

@@ -267,7 +267,7 @@ def test_what_a_factorys_model_cannot_answer_is_not_tested_by_name(project: Make
     made.runpytest(*options, "--co").stdout.fnmatch_lines(["*holds?*"])
     result = made.runpytest("--slm=own_models:skips", *options[1:])
     assert result.ret == 4
-    assert "the factory failed (Skipped: not today)" in result.stderr.str()
+    assert "the factory failed (Skipped: not today, at own_models.py:" in result.stderr.str()
 
 
 def test_ordinary_tests_of_a_probe_file_run_once(project: Make) -> None:

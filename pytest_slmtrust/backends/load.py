@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from sysconfig import get_path
+from traceback import extract_tb
 from typing import Any, cast
 
 from ..requests import Backend, BackendError, Counters, Generate, Loglikelihood, Request
@@ -216,6 +218,26 @@ def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200] or 'no message'}"
 
 
+def _broke(error: BaseException) -> str:
+    """Return what broke in a user's code, and its last line there; of an installed factory the last line in any package."""
+    if isinstance(error, SyntaxError) and error.lineno and os.path.isfile(error.filename or ""):
+        return f"{type(error).__name__}: {error.msg[:200]}, at {_shown(str(error.filename))}:{error.lineno}"
+    ours, stdlib = str(Path(__file__).parents[1]), get_path("stdlib")
+    packages = (get_path("purelib"), get_path("platlib"))
+    frames = [one for one in extract_tb(error.__traceback__) if not one.filename.startswith((ours, "<"))]
+    installed = [one for one in frames if one.filename.startswith(packages)]
+    own = [one for one in frames if one not in installed and not one.filename.startswith(stdlib)] or installed
+    return _one_line(error) + (f", at {_shown(own[-1].filename)}:{own[-1].lineno}" if own else "")
+
+
+def _shown(file: str) -> str:
+    """Return a path as seen from the current folder, if it is below that."""
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except (OSError, ValueError):
+        return file
+
+
 def _factory(text: str) -> Callable[[], Any]:
     module_name, _, function = text.partition(":")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
@@ -225,7 +247,7 @@ def _factory(text: str) -> Callable[[], Any]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit and a skip, too
-        raise SpecError(f"{text}: the module {module_name!r} cannot be imported ({_one_line(error)})") from None
+        raise SpecError(f"{text}: the module {module_name!r} cannot be imported ({_broke(error)})") from None
     made = getattr(module, function, None)
     if not callable(made):
         near = get_close_matches(function, [n for n in dir(module) if not n.startswith("_")], n=1)
@@ -301,7 +323,7 @@ class FactoryBackend:
             except (BackendError, KeyboardInterrupt):
                 raise
             except BaseException as error:  # SystemExit and a skip, too
-                raise BackendError(f"{self.spec}: the factory failed ({_one_line(error)})") from error
+                raise BackendError(f"{self.spec}: the factory failed ({_broke(error)})") from error
             self.made = made
         return self.made
 
