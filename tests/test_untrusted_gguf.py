@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_slmtrust.backends.transformers.files import ModelError
-from pytest_slmtrust.backends.transformers.ggufheader import check_header
+from pytest_slmtrust.backends.transformers.ggufheader import Header, check_header
 from pytest_slmtrust.backends.untrusted.verdict import inspect_files
 from pytest_slmtrust.backends.untrusted.worker import check_checkpoint
 
@@ -79,7 +79,7 @@ def test_a_gguf_file_of_another_version_is_refused_by_its_header(order: str, ver
 def test_a_sound_gguf_file_passes_and_a_bad_one_is_refused_by_the_child(tmp_path: Path) -> None:
     tokens = _array("tokenizer.ggml.tokens", 8, 8, struct.pack("<Q", 1) + b"a")
     good = _gguf(tmp_path / "x.gguf", [NAME, tokens], [_tensor("token_embd.weight")])
-    assert check_header(good) == 1
+    assert check_header(good) == Header(1, "llama")
     inspect_files(good, "gguf").finish()
     with pytest.raises(ModelError, match=r"y\.gguf: .*4194304 elements"):
         inspect_files(_gguf(tmp_path / "y.gguf", [_array("x", 2**22)], []), "gguf")

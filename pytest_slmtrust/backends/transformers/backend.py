@@ -196,7 +196,8 @@ class TransformersBackend:
         """Return the linted folder; a converted one is hashed whole."""
         if self._place is None:
             assert self.source is not None
-            place = locate(self.source, self.settings.allow_pickle, self.progress, self.settings.allow_unused)
+            settings = self.settings
+            place = locate(self.source, settings.allow_pickle, self.progress, settings.allow_unused, settings.template)
             inspect_files(place.folder, "model", self.settings.allow_pickle)
             self._place = place
         return self._place

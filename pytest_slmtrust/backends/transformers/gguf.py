@@ -8,7 +8,7 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,36 +28,45 @@ CONVERTER = 2
 #: Keys of a saved config that differ between versions of transformers or quote the quantised file.
 VOLATILE = ("_name_or_path", "_model_name_or_path", "transformers_version", "quantization_config", "torch_dtype")
 ARRAYS = ("tokens", "token_type", "scores", "merges")
+#: Refuses a model by its tokenizer's files.
+Check = Callable[[Path], None]
 
 
-def converted(gguf_file: Path, progress: Progress | None = None, allow_unused: bool = False) -> Conversion:
+def converted(
+    gguf_file: Path, progress: Progress | None = None, allow_unused: bool = False, check: Check | None = None
+) -> Conversion:
     """``gguf_file`` as a folder of safetensors, converted on the first use; both are hashed whole on every load.
+
+    ``check``: see :func:`convert`.
 
     Raises:
         ModelError: the file cannot be read as a whole causal language model.
     """
-    inspect_files(gguf_file, "gguf")  # before minutes of hashing what is no model
+    inspect_files(gguf_file, "convertible")  # before minutes of hashing what is no model
     sha256 = sha256_of(gguf_file)
     target = cache_folder() / "gguf" / f"{gguf_file.stem[:60]}-{sha256[:16]}-v{CONVERTER}"
     given = {gguf_file.name: sha256}
-    return kept(target, given, lambda folder: convert(gguf_file, folder, progress, allow_unused), progress or silent)
+    return kept(target, given, lambda folder: convert(gguf_file, folder, progress, allow_unused, check), progress or silent)
 
 
-def convert(gguf_file: Path, folder: Path, progress: Progress | None = None, allow_unused: bool = False) -> tuple[str, ...]:
+def convert(
+    gguf_file: Path, folder: Path, progress: Progress | None = None, allow_unused: bool = False, check: Check | None = None
+) -> tuple[str, ...]:
     """De-quantise ``gguf_file`` to float32 and write config, weights and tokenizer to ``folder``.
 
-    Returns the names of its tensors that the model does not use, if they are allowed.
+    Returns the names of its tensors that the model does not use, if they are allowed. ``check`` is given the folder with the
+    tokenizer, before torch is imported and weights are read.
 
     Raises:
         ModelError: not a GGUF file, of an architecture that transformers cannot read, or not whole.
     """
     say = progress or silent
-    inspect_files(gguf_file, "gguf")
-    tensors = check_header(gguf_file)
+    inspect_files(gguf_file, "convertible")
+    tensors = check_header(gguf_file).tensors
     from .runtime import quiet
 
-    # its progress bar goes to stderr, whatever the settings are
-    with quiet(), contextlib.redirect_stderr(io.StringIO()), panics_are_errors(str(gguf_file)), _alone(gguf_file) as lone:
+    # transformers' progress bar goes to stderr, whatever the settings are
+    with contextlib.redirect_stderr(io.StringIO()), panics_are_errors(str(gguf_file)), _alone(gguf_file) as lone:
         try:
             say(f"reading {gguf_file.name}")
             metadata, words = read_metadata(lone)
@@ -65,8 +74,11 @@ def convert(gguf_file: Path, folder: Path, progress: Progress | None = None, all
             if not isinstance(blocks, int) or blocks > tensors:
                 raise ModelError(f"its header names {blocks} blocks and holds {tensors} tensors")
             _write_tokenizer(folder, metadata, words)
+            if check is not None:
+                check(folder)
             say(f"de-quantising {gguf_file.name} (once; about half a minute for 100M parameters)")
-            unused = _write_model(lone, folder, metadata, end_tokens(metadata, words), allow_unused)
+            with quiet():  # imports torch
+                unused = _write_model(lone, folder, metadata, end_tokens(metadata, words), allow_unused)
         except ModelError as error:
             raise ModelError(f"{gguf_file}: cannot be converted: {error}") from None
         except Exception as error:

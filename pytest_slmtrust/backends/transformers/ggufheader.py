@@ -26,11 +26,19 @@ DIMENSIONS = 4
 VERSIONS = (2, 3)
 NESTED = 2
 PAIR_BYTES, TENSOR_BYTES = 13, 24
-ALIGNMENT = "general.alignment"
+ALIGNMENT, ARCHITECTURE = "general.alignment", "general.architecture"
 
 
-def check_header(gguf_file: Path) -> int:
-    """Return the number of tensors of a GGUF file whose header and tensors fit into it.
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a header says that is needed before the file is converted: how many tensors there are, and the architecture's name."""
+
+    tensors: int
+    architecture: str
+
+
+def check_header(gguf_file: Path) -> Header:
+    """Return what the header of a GGUF file says, if it and the tensors fit into the file.
 
     Raises:
         ModelError: not a regular GGUF file; a count, length or product beyond what the file holds or a vocabulary needs.
@@ -54,7 +62,7 @@ def check_header(gguf_file: Path) -> int:
     _check_tensors(gguf_file, found, -(-place // walk.alignment) * walk.alignment, walk.alignment, size)
     if not walk.arrays.get(VOCABULARY[0]):
         raise _bad(gguf_file, f"it has no {VOCABULARY[0]!r}, so no text can be given to it")
-    return tensors
+    return Header(tensors, walk.architecture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +125,7 @@ class _Walk:
     left: int
     order: Literal["little", "big"] = "little"
     alignment: int = 32
+    architecture: str = ""
     keys: set[str] = field(default_factory=set)
     arrays: dict[str, int] = field(default_factory=dict)
 
@@ -161,6 +170,8 @@ class _Walk:
         self.keys.add(key)
         if key == ALIGNMENT:
             self.align(kind)
+        elif key == ARCHITECTURE and kind == TEXT:
+            self.architecture = self.name()
         else:
             self.value(key, kind)
 

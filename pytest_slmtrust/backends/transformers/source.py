@@ -13,6 +13,7 @@ from .conversion import Conversion
 from .embedded import embedded
 from .files import CONFIG_FILES, TOKENIZER_FILES, ModelError, Progress, read_object
 from .gguf import converted
+from .template import Renderer
 from .weights import unused_line
 
 CONNECT_SECONDS = 4.0
@@ -38,8 +39,11 @@ class Place:
     conversion: Conversion | None = None
 
 
-def locate(source: Source, allow_pickle: bool = False, progress: Progress | None = None, allow_unused: bool = False) -> Place:
-    """Return where a model is, fetched or converted if need be.
+def locate(
+    source: Source, allow_pickle: bool = False, progress: Progress | None = None, allow_unused: bool = False,
+    template: bool | None = None,
+) -> Place:  # fmt: skip
+    """Return where a model is, fetched or converted if need be; ``template`` is False where its own template is not used.
 
     Raises:
         ModelError: it cannot be fetched or converted, or leaves tensors of its file out that are not ``allow_unused``.
@@ -48,7 +52,10 @@ def locate(source: Source, allow_pickle: bool = False, progress: Progress | None
         return Place(Path(source.text))
     if source.kind == "hub":
         return Place(*_hub_folder(source, allow_pickle, progress))
-    made = embedded(progress) if source.kind == "embedded" else converted(Path(source.text), progress, allow_unused)
+    if source.kind == "embedded":
+        made = embedded(progress)
+    else:
+        made = converted(Path(source.text), progress, allow_unused, None if template is False else try_template)
     if made.unused and not allow_unused:
         raise ModelError(f"{source.text}: {unused_line(made.unused, 'its metadata describe')}")
     return Place(made.folder, None, made)
@@ -140,6 +147,17 @@ def template_text(template: Any) -> str:
     if isinstance(template, dict):
         template = template.get("default") or next(iter(template.values()), "")
     return str(template)
+
+
+def try_template(folder: Path) -> None:
+    """Try the chat template that a folder brings.
+
+    Raises:
+        ModelError: it cannot be used.
+    """
+    template = own_template(folder)
+    if template:
+        Renderer.of(template_text(template), own_special_tokens(folder)).check_early()
 
 
 def own_special_tokens(folder: Path) -> dict[str, str]:

@@ -20,7 +20,7 @@ from ..transformers.files import PICKLES, CacheError, ModelError, cache_folder, 
 from .child import MEMORY, Child
 from .panics import panics_are_errors
 
-Kind = Literal["model", "classifier", "base", "gguf", "checkpoint"]
+Kind = Literal["model", "classifier", "base", "gguf", "convertible", "checkpoint"]
 #: Device, inode, size, and times of change of content and of status of one file.
 Mark = tuple[int, int, int, int, int]
 
@@ -83,8 +83,8 @@ class Inspection:
 def inspect_files(path: Path, kind: Kind = "model", allow_pickle: bool = False) -> Inspection:
     """Have a child read a model folder, a GGUF file or a checkpoint; once for the same files in one run.
 
-    ``kind``: a causal language model, a ``classifier``, a ``base`` of config and tokenizer without weights, a ``gguf`` file, or
-    a ``checkpoint`` of torch.
+    ``kind``: a causal language model, a ``classifier``, a ``base`` of config and tokenizer without weights, a ``gguf`` file, one
+    that is ``convertible`` by transformers, or a ``checkpoint`` of torch.
 
     Raises:
         ModelError: one line that names the file and the fault.

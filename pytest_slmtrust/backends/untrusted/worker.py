@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..transformers.files import PICKLES, ModelError
+from ..transformers.ggufarchitectures import check_convertible
 from ..transformers.ggufheader import check_header
 from ..transformers.lint import check_architecture, lint_files, lint_weights
 from ..transformers.weights import weight_files
@@ -79,8 +80,10 @@ def _guarded(path: Path, step: Callable[[], Any]) -> str:
 
 
 def _first(path: Path, kind: str, allow_pickle: bool) -> None:
-    if kind == "gguf":
-        check_header(path)
+    if kind in ("gguf", "convertible"):
+        header = check_header(path)
+        if kind == "convertible":
+            check_convertible(path, header.architecture)
         return
     if kind == "checkpoint":
         check_checkpoint(path)
