@@ -82,7 +82,6 @@ ANSWERS: dict[str, list[tuple[Any, str]]] = {
         ({"text": "x", "n_tokens": 1, "finished": True}, "it is a dict"),
         (SimpleNamespace(text="x", n_tokens=1, finished=True), "it is a SimpleNamespace"),
         (Long("x", 1), "it is a Long"),
-        (bare(Completion), "reading it raised AttributeError"),
         (Broken(), "not a usable answer"),
         (logprob(), "it is a Logprob"),
         (toxicity(0.0), "it is a Labels"),

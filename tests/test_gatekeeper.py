@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hostile_answers import ANSWERS, COUNT, Scripted
+from msgspec.structs import asdict, replace
 from runs import audit
 
 from pytest_slmtrust import (
@@ -79,7 +80,8 @@ def test_a_usable_answer_is_rebuilt_from_exact_types_and_survives_the_store(
     [(_, made)] = Admitted(Scripted(lambda _: iter([(0, answer)]))).run([request_])
     assert made == (answer if wanted is None else wanted)
     assert accept(request_, request_.decode(request_.encode(made))) == made
-    values = [getattr(made, f.name) for f in fields(made)] if hasattr(made, "__dataclass_fields__") else list(made)
+    names = [f.name for f in fields(made)] if is_dataclass(made) else getattr(made, "__struct_fields__", ())
+    values = [getattr(made, name) for name in names] or list(made)
     assert {type(v) for v in values} <= {str, int, float, bool, tuple, dict, Edit}
 
 
@@ -196,7 +198,7 @@ def test_a_stored_reply_in_another_form_of_the_same_is_read(tmp_path: Path, text
     assert backend.calls == []
 
 
-@pytest.mark.parametrize("field", [f.name for f in fields(Completion)])
+@pytest.mark.parametrize("field", Completion.__struct_fields__)
 def test_every_field_of_a_reply_is_checked(field: str) -> None:
     request = Generate("say", max_new_tokens=8)
     for wrong in (None, [], 10**9, -1, "x" * 10**7, 0.5, "\ud800", object()):

@@ -86,10 +86,7 @@ class Engine:
         else:
             self.counters.cached += len(found)
             self.ledger.stored(list(unique))
-        for key, answer in found.items():
-            if isinstance(answer, Completion) and (answer.thought or not answer.thought_finished):
-                self.thoughts[key] = answer.thought_finished
-        self._routed(found)
+        self._noted(found)
         return [found[key] for key in keys]
 
     def answered(self, keys: Iterable[str]) -> dict[str, str]:
@@ -100,8 +97,14 @@ class Engine:
         """Return the routes of a composed system that answered these; empty of a single model."""
         return ", ".join(sorted({self.routes[key] for key in keys if key in self.routes}))
 
-    def _routed(self, found: Mapping[str, Any]) -> None:
-        self.routes |= {key: one.route for key, one in found.items() if isinstance(one, Completion) and one.route}
+    def _noted(self, found: Mapping[str, Any]) -> None:
+        """Keep what an audit says of replies: whether a thought came to its end, and which model of a system answered."""
+        for key, one in found.items():
+            if isinstance(one, Completion):
+                if one.thought or not one.thought_finished:
+                    self.thoughts[key] = one.thought_finished
+                if one.route:
+                    self.routes[key] = one.route
 
     def run(self, case: Case, asked: list[str] | None = None) -> Verdict:
         """Return the verdict of one case: the one that :meth:`prefetch` came to, or by its steps. ``asked`` takes its keys in the
@@ -190,7 +193,7 @@ class Engine:
     def _recall(self, keys: Sequence[str], requests: Sequence[Request[Any]]) -> list[Any]:
         """Answers that are there already, uncounted: a replay costs nothing. What is not there is asked."""
         found = self._lookup(dict(zip(keys, requests, strict=True)))
-        self._routed(found)
+        self._noted(found)
         return [found[k] for k in keys] if all(k in found for k in keys) else self._answer(keys, requests)
 
     def _keys(self, requests: Sequence[Request[Any]]) -> list[str]:

@@ -9,7 +9,6 @@ import math
 import sys
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from functools import cache
 from itertools import islice
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
@@ -223,7 +222,7 @@ def _completion(request: Generate, answer: Any) -> Completion:
     if _usual(answer, own, thought):
         return cast(Completion, answer)
     made = {}
-    for name, kind in _hints(Completion).items():
+    for name, kind in _hints().items():
         longest, most = thought if name.startswith("thought") else own
         made[name] = _field(kind, getattr(answer, name), name, longest, most)
     return Completion(**made)
@@ -257,9 +256,9 @@ def parted(request: Request[Any], answer: Any) -> Any:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    hints = get_type_hints(kind)
-    return {f.name: hints[f.name] for f in fields(kind)}
+def _hints() -> dict[str, Any]:
+    hints = get_type_hints(Completion)
+    return {name: hints[name] for name in Completion.__struct_fields__}
 
 
 def _field(kind: Any, value: Any, what: str, longest: int, most: int) -> Any:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+
+class Completion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """What a model wrote: the answer without the prompt, its length, and whether the model ended it.
 
     ``thought``: what a reasoning model wrote before its answer; it is evidence and never judged. ``thought_finished`` False: it
     never came to an answer, and ``text`` is empty. ``n_tokens`` counts the answer, ``thought_tokens`` the thought where the
     backend knows it. A backend may leave a thought in ``text``: the engine parts the two. ``route``: the model of a composed
     system that answered.
+
+    A struct of msgspec: ``msgspec.structs.replace`` changes fields. A store gives a million of them, each read in one step.
     """
 
     text: str

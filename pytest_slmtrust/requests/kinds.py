@@ -115,14 +115,12 @@ class Generate(Request[Completion]):
         )
 
     def decode(self, text: str) -> Completion:
-        """Return the inverse of :meth:`encode`. A store gives a million answers: they are read in one step, which passes over
-        fields that it does not know, so a text that is not as :meth:`encode` writes it is read again, field by field.
+        """Return the inverse of :meth:`encode`.
 
         Raises:
             Exception: the text is not an answer, or has a field that is not one of an answer.
         """
-        made = _COMPLETION.decode(text)
-        return made if text == self.encode(made) else Completion(**json.loads(text))
+        return _COMPLETION.decode(text)
 
 
 @dataclass(frozen=True, slots=True)
