@@ -28,7 +28,7 @@ from pytest_slmtrust.backends.transformers.pretokenizers import KNOWN, pre_token
 from pytest_slmtrust.cli import main
 from pytest_slmtrust.envelope.limits import read_limits
 from pytest_slmtrust.scale import sweep as sweeps
-from pytest_slmtrust.scale.sweep import Ended, SweepError, Task, read_sweep
+from pytest_slmtrust.scale.sweep import Ended, SweepError, Task, read_sweep, table
 
 sys.path.append(str(Path(__file__).parents[1] / "examples" / "sweep"))
 
@@ -141,6 +141,19 @@ def test_a_limit_that_could_not_be_tested_makes_a_task_red() -> None:
     settings: Any = {"envelope": Envelope(Load("cpu"), (), (found,))}
     audit = Audit(Status.NOT_TESTED, "", "smoke", (), (), (), {"name": "m"}, settings=settings)
     assert Ended(Task("m-smoke-fast", "m", "m", "smoke", "fast"), audit).red
+
+
+def test_an_audit_of_another_build_is_made_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (task, *_) = read_sweep(project / "sweep.toml").tasks
+    before = task.made_of(project)
+    monkeypatch.setattr("pytest_slmtrust.scale.sweep.package_sha256", lambda: "of another build")
+    assert task.made_of(project) != before
+
+
+def test_why_a_task_is_not_compared_is_one_line() -> None:
+    audit = Audit(Status.PASS, "", "smoke", (), (), (), {"name": "m"})
+    [_, row] = table([Ended(Task("m-smoke-fast", "m", "m", "smoke", "fast"), audit, refused="cannot be compared:\n  cases: two")])
+    assert row.endswith("cannot be compared: cases: two")
 
 
 @pytest.mark.parametrize("place", ["folder/model.safetensors", "folder/deep/tokenizer.json", "small.gguf", "made/models.py"])

@@ -22,6 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..archive.compare import compare_audits, exit_status
+from ..archive.installed import package_sha256
 from ..archive.side_by_side import MOST, read_sides, side_by_side
 from ..archive.verify import read_verified
 from ..audit.model import Audit, AuditError
@@ -68,14 +69,14 @@ class Task:
         """Return the identity with that of the model's files, where this disk has them: other files are another model.
 
         Of ``module:factory`` the module's own file counts. Files below ``into`` are the sweep's own: its folder may lie in that
-        of a model.
+        of a model. The build of this package counts too: audits whose probes ask otherwise cannot be compared.
 
         Raises:
             OSError: a file that cannot be read.
         """
         module, _, factory = self.spec.partition(":")
         path = local(place, f"{module.replace('.', '/')}.py" if factory else self.spec)
-        digest = hashlib.sha256(self.identity.encode())
+        digest = hashlib.sha256(f"{self.identity} {package_sha256()}".encode())
         for one in files(path, into):
             name = one.relative_to(path).as_posix() if one != path else one.name
             with one.open("rb") as file:
@@ -386,6 +387,6 @@ def table(ended: Sequence[Ended]) -> list[str]:
         size = f"{row['bytes'] / 1e6:7.0f}" if row["bytes"] else f"{'':7}"
         rate = f"{row['tokens_per_second']:7.1f}" if row["tokens_per_second"] else f"{'':7}"
         against = str(one.versus.verdict) if one.versus else "not compared" if one.refused else "base"
-        flips = ", ".join(f"{d} {w}/{b}" for d, (w, b) in one.flips.items()) or one.refused.partition("\n")[0]
+        flips = ", ".join(f"{d} {w}/{b}" for d, (w, b) in one.flips.items()) or " ".join(one.refused.split())
         lines.append(f"{one.task.name:{wide}}  {one.audit.verdict!s:13} {against:13} {millions} {size} {rate}  {flips}".rstrip())
     return lines
