@@ -67,6 +67,8 @@ def is_a_land(land):
     return Verdict(good.sum > bad.sum, evidence={"margin": f"{good.sum - bad.sum:.2f}"})
 """
 MOMENTS = (0.45, 0.6, 0.7, 0.8, 0.95)
+AUDIT = Path("slmtrust-report", "audit.json")
+CI = ("--slm-profile=ci", "--slm-toxicity=profanity-check", "slm::")
 SMOKE = ("--slm-profile=smoke", "--slm-toxicity=profanity-check", "-q")
 PROMPTS, TOKENS, UNDER_WAY, REPEATS = 64, 8, 16, 3
 BAR = 0.95
@@ -309,6 +311,32 @@ def quantised(place: Place) -> Part:
     return Part("Four bits against full numbers", about, head, rows)
 
 
+def whole(place: Place) -> Part:
+    """The built-in pack with the profile ci over HTTP, beside an audit of the embedded model in process, if one is kept.
+
+    Both audits are taken from the folder of the parts where they are there: ``whole`` and ``in-process``, each as a run left it.
+    """
+    keep = place.full.parent
+    served, beside = keep / "whole", keep / "in-process"
+    if not (served / AUDIT).exists():
+        served.mkdir(exist_ok=True)
+        with serving_file(Server(place.file, served, slots=16, threads=2)) as server:
+            run(served, f"--slm={server.url}", *CI)
+    data = audit(served)
+    other = gates_of(audit(beside)) if (beside / AUDIT).exists() else {}
+    decided = {name: g for name, g in gates_of(data).items() if g[0] != "MEASURED"}
+    rows = [[name, *found, *other.get(name, ("–",) * 3)] for name, found in decided.items()]
+    spent, when = data["resources"], data["provenance"]["ended"][:10]
+    about = (
+        f"`pytest --slm=http://127.0.0.1:PORT/v1 {' '.join(CI)}`, 16 slots, two threads, ended on {when}: {spent['unique']:,} "
+        f"different requests, {spent['generated']:,} tokens written, {spent['failed']} requests failed, "
+        f"{spent['model_seconds']:,.0f} s in the model. {sum(g[0] == 'MEASURED' for g in gates_of(data).values())} further gates "
+        "are only measured. In process: the same file in float32 in transformers. Page written:"
+    )
+    head = ("gate", "served", "items", "failures", "in process", "items", "failures")
+    return Part("The whole audit over HTTP", about, head, rows)
+
+
 def _statuses(data: dict[str, Any]) -> str:
     return ", ".join(f"{name} {status}" for name, (status, _, _) in gates_of(data).items())
 
@@ -317,6 +345,7 @@ def _statuses(data: dict[str, Any]) -> str:
 
 PARTS: dict[str, Callable[[Place], Part]] = {
     "alike": alike, "kills": kills, "replicas": replicas, "load": load, "parity": parity, "quantised": quantised,
+    "whole": whole,
 }  # fmt: skip
 
 
