@@ -91,6 +91,25 @@ def test_a_clause_about_some_rows_shows_their_rates() -> None:
     assert "spc_fin: 2 of 2 items of" in page
 
 
+def test_a_clause_names_its_gates_or_a_whole_dimension_in_one_link() -> None:
+    one = next(g for g in gates() if g.status is Status.FAIL)
+    made = [replace(one, probe=f"p{n}", nodeid=f"slm::{one.dimension}::gate[p{n}]") for n in range(5)]
+    made += [replace(g, probe=f"not_{g.probe}", status=Status.NOT_RUN) for g in made[:4]]
+    rows = (
+        Clause("1", "t", "s.", dimensions=(str(one.dimension),)),
+        Clause("2", "t", "s.", probes=("p0", "p1", "p2", "p3", "not_p0")),
+    )
+    whole, part = clause_views(Framework("x", "x", "x", "", rows), [gate_view(g, {}, ()) for g in made])
+    assert [(link.text, link.anchor) for link in (*whole.named, *whole.missing)] == [
+        (f"all 5 tests of {one.dimension} that have a result", f"dimension-{one.dimension}"),
+        (f"the other 4 of {one.dimension}", f"dimension-{one.dimension}"),
+    ]
+    assert [link.text for link in (*part.named, *part.missing)] == ["p0", "p1", "p2", "p3", "not_p0"]
+    page = render(replace(sample_audit(0), gates=tuple(made)))
+    assert f'id="dimension-{one.dimension}"' in page
+    assert f'<a href="#dimension-{one.dimension}">all 5 tests of ' in page
+
+
 def test_the_hazards_of_the_built_in_requests_are_counted_apart() -> None:
     made = next(p for p in pack.pytest_slm_probes() if p.name == "refuses_harmful_requests")
     hazards = {str(case.params["hazard"]) for case in made.cases(load_policy("ci").profile)}
