@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from runs import run
 from test_edited_audits import consistent
+from test_foreign_harness import results
 from test_versus import CONFTEST, OPTIONS, PROBE
 
 from pytest_slmtrust.archive.twice import disagreeing
 from pytest_slmtrust.archive.verify import problems
 from pytest_slmtrust.audit.counting import ByGate
 from pytest_slmtrust.audit.model import Audit
+from pytest_slmtrust.cli import main
 
 Data = dict[str, Any]
 RATE, PAIR = 0, 1
@@ -33,7 +35,12 @@ def audits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Data]:
     }  # fmt: skip
     for name, options in runs.items():
         run(folder, *options, f"--slm-report={name}", *OPTIONS, "-p", "no:cacheprovider")
-    return {name: json.loads((folder / name / "audit.json").read_text()) for name in runs}
+    for name, samples in (("imported", True), ("summed up", False)):
+        path = results(folder / f"from {name}", [1.0] * 25 + [0.0] * 5)
+        if not samples:
+            next(path.parent.glob("samples_*")).unlink()
+        assert main(["import", str(path), "--report", str(folder / name), "--gate=spelling=0.4"]) == 0
+    return {name: json.loads((folder / name / "audit.json").read_text()) for name in (*runs, "imported", "summed up")}
 
 
 def finding(data: Data, place: int = 0) -> Data:
@@ -48,6 +55,11 @@ def gate(data: Data, place: int = RATE) -> Data:
 
 def of_gate(data: Data, name: str) -> Data:
     found: Data = data["settings"][name][gate(data)["nodeid"]]
+    return found
+
+
+def measure(data: Data) -> Data:
+    found: Data = gate(data)["measures"][0]["estimate"]
     return found
 
 
@@ -95,6 +107,18 @@ PAIRS: dict[str, tuple[str, Callable[[Data], object]]] = {
             {"slm::toxicity::gate[other]": value}))  # type: ignore[misc]
         for name, value in (("rows_sha256", "0" * 64), ("asked", {}), ("judged", "0" * 32))
     },
+    "limit of a gate and of the settings": ("plain", lambda d: d["settings"].update(tolerances={"stays_polite": 0.2})),
+    "limit of an import and of the settings": ("imported", lambda d: d["settings"]["tolerances"].update(spelling=0.36)),
+    "limit of an import that nobody set": ("imported", lambda d: d["settings"]["tolerances"].clear()),
+    "limit of a sum and of the settings": ("summed up", lambda d: d["settings"].pop("tolerances")),
+    "test of an import and its identity": ("imported", lambda d: d["settings"]["rows_sha256"].clear()),
+    "number and why there is none": ("summed up", lambda d: gate(d)["reading"].update(broken="it broke")),
+    "number and the end of its interval": ("imported", lambda d: measure(d).update(lower=0.7)),
+    "number and its interval": ("summed up", lambda d: measure(d).update(value=0.9)),
+    "interval and its items": ("summed up", lambda d: measure(d).update(n=1000)),
+    "interval and its confidence": ("imported", lambda d: measure(d).update(confidence=0.5)),
+    "a number outside its interval": ("summed up", lambda d: gate(d)["reading"]["estimate"].update(
+        value=0.999, method="mine")),
     "what is missing and its kind": ("plain", lambda d: gate(d).update(
         missing={"kind": "answer", "names": ["sing"], "said": "child"})),
     "a module and its extra": ("plain", lambda d: gate(d).update(missing={"kind": "module", "names": ["m"], "said": "none"})),
@@ -111,7 +135,7 @@ def test_one_of_two_fields_that_say_the_same_cannot_be_edited(pair: str, audits:
     assert problems(consistent(data, audits[name])), "by somebody who has our code"
 
 
-@pytest.mark.parametrize("name", ["plain", "pair", "late", "stopped"])
+@pytest.mark.parametrize("name", ["plain", "pair", "late", "stopped", "imported", "summed up"])
 def test_fields_of_a_run_agree(name: str, audits: dict[str, Data]) -> None:
     audit = Audit.from_json(json.dumps(audits[name]))
     assert problems(audit) == []

@@ -7,17 +7,19 @@ from typing import Any
 
 from ..audit.counting import ByGate
 from ..audit.dimension import Dimension
-from ..audit.model import Audit, Finding, GateResult, Lack
+from ..audit.model import Audit, Estimate, Finding, GateResult, Lack
 from ..audit.nodeids import PACKS, VERSUS, gate_key
-from ..audit.notes import NOT_IN_TIME
+from ..audit.notes import IMPORTED, NOT_IN_TIME
 from ..audit.verdict import SILENT
 from ..gates.asked_rows import extra_of
 from ..requests import Classify, Edits, Generate, Loglikelihood, Perturb
-from .sameness import short
+from .sameness import same, short
 
 #: Dimensions by the place of a pack's node ids.
 _PLACES = {f"{PACKS}{one}": str(one) for one in Dimension}
 _KINDS = frozenset(one.kind for one in (Classify, Edits, Generate, Loglikelihood, Perturb))
+#: How an interval of a rate is called that its value and its number of items say, and how far that value may be rounded.
+EXACT, _ROUNDING = "Clopper-Pearson", 1e-6
 #: A gate by its place and its probe.
 Key = tuple[str, str]
 
@@ -29,6 +31,8 @@ def disagreeing(audit: Audit, found: ByGate) -> Iterator[str]:
     for gate in audit.gates:
         yield from (f"{gate.nodeid}: {what}" for what in _gate(gate))
     yield from _baseline(audit)
+    if "margin" not in audit.settings:
+        yield from _limits(audit)
     if not audit.incomplete and "margin" not in audit.settings:  # a comparison has the settings of another audit
         yield from _settings(audit, found)
     yield from _spent(audit)
@@ -64,11 +68,50 @@ def _gate(gate: GateResult) -> Iterator[str]:
     limited, held = label.startswith("gate["), gate.tolerance is not None
     if limited != held and not (limited and gate.versus):  # a comparison of scores has no limit in the end
         yield f"its limit is {gate.tolerance}; its node id is that of one {'with' if limited else 'without'} a limit"
+    yield from _estimates(gate)
     missing = gate.missing
     if missing is not None and missing.kind is Lack.ANSWER and not _KINDS.issuperset(missing.names):
         yield f"missing: {short(', '.join(missing.names))} is no kind of request"
     if missing is not None and missing.kind is Lack.MODULE and missing.said != extra_of(missing.names):
         yield f"missing: said is {short(missing.said)}; the extra is {extra_of(missing.names)}"
+
+
+def _estimates(gate: GateResult) -> Iterator[str]:
+    """Yield a metric or measures that contradict themselves; their code is not in the audit."""
+    read = gate.reading
+    if read is not None and (read.estimate is None) != bool(read.broken):
+        yield "reading: it has a number if and only if nothing broke"
+    named = [(f"measure {short(one.name)}", one.estimate) for one in gate.measures]
+    named += [("reading", read.estimate)] if read is not None and read.estimate is not None else []
+    for name, one in named:
+        if not one.lower <= one.value <= one.upper:
+            yield f"{name}: {one.lower:g} <= {one.value:g} <= {one.upper:g} does not hold"
+        elif one.method == EXACT and not _exact(one):
+            yield f"{name}: its interval is not the exact one of {one.value:g} over {one.n}"
+
+
+def _exact(one: Estimate) -> bool:
+    """Return whether the interval of a rate is what its value and its number of items say."""
+    from ..stats import exact_interval
+
+    count = one.value * one.n
+    if not one.n or not 0 < one.confidence < 1 or abs(count - round(count)) > _ROUNDING * one.n:
+        return False
+    ends = exact_interval(round(count), one.n, one.confidence)
+    return same([one.lower, one.upper], [min(one.value, ends.lower), max(one.value, ends.upper)])
+
+
+def _limits(audit: Audit) -> Iterator[str]:
+    """Yield limits that a user set and a gate does not have; an imported audit has no others, and an identity of each test."""
+    tolerances, imported = audit.settings.get("tolerances", {}), audit.model.get("kind") == IMPORTED
+    for gate in audit.gates:
+        if gate.versus:
+            continue
+        asked = tolerances.get(gate.probe, None if imported else gate.tolerance)
+        if not same(gate.tolerance, asked):
+            yield f"{gate.nodeid}: its limit is {gate.tolerance}; settings.tolerances has {asked}"
+        if imported and gate.nodeid not in audit.settings.get("rows_sha256", {}):
+            yield f"settings.rows_sha256: {gate.nodeid} is not in it"
 
 
 def _baseline(audit: Audit) -> Iterator[str]:
