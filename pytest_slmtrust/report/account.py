@@ -15,6 +15,7 @@ from ..audit.quantities import Shown, quantity_of, share_text
 from ..audit.verdict import SILENT
 from . import words
 from .examples import Example, example_of
+from .judges import has_counts, rows_of
 from .numbers import number, percent, points
 
 #: An interval wider than this, or fewer items than this, says nothing.
@@ -299,9 +300,8 @@ def _primary(gate: GateResult, scorers: Sequence[Mapping[str, Any]]) -> Mapping[
     rows: list[Mapping[str, Any]] = []
     for scorer in scorers:
         if gate.judge and gate.judge in (scorer.get("role"), scorer.get("detector")):
-            own = scorer.get("measured")
-            rows += [r for r in own if isinstance(r, Mapping)] if isinstance(own, (list, tuple)) else []
-    whole = [r for r in rows if all(type(r.get(k)) is int and r[k] >= 0 for k in ("tp", "fn", "tn", "fp"))]
+            rows += rows_of(scorer)
+    whole = [row for row in rows if has_counts(row)]
     whole.sort(key=lambda r: (r.get("primary") is not True, not str(r.get("split") or "").lower().startswith("held out")))
     return whole[0] if whole else None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..audit.quantities import made_by
 from ..escaping import visible
-from . import numbers, view
+from . import judges, numbers, view
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -45,7 +45,7 @@ def environment() -> Environment:
     made.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False, "separators": (",", ":")}
     made.filters |= {"percent": numbers.percent, "number": numbers.number, "size": numbers.size, "points": numbers.points,
                      "method": made_by, "limit_name": view.limit_name, "limit_text": view.limit_text,
-                     "breakable": _breakable}  # fmt: skip
+                     "breakable": _breakable, "measured": judges.table}  # fmt: skip
     made.tests["text"] = lambda value: isinstance(value, str)
     return made
 

@@ -16,6 +16,7 @@ from ..audit.quantities import Shown, made_by, of_estimate, quantity_of
 from ..audit.verdict import SILENT, overall
 from .account import FEWEST, Account, account_of
 from .flips import Flip, flip_views
+from .judges import has_counts, rows_of
 from .numbers import HUGE, finite, number, percent, points, size
 from .reliability import Diagram, diagram
 from .untested import Untested, by_reason, unasked
@@ -266,15 +267,13 @@ def detector_quality(gate: GateResult, scorers: Sequence[Mapping[str, Any]]) -> 
     """Return what was measured of a gate's detector on labelled text, a line for each data set: held-out rows first, tuned-on
     last.
 
-    ``measured`` rows of a scorer hold counts ``tp``, ``fn``, ``tn``, ``fp`` of flagged texts, and say in ``split`` and ``note``
-    what they were counted on. A gate whose judge has no such rows was measured in the run itself, on labelled cases.
+    A gate whose judge has no such rows was measured in the run itself, on labelled cases.
     """
     lines = []
     for scorer in scorers:
         if _judges(scorer, gate.judge):
-            rows = scorer.get("measured")
-            fit = [r for r in rows if isinstance(r, Mapping)] if isinstance(rows, (list, tuple)) else []
-            lines += [_quality(str(scorer.get("name") or "scorer"), row) for row in sorted(fit, key=_held_out_first)]
+            rows = sorted(rows_of(scorer), key=_held_out_first)
+            lines += [_quality(str(scorer.get("name") or "scorer"), row) for row in rows]
     m = gate.measured
     if m is not None and (m.labelled or not lines):
         found, kept = f"failures found {m.tp} of {m.tp + m.fn}", f"others let through {m.tn} of {m.tn + m.fp}"
@@ -298,10 +297,9 @@ def _quality(name: str, row: Mapping[str, Any]) -> str:
 
 
 def _rates(row: Mapping[str, Any]) -> str:
-    counts = [row.get(key) for key in ("tp", "fn", "tn", "fp")]
-    if not all(isinstance(c, int) and c >= 0 for c in counts):
+    if not has_counts(row):
         return "measured, but not as counts"
-    tp, fn, tn, fp = (int(c or 0) for c in counts)
+    tp, fn, tn, fp = (row[key] for key in ("tp", "fn", "tn", "fp"))
     parts = [
         f"{name} {percent(hits / total)} ({hits} of {total})" if total else f"{name} not measured"
         for name, hits, total in (("sensitivity", tp, tp + fn), ("specificity", tn, tn + fp))
