@@ -44,10 +44,14 @@ def _gguf(path: Path, array: int = 0, pairs: int = 1, tensors: int = 0, key: int
 
 
 def _whole(path: Path) -> None:
-    """A file with one token and one tensor of one number."""
+    """A file of a Llama with one token and one tensor of one number."""
+    field = b"general.architecture"
+    family = struct.pack("<Q", len(field)) + field + struct.pack("<IQ", 8, 5) + b"llama"
     name = b"tokenizer.ggml.tokens"
     tokens = struct.pack("<Q", len(name)) + name + struct.pack("<IIQQ", 9, 8, 1, 1) + b"a"
-    head = b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + tokens + struct.pack("<Q", 1) + b"t" + struct.pack("<IQIQ", 1, 1, 0, 0)
+    head = (
+        b"GGUF" + struct.pack("<IQQ", 3, 1, 2) + family + tokens + struct.pack("<Q", 1) + b"t" + struct.pack("<IQIQ", 1, 1, 0, 0)
+    )
     path.write_bytes(head + bytes(-len(head) % 32 + 4))
 
 
