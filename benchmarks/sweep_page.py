@@ -31,7 +31,9 @@ ABOUT = (
 NAMES = (
     "Names: rtnN, weights rounded to N bits; pruneN, the smallest N % of the weights set to 0; narrow25, a quarter of the "
     "neurons of each block taken out; lowrank75, matrices of three quarters of their rank; vocabulary, only the tokens of "
-    "one task's texts kept."
+    "one task's texts kept; gguf_..., a file in blocks of 8 or 4 bits, as llama.cpp runs it; torchao_int4, weights of 4 bits in "
+    "groups of 64. Dynamic int8 (`int8`, `torchao_int8`) is left out: it multiplies whole numbers, and without a processor made "
+    "for that a step of 16 rows took 1.8 s where float32 took 0.15 s (one thread)."
 )
 
 

@@ -17,7 +17,7 @@ from pytest_slmtrust.backends.load import ModelSpec, load_backend, wrap_loaded
 from pytest_slmtrust.backends.transformers import fingerprint as module
 from pytest_slmtrust.backends.transformers.files import ModelError
 from pytest_slmtrust.backends.transformers.fingerprint import digest_file
-from pytest_slmtrust.backends.transformers.identity import digest_weights
+from pytest_slmtrust.backends.transformers.identity import describe_model, digest_weights
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +86,20 @@ def test_a_loaded_model_is_known_by_its_parameters_and_its_tokenizer() -> None:
     with torch.no_grad():
         changed.lm_head.weight[3, 3] += 1e-6
     assert wrap_loaded(changed, tiny.tokenizer(), "x").fingerprint != base
+
+
+def test_a_model_says_its_size_before_it_is_asked_anything() -> None:
+    model = tiny.model()
+    assert wrap_loaded(model, tiny.tokenizer(), "x").describe()["parameters"] == model.num_parameters()
+
+
+def test_parameters_of_one_storage_count_once_and_those_without_a_storage_each() -> None:
+    first, second = torch.nn.Linear(3, 4), torch.nn.Linear(3, 4, bias=False)
+    second.weight = torch.nn.Parameter(first.weight.data)
+    tied = torch.nn.Sequential(first, second)
+    assert describe_model(tied)["parameters"] == 3 * 4 + 4
+    packed = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 5, bias=False)).to("meta")
+    assert describe_model(packed)["parameters"] == 3 * 4 + 4 + 4 * 5
 
 
 def test_the_digest_of_a_large_file_is_remembered_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,17 @@ def test_int8_is_near_the_layer_and_each_token_stands_alone(variants: ModuleType
         assert float((got - want).norm() / want.norm()) < 0.03
 
 
+@pytest.mark.parametrize("columns", [64, 1024, 1025, 2600])
+def test_the_products_of_int8_are_whole_however_many_are_added(variants: ModuleType, columns: int) -> None:
+    made = variants.Int8Linear(torch.nn.Linear(columns, 40, bias=False))
+    generator = torch.Generator().manual_seed(3)
+    made.weight = torch.randint(-127, 128, (40, columns), generator=generator, dtype=torch.int8)
+    made.weight[0], made.weight[1] = 127, -127
+    rows = torch.randint(-127, 128, (21, columns), generator=generator, dtype=torch.int8)
+    rows[0] = 127
+    assert torch.equal(made._product(rows).long(), rows.long() @ made.weight.long().t())
+
+
 def test_the_facts_are_sound(facts: ModuleType) -> None:
     rows = facts.ROWS
     assert len(rows) >= 250

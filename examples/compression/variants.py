@@ -17,6 +17,8 @@ from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
 
 #: Weights that share one scale and one zero point, along the input dimension.
 GROUP = 64
+#: So many products of two numbers of 8 bits stay whole in float32, whatever they are.
+EXACT = 2**24 // 128**2
 
 
 def parent() -> tuple[Any, Any]:
@@ -134,9 +136,16 @@ class Int8Linear(nn.Module):
         return (whole * scale * self.scale).reshape(*x.shape[:-1], -1)
 
     def _product(self, rows: Tensor) -> Tensor:
-        """Multiply whole numbers; CUDA wants more than 16 rows, so zeros are added there and taken away again."""
-        missing = 0 if rows.device.type == "cpu" else max(0, 32 - len(rows))
-        product: Tensor = torch._int_mm(nn.functional.pad(rows, (0, 0, 0, missing)), self.weight.t())
+        """Multiply whole numbers. CUDA wants more than 16 rows, so zeros are added there and taken away again.
+
+        Many processors have no fast product of whole numbers: there float32 multiplies them, as many columns at a time as it
+        adds up exactly.
+        """
+        if rows.device.type == "cpu":
+            parts = zip(torch.split(rows, EXACT, 1), torch.split(self.weight, EXACT, 1), strict=True)
+            made = [(left.float() @ right.float().t()).to(torch.int32) for left, right in parts]
+            return torch.stack(made).sum(0)
+        product: Tensor = torch._int_mm(nn.functional.pad(rows, (0, 0, 0, max(0, 32 - len(rows)))), self.weight.t())
         return product[: len(rows)]
 
 

@@ -17,7 +17,7 @@ from ..untrusted.verdict import Inspection, inspect_files
 from .adapter import Adapter, read_adapter
 from .files import ModelError, Progress
 from .fingerprint import digest_folder, fingerprint_of, installed
-from .identity import describe_place, digest_loaded, light_device
+from .identity import describe_model, describe_place, digest_loaded, light_device
 from .memory import widest
 from .runtime import energy, joules
 from .signature import OPTION, read_signature
@@ -134,7 +134,7 @@ class TransformersBackend:
         if self._engine is not None:
             about |= self._engine.describe()
         elif self.pair is not None:
-            about |= {"architecture": type(self.pair[0]).__name__}
+            about |= describe_model(self.pair[0])
         return about | {"template_sha256": _or_stop(self._template_digest)}
 
     def disk_bytes(self) -> int | None:

@@ -76,18 +76,17 @@ def _gpu(device: Any) -> dict[str, str]:
     return {"gpu": str(torch.cuda.get_device_name(device))}
 
 
+def describe_model(model: Any) -> dict[str, Any]:
+    """Return a model's class and size. Parameters of one storage count once; those of a packed kind say 0 for a storage."""
+    sizes = {parameter.data_ptr() or id(parameter): parameter.numel() for parameter in model.parameters()}
+    return {"parameters": sum(sizes.values()), "architecture": type(model).__name__}
+
+
 def describe_loaded(engine: Engine) -> dict[str, Any]:
     """Return what only a loaded model tells for certain; it stands instead of what the files say."""
     loaded = engine.loaded
-    seen: set[int] = set()
-    parameters = 0
-    for parameter in loaded.model.parameters():
-        if parameter.data_ptr() not in seen:
-            seen.add(parameter.data_ptr())
-            parameters += parameter.numel()
     return {
-        "parameters": parameters,
-        "architecture": type(loaded.model).__name__,
+        **describe_model(loaded.model),
         "context_length": loaded.context,
         "vocabulary": loaded.vocabulary,
         "device": str(loaded.device),
