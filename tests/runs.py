@@ -89,6 +89,8 @@ def _pytest(
     folder: str, environment: dict[str, str], arguments: list[str], streams: list[Path], source: forked_readers.Source | None
 ) -> None:
     """Become ``python -m pytest`` in a folder; ``source`` forks the processes that read a model's files."""
+    import forked_workers  # it needs xdist, which the process that forks has imported
+
     if source is not None:
         forked_readers.use(source)
     for number, stream in enumerate(streams, 1):
@@ -101,6 +103,7 @@ def _pytest(
     sys.path[:] = [folder, *added, *(place for place in sys.path if place not in ("", here, str(Path(here).parent)))]
     for module in [module for name, module in sys.modules.items() if "." not in name]:
         module.__doc__ = "PYTEST_DONT_REWRITE"  # or pytest warns of each plugin that is imported already
+    forked_workers.fork(arguments)
     sys.argv = ["pytest", *arguments]
     try:
         code = int(pytest.console_main())
