@@ -13,11 +13,13 @@ from test_edited_audits import consistent
 from test_foreign_harness import results
 from test_versus import CONFTEST, OPTIONS, PROBE
 
+from pytest_slmtrust.archive import stated
 from pytest_slmtrust.archive.twice import disagreeing
 from pytest_slmtrust.archive.verify import problems
 from pytest_slmtrust.audit.counting import ByGate
 from pytest_slmtrust.audit.model import Audit
 from pytest_slmtrust.cli import main
+from pytest_slmtrust.plugin import options as of_pytest
 
 Data = dict[str, Any]
 RATE, PAIR = 0, 1
@@ -112,6 +114,10 @@ PAIRS: dict[str, tuple[str, Callable[[Data], object]]] = {
     "limit of an import that nobody set": ("imported", lambda d: d["settings"]["tolerances"].clear()),
     "limit of a sum and of the settings": ("summed up", lambda d: d["settings"].pop("tolerances")),
     "test of an import and its identity": ("imported", lambda d: d["settings"]["rows_sha256"].clear()),
+    "input of the profile and its option": ("plain", lambda d: d["settings"]["options"].update(members="documents.txt")),
+    "option and its input of the profile": ("plain", lambda d: d["settings"]["profile"]["inputs"].update(data="folder")),
+    "other model and its option": ("pair", lambda d: d["settings"]["options"].update(vs="conftest:stranger")),
+    "option and the other model": ("pair", lambda d: d["settings"]["profile"]["inputs"].clear()),
     "number and why there is none": ("summed up", lambda d: gate(d)["reading"].update(broken="it broke")),
     "number and the end of its interval": ("imported", lambda d: measure(d).update(lower=0.7)),
     "number and its interval": ("summed up", lambda d: measure(d).update(value=0.9)),
@@ -133,6 +139,10 @@ def test_one_of_two_fields_that_say_the_same_cannot_be_edited(pair: str, audits:
     edited = Audit.from_json(json.dumps(data))
     assert problems(edited)
     assert problems(consistent(data, audits[name])), "by somebody who has our code"
+
+
+def test_the_inputs_are_those_of_the_options() -> None:
+    assert (*of_pytest.INPUTS, "vs") == stated.INPUTS
 
 
 @pytest.mark.parametrize("name", ["plain", "pair", "late", "stopped", "imported", "summed up"])

@@ -20,6 +20,8 @@ _LISTS = {"packs": "packs", "dimensions": "dimensions", "require": "required"}
 _READ = (
     *_LISTS, "profile", "gate", "optional", "limit", "bundle", "vs", "baseline", "lock", "waivers", "budget", "early-stop",
 )  # fmt: skip
+#: Options that name what a probe may need, and the other model; a profile has those that were given.
+INPUTS = ("members", "nonmembers", "canaries", "data", "vs")
 #: Options that name the model of a baseline.
 _BASELINES = ("vs", "baseline")
 
@@ -45,11 +47,23 @@ def unlike_options(audit: Audit, this_package: bool = False) -> Iterator[str]:
         has: Any = audit.settings.get(name, [])
         if option in options and _names(options[option]) != list(has):
             yield f"settings.{name}: it is {short(has)}; the run was asked for {short(options[option])}"
+    yield from _given(options, audit.settings.get("profile", {}).get("inputs", {}))
     if "gate" in options:
         yield from _limits(audit, options["gate"])
     yield from _compared(audit, [options[name] for name in _BASELINES if options.get(name)])
     yield from _identities(audit)
     yield from _cut_short(audit, options)
+
+
+def _given(options: Mapping[str, str], inputs: Mapping[str, str]) -> Iterator[str]:
+    """Yield the inputs of the profile that no option names, and those of the options that the profile lacks."""
+    for name in INPUTS:
+        asked = options.get(name, "")
+        if name in options and (asked not in ("", "self")) != (name in inputs):
+            has = "no " if asked else ""
+            yield f"settings.profile.inputs: it has {has}{name}; the run was asked for {short(asked or 'none')}"
+    if inputs.get("vs", options.get("vs")) != options.get("vs"):
+        yield f"settings.profile.inputs.vs: it is {short(inputs['vs'])}; the run was asked for {short(options.get('vs'))}"
 
 
 def _cut_short(audit: Audit, options: Mapping[str, str]) -> Iterator[str]:
