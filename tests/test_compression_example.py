@@ -88,7 +88,7 @@ def test_int8_is_near_the_layer_and_each_token_stands_alone(variants: ModuleType
 def test_the_products_of_int8_are_whole_however_many_are_added(variants: ModuleType, columns: int) -> None:
     made = variants.Int8Linear(torch.nn.Linear(columns, 40, bias=False))
     generator = torch.Generator().manual_seed(3)
-    made.weight = torch.randint(-127, 128, (40, columns), generator=generator, dtype=torch.int8)
+    made.weight.data = torch.randint(-127, 128, (40, columns), generator=generator, dtype=torch.int8)
     made.weight[0], made.weight[1] = 127, -127
     rows = torch.randint(-127, 128, (21, columns), generator=generator, dtype=torch.int8)
     rows[0] = 127

@@ -125,7 +125,8 @@ class Int8Linear(nn.Module):
         super().__init__()
         assert layer.bias is None
         scale = layer.weight.detach().abs().amax(1).clamp(min=1e-12) / 127
-        self.register_buffer("weight", (layer.weight.detach() / scale[:, None]).round().to(torch.int8))
+        whole = (layer.weight.detach() / scale[:, None]).round().to(torch.int8)
+        self.weight = nn.Parameter(whole, requires_grad=False)  # parameters, so that they count as what the model has learned
         self.register_buffer("scale", scale)
 
     def forward(self, x: Tensor) -> Tensor:
