@@ -67,7 +67,8 @@ current_platform = SimpleNamespace(device_type="cpu", is_cpu=lambda: True)
 """
 #: Asks for something that never comes, and says so before.
 WAITS = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background starts without it
 from pytest_slmtrust.backends.vllm.crew import Crew
 crew = Crew("m", {"model": "sound"})
 crew.start()

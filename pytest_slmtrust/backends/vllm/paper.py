@@ -45,6 +45,7 @@ def _read_names(folder: Path, allow_pickle: bool) -> tuple[Any, Any]:
         str(folder), device_map="meta", trust_remote_code=False, local_files_only=True, output_loading_info=True,
         use_safetensors=None if allow_pickle else True, ignore_mismatched_sizes=True,
     )  # fmt: skip
+    model.tie_weights()  # as the config says, which vLLM follows; transformers 5 leaves a head untied that the files hold
     return model, info
 
 
