@@ -20,7 +20,7 @@ CACHE_SHARE, WORK_SHARE, LOGITS_SHARE = 0.3, 0.15, 0.1
 LOGITS = 256 * 2**20
 #: A batch on a CPU, where a larger one gains nothing: tokens of a forward, bytes of keys and values (or a quarter of larger
 #: weights), and bytes of logits.
-CPU_TOKENS, CPU_CACHE, CPU_LOGITS = 2048, 256 * 2**20, 128 * 2**20
+CPU_TOKENS, CPU_CACHE, CPU_LOGITS = 2048, 512 * 2**20, 128 * 2**20
 #: Float32 copies of a row's logits that a batch leaves room for: logits as they come and in float32, and generously what a draw,
 #: one row at a time, makes of them.
 COPIES = 6
