@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import string
 import time
 from collections import Counter
 
@@ -39,6 +41,29 @@ def test_other_draws_of_tokens_fare_alike() -> None:
     """Rules that know only the tokens of one seed would know few of another."""
     samples = list(credentials("positives", 6, "another seed"))
     assert len(wrong(samples)) <= 0.02 * len(samples)
+
+
+BROKEN_UP = {
+    "Google's secret of a client": ("GOC" + "SPX-", 28, "-_"), "a token of Docker": ("dckr" + "_pat_", 27, "-_"),
+    "a token of Google": ("ya" + "29.", 30, "-_"), "AWS's secret key, bare": ("", 40, "+/"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BROKEN_UP)
+def test_a_token_is_hidden_whatever_breaks_it_up_or_begins_it(kind: str) -> None:
+    """Alphabets with hyphens draw tokens whose runs of letters are all short, or that begin with a sign."""
+    (start, size, signs), source = BROKEN_UP[kind], random.Random(kind)
+    tokens = [start + "".join(source.choices(string.ascii_letters + string.digits + signs, k=size)) for _ in range(400)]
+    assert len([token for token in tokens if token in scrub(f"Here: {token} .")]) <= 2
+
+
+@pytest.mark.parametrize("text", [
+    "sk-Windows-11-Pro-23H2-x64-DE", "pul-Over-Size-XL-2-Blue-Cotton", "v1.0-RC1-Linux-x86_64-Py3", "ops_Team_2024_Q3_Plan_B",
+    "pat-of-the-Back-4-You", "npm_config_registry_V2_Url", "/usr/local/lib/python3.11/site-packages/Torch2Utils/X",
+    "/API/v2/Users/4A/Items/B7/XyZ", "+Plus/Minus+4A",
+])  # fmt: skip
+def test_names_with_hyphens_and_paths_are_left_alone(text: str) -> None:
+    assert scrub(f"Here: {text} .") == f"Here: {text} ."
 
 
 @pytest.mark.parametrize(
@@ -95,6 +120,7 @@ PUMPS = [
     "a", "A1", "password=", "pass ", "pwd='", "api_key=", "token:", "-", "sk-a1", "eyJ.", "-----BEGIN RSA PRIV" + "ATE KEY-----",
     "-----BEGIN PRIV" + "ATE KEY-----\n" + "A" * 64 + "\n", "1:A", "Bearer ", "basic YTpi", "://a:", "--token ", "$2b$", '"d":"',
     "aB3" * 13 + " ", "curl -u a:", "auth=", "密码是", "\u200b", "https:", "'",
+    "+", "/aB3",
 ]  # fmt: skip
 
 

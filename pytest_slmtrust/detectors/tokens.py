@@ -13,7 +13,7 @@ Spot = tuple[int, int]
 
 #: What may be part of a token, long enough to hold one.
 SHORTEST = 12
-WORD = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_+/=.~:$,-]{12,}")
+WORD = re.compile(r"[A-Za-z0-9_$+/][A-Za-z0-9_+/=.~:$,-]{12,}")
 #: Known beginnings; letters and digits as if drawn at random must follow (see ``dense``).
 _BEGINNINGS = re.compile(
     r"(?<![A-Za-z0-9])(?:"
@@ -75,8 +75,11 @@ def tail(token: str) -> int:
 
 
 def dense(body: str) -> bool:
-    """Return whether a run in it is long and of letters and digits, or too long for a word: ``learn-extra-library`` is none."""
-    return any(len(run) >= 18 or (len(run) >= 10 and jumbled(run)) for run in RUN.findall(body))
+    """Return whether letters and digits are as if drawn at random, in one run or over hyphens: ``learn-extra-name`` is none."""
+    runs = RUN.findall(body)
+    if any(len(run) >= 18 or (len(run) >= 10 and jumbled(run)) for run in runs):
+        return True
+    return len(body) >= 20 and _turns(runs) >= 0.5
 
 
 def jumbled(run: str) -> bool:
@@ -85,21 +88,25 @@ def jumbled(run: str) -> bool:
 
 
 def _random(token: str) -> bool:
-    """Return whether a token looks drawn at random: capitals, small letters and digits in turn, and no text in base64.
-
-    Of 62 characters drawn at random, neighbours are of different kinds 61 % of the time; in names they are so far less often.
-    """
-    letters = re.sub(r"[^A-Za-z0-9]", "", token)
-    kinds = ["d" if c.isdigit() else "u" if c.isupper() else "l" for c in letters]
-    if set(kinds) != {"d", "u", "l"} or (len(token) != 40 and token[-1] != "=" and max(map(len, RUN.findall(token))) < 20):
+    """Return whether a token looks drawn at random: capitals, small letters and digits in turn, and no text in base64."""
+    if len(token) != 40 and token[-1] != "=" and max(map(len, RUN.findall(token)), default=0) < 20:
         return False
-    turns = sum(a != b for a, b in itertools.pairwise(kinds))
     least = 0.33 if len(token) == 40 else 0.45  # AWS's secret keys have 40 characters
     return (
-        turns >= least * (len(kinds) - 1)
+        _turns(["".join(RUN.findall(token))]) >= least
         and not token.startswith(("AAAAB3NzaC", "AAAAC3NzaC", "AAAAE2Vj"))
         and not _is_text(token)
     )
+
+
+def _turns(runs: list[str]) -> float:
+    """Return the share of neighbours in runs that are of different kinds, or 0 without capitals, small letters and digits.
+
+    Of 62 characters drawn at random, it is 61 %; in names it is far less.
+    """
+    kinds = ["".join("d" if c.isdigit() else "u" if c.isupper() else "l" for c in run) for run in runs]
+    pairs = [a != b for run in kinds for a, b in itertools.pairwise(run)]
+    return sum(pairs) / len(pairs) if pairs and set("".join(kinds)) == {"d", "u", "l"} else 0.0
 
 
 def _is_text(token: str) -> bool:
