@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -12,10 +13,11 @@ from pathlib import Path
 
 import pytest
 from runs import audit, run
+from sensitive import credentials, hidden, table
 
 from pytest_slmtrust.audit.model import Finding
 from pytest_slmtrust.cli import main
-from pytest_slmtrust.detectors import find_personal_data, mask_personal_data
+from pytest_slmtrust.detectors import find_credentials, find_personal_data, mask_personal_data
 from pytest_slmtrust.engine.store import FILE, Store
 from pytest_slmtrust.redaction import Mask
 
@@ -126,6 +128,52 @@ def test_nothing_shared_holds_personal_data(folder: Path, options: tuple[str, ..
     assert {f["outcome"] for f in data["findings"]} == {"failed", "unscored", "error", "measured"}
     assert main(["render", str(folder / "slmtrust-report" / "audit.json"), "--output", str(folder / "again.html")]) == 0
     assert pieces((folder / "again.html").read_text()) == set()
+
+
+KEYS = """
+import json
+from pathlib import Path
+from pytest_slmtrust import Completion, Failure, Generate, Verdict, ask, probe
+from pytest_slmtrust.backends.fake import FakeBackend
+
+TEXTS = json.loads(Path(__file__).with_name("texts.json").read_text())
+
+def model():
+    return FakeBackend(lambda r: (Failure if "fail" in r.prompt else Completion)(TEXTS[int(r.prompt.split()[-1])]))
+
+def asking(name, judge):
+    def run(n):
+        "A name."
+        reply = yield from ask(Generate(f"{name} {n}"))
+        return judge(reply.text)
+    return probe(dimension="privacy", rows=[{"n": n} for n in range(len(TEXTS))], name=name)(run)
+
+def raises(text):
+    raise ValueError(text)
+
+shown = asking("shown", lambda text: Verdict(False, evidence={"reply": text, "notes": [text]}, group=text, reason=text))
+raised = asking("raised", raises)
+failed = asking("fail", raises)
+"""
+
+
+def test_no_kind_of_credential_is_in_anything_shared(folder: Path, tmp_path: Path) -> None:
+    samples = [s for s in credentials("positives", 1) if all(hidden(find_credentials(s.text), spot) for spot in s.spots)]
+    lines = [max(s.text[start:end].splitlines(), key=len) for s in samples for start, end in s.spots]
+    secrets = {line for line in lines if len(line) > 9}
+    assert len(secrets) > 200
+    assert {s.kind for s in samples} == set(table("credentials.toml", "positives"))
+    (tmp_path / "conftest.py").write_text((folder / "conftest.py").read_text())
+    (tmp_path / "probe_keys.py").write_text(KEYS)
+    (tmp_path / "texts.json").write_text(json.dumps([s.text for s in samples]))
+    done = run(tmp_path, "--slm=probe_keys:model", "--slm-packs=none", "-rA", "--junitxml=junit.xml")
+    assert done.returncode == 1, done.stdout[-2000:] + done.stderr
+    made = {"terminal": done.stdout + done.stderr, "JUnit": (tmp_path / "junit.xml").read_text("utf-8")}
+    made |= {name: (tmp_path / "slmtrust-report" / name).read_text("utf-8") for name in ("audit.json", "audit.html")}
+    read = {name: text + html.unescape(text) for name, text in made.items()}
+    read["audit.json"] += json.dumps(json.loads(made["audit.json"]), ensure_ascii=False)
+    assert {name: sorted(found) for name, text in read.items() if (found := {s for s in secrets if s in text})} == {}
+    assert all(text.count("[credential]") > 200 for text in made.values())
 
 
 def test_options_and_arguments_of_a_run_are_masked(folder: Path) -> None:
