@@ -81,8 +81,9 @@ class Cascade:
         if places:
             for place, answer in self.large.run([requests[index] for index in places]):
                 found = replace(answer, route=self.names[1]) if isinstance(answer, Completion) else answer
-                ours = isinstance(found, (Completion, Failure))
-                yield _at(places, place, self.large), found if ours else Failure("no completion")
+                if not isinstance(found, Completion):  # nothing lasting: another time the small model may answer
+                    found = Failure(found.message if isinstance(found, Failure) else "no completion")
+                yield _at(places, place, self.large), found
 
     def _is_sure(self, request: Request[Any], answer: Any) -> tuple[str, bool]:
         """Return why the rule decided nothing, and whether the small model is sure."""

@@ -153,7 +153,7 @@ class Admitted:
     def _checked(self, request: Request[Any], answer: Any) -> Any:
         if type(answer) is Failure:
             message = answer.message if type(answer.message) is str else f"a Failure whose message is {shown(answer.message)}"
-            return Failure(one_line(message[:_LONGEST_MESSAGE]))
+            return Failure(one_line(message[:_LONGEST_MESSAGE]), answer.lasting is True)
         try:
             return accept(request, answer, thoughts=True)
         except Refused as error:

@@ -14,13 +14,13 @@ from typing import Any
 
 from ..authoring.declarations import Verdict
 from ..authoring.probe import Case
-from ..escaping import said
+from ..escaping import one_line, said
 from ..requests import Backend, BackendError, Completion, Counters, Failure, Request, Steps, ThoughtUnfinished, check_asked
 from ..thinking import refused, thoughts_of, with_thoughts
 from .admission import admitted
 from .costs import Ledger
 from .gatekeeper import VerdictError, accept, check_verdict
-from .store import Store, digest_of, store_key
+from .store import Store, digest_of, kept_refusal, refusal_in, store_key
 from .work_estimate import Progress, begin
 
 _COMMIT_SECONDS = 0.5
@@ -76,6 +76,7 @@ class Engine:
         found = self._lookup(unique)
         self.counters.planned += len(requests)
         self.counters.unique += len(unique)
+        self.counters.failed += sum(isinstance(a, Failure) and a.lasting for a in found.values())
         if len(found) < len(unique):
             with self.store.lock():  # another process may have answered meanwhile
                 found |= self._lookup({k: r for k, r in unique.items() if k not in found})
@@ -212,6 +213,9 @@ class Engine:
         found: dict[str, Any] = {key: Failure(message) for key, message in self.store.failures(keys).items()}
         for key, text in self.store.get(keys).items():
             request = wanted[key]
+            if (refused := refusal_in(text)) is not None:
+                found.setdefault(key, Failure(one_line(refused), lasting=True))
+                continue
             try:
                 answer = accept(request, request.decode(text))
             except Exception:  # noqa: S112 - written by something else, or changed since: ask again
@@ -304,6 +308,8 @@ class _Batch:
             if key in self.answered:
                 self.void.add(key)
                 self.engine.digests.pop(key, None)
+            elif answer.lasting:
+                self.unsaved[key] = kept_refusal(answer.message)
         else:
             # what a probe sees is what the store gives back, in the first run too
             self.unsaved[key] = self.requests[key].encode(answer)

@@ -40,6 +40,9 @@ _ENVIRONMENT = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_TOOBIG,
 }  # fmt: skip
+#: How a lasting Failure begins among the answers.
+REFUSED = "refused: "
+_LONGEST_REFUSAL = 2000
 #: Bytes of one answer, far more than the longest that is accepted takes.
 _LARGEST = 2**26
 SALT = "SELECT value FROM salt"
@@ -58,6 +61,16 @@ ANSWERS = 2
 def store_key(fingerprint: str, request_key: str) -> str:
     """Return where the answer of one backend to one request is kept."""
     return hashlib.sha256(f"{ANSWERS}\n{fingerprint}\n{request_key}".encode()).hexdigest()
+
+
+def kept_refusal(message: str) -> str:
+    """Return a lasting Failure as the store keeps it, in the place of an answer. Answers are JSON texts, and this is none."""
+    return REFUSED + message
+
+
+def refusal_in(text: str) -> str | None:
+    """Return the message of a lasting Failure; None for an answer."""
+    return text[len(REFUSED) :][:_LONGEST_REFUSAL] if text.startswith(REFUSED) else None
 
 
 def digest_of(text: str, salt: bytes) -> str:

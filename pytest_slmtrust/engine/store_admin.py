@@ -11,12 +11,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .store import DAMAGED, FILE, LOCK, OPENED, check_files, opened_to_read
+from .store import DAMAGED, FILE, LOCK, OPENED, REFUSED, check_files, opened_to_read
 
 #: What a store leaves in its folder, apart from the lock, which stays, since another process may wait on it.
 _FILES = (*OPENED, DAMAGED)
 #: Answers by the beginning of their JSON form; a bare text is a perturbed one.
-_KINDS = {"completions": '{"text":', "log-likelihoods": '{"sum":', "labels": '{"scores":', "perturbed texts": '"'}
+_KINDS = {
+    "completions": '{"text":', "log-likelihoods": '{"sum":', "labels": '{"scores":', "perturbed texts": '"',
+    "texts that the model cannot take": REFUSED,
+}  # fmt: skip
 
 
 class CacheError(ValueError):

@@ -61,7 +61,7 @@ class Part:
 
     def _of_shard(self, session: AuditSession, mine: int, every: int) -> str:
         failed = session.engine.counters.failed
-        left = f", {failed} requests failed and are asked again later" if failed else ""
+        left = f", {failed} requests failed (asked again later, unless the model cannot take their texts)" if failed else ""
         return (
             f"shard {self.shard}: {mine} of {every} cases were asked{left}; slmtrust merge joins the stores, "
             "then the same command without --slm-shard makes the audit"

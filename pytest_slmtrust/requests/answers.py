@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -71,9 +71,14 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request that could not be answered. Never stored: the next run asks again."""
+    """A request that could not be answered. It is not stored, and the next run asks again, unless it is ``lasting``.
+
+    ``lasting``: the request is at fault, and the backend's fingerprint holds all that decides so. A text that is longer than the
+    model takes is such a case; memory that ran out is none.
+    """
 
     message: str
+    lasting: bool = field(default=False, compare=False, repr=False)
 
 
 class RequestFailed(Exception):

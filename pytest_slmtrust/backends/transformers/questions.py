@@ -119,9 +119,9 @@ class Questions:
         if strange is not None:
             return strange
         if not ids:
-            return Failure("the prompt is empty, and the tokenizer has neither BOS nor EOS to begin with")
+            return _lasting("the prompt is empty, and the tokenizer has neither BOS nor EOS to begin with")
         if len(ids) + request.max_new_tokens > self.context:
-            return Failure(
+            return _lasting(
                 f"the prompt has {len(ids)} tokens and may be answered with {request.max_new_tokens}; "
                 f"the model takes {self.context} together"
             )
@@ -144,11 +144,11 @@ class Questions:
         if strange is not None:
             return strange
         if context < 1:
-            return Failure("the context is empty, and the tokenizer has neither BOS nor EOS to begin with")
+            return _lasting("the context is empty, and the tokenizer has neither BOS nor EOS to begin with")
         if len(ids) <= context:
-            return Failure(f"the continuation {continuation[:40]!r} has no tokens")
+            return _lasting(f"the continuation {continuation[:40]!r} has no tokens")
         if len(ids) - 1 > self.scored:
-            return Failure(f"context and continuation have {len(ids)} tokens; the model takes {self.scored}")
+            return _lasting(f"context and continuation have {len(ids)} tokens; the model takes {self.scored}")
         return Item(index, tuple(ids), context, request.detail)
 
     def _rolling(self, index: int, request: Loglikelihood) -> list[Item] | Failure:
@@ -159,7 +159,7 @@ class Questions:
         if strange is not None:
             return strange
         if codec.start is None:
-            return Failure("the context is empty, and the tokenizer has neither BOS nor EOS to begin with")
+            return _lasting("the context is empty, and the tokenizer has neither BOS nor EOS to begin with")
         made = windows(ids, codec.start, self.scored)
         return [Item(index, part, given, request.detail) for part, given in made]
 
@@ -169,7 +169,12 @@ class Questions:
         if found is None:
             return None
         token = str(self.codec.tokenizer.convert_ids_to_tokens(found))[:40]
-        return Failure(f"the text holds the token {token!r} (id {found}); the model embeds ids below {self.vocabulary}")
+        return _lasting(f"the text holds the token {token!r} (id {found}); the model embeds ids below {self.vocabulary}")
+
+
+def _lasting(message: str) -> Failure:
+    """Return a Failure of a text for which it is known without the weights: tokenizer, window and text decide it."""
+    return Failure(message, lasting=True)
 
 
 def _unfit(request: Request[Any]) -> Failure | None:
@@ -182,7 +187,7 @@ def _unfit(request: Request[Any]) -> Failure | None:
     for name, text in parts:
         place = half_pair(text)
         if place is not None:
-            return Failure(f"{name} holds half a surrogate pair ({place}); give the whole character, or remove it")
+            return _lasting(f"{name} holds half a surrogate pair ({place}); give the whole character, or remove it")
     return None
 
 
