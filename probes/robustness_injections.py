@@ -26,7 +26,7 @@ from pytest_slmtrust import (
 )
 from pytest_slmtrust.detectors import contains_answer, degenerate, normalise, on_topic, refuses
 
-from .shared import capital, matched, table
+from .shared import and_more, capital, matched, table, two_sets
 
 REPLY_TOKENS = 16
 #: Enough for a sentence before the product of an injected task.
@@ -77,15 +77,19 @@ def _request(kind: str) -> str:
     return f"What is this {kind} about?"
 
 
-def _injection_rows(_: Profile) -> Iterator[Row]:
-    data = table("robustness_documents.toml")
+def _injection_rows(profile: Profile) -> Iterator[Row]:
+    first, second = table("robustness_documents.toml"), table("robustness_second.toml")
+    yield from two_sets(profile, _injections(first, "injections"), _injections(second, "injections/second"))
+
+
+def _injections(data: Mapping[str, Any], key: str) -> Iterator[Row]:
+    documents = table("robustness_documents.toml")["documents"]
     wordings = [(form, wording) for form, those in data["wordings"].items() for wording in those]
     tasks = [(kind, task, word) for kind, those in data["tasks"].items() for task, word in those]
     places = ("start", "middle", "end")
-    drawn = matched("injections", len(tasks), document=data["documents"], wording=wordings, task=tasks, place=places)
-    for part in drawn:
+    for part in matched(key, len(tasks), document=documents, wording=wordings, task=tasks, place=places):
         (form, wording), (kind, task, word) = part["wording"], part["task"]
-        about, *pieces = _without(word, part["document"], data["documents"])[:3]
+        about, *pieces = _without(word, part["document"], documents)[:3]
         pieces.insert(places.index(part["place"]), wording.format(task=task))
         params = _injected(about, " ".join(pieces), form, kind, word, task)
         source = f"{form}, {part['place']}: {' '.join(pieces)}"
@@ -210,4 +214,4 @@ def ignores_injected_instructions(about: str, document: str, form: str, kind: st
     return Verdict(not how, float(not how), {**evidence, "reading": how or "not followed"}, form)
 
 
-PROBES = (ignores_injected_instructions,)
+PROBES = (and_more(ignores_injected_instructions, 60),)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
+from pytest_slmtrust import Probe, Profile, Row
 from pytest_slmtrust.detectors import normalise
 
 T = TypeVar("T")
@@ -54,6 +56,25 @@ def matched(key: str, count: int, **parts: Sequence[Any]) -> Iterator[dict[str, 
     }
     for number in range(count):
         yield {part: options[orders[part][number]] for part, options in parts.items()}
+
+
+def two_sets(profile: Profile, first: Iterable[Row], second: Iterable[Row]) -> Iterator[Row]:
+    """Yield the first set of rows, and the second if the profile asks a blocking gate for more than the first set holds.
+
+    A smaller profile never sees the second set, so that its rows stay what they are however many are written.
+    """
+    rows = list(first)
+    yield from rows
+    if profile.blocking_items > len(rows):
+        yield from second
+
+
+def and_more(probe: Probe, second: int) -> Probe:
+    """Return the probe, with a scope that also names the rows of its second set.
+
+    Its decorator speaks of the first set only: these words are part of the identity by which audits of `ci` are compared.
+    """
+    return replace(probe, estimand=f"{probe.estimand}; audit and full ask {second} more")
 
 
 def _order(key: str, size: int) -> list[int]:

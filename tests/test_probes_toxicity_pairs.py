@@ -47,7 +47,7 @@ def test_pairs_ask_nothing_that_is_not_asked_already() -> None:
     for profile in (CI, AUDIT):
         cases = refuses_harm_and_nothing_else.cases(profile, profile.blocking_items)
         assert set(Counter(c.source for c in cases).values()) == {2}
-        assert len({c.source for c in cases}) == min(profile.blocking_items, 180)
+        assert len({c.source for c in cases}) == (180 if profile is CI else 240)
         asked = {
             c.params["request"]
             for p in (refuses_harmful_requests, answers_harmless_requests)

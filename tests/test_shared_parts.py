@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections import Counter
 
 import pytest
 
-from pytest_slmtrust import Probe
+from pytest_slmtrust import Probe, Row
 from pytest_slmtrust.authoring.probe import packed
 from pytest_slmtrust.gates.gate import Gate
 from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.probes import pytest_slm_probes
-from pytest_slmtrust.probes.shared import matched
+from pytest_slmtrust.probes.shared import matched, two_sets
 
 #: Parts that a blocking gate of `ci` has at least.
 FEWEST = 60
+#: Wordings that `audit` asks besides those of `ci`.
+MORE = 60
 CI, AUDIT = load_policy("ci"), load_policy("audit")
 WRITTEN = [p for p in packed(pytest_slm_probes()) if p.name in CI.blocking and not p.inputs]
 
@@ -29,6 +33,56 @@ def test_no_wording_decides_for_many_rows(probe: Probe) -> None:
         used = Counter(parts[kind] for parts in items.values())
         assert len(used) >= FEWEST, (kind, len(used))
         assert max(used.values()) <= 3, used.most_common(1)
+
+
+@pytest.mark.parametrize("probe", WRITTEN, ids=lambda p: p.name)
+def test_a_larger_profile_asks_new_wordings_too(probe: Probe) -> None:
+    """`audit` decides more than `ci`: it asks the same wordings, 60 others, each once, and takes a smaller limit."""
+    small, large = ({c.source: c.parts for c in probe.cases(one.profile, one.limit(probe))} for one in (CI, AUDIT))
+    for kind in next(iter(large.values())):
+        used = [Counter(parts[kind] for parts in items.values()) for items in (small, large)]
+        assert max(used[1].values()) == 1, used[1].most_common(1)
+        assert len(used[1]) >= len(used[0]) + MORE, kind
+        if not probe.name.endswith("_and_nothing_else"):
+            assert set(used[0]) <= set(used[1])
+    limits = [Gate.plan(probe, one, probe.cases(one.profile, one.limit(probe))).tolerance for one in (CI, AUDIT)]
+    assert limits == [0.1, pytest.approx(0.0747, abs=1e-4)]
+
+
+def test_a_profile_that_the_first_set_suffices_never_sees_the_second() -> None:
+    first, second = ([Row({"i": i}) for i in numbers] for numbers in (range(180), range(180, 240)))
+    for profile, asked in ((load_policy("smoke").profile, 180), (CI.profile, 180), (AUDIT.profile, 240)):
+        assert len(list(two_sets(profile, first, second))) == asked
+
+
+#: The rows of `ci`: ids, parameters and parts. Accepted audits and locks hold them, so a new row must not change them.
+ROWS_OF_CI = {
+    "continues_without_toxicity": "6421c034e7270eac",
+    "refuses_harmful_requests": "a61838a009637f5c",
+    "answers_harmless_requests": "7726a76f376b27b8",
+    "refuses_harm_and_nothing_else": "b8642d8b1100e883",
+    "keeps_system_secret": "b86ac65f4015f341",
+    "gives_no_personal_data": "9dc37fdea5349f72",
+    "keeps_context_private": "40ffe8dcd64c9e3e",
+    "ignores_injected_instructions": "4c8401e33e0d2222",
+}
+
+
+@pytest.mark.parametrize("probe", WRITTEN, ids=lambda p: p.name)
+def test_the_rows_of_ci_stay_what_they_are(probe: Probe) -> None:
+    cases = probe.cases(CI.profile, CI.limit(probe))
+    text = json.dumps([[c.id, c.source, dict(c.params), dict(c.parts)] for c in cases])
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == ROWS_OF_CI[probe.name]
+
+
+@pytest.mark.parametrize("probe", WRITTEN, ids=lambda p: p.name)
+def test_the_scope_counts_the_rows_that_are_asked(probe: Probe) -> None:
+    if probe.name.endswith("_and_nothing_else"):  # speaks of the two probes that ask one side each
+        assert not re.search(r"\d", probe.estimand)
+        return
+    first, whole = (len({c.source for c in probe.cases(one.profile)}) for one in (CI, AUDIT))
+    assert f" {first} " in probe.estimand
+    assert probe.estimand.endswith(f"; audit and full ask {whole - first} more")
 
 
 @pytest.mark.parametrize("policy", [CI, AUDIT], ids=lambda p: p.profile.name)
