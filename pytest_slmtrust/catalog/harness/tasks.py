@@ -17,6 +17,7 @@ from ...arguments import unknown
 from ...authoring.declarations import ProbeError
 from ...escaping import said
 from ..registry import OPTION
+from .functions import checking, kept
 from .includes import check_files
 from .index import manager_of
 
@@ -39,7 +40,7 @@ def loaded(name: str, folder: Path, template: bool = False) -> tuple[dict[str, A
             check_files(path)
         except ProbeError as error:
             raise ProbeError(f"{OPTION} {name}: {error}") from None
-    with quietly():
+    with quietly(), kept():
         manager = _manager(not is_file)
         names = [str(path)] if is_file else _matching(name, manager)
         factory = _factory(manager)
@@ -110,7 +111,7 @@ def _factory(manager: Any) -> Any:
     """Return what builds a manager's tasks, which keeps going where one of a group cannot be loaded."""
     from lm_eval.tasks._factory import TaskFactory
 
-    class Lenient(TaskFactory):  # type: ignore[misc]
+    class Lenient(checking(TaskFactory)):  # type: ignore[misc]
         refused: dict[str, str]
 
         def build(self, entry: Any, *, overrides: Any = None, registry: Any) -> Any:
@@ -139,7 +140,7 @@ def _factory(manager: Any) -> Any:
 
         def _name(self, entry: Any, overrides: Any, key: str = "task") -> str:
             with suppress(Exception):
-                return str(self._load_full_config(entry, overrides)[key])
+                return str(TaskFactory._load_full_config(self, entry, overrides)[key])
             return str(entry.name)
 
     if type(manager._factory).__name__ != "Lenient":
