@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 
 from pytest_slmtrust import Completion, Failure, Generate, Loglikelihood, Request
-from pytest_slmtrust.archive.verify import read_verified
+from pytest_slmtrust.archive.verify import problems, read_verified
+from pytest_slmtrust.audit.model import Audit
 from pytest_slmtrust.backends.batch.backend import BatchBackend
 from pytest_slmtrust.backends.cascade import Cascade
 from pytest_slmtrust.backends.fake import FakeBackend
@@ -123,7 +125,8 @@ def test_an_answer_to_nothing_is_not_taken_for_one_to_another_request(index: int
 
 @pytest.mark.parametrize(("changes", "said"), [
     ({"names": ("m", "m")}, "other than each other"), ({"names": ("", "m")}, "expected two"),
-    ({"names": ("several", "m")}, "'several'"), ({"rule": " "}, "rule of a cascade is empty"),
+    ({"names": ("several", "m")}, "'several'"), ({"names": ("a,b", "m")}, "without a comma"),
+    ({"rule": " "}, "rule of a cascade is empty"),
     ({"small": FakeBackend("x", answers=(Loglikelihood,))}, "the small model of a cascade answers no Generate"),
     ({"large": FakeBackend("x", answers=(Loglikelihood,))}, "the large model of a cascade answers no Generate"),
 ])  # fmt: skip
@@ -230,6 +233,44 @@ def test_a_single_model_has_no_routes(pytester: pytest.Pytester) -> None:
     done = pytester.runpytest_inprocess("--slm=one", "--slm-packs=none", "probe_it.py", "-p", "no:randomly")
     assert "routes of this system" not in done.stdout.str()
     assert 'id="routes"' not in render(read_verified(pytester.path / "slmtrust-report/audit.json"))
+
+
+#: What somebody puts into the audit of a system in place of who answered, or of the routes.
+OTHERS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "another route": lambda d: d["findings"][0]["evidence"].update(answered_by="expert"),
+    "the small one of another name": lambda d: d["findings"][-1]["evidence"].update(answered_by="smaller"),
+    "one route twice": lambda d: d["findings"][0]["evidence"].update(answered_by="large, large"),
+    "nobody": lambda d: d["findings"][0]["evidence"].update(answered_by=""),
+    "several": lambda d: d["findings"][0]["evidence"].update(answered_by="several"),
+    "a number": lambda d: d["findings"][0]["evidence"].update(answered_by=1),
+    "a list": lambda d: d["findings"][0]["evidence"].update(answered_by=["small"]),
+    "a route less": lambda d: d["model"].update(routes=["small"]),
+    "a route of another name": lambda d: d["model"].update(routes=["small", "expert"]),
+    "no list of routes": lambda d: d["model"].update(routes="small, large"),
+}
+
+
+def test_no_audit_says_that_a_route_answered_which_the_system_does_not_have(pytester: pytest.Pytester) -> None:
+    project(pytester)
+    pytester.runpytest_inprocess("--slm=system", "--slm-packs=none", "probe_it.py", "-p", "no:randomly")
+    text = (pytester.path / "slmtrust-report/audit.json").read_text()
+    assert problems(Audit.from_json(text)) == []
+    for name, edit in OTHERS.items():
+        data = json.loads(text)
+        edit(data)
+        found = problems(Audit.from_json(json.dumps(data)))
+        assert "routes" in found[0], name
+        assert "\n" not in found[0], name
+
+
+@pytest.mark.parametrize("names", [("jane.doe@example.com", "+1 555 010 9999"), ("x" * 5000, "\x1b[2J\n::error::")])
+def test_a_run_of_routes_of_any_name_is_read_again(names: tuple[str, str], pytester: pytest.Pytester) -> None:
+    project(pytester)
+    path = pytester.path / "conftest.py"
+    path.write_text(path.read_text().replace('reply.text, "1")', f'reply.text, "1", {names!r})'))
+    done = pytester.runpytest_inprocess("--slm=system", "--slm-packs=none", "probe_it.py", "-p", "no:randomly")
+    assert done.ret == 0
+    assert len(read_verified(pytester.path / "slmtrust-report/audit.json").model["routes"]) == 2
 
 
 @pytest.mark.skipif(not EXAMPLE.is_dir(), reason="the examples are not part of the wheel")

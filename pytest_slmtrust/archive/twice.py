@@ -10,6 +10,7 @@ from ..audit.dimension import Dimension
 from ..audit.model import Audit, Estimate, Finding, GateResult, Lack
 from ..audit.nodeids import PACKS, VERSUS, gate_key
 from ..audit.notes import IMPORTED, NOT_IN_TIME
+from ..audit.routes import ANSWERED_BY
 from ..audit.verdict import SILENT
 from ..gates.asked_rows import extra_of
 from ..requests import Classify, Edits, Generate, Loglikelihood, Perturb
@@ -31,6 +32,9 @@ def disagreeing(audit: Audit, found: ByGate) -> Iterator[str]:
     for gate in audit.gates:
         yield from (f"{gate.nodeid}: {what}" for what in _gate(gate))
     yield from _baseline(audit)
+    yield from _routes(audit.model, audit.findings)
+    if audit.baseline is not None:
+        yield from _routes(audit.baseline.model, audit.baseline.findings)
     if "margin" not in audit.settings:
         yield from _limits(audit)
     if not audit.incomplete and "margin" not in audit.settings:  # a comparison has the settings of another audit
@@ -123,6 +127,21 @@ def _baseline(audit: Audit) -> Iterator[str]:
         own = mine.get(one.nodeid, one)
         if (own.source, own.parts) != (one.source, one.parts):
             yield f"{short(one.nodeid)}: the baseline has it of another item or of other parts"
+
+
+def _routes(model: Mapping[str, Any], findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield findings that were answered by a route which their model does not have; a model that names no routes may have any."""
+    routes = model.get("routes")
+    if routes is None:
+        return
+    if not isinstance(routes, (list, tuple)) or not all(isinstance(one, str) for one in routes):
+        yield "model: its routes are no list of names"
+        return
+    for one in findings:
+        said = one.evidence.get(ANSWERED_BY)
+        names = str(said).split(", ")
+        if said is not None and (len(set(names)) < len(names) or not set(names) <= set(routes)):
+            yield f"{short(one.nodeid)}: it was answered by {short(said)}; the routes of the model are {short(', '.join(routes))}"
 
 
 def _settings(audit: Audit, found: ByGate) -> Iterator[str]:

@@ -38,8 +38,10 @@ class Cascade:
     answers: tuple[type[Request[Any]], ...] = field(default=(Generate,), init=False)
 
     def __post_init__(self) -> None:
-        if len(set(self.names)) != 2 or not all(self.names) or MIXED in self.names:
-            raise ValueError(f"names of a cascade are {self.names!r}; expected two, other than each other and {MIXED!r}")
+        if len(set(self.names)) != 2 or not all(self.names) or MIXED in self.names or "," in "".join(self.names):
+            raise ValueError(
+                f"names of a cascade are {self.names!r}; expected two without a comma, other than each other and {MIXED!r}"
+            )
         if not self.rule.strip():
             raise ValueError("rule of a cascade is empty; expected a name and a version of what unsure decides by")
         for name, one in zip(self.names, (self.small, self.large), strict=True):
