@@ -62,6 +62,7 @@ EDITS: dict[str, tuple[str, dict[str, Any], str]] = {
     "layers without end": ("config.json", {"num_hidden_layers": 10**9}, "num_hidden_layers"),
     "more layers than a float counts": ("config.json", {"num_hidden_layers": 10**400}, "num_hidden_layers"),
     "layers deeper down": ("config.json", {"text_config": {"n_layer": 3000}}, "text_config.n_layer"),
+    "a nameless architecture": ("config.json", {"architectures": [""]}, "config.json: 'architectures' names none; expected a"),
     "an encoder-decoder": ("config.json", {"is_encoder_decoder": True, "architectures": ["T5ForConditionalGeneration"]}, "T5For"),
     "a masked language model": ("config.json", {"architectures": ["BertForMaskedLM"]}, "BertForMaskedLM has no causal"),
     "no architecture that is a name": ("config.json", {"architectures": [{"a": 1}]}, "architectures"),

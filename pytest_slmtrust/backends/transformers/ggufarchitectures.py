@@ -26,9 +26,10 @@ def check_convertible(gguf_file: Path, architecture: str) -> None:
     if root is None or not known or architecture in known or any(part in architecture for part in _parts(root / _READER)):
         return
     version = metadata.version("transformers")
+    which = f"its architecture is {architecture[:40]!r}, which transformers {version} does not read from GGUF files"
     raise ModelError(
-        f"{gguf_file}: cannot be converted: its architecture is {architecture[:40]!r}, which transformers {version} does not "
-        "read from GGUF files; give the model's own folder, or run the file with --slm-engine=llamacpp"
+        f"{gguf_file}: cannot be converted: {which if architecture.strip() else 'its header names no architecture'}; "
+        "give the model's own folder, or run the file with --slm-engine=llamacpp"
     )
 
 

@@ -142,6 +142,8 @@ def check_architecture(config: Mapping[str, Any], path: Path) -> None:
     names = config.get("architectures") or []
     if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
         raise ModelError(f"{path}: 'architectures' must be a list of names")
+    if names and not any(n.strip() for n in names):
+        raise ModelError(f"{path}: 'architectures' names none; expected a causal decoder (…ForCausalLM)")
     name = names[0] if names else str(config.get("model_type", "unknown"))
     if config.get("is_encoder_decoder") is True:
         raise ModelError(f"{path}: {name} is an encoder-decoder; this audit needs a causal decoder (…ForCausalLM)")
