@@ -82,12 +82,36 @@ def test_a_change_log_fragment_is_a_short_text(fragment: Path | None) -> None:
     assert len(text) <= 600
 
 
+#: A command that would fetch the package by its name, or a line of requirements that does.
+BARE = re.compile(
+    r"(?:\b(?:pip3?|pipx|uv) (?:[a-z]+ )?(?:install|add|run)\b[^\n`]*?|^\s*(?:- )?)"
+    r"(?<![\w/.-])[\"']?pytest-slmtrust(?:\[[^\]\n]*\])?(?:[=~<>]=?[\w.]+)?[\"']?(?! ?@)(?=[\s`\"']|$)",
+    re.MULTILINE,
+)
+READ = {".md", ".yml", ".yaml", ".txt", ".toml", ".py", ".sh", ""}
+INSTALLS = (
+    "pip install pytest-slmtrust", "run `pip install 'pytest-slmtrust[all]'` first", 'python -m pip install -U "pytest-slmtrust"',
+    "uv pip install pytest-slmtrust[all]", "uv add pytest-slmtrust", "pipx install pytest-slmtrust", "pytest-slmtrust==0.1\n",
+    "  - pytest-slmtrust[all]\n", "pip3 install numpy pytest-slmtrust",
+)  # fmt: skip
+FETCHES = (
+    "pip install 'pytest-slmtrust @ git+https://github.com/o/pytest-slmtrust'", "pip install .",
+    "cd pytest-slmtrust && pip install .",
+    "pip install git+https://github.com/o/pytest-slmtrust", "pip install ./pytest-slmtrust", "the package pytest-slmtrust",
+)  # fmt: skip
+
+
+def test_a_line_that_installs_by_the_bare_name_is_known() -> None:
+    assert [text for text in INSTALLS if not BARE.search(text)] == []
+    assert [text for text in FETCHES if BARE.search(text)] == []
+
+
 def test_no_line_installs_the_package_by_its_bare_name() -> None:
     """It is not published, and the name is free to take."""
     root = Path(__file__).parents[1]
-    texts = [*root.glob("*.md"), *root.glob("action.yml"), *(root / "docs").rglob("*.md"), *(root / "examples").rglob("*.yml")]
-    bare = re.compile(r"pip install (?:-\S+ )*[\"']?pytest-slmtrust(?:\[[^\]]*\])?[\"']?(?! @)(?:\s|$)", re.MULTILINE)
-    assert [(path.name, found.group()) for path in texts for found in bare.finditer(path.read_text(encoding="utf-8"))] == []
+    places = (*root.glob("*.md"), root / "action.yml", *(root / "docs").rglob("*.md"), *(root / "examples").rglob("*"))
+    texts = [path for path in (*places, *(root / ".github").rglob("*")) if path.suffix in READ and path.is_file()]
+    assert [(path.name, found.group()) for path in texts for found in BARE.finditer(path.read_text(encoding="utf-8"))] == []
     said = [*(root / "pytest_slmtrust").rglob("*.py")]
     claims = ("install pytest-slmtrust with", "/project/pytest-slmtrust")
     assert [path.name for path in said for text in claims if text in path.read_text(encoding="utf-8")] == []
