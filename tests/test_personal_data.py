@@ -53,6 +53,20 @@ def test_any_script_may_stand_next_to_it(kind: str, frame: str) -> None:
     assert DATA[kind] not in Mask(b"k").text(text)
 
 
+@pytest.mark.parametrize("sign", ["", " ", "  ", "-", ".", "_", "\u00b7"])
+def test_groups_of_accounts_and_cards_may_be_set_apart_by_any_sign(sign: str) -> None:
+    for groups in (
+        "de46 3982 5979 1907 4833 78",
+        "FR29 6697 2510 2734 6468 6958 969",
+        "4101 7018 8752 5155",
+        "3761 920579 86094",
+    ):
+        value, wrong = groups.replace(" ", sign), f"{groups[:-1]}{(int(groups[-1]) + 1) % 10}".replace(" ", sign)
+        for frame in ("{}", "pay {} now", "卡{}元", "({})", "“{}”."):
+            assert [span.text for span in find_personal_data(frame.format(value))] == [value]
+        assert {span.kind for span in find_personal_data(f"pay {wrong} now")} <= {"phone"}
+
+
 @pytest.mark.parametrize("digits", ["٠١٢٣٤٥٦٧٨٩", "०१२३४५६७८९", "০১২৩৪৫৬৭৮৯", "๐๑๒๓๔๕๖๗๘๙", "０１２３４５６７８９", "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗"])
 def test_digits_of_any_script_are_read(digits: str) -> None:
     there = str.maketrans("0123456789", digits)

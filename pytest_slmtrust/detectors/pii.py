@@ -49,10 +49,12 @@ _EMAIL_WORDS = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _EMAIL_QUOTED = re.compile(r"\"[^\"\n@]{1,64}\"@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}")
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?:[ .-]{0,3}[A-Za-z0-9]){11,30}(?![A-Za-z0-9])")
+#: What groups of an account or a card are set apart by; the last one is the middle dot.
+_APART = " ._\u00b7-"
+_IBAN = re.compile(rf"(?<![A-Za-z0-9])[A-Za-z]{{2}}[0-9]{{2}}(?:[{_APART}]{{0,3}}[A-Za-z0-9]){{11,30}}(?![A-Za-z0-9])")
 _CARD = re.compile(
     r"(?<![\w.])(?<![\w][-.])(?:[0-9](?:[ -]{0,3}[0-9]){12,18}"
-    r"|[0-9]{4}([./])[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}|[0-9]{4}\.[0-9]{6}\.[0-9]{4,5})(?![\w])(?![-.][0-9])",
+    r"|[0-9]{4}([./_\u00b7])[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}|[0-9]{4}([._\u00b7])[0-9]{6}\2[0-9]{4,5})(?![\w])(?![-.][0-9])",
     re.ASCII,
 )
 #: A card within a longer run of digits.
@@ -145,7 +147,7 @@ def _ibans(text: str, _: str) -> Iterator[tuple[str, int, int]]:
     at = 0
     while match := _IBAN.search(text, at):
         at = match.start() + 1
-        places = [i for i in range(match.start(), match.end()) if text[i] not in " .-"]
+        places = [i for i in range(match.start(), match.end()) if text[i] not in _APART]
         length = _account_length(text[match.start() : match.start() + 2].upper())
         if not 0 < length <= len(places):
             continue
@@ -203,7 +205,7 @@ def _is_email(text: str) -> bool:
 
 def _is_iban(text: str) -> bool:
     """ISO 7064 mod 97-10, and then the structure of the country, which takes the library longer."""
-    compact = re.sub("[ .-]", "", text)
+    compact = re.sub(f"[{_APART}]", "", text)
     if int("".join(str(int(c, 36)) for c in compact[4:] + compact[:4])) % 97 != 1:
         return False
     from stdnum import iban
@@ -216,7 +218,7 @@ def _is_iban(text: str) -> bool:
 
 def _is_card(text: str) -> bool:
     number = _digits(text)
-    listed = max(map(len, re.split("[ ./-]+", text))) == 2  # numbers of two digits, one after the other
+    listed = max(map(len, re.split(f"[/{_APART}]+", text))) == 2  # numbers of two digits, one after the other
     if listed or len(set(number)) == 1 or len(number) < 13 or not _issued(number):
         return False
     doubled = (int(d) * (2 if place % 2 else 1) for place, d in enumerate(reversed(number)))
