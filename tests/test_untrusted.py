@@ -102,6 +102,22 @@ def _header(size: int) -> Callable[[Path], object]:
     return apply
 
 
+def _tensors(count: int, stride: int = 0) -> Callable[[Path], object]:
+    """A header with so many further tensors, each of ``stride`` bytes."""
+
+    def apply(folder: Path) -> None:
+        path = folder / "model.safetensors"
+        raw = path.read_bytes()
+        size = int.from_bytes(raw[:8], "little")
+        header, held = json.loads(raw[8 : 8 + size]), len(raw) - 8 - size
+        for n in range(count):
+            header[f"w{n}"] = {"dtype": "U8", "shape": [stride], "data_offsets": [held + n * stride, held + (n + 1) * stride]}
+        text = json.dumps(header).encode()
+        path.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + size :] + bytes(count * stride))
+
+    return apply
+
+
 def _further_template(folder: Path) -> None:
     (folder / "additional_chat_templates").mkdir()
     (folder / "additional_chat_templates" / "tools.jinja").symlink_to("/dev/zero")
@@ -186,6 +202,8 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a header with a tensor twice": (
         lambda f: (f / "model.safetensors").write_bytes(struct.pack("<Q", 13) + b'{"w":1,"w":2}'), r"header is damaged"
     ),
+    "tensors of nothing": (_tensors(120_000), r"model: its weights are 120021 tensors in \d+ bytes; at most 1\d{4} are taken"),
+    "tensors of next to nothing": (_tensors(20_000, 1), r"model: its weights are 20021 tensors"),
     "special tokens in the depth": (
         lambda f: (f / "special_tokens_map.json").write_text('{"a":' * 40 + "1" + "}" * 40),
         r"special_tokens_map\.json: nested deeper",

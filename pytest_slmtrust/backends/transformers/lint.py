@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .files import CONFIG_FILES, TEMPLATE_BYTES, ModelError, read_files, read_object, read_text
-from .sizes import check_against_weights, check_counts, check_layers, check_sizes
+from .sizes import check_against_weights, check_counts, check_layers, check_sizes, check_tensors
 from .weights import held_tensors, weight_files
 
 LINTED = ("config.json", "generation_config.json", "tokenizer_config.json")
@@ -73,7 +73,9 @@ def lint_weights(folder: Path, config: Mapping[str, Any], allow_pickle: bool = F
     held = held_tensors(folder, weights)
     check_layers(_entries(config, path), path, len(held) or None)
     if held:  # pickles, which were allowed by name, are not opened here
-        check_against_weights(config, path, sum(file.stat().st_size for file in weights))
+        size = sum(file.stat().st_size for file in weights)
+        check_tensors(folder, len(held), size)
+        check_against_weights(config, path, size)
 
 
 def lint_config(path: Path) -> dict[str, Any]:

@@ -28,6 +28,8 @@ PLACES = re.compile(r"position|context|ctx|seq|length|window")
 FREE = re.compile(r"theta|base|seed|param|step|flop|token|byte|time|date|hash|_id$|^id$|scal|factor")
 #: Elements that one byte of a weight file may hold: weights of two bits, and as much again.
 PER_BYTE = 8
+#: Tensors that any model may have, and the bytes that each further one must have on average: loaders compare all names to all.
+FREE_TENSORS, MEAN_BYTES = 10_000, 4096
 
 Entries = Iterable[tuple[str, Any]]
 
@@ -43,6 +45,17 @@ def check_layers(entries: Entries, path: Path, tensors: int | None) -> None:
         if _last(dotted) in LAYERS and isinstance(value, (int, float)) and value > most:
             limit = f"at most {most} are taken" if tensors is None else f"the weights are {tensors} tensors"
             raise ModelError(f"{path}: key {dotted!r} asks for {_layers(value)} layers; {limit}")
+
+
+def check_tensors(path: Path, tensors: int, size: int) -> None:
+    """Refuse weights of more tensors than a model of their ``size`` in bytes has.
+
+    Raises:
+        ModelError: it names both numbers.
+    """
+    most = FREE_TENSORS + size // MEAN_BYTES
+    if tensors > most:
+        raise ModelError(f"{path}: its weights are {tensors} tensors in {size} bytes; at most {most} are taken of this size")
 
 
 def check_sizes(entries: Entries, path: Path) -> None:
