@@ -1,4 +1,4 @@
-"""Every built-in row was read by two readers who did not see its label, and both agree with it; a few say that they wait."""
+"""Every built-in row was read by two readers who did not see its label, and both agree with it."""
 
 import row_readings
 
@@ -6,11 +6,10 @@ import row_readings
 def test_two_readers_agree_with_every_row() -> None:
     read = row_readings.readings()
     assert sorted(read) == ["a", "b"]
-    ids = {row.id for row in row_readings.labelled_rows()}
+    ids = {row.id for row in row_readings.rows()}
     assert len(ids) > 2000
     assert all(set(labels) == ids for labels in read.values()), "a row has no reading: let two readers label the new rows"
     assert row_readings.disputed() == []
-    assert len(row_readings.rows()) - len(ids) == len(row_readings.UNREAD) <= 4
 
 
 def test_a_wrong_label_is_seen() -> None:
@@ -23,5 +22,5 @@ def test_a_wrong_label_is_seen() -> None:
 
 
 def test_the_table_is_that_of_the_readings() -> None:
-    table = "\n".join(row_readings._table_of(row_readings.labelled_rows(), row_readings.readings()))
+    table = "\n".join(row_readings._table_of(row_readings.rows(), row_readings.readings()))
     assert row_readings.RESULT.read_text(encoding="utf-8").endswith(table + "\n")
