@@ -188,6 +188,7 @@ def _pickled(_folder: Path, model: Path) -> list[str]:
 LORA = {"peft_type": "LORA", "r": 8, "lora_alpha": 8}
 BOMBS: dict[str, Bomb] = {
     "config: a billion labels": _config(num_labels=10**9),
+    "config: a billion labels, as a fraction": _config(num_labels=1e9),
     "config: 63 MB": _model(lambda m: os.truncate(m / "config.json", 63 * 2**20)),
     "config: a billion layers": _config(num_hidden_layers=10**9),
     "config: 100,000 layers": _config(num_hidden_layers=100_000),

@@ -126,6 +126,8 @@ def _further_template(folder: Path) -> None:
 #: Refused by the whole way through a child.
 BOMBS: dict[str, tuple[Callable[[Path], object], str]] = {
     "labels": (_config(num_labels=10**9), r"config\.json: key 'num_labels' is 1000000000"),
+    "labels as a fraction": (_config(num_labels=1e9), r"key 'num_labels' is 1000000000\.0; expected a whole number"),
+    "labels as a text": (_config(text_config={"num_labels": "7"}), r"key 'text_config\.num_labels' is '7'; expected a whole"),
     "a config of 63 MB": (_grown("config.json", 63 * 2**20), r"config\.json: 66060288 bytes"),
     "added tokens": (_tokenizer(_many_added), r"tokenizer\.json: \d+ added tokens"),
     "doubling normalisers": (

@@ -59,12 +59,14 @@ def check_tensors(path: Path, tensors: int, size: int) -> None:
 
 
 def check_sizes(entries: Entries, path: Path) -> None:
-    """Refuse a config with a number larger than any model has.
+    """Refuse a config with a number larger than any model has, or with labels that no whole number counts.
 
     Raises:
         ModelError: it names the key and the limit.
     """
     for dotted, value in entries:
+        if _last(dotted) in LABELS and value is not None and type(value) is not int:
+            raise ModelError(f"{path}: key {dotted!r} is {repr(value)[:40]}; expected a whole number")
         most = _most(_last(dotted))
         for number in value if isinstance(value, list) else (value,):
             if isinstance(number, int) and abs(number) > most:
