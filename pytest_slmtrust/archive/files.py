@@ -15,7 +15,7 @@ from .schema import read_data
 #: Larger than any audit of ours; a file beyond it is something else.
 _LARGEST = 256 * 1024 * 1024
 #: Values of an audit, by the commas between them: reading one takes about a microsecond and some hundred bytes.
-_VALUES = 2**23
+_VALUES = 2**21
 _DEEPEST = 64
 #: The files of a report; the last one keeps the data of an earlier run until a new one is complete.
 DATA, PAGE, PREVIOUS = "audit.json", "audit.html", "audit.previous.json"
@@ -112,4 +112,5 @@ def _check_depth(value: object, left: int = _DEEPEST) -> None:
         raise AuditError(f"nested more than {_DEEPEST} deep: not an audit")
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for child in children:
-        _check_depth(child, left - 1)
+        if isinstance(child, (dict, list)):
+            _check_depth(child, left - 1)
