@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -65,11 +65,10 @@ def _check_names(data: Any, made: Any, place: str) -> None:
         for name, own in made.items():
             _check_names(data[name], own, f"{place}.{name}")
     elif is_dataclass(made) and not isinstance(made, type):
-        _check_fields(data, made, place)
+        _check_fields(data, made, _names(type(made)), place)
 
 
-def _check_fields(data: Any, made: Any, place: str) -> None:
-    names = _names(type(made))
+def _check_fields(data: Any, made: object, names: Sequence[str], place: str) -> None:
     if data.keys() != set(names):
         missing, strange = sorted(set(names) - data.keys()), sorted(map(str, data.keys() - set(names)))
         raise _fault(place, f"the field {missing[0]!r} is missing" if missing else f"unknown field {strange[0]!r}")

@@ -72,8 +72,11 @@ def _check(settings: Any) -> None:
     Raises:
         ImportError: it names the function and its file.
     """
-    if isinstance(settings, Broken):
-        raise ImportError(settings.why)
-    if isinstance(settings, (Mapping, list)):
-        for one in settings.values() if isinstance(settings, Mapping) else settings:
-            _check(one)
+    seen, waiting = set[int](), [settings]
+    while waiting:  # aliases of YAML make a tree of billions of places from few lists: each is looked at once
+        one = waiting.pop()
+        if isinstance(one, Broken):
+            raise ImportError(one.why)
+        if isinstance(one, (Mapping, list)) and id(one) not in seen:
+            seen.add(id(one))
+            waiting += one.values() if isinstance(one, Mapping) else one
