@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -220,6 +221,19 @@ def one(q, answer, other):
     said = check(text.replace("CONDITION", "right.sum < wrong.sum + 99"))[1]
     assert any("a model that always prefers the same text passes" in line for line in missed(said))
     assert any("no scripted model fails it" in line for line in missed(said))
+
+
+def test_a_file_is_read_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python takes stored bytecode of the same size and second for the file's own."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "probe_mine.py"
+    found = []
+    for sign in "><":
+        path.write_text(HEAD + probe('[{"q": "a"}]', f"return Verdict(len(reply.text) {sign} 0)"))
+        os.utime(path, (1e9, 1e9))
+        main(["check-probe", str(path)])
+        found.append("no scripted model passes it" in capsys.readouterr().out)
+    assert found == [False, True]
 
 
 @pytest.mark.parametrize(

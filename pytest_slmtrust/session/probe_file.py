@@ -11,8 +11,9 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from ..authoring.mistakes import explained
 from ..authoring.probe import Probe, packed
@@ -118,13 +119,21 @@ def _imported(path: Path) -> ModuleType:
     with _first_on_path(root):
         if len(names) > 1:
             return importlib.import_module(".".join(names))
-        spec = importlib.util.spec_from_file_location(path.stem, path)
+        spec = importlib.util.spec_from_file_location(path.stem, path, loader=_Fresh(path.stem, str(path)))
         if spec is None or spec.loader is None:
             raise ImportError("it cannot be imported")
         module = importlib.util.module_from_spec(spec)
         sys.modules[path.stem] = module  # dataclasses and pickles of the file look for their home
         spec.loader.exec_module(module)
         return module
+
+
+class _Fresh(SourceFileLoader):
+    """Reads the file as it is now: stored bytecode counts as fresh if a change kept the size and the second."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
 
 
 @contextmanager
