@@ -1,5 +1,8 @@
-"""What a case costs beside its answer: pytest runs of trivial probe cases against as many plain functions, a second run, and the
-collection of many cases. Seconds of processor time, which other work on the machine changes less than the clock."""
+"""What a case costs apart from its answer: trivial probe cases under pytest, and as many plain test functions.
+
+A second run and the collection of many cases are timed too. All are seconds of processor time, which other work on the machine
+changes less than seconds of the clock.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ processes answer while the others wait for its answers. Raw model output is loca
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 import secrets
 import sqlite3
@@ -79,18 +80,15 @@ def digest_of(text: str, salt: bytes) -> str:
     The salt stays in the store. A report is shared, and without a salt a reader could guess what is masked or withheld in it;
     keys too, since a scorer's question holds the reply.
     """
-    inner, outer = (part.copy() for part in _keyed(salt))
-    inner.update(text.encode("utf-8", "surrogatepass"))
-    outer.update(inner.digest())
-    return outer.hexdigest()
+    made = _keyed(salt).copy()
+    made.update(text.encode("utf-8", "surrogatepass"))
+    return made.hexdigest()
 
 
 @cache
-def _keyed(salt: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
-    """Return the inner and the outer hash of an HMAC that have its key (RFC 2104): an answer takes half the time of ``hmac``."""
-    block = hashlib.sha256().block_size
-    key = (hashlib.sha256(salt).digest() if len(salt) > block else salt).ljust(block, b"\0")
-    return hashlib.sha256(bytes(byte ^ 0x36 for byte in key)), hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+def _keyed(salt: bytes) -> hmac.HMAC:
+    """Return an HMAC that has its key: to set it up for each text takes longer than to copy it."""
+    return hmac.new(salt, digestmod="sha256")
 
 
 class Store:
