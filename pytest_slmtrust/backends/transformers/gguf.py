@@ -6,9 +6,11 @@ import contextlib
 import io
 import json
 import math
+import mmap
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ CONVERTER = 2
 
 #: Keys of a saved config that differ between versions of transformers or quote the quantised file.
 VOLATILE = ("_name_or_path", "_model_name_or_path", "transformers_version", "quantization_config", "torch_dtype")
+#: Bytes of a tensor that are de-quantised at a time.
+_PART = 2**24
 ARRAYS = ("tokens", "token_type", "scores", "merges")
 #: Refuses a model by its tokenizer's files.
 Check = Callable[[Path], None]
@@ -66,7 +70,7 @@ def convert(
     from .runtime import quiet
 
     # transformers' progress bar goes to stderr, whatever the settings are
-    with contextlib.redirect_stderr(io.StringIO()), panics_are_errors(str(gguf_file)), _alone(gguf_file) as lone:
+    with contextlib.redirect_stderr(io.StringIO()), panics_are_errors(str(gguf_file)), _read_once(), _alone(gguf_file) as lone:
         try:
             say(f"reading {gguf_file.name}")
             metadata, words = read_metadata(lone)
@@ -112,7 +116,10 @@ def read_metadata(gguf_file: Path) -> tuple[dict[str, Any], Vocabulary]:
     fields = gguf.GGUFReader(str(gguf_file)).fields
     arrays = {f"tokenizer.ggml.{name}": name for name in ARRAYS}
     words = {"types" if name == "token_type" else name: fields[key].contents() for key, name in arrays.items() if key in fields}
-    return {name: field.contents() for name, field in fields.items() if name not in arrays}, Vocabulary(**{"tokens": (), **words})
+    metadata = {name: field.contents() for name, field in fields.items() if name not in arrays}
+    for key in arrays.keys() - {"tokenizer.ggml.tokens"}:
+        fields.pop(key, None)  # transformers counts the tokens and needs no more for the model
+    return metadata, Vocabulary(**{"tokens": (), **words})
 
 
 def _write_model(
@@ -172,6 +179,54 @@ def _places() -> Iterator[dict[str, str]]:
         yield known
     finally:
         module.get_gguf_hf_weights_map = original
+
+
+@contextlib.contextmanager
+def _read_once() -> Iterator[None]:
+    """Inside, the gguf package reads the header of a file once, and gives the pages of a tensor back once the next one is read.
+
+    transformers reads the header anew for config and weights. That takes half a minute and 700 MB for 262,144 tokens. Pages that
+    stay would hold the whole file in memory beside the weights that are made of it.
+    """
+    import gguf
+
+    reader, dequantize, before = gguf.GGUFReader, gguf.dequantize, list[Any]()
+
+    def frugal(data: Any, kind: Any) -> Any:
+        for one in before:
+            give_back(one)
+        before[:] = [data]
+        return in_parts(dequantize, data, kind)
+
+    gguf.GGUFReader, gguf.dequantize = cache(reader), frugal
+    try:
+        yield
+    finally:
+        gguf.GGUFReader, gguf.dequantize = reader, dequantize
+
+
+def in_parts(dequantize: Callable[[Any, Any], Any], data: Any, kind: Any) -> Any:
+    """Return a tensor's numbers, made some rows at a time: the gguf package makes several copies of what it is given."""
+    import numpy as np
+
+    rows = max(1, _PART // max(1, data.nbytes // max(1, len(data)))) if data.ndim else 1
+    if data.ndim < 2 or len(data) <= rows:
+        return dequantize(data, kind)
+    first = dequantize(data[:rows], kind)
+    made = np.empty((len(data), *first.shape[1:]), first.dtype)
+    made[:rows] = first
+    for begin in range(rows, len(data), rows):
+        made[begin : begin + rows] = dequantize(data[begin : begin + rows], kind)
+        give_back(data)
+    return made
+
+
+def give_back(data: Any) -> None:
+    """Let the system take back the pages behind an array that lies in a file; they are read again if they are wanted."""
+    while data is not None and not isinstance(data, mmap.mmap):
+        data = getattr(data, "_mmap", None) or getattr(data, "base", None)
+    if data is not None and hasattr(mmap, "MADV_DONTNEED"):
+        data.madvise(mmap.MADV_DONTNEED)
 
 
 def _unused(sizes: Mapping[str, int], places: Mapping[str, str], model: Any) -> list[str]:
