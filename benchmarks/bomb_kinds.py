@@ -105,6 +105,16 @@ def _header(model: Path, size: int, whole: int | None = None) -> None:
     os.truncate(model / "model.safetensors", whole or size + 8)
 
 
+def _crowd(model: Path, tensors: int) -> None:
+    """Weights whose header names many tensors without a number in them."""
+    whole = (model / "model.safetensors").read_bytes()
+    size = int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8 : 8 + size])
+    header |= {f"t{n}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for n in range(tensors)}
+    text = json.dumps(header).encode()
+    (model / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + whole[8 + size :])
+
+
 def _index(model: Path, shards: int) -> None:
     names = {f"w{i}": f"model-{i:07d}.safetensors" for i in range(shards)}
     (model / "model.safetensors").unlink()
@@ -186,6 +196,8 @@ def _pickled(_folder: Path, model: Path) -> list[str]:
 
 
 LORA = {"peft_type": "LORA", "r": 8, "lora_alpha": 8}
+#: Fields of a finding, as many as one has.
+_FINDING = '{"case": "a::b[c]", "row": "0123456789", "outcome": "passed", "n": [1, 2, 3, 4, 5, 6, 7, 8], "t": "reply"},'
 BOMBS: dict[str, Bomb] = {
     "config: a billion labels": _config(num_labels=10**9),
     "config: a billion labels, as a fraction": _config(num_labels=1e9),
@@ -211,6 +223,7 @@ BOMBS: dict[str, Bomb] = {
     "safetensors: a header of 93 MB": _model(lambda m: _header(m, 93 * 2**20)),
     "safetensors: 100 GB, a header of 50 GB": _model(lambda m: _header(m, 50 * 2**30, 100 * 2**30)),
     "safetensors: 100 GB of nothing": _model(lambda m: os.truncate(m / "model.safetensors", 100 * 2**30)),
+    "safetensors: 200,000 empty tensors": _model(lambda m: _crowd(m, 200_000)),
     "safetensors: an index of a million shards": _model(lambda m: _index(m, 1_000_000)),
     "safetensors: an index of 100,000 shards": _model(lambda m: _index(m, 100_000)),
     "checkpoint: a zip of 1 GB in 1 MB": Bomb(_pickled),
@@ -258,6 +271,7 @@ BOMBS: dict[str, Bomb] = {
     "render: a pipe": _render(os.mkfifo, "render"),
     "render: a million brackets": _render(lambda p: p.write_text("[" * DEEP), "render"),
     "render: 250 MB of one list": _render(lambda p: p.write_text('{"findings": [' + "0," * 60_000_000 + "0]}"), "render"),
+    "render: 200,000 findings": _render(lambda p: p.write_text('{"findings": [' + _FINDING * 200_000 + "{}]}"), "render"),
     "verify: an endless device": _render(lambda p: p.symlink_to("/dev/zero"), "verify"),
     **{f"{name}: a million brackets": _deep(name) for name in (
         "config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",

@@ -25,7 +25,7 @@ class Patience:
     most: float = 8.0
     connect: float = 10.0
     request: float = 600.0
-    listing: float = 8.0
+    listing: float = 5.0
     down: float = 20.0
     asked: float = 60.0
     silent: int = 8
