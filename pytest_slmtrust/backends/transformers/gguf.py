@@ -186,11 +186,12 @@ def _read_once() -> Iterator[None]:
     """Inside, the gguf package reads the header of a file once, and gives the pages of a tensor back once the next one is read.
 
     transformers reads the header anew for config and weights. That takes half a minute and 700 MB for 262,144 tokens. Pages that
-    stay would hold the whole file in memory beside the weights that are made of it.
+    stay would hold the whole file in memory, in addition to the weights that are made of it.
     """
     import gguf
 
-    reader, dequantize, before = gguf.GGUFReader, gguf.dequantize, list[Any]()
+    package: Any = gguf
+    reader, dequantize, before = package.GGUFReader, package.dequantize, list[Any]()
 
     def frugal(data: Any, kind: Any) -> Any:
         for one in before:
@@ -198,11 +199,11 @@ def _read_once() -> Iterator[None]:
         before[:] = [data]
         return in_parts(dequantize, data, kind)
 
-    gguf.GGUFReader, gguf.dequantize = cache(reader), frugal
+    package.GGUFReader, package.dequantize = cache(reader), frugal
     try:
         yield
     finally:
-        gguf.GGUFReader, gguf.dequantize = reader, dequantize
+        package.GGUFReader, package.dequantize = reader, dequantize
 
 
 def in_parts(dequantize: Callable[[Any, Any], Any], data: Any, kind: Any) -> Any:
