@@ -115,6 +115,13 @@ def lean_children(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_stale_bytecode(request: pytest.FixtureRequest) -> None:
+    """A file that a test writes twice within a second, with the same size, must not be taken for the first one."""
+    if "pytester" in request.fixturenames:
+        request.getfixturevalue("monkeypatch").setattr(sys, "dont_write_bytecode", True)
+
+
+@pytest.fixture(autouse=True)
 def forked_children(request: pytest.FixtureRequest) -> None:
     """A process that a test starts with pytester is forked from one that has imported the package."""
     if "pytester" not in request.fixturenames:

@@ -98,6 +98,7 @@ def _pytest(
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
+    sys.dont_write_bytecode = True  # a test may write a file twice within a second, with the same size
     here = str(Path(__file__).parent)
     added = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.path[:] = [folder, *added, *(place for place in sys.path if place not in ("", here, str(Path(here).parent)))]

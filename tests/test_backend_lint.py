@@ -273,7 +273,7 @@ def test_weights_of_other_shapes_are_refused_in_one_line(folder: Path) -> None:
     [
         ("{{ cycler.__init__.__globals__ }}", "unsafe"),
         ("{% for i in range(10**9) %}x{% endfor %}", "range"),
-        ("{{ 'x' * (100 * 1000 * 1000) }}", "at most"),
+        ("{{ 'x' * (100 * 1000 * 1000) }}", "at most|ran longer than"),  # on a slow machine its time is over first
         ("{{ 'x' * (10 ** 11) }}", "MemoryError"),
         ("{% for %}", "TemplateSyntaxError"),
         ("nothing of the user", "what the user says"),
