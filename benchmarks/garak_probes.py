@@ -186,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{len(names)} probes by the engine", flush=True)
         found = ours(config, names)
         rows = compared(found, config, names)
-        few = ours(config, beside)
+        few = found if list(beside) == list(names) else ours(config, beside)
         asked = sum(len(own) for own in few.replies.values())
         print(f"{len(beside)} probes by garak", flush=True)
         seconds, load, replies = theirs(config, beside, model, chosen.tokens)
@@ -194,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     whole = sum(row.replies for row in rows)
     wrong = [row.name for row in rows if not row.equal or not row.replies]
     said = (
-        f"Beside garak on {len(beside)} of them, {replies} prompts: {here:.0f} prompts a minute here ({few.seconds:.1f} s), "
+        f"Beside garak on {len(beside)} of the {len(names)}, {replies} prompts: {here:.0f} a minute here ({few.seconds:.1f} s), "
         f"{there:.1f} by garak with its huggingface.Pipeline ({seconds:.1f} s): {here / there:.1f} times; the bar is {BAR:g}. "
         f"Loading is apart: {few.load:.1f} s with the probes here, {load:.1f} s there. "
         f"All {whole} prompts took {found.seconds:.1f} s."
