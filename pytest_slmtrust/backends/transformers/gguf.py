@@ -10,7 +10,7 @@ import mmap
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +183,7 @@ def _places() -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def _read_once() -> Iterator[None]:
-    """Inside, the gguf package reads the header of a file once, and gives the pages of a tensor back once the next one is read.
+    """Inside, the gguf package reads the header of a file once, and de-quantises tensors in parts.
 
     transformers reads the header anew for config and weights. That takes half a minute and 700 MB for 262,144 tokens. Pages that
     stay would hold the whole file in memory, in addition to the weights that are made of it.
@@ -191,15 +191,8 @@ def _read_once() -> Iterator[None]:
     import gguf
 
     package: Any = gguf
-    reader, dequantize, before = package.GGUFReader, package.dequantize, list[Any]()
-
-    def frugal(data: Any, kind: Any) -> Any:
-        for one in before:
-            give_back(one)
-        before[:] = [data]
-        return in_parts(dequantize, data, kind)
-
-    package.GGUFReader, package.dequantize = cache(reader), frugal
+    reader, dequantize = package.GGUFReader, package.dequantize
+    package.GGUFReader, package.dequantize = cache(reader), partial(in_parts, dequantize)
     try:
         yield
     finally:
@@ -210,6 +203,7 @@ def in_parts(dequantize: Callable[[Any, Any], Any], data: Any, kind: Any) -> Any
     """Return a tensor's numbers, made some rows at a time: the gguf package makes several copies of what it is given."""
     import numpy as np
 
+    give_back(data)  # the tensors before it lie in the same map
     rows = max(1, _PART // max(1, data.nbytes // max(1, len(data)))) if data.ndim else 1
     if data.ndim < 2 or len(data) <= rows:
         return dequantize(data, kind)
@@ -223,7 +217,7 @@ def in_parts(dequantize: Callable[[Any, Any], Any], data: Any, kind: Any) -> Any
 
 
 def give_back(data: Any) -> None:
-    """Let the system take back the pages behind an array that lies in a file; they are read again if they are wanted."""
+    """Let the system take back all pages of the file that an array lies in; they are read again if they are wanted."""
     while data is not None and not isinstance(data, mmap.mmap):
         data = getattr(data, "_mmap", None) or getattr(data, "base", None)
     if data is not None and hasattr(mmap, "MADV_DONTNEED"):
