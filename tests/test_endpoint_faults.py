@@ -21,6 +21,7 @@ from pytest_slmtrust import Completion, Generate, chat
 from pytest_slmtrust.backends.endpoint.address import read_address
 from pytest_slmtrust.backends.endpoint.backend import EndpointBackend
 from pytest_slmtrust.backends.endpoint.crew import one as run_one
+from pytest_slmtrust.backends.endpoint.identity import CANARIES
 from pytest_slmtrust.backends.endpoint.notes import notes
 from pytest_slmtrust.backends.endpoint.stream import BrokenStream, Pieces
 from pytest_slmtrust.requests import BackendError, Failure
@@ -172,6 +173,45 @@ def test_a_replica_that_dies_is_left_out_and_nothing_is_lost() -> None:
                 dying.stop()  # type: ignore[attr-defined]
         assert [found[i] for i in range(len(ASKED))] == right
         assert answers(one, [Generate(chat(f"More {i}"), 4) for i in range(60)])
+
+
+def test_a_replica_that_dies_while_it_is_asked_who_it_is_is_left_out_too() -> None:
+    with serving(Toy("chat", delay=0.005)) as left, serving(Toy("chat", delay=0.005)) as dying:
+
+        def fault(path: str, n: int) -> str:
+            """It breaks one connection, and is gone once it is asked a question that tells models apart."""
+            gone = any(CANARIES[-1] in json.dumps(body, ensure_ascii=False) for _, body, _ in list(dying.seen))
+            if gone and not stopped.is_set():
+                stopped.set()
+                dying.stop()  # type: ignore[attr-defined]
+            first = not broken.is_set()
+            broken.set()
+            return "cut" if gone or first else ""
+
+        broken, stopped = threading.Event(), threading.Event()
+        right = answers(started(left))
+        dying.fault = fault
+        one = started(left, dying)
+        assert answers(one) == right
+        assert stopped.is_set()
+        assert one.counters.extra["replicas_lost"] == 1
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("after", [2, 9, 14])
+def test_a_replica_that_dies_in_the_middle_of_the_start_is_named(after: int, first: bool) -> None:
+    with serving(Toy("chat")) as toy, serving(Toy("chat")) as dying:
+
+        def fault(path: str, n: int) -> str:
+            if n == after:
+                dying.stop()  # type: ignore[attr-defined]
+            return "cut" if n >= after else ""
+
+        dying.fault = fault
+        one = backend(dying, toy) if first else backend(toy, dying)
+        assert one.describe()["left_out"] == [dying.url.split("/")[2]]
+        assert dying.count >= after
+        assert all(isinstance(answer, Completion) for answer in answers(one))
 
 
 @pytest.mark.parametrize("after", [1, 7, 19, 30, 39])

@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from .pace import Pace
 from .replicas import Patience, Replica
 from .stream import STREAMED
 from .trials import Abilities, Trials
-from .wire import Wire, opened
+from .wire import ReplicaGone, Wire, opened
 
 #: Counted into the fingerprint: a change to how a server is asked bumps it.
 FORMAT = 3
@@ -197,7 +197,13 @@ class EndpointBackend:
 
     async def _start(self, wire: Wire) -> Known:
         listed = {replica.base: await wire.reach(replica) for replica in wire.replicas}
-        wire._check_alive(None)
+        while True:
+            wire.check_alive()
+            with suppress(ReplicaGone):  # it died in the middle: the others are asked anew
+                return await self._found(wire, listed)
+
+    async def _found(self, wire: Wire, listed: Mapping[str, Any]) -> Known:
+        """Ask the first replica what it can do, and each one who it is."""
         alive = [replica for replica in wire.replicas if replica.alive]
         first = alive[0]
         model = self.address.model or _only_model(listed[first.base], first.host)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -41,6 +41,10 @@ _SHORTEST_KEY = 8
 _KEY = "[API key]"
 
 
+class ReplicaGone(BackendError):
+    """A replica that alone could answer is dead. Others may be alive."""
+
+
 @dataclass(slots=True)
 class Wire:
     """Connections to all replicas, open for a while. ``failed_in_a_row``: requests since the last one that was answered.
@@ -63,6 +67,7 @@ class Wire:
 
         Raises:
             Fault: this request has no answer.
+            ReplicaGone: the ``only`` one is dead.
             BackendError: no server is left that answers, or another model came back.
         """
         attempt, late, began = 0, 0, time.monotonic()
@@ -74,7 +79,7 @@ class Wire:
                 self.retries["retries"] = self.retries.get("retries", 0) + fault.again
                 if fault.unreachable:
                     replica.unreachable(self.patience, str(fault))
-                    self._check_alive(replica if only else None)
+                    self.check_alive(replica if only else None)
                     await asyncio.sleep(0 if only is None else wait_before(self.patience, replica.strikes))
                     continue
                 attempt, late = attempt + 1, late + fault.late
@@ -86,12 +91,19 @@ class Wire:
                 self.failed_in_a_row = 0
                 replica.well()
                 self.pace.last_whole = time.monotonic() - began
-                if only is None:
+                if only is not None:
+                    return answer
+                with suppress(ReplicaGone):  # it died before it was known again: another replica is asked
                     await self._known_again(replica)
-                return answer
+                    return answer
 
     async def _known_again(self, replica: Replica) -> None:
-        """Let an answer count only once its server is known to be the one that was there before it was away."""
+        """Let an answer count only once its server is known to be the one that was there before it was away.
+
+        Raises:
+            ReplicaGone: it is dead now.
+            BackendError: it is another model.
+        """
         while replica.known < replica.away and self.check is not None:
             async with self._checking:
                 away = replica.away
@@ -235,14 +247,19 @@ class Wire:
             ready = [one for one in alive if one.resting <= now]
             if ready:
                 return min(ready, key=lambda one: one.in_flight)
-            self._check_alive(None)
+            self.check_alive()
             await asyncio.sleep(max(0.01, min(one.resting for one in alive) - now))
 
-    def _check_alive(self, only: Replica | None) -> None:
+    def check_alive(self, only: Replica | None = None) -> None:
+        """Find a replica that is alive, or that the ``only`` one is.
+
+        Raises:
+            ReplicaGone: none is.
+        """
         left = [one for one in ([only] if only else self.replicas) if one.alive]
         if not left:
             said = "; ".join(dict.fromkeys(one.said for one in ([only] if only else self.replicas)))
-            raise BackendError(f"no server answers: {said}. Start it again: what was answered is kept")
+            raise ReplicaGone(f"no server answers: {said}. Start it again: what was answered is kept")
 
     def _failed(self, fault: Fault) -> None:
         if fault.status in _OF_THE_REQUEST:
