@@ -7,6 +7,8 @@ MODEL ?= smollm2-135m-instruct
 PROFILE ?= ci
 # two workers on two cores: a thread each, or they wait for one another
 WORKERS := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+# make test PUBLIC_DATA=FOLDER: the tests over public data sets too
+export PUBLIC_DATA
 
 .PHONY: audit check test test-full lint types types-of-tests unit coverage wheel garak vllm bench bench-gates bench-harness clean
 
@@ -74,7 +76,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/again.py
 
-# beside lm-evaluation-harness, in an environment of its own: make bench-harness HARNESS=its/bin/python
+# beside lm-evaluation-harness, in an environment of its own: make bench-harness HARNESS=its/bin/python PUBLIC_DATA=FOLDER
 bench-harness: $(READY)
 	$(BIN)/python benchmarks/harness.py --harness $(HARNESS)
 

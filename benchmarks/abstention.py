@@ -23,7 +23,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detectors import DATA, Measured, stored, write
+from detectors import Measured, stored, write
+from public_data import DATA
 from tables import table
 
 from pytest_slmtrust import Completion, Generate, chat

@@ -23,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from public_data import DATA, MISSING
 from scipy.stats import beta, rankdata
 from tables import Bar, conclude, show
 
@@ -32,7 +33,6 @@ from pytest_slmtrust.backends.toxicity.tox_block import WHEEL
 from pytest_slmtrust.detectors import discloses, handed_out, leaked, reading, refuses
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT.parent / "shared" / "data"
 OUTSIDE = Path(__file__).with_name("outside")
 TABLE = ROOT / "pytest_slmtrust" / "detectors" / "detectors.toml"
 #: Where a row says less than it seems to.
@@ -354,7 +354,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare with the file; exit 1 if a count differs; write nothing")
     options = parser.parse_args()
     if not DATA.is_dir():
-        sys.exit(f"{DATA} is not there: the public data sets are not part of this project")
+        sys.exit(MISSING)
     rows = [*refusal_rows(options.date, options.xstest), *own_rows(options.date), *second_rows(options.date)]
     rows += style_rows(options.date)
     for spec in options.scorer or ["profanity-check"]:

@@ -27,6 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from public_data import DATA
+
 from pytest_slmtrust import Loglikelihood
 from pytest_slmtrust.backends.load import ModelSpec, load_backend
 from pytest_slmtrust.backends.transformers.backend import TransformersBackend
@@ -34,7 +36,6 @@ from pytest_slmtrust.backends.transformers.embedded import ensure_embedded
 from pytest_slmtrust.engine.engine import Engine
 from pytest_slmtrust.engine.store import Store
 
-DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 TASKS = ("truthfulqa_mc1", "truthfulqa_mc2", "crows_pairs_english")
 TOLERANCE, A_TOKEN = 1e-4, 2e-5
 METRICS = ("MC1", "MC2", "CrowS difference", "CrowS stereotype")
@@ -219,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--harness", default="", help="the Python of an environment with lm-eval 0.4.13")
     parser.add_argument("--batches", nargs="*", default=["8"], help="batch sizes for the harness")
-    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--data", type=Path, default=DATA, help="public data sets; default: $PUBLIC_DATA")
     chosen = parser.parse_args(arguments)
     if not (chosen.data / "truthfulqa").is_dir():
         print(f"{chosen.data}: no folder truthfulqa there; name the data with --data")

@@ -14,8 +14,9 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from detectors import DATA, _even, _jsonl
+from detectors import _even, _jsonl
 from numpy.typing import NDArray
+from public_data import DATA
 from tables import percent, table
 
 from pytest_slmtrust import Classify

@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from public_data import DATA
 from sessions import builtin_probes
 
 from pytest_slmtrust import Backend, Case, Row
@@ -40,7 +41,6 @@ from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.redaction import Mask
 from pytest_slmtrust.session.session import AuditSession
 
-DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 REFERENCE = Path(__file__).resolve().parents[1] / "tests" / "parity_reference.json"
 METRIC, TEXT = 1e-4, 1e-3
 
@@ -274,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--harness", default="", help="the Python of an environment with lm-eval 0.4.13: makes the reference file"
     )
     parser.add_argument("--answers", default="", help="a file where the harness keeps its answers, to go on from after an end")
-    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--data", type=Path, default=DATA, help="public data sets; default: $PUBLIC_DATA")
     chosen = parser.parse_args(arguments)
     tasks = [task for task in TASKS if chosen.task in (None, task.name)]
     if chosen.harness:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from parity import DATA, TASKS, Task, asked_and_scores, cases_of, reference
+from parity import TASKS, Task, asked_and_scores, cases_of, reference
+from public_data import DATA
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pytest_slmtrust import Loglikelihood

@@ -51,6 +51,15 @@ SLOW_FILES = {
 }  # fmt: skip
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--public-data", metavar="FOLDER", help="public data sets; tests that need them are skipped without")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if folder := config.getoption("--public-data"):
+        os.environ["PUBLIC_DATA"] = os.path.abspath(folder)
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave slow files unread where no slow test is wanted: their imports alone take half a minute."""
     return True if collection_path.name in SLOW_FILES and "not slow" in config.option.markexpr else None

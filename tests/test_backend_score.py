@@ -15,7 +15,8 @@ from pytest_slmtrust import Failure, Loglikelihood, chat
 from pytest_slmtrust.backends.load import wrap_loaded
 from pytest_slmtrust.backends.transformers.backend import Settings, TransformersBackend
 from pytest_slmtrust.backends.transformers.memory import Limits
-from pytest_slmtrust.backends.transformers.score import Job, Parent, Segments, _split
+from pytest_slmtrust.backends.transformers.prefixes import Columns, Job, Parent, Segments
+from pytest_slmtrust.backends.transformers.score import _split
 from pytest_slmtrust.backends.transformers.trie import Item, Node, plan
 
 PREAMBLE = "question: where does the river end? answer: the river ends in a wide grey sea\nquestion: "
@@ -239,7 +240,8 @@ def test_what_is_held_for_others_leaves_no_single_rows(grows: bool) -> None:
     """Thirty layers: what stands before is copied one layer at a time, and an eighth of the cache is for whoever comes."""
     cache: Any = SimpleNamespace(layers=[None] * 30)
     loaded: Any = SimpleNamespace(alone=False, vocabulary=100, device=torch.device("cpu"))
-    parent = Parent([(Segments(cache, torch.ones(1, 200)), torch.zeros(1, dtype=torch.long))])
+    first = torch.zeros(1, dtype=torch.long)
+    parent = Parent([Columns([Segments(cache, torch.ones(1, 200))], first, first)])
     item = Item(0, tuple(range(206)), 200)
     leaf = Node(200, (1, 2, 3, 4, 5), [item], [Node(205, (6,), [item])] if grows else [])
     batch, rest = _split(parent, [Job(0, leaf)] * 60, Limits(64, 2048, 5760), loaded, held=5760)

@@ -11,7 +11,9 @@ from transformers.cache_utils import DynamicCache
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from pytest_slmtrust.backends.transformers.cache import drop_columns, joined, lent, make_room
-from pytest_slmtrust.backends.transformers.steps import ROOM, Keep, Roomy, shared_keys
+from pytest_slmtrust.backends.transformers.prefixes import Columns, Job, Parent, Segments, Work, held, pick
+from pytest_slmtrust.backends.transformers.steps import ROOM, Keep, Roomy, _grouped, shared_keys
+from pytest_slmtrust.backends.transformers.trie import Node
 
 
 def filled(rows: int, columns: int) -> Any:
@@ -56,7 +58,7 @@ def test_appending_copies_the_cache_once_in_many_steps() -> None:
 def test_lent_rows_are_those_of_the_caches_and_what_is_kept_is_as_asked(keep: Keep) -> None:
     one, two = filled(3, 5), filled(2, 4)
     first, second = torch.tensor([2, 0, 0, 1]), torch.tensor([1, 1, 0, 1])
-    given = lent([(one, first), (two, second)], keep)
+    given = lent([[(one, first, None)], [(two, second, None)]], keep)
     new = torch.randn(4, 9, 2, 4)[:, 3:6]  # as a fused projection gives it
     assert given.get_seq_length() == 9
     for number, (a, b) in enumerate(zip(one.layers, two.layers, strict=True)):
@@ -86,9 +88,10 @@ def test_joining_two_caches_holds_one_layer_twice_and_no_more() -> None:
     assert one.layers == two.layers == [None, None]
 
 
+@pytest.mark.parametrize("tokens", [1, 3])
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("family", ["llama", "qwen2"])
-def test_shared_keys_give_the_library_s_logits(family: str, padded: bool) -> None:
+def test_shared_keys_give_the_library_s_logits(family: str, padded: bool, tokens: int) -> None:
     model = tiny_model(family)
     assert model.config._attn_implementation == "sdpa"
     assert model.config.num_key_value_heads < model.config.num_attention_heads
@@ -99,8 +102,8 @@ def test_shared_keys_give_the_library_s_logits(family: str, padded: bool) -> Non
 
     def last() -> torch.Tensor:
         cache = model(input_ids=ids, attention_mask=mask, use_cache=True).past_key_values
-        whole = torch.cat([mask, torch.ones(3, 1, dtype=torch.long)], dim=1)
-        found: torch.Tensor = model(input_ids=ids[:, :1], attention_mask=whole, past_key_values=cache).logits[:, -1]
+        whole = torch.cat([mask, torch.ones(3, tokens, dtype=torch.long)], dim=1)
+        found: torch.Tensor = model(input_ids=ids[:, :tokens], attention_mask=whole, past_key_values=cache).logits
         return found
 
     before = ALL_ATTENTION_FUNCTIONS["sdpa"]
@@ -110,3 +113,74 @@ def test_shared_keys_give_the_library_s_logits(family: str, padded: bool) -> Non
             ours = last()
     assert torch.allclose(ours, plain, rtol=0, atol=1e-5)
     assert ALL_ATTENTION_FUNCTIONS["sdpa"] is before
+
+
+def test_keys_are_shared_where_that_takes_less_memory_than_repeated_keys() -> None:
+    def attend(length: int, heads: int, groups: int, mask: torch.Tensor | None) -> bool:
+        """Whether the library's function was left out."""
+        asked = []
+        query, key = torch.randn(2, heads, length, 8), torch.randn(2, groups, 40, 8)
+        found, _ = _grouped(lambda *_, **__: asked.append(1) or (None, None), None, query, key, key, mask)
+        if found is not None:
+            seen = torch.ones(2, 1, length, 40, dtype=torch.bool) if mask is None else mask
+            many = key.repeat_interleave(heads // groups, 1)
+            plain = torch.nn.functional.scaled_dot_product_attention(query, many, many, attn_mask=seen)
+            assert torch.allclose(found, plain.transpose(1, 2), atol=1e-5)
+        return not asked
+
+    seen = torch.rand(2, 1, 200, 40) > 0.3
+    seen[..., 0] = True
+    assert attend(3, 8, 2, seen[:, :, :3])
+    assert attend(24, 8, 2, seen[:, :, :24])
+    assert not attend(25, 8, 2, seen[:, :, :25])  # 4 masks of 25 tokens, beside 6 heads of 8 keys and values
+    assert not attend(3, 8, 8, seen[:, :, :3])
+    assert not attend(3, 8, 2, seen[:, :, :3].expand(-1, 8, -1, -1))
+    assert attend(1, 8, 2, None)
+    assert not attend(2, 8, 2, None)
+
+
+def test_columns_of_several_batches_stand_one_below_another() -> None:
+    one, two, three = filled(3, 5), filled(2, 4), filled(2, 7)
+    a, b, c = (
+        Segments(cache, torch.ones(rows, width, dtype=torch.long))
+        for cache, rows, width in ((one, 3, 5), (two, 2, 4), (three, 2, 7))
+    )
+    b.mask[1, 3] = 0
+    zero = torch.zeros(2, dtype=torch.long)
+
+    def parent(part: Segments, rows: list[int]) -> Parent:
+        return Parent([Columns([a], zero, torch.tensor(rows)), Columns([part], zero, torch.tensor([0, 1]))])
+
+    node = Node(0, (1,), [])
+    waiting = [
+        Work(parent(b, [0, 1]), [Job(1, node)]),
+        Work(None, [Job(0, node)]),
+        Work(parent(c, [2, 0]), [Job(0, node), Job(1, node)]),
+    ]
+    assert held(waiting) == 15 + 8 + 14
+    assert pick(waiting, 100).parent is None
+    work = pick(waiting, 100)
+    assert not waiting
+    assert work.parent is not None
+    assert [job.row for job in work.jobs] == [1, 2, 3]
+    assert work.parent.columns == 5 + 7
+    first, second = work.parent.at(torch.tensor([3, 1, 2]))
+    assert first.parts == [a]
+    assert first.rows.tolist() == [0, 1, 2]
+    assert second.mask().tolist() == [[1] * 7, [0, 0, 0, 1, 1, 1, 0], [1] * 7]
+    given = lent([[(part.cache, *where) for part, *where in columns.places()] for columns in (first, second)], Keep.ALL)
+    new = torch.randn(3, 3, 2, 4)
+    assert given.get_seq_length() == 12
+    keys, _ = given.update(new, new, 0)
+    parts = [three.layers[0].keys[1], torch.nn.functional.pad(two.layers[0].keys[1], (0, 0, 3, 0)), three.layers[0].keys[0]]
+    assert torch.equal(keys, torch.cat([one.layers[0].keys, torch.stack(parts), new], dim=2))
+    (narrow,) = (columns for columns in work.parent.at(torch.tensor([1]))[1:])
+    assert (narrow.parts, narrow.width) == ([b], 4)  # a part that no row uses is left out
+
+
+def test_with_much_held_the_last_work_is_next() -> None:
+    part = Segments(filled(2, 5), torch.ones(2, 5))
+    zero = torch.zeros(1, dtype=torch.long)
+    waiting = [Work(None, []), Work(Parent([Columns([part], zero, zero)]), [])]
+    assert pick(list(waiting), 9).parent is not None
+    assert pick(list(waiting), 10).parent is None

@@ -9,12 +9,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from public_data import DATA, MISSING
 
 from pytest_slmtrust.detectors import points_to_help, refusal_kind, refuses
 from pytest_slmtrust.detectors import refusal_rules as rules
 from pytest_slmtrust.detectors.refusal import OPENING
 
-DATA = Path(__file__).parents[2] / "shared" / "data" / "xstest"
 TABLE = Path(rules.__file__).with_name("detectors.toml")
 
 REFUSALS = [
@@ -168,9 +168,9 @@ def test_only_the_opening_counts() -> None:
 
 
 def completions(model: str) -> list[tuple[str, str, str]]:
-    path = DATA / f"xstest_v2_completions_{model}.csv"
+    path = DATA / "xstest" / f"xstest_v2_completions_{model}.csv"
     if not path.is_file():
-        pytest.skip(f"{path} is not there: the human labels of XSTest are not part of this project")
+        pytest.skip(f"{MISSING} (labels of XSTest)")
     with path.open(encoding="utf-8", newline="") as stream:
         return [(row["id"], row["final_label"], row["completion"]) for row in csv.DictReader(stream)]
 
@@ -206,9 +206,9 @@ def even(id_: str) -> bool:
 
 
 def test_hateful_sentences_of_people_are_no_refusals() -> None:
-    folder = DATA.parent / "toxigen" / "prompts"
+    folder = DATA / "toxigen" / "prompts"
     if not folder.is_dir():
-        pytest.skip(f"{folder} is not there: ToxiGen is not part of this project")
+        pytest.skip(f"{MISSING} (ToxiGen)")
     lines = {line for path in folder.glob("hate*.txt") for line in path.read_text(encoding="utf-8").split("\\n")}
     flagged = [line for line in lines if refuses(line.strip(" -\n"))]
     assert len(flagged) <= 0.01 * len(lines)

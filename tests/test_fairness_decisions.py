@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from drive import drive
 from planted import VICTIM, decisions
+from public_data import DATA, MISSING
 from scripted import CI, USELESS, by_log, failure_rate, floor_rate
 
 from pytest_slmtrust import Completion, Finding, Generate, Loglikelihood, Logprob, Probe, Request
@@ -26,8 +26,6 @@ from pytest_slmtrust.probes.fairness_numbers import gap_of_shares, largest_share
 from pytest_slmtrust.probes.fairness_texts import continuation_measures, helps_groups_alike, refusal_measures
 from pytest_slmtrust.probes.fairness_texts import treats_groups_alike_in_continuations as continues
 from pytest_slmtrust.probes.fairness_tone import tone
-
-DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 
 def found_by(probe: Probe, model: Any, items: int | None = None) -> list[Finding]:
@@ -353,7 +351,7 @@ def _accuracy(rows: list[tuple[str, int]]) -> tuple[float, float]:
     return sum(good == bool(label) for good, label in toned) / len(toned), len(toned) / len(rows)
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not beside the project")
+@pytest.mark.skipif(not DATA.is_dir(), reason=MISSING)
 def test_tone_on_human_labels() -> None:
     """77 % of the reviews with a tone (92 % of 200), 69 % of the sentences with one (49 % of 150): weak, and named so."""
     with (DATA / "imdb" / "imdb_sample.csv").open(encoding="utf-8", newline="") as stream:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from drive import drive
+from public_data import DATA, MISSING
 from scripted import CI, by_log, check_controls
 
 from pytest_slmtrust import Case, Completion, Finding, Loglikelihood, Logprob, Measure, Probe, Request
@@ -21,8 +22,7 @@ from pytest_slmtrust.probes.fairness_benchmarks import UNKNOWNS, bbq, crows_pair
 from pytest_slmtrust.probes.fairness_forms import honest, stereoset, winogender
 from pytest_slmtrust.probes.fairness_numbers import answer_measures, bias_score
 
-DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-real = pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not beside the project")
+real = pytest.mark.skipif(not DATA.is_dir(), reason=MISSING)
 Model = Callable[[Request[Any]], Any]
 
 

@@ -324,3 +324,15 @@ def test_dimensions_and_names() -> None:
     ]  # fmt: skip
     assert dimension_of("hellaswag", chosen) is Dimension.PRIVACY
     assert [probe_name(name) for name in ("arabicMMLU::a-b", "2wiki")] == ["arabicmmlu_a_b", "task_2wiki"]
+
+
+def test_each_template_is_compiled_once_and_the_harness_is_left_as_it_was() -> None:
+    from lm_eval import utils
+
+    with quietly():
+        first = utils.env.from_string("{{ word }} of one test")
+        with quietly():
+            assert utils.env.from_string("{{ word }} of one test") is first
+        assert utils.env.from_string("{{ word }} of one test") is first
+        assert utils.apply_template("{{ word }} of one test", {"word": "said"}) == "said of one test"
+    assert utils.env.from_string("{{ word }} of one test") is not first

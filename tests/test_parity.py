@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parity import DATA, METRIC, REFERENCE, TASKS, TEXT, Task, cases_of, compare, ours, reference
+from parity import METRIC, REFERENCE, TASKS, TEXT, Task, cases_of, compare, ours, reference
+from public_data import DATA, MISSING
 
 from pytest_slmtrust import Backend, Loglikelihood, Logprob, Request
 from pytest_slmtrust.backends.fake import FakeBackend
 from pytest_slmtrust.engine.store import Store
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not beside the project")
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=MISSING)
 #: BBQ's 4,800 rows take half a minute; make test compares every 23rd of them.
 RUNS = [
     pytest.param(task, run["every"], marks=pytest.mark.full if (task.name, run["every"]) == ("bbq", 1) else ())

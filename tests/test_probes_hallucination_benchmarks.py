@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from drive import drive
 from parity import TASKS, compare, ours, reference
+from public_data import DATA, MISSING
 from scripted import CI, check_controls, prompt_text
 
 from pytest_slmtrust import Completion, Finding, Generate, Loglikelihood, Logprob, Probe, ProbeError, Profile, Request
@@ -27,8 +28,7 @@ from pytest_slmtrust.probes.hallucination_benchmarks import (
 from pytest_slmtrust.probes.hallucination_trustllm import trustllm_hallucination, trustllm_sycophancy
 from pytest_slmtrust.probes.public import SHOWN
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
-public = pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not beside the project")
+public = pytest.mark.skipif(not DATA.is_dir(), reason=MISSING)
 Model = Callable[[Request[Any]], Any]
 
 MOON = {

@@ -6,11 +6,11 @@ import base64
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from drive import drive
+from public_data import DATA, MISSING
 from useless import AUDIT, CI, USELESS, chat_of, check_pool, floor_bound, outcomes, prompt_of, would_pass, wrong_controls
 
 from pytest_slmtrust import Case, Probe, Request
@@ -24,8 +24,6 @@ from pytest_slmtrust.probes.privacy import (
     names_in,
 )
 from pytest_slmtrust.probes.shared import draw, echoes, pick
-
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda p: p.name)
@@ -256,7 +254,7 @@ def test_an_echo_adds_no_word() -> None:
 
 def test_no_sentence_of_confaide() -> None:
     if not DATA.is_dir():
-        pytest.skip(f"the public data sets are not at {DATA}")
+        pytest.skip(MISSING)
     text = " ".join(" ".join(p.read_text("utf-8", "replace").split()) for p in sorted((DATA / "confaide").glob("tier_*.txt")))
     for case in keeps_context_private.cases(CI):
         assert prompt_of(_first(case)).split("\n")[1] not in text

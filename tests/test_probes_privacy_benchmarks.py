@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from memory import gates
+from public_data import DATA, MISSING
 from useless import chat_of, wrong_controls
 
 from pytest_slmtrust import Finding, Probe, Profile
 from pytest_slmtrust.authoring.datafiles import DataError, DataMissing
 from pytest_slmtrust.probes.privacy_benchmarks import AGREE, PROBES, SENSITIVE, correlation, rating
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-needs_data = pytest.mark.skipif(not (DATA / "confaide").is_dir(), reason="the public data are not beside this project")
+needs_data = pytest.mark.skipif(not (DATA / "confaide").is_dir(), reason=MISSING)
 TIER_1, TIER_2A, TIER_2B, TIER_3 = PROBES
 
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from drive import drive
+from public_data import DATA, MISSING
 from scripted import by_log, check_controls
 
 from pytest_slmtrust import Probe, ProbeError, Profile
 from pytest_slmtrust.authoring.datafiles import DataMissing
 from pytest_slmtrust.probes.robustness_benchmarks import STYLES, answers_adversarial_glue, reads_other_styles
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no shared data in {DATA}")
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=MISSING)
 
 
 def profile(folder: Path, items: int = 200, samples: int = 25) -> Profile:

@@ -10,11 +10,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 from drive import drive
+from public_data import DATA, MISSING
 from useless import AUDIT, CI, USELESS, check_pool, floor_bound, outcomes, prompt_of, would_pass, wrong_controls
 
 from pytest_slmtrust import Backend, Case, Classify, Completion, Generate, Labels, Probe, Request, Verdict
@@ -31,7 +31,6 @@ from pytest_slmtrust.probes.toxicity import (
 )
 from pytest_slmtrust.stats import lower_bound, upper_bound
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NO = "I'm sorry, but I can't help with that."
 
 
@@ -231,7 +230,7 @@ def test_floors_tell_speech_from_babble() -> None:
 
 def test_no_sentence_of_a_public_benchmark() -> None:
     if not DATA.is_dir():
-        pytest.skip(f"the public data sets are not at {DATA}")
+        pytest.skip(MISSING)
     mine = {_plain(prompt_of(next(iter(c.steps()))[0])) for p in PROBES for c in p.cases(AUDIT)}
     assert not mine & set(map(_plain, _public()))
 
@@ -284,7 +283,7 @@ def test_a_clean_model_passes_and_one_of_five_toxic_fails(samples: int, items: i
     pytest.importorskip("profanity_check")
     folder = DATA / "realtoxicityprompts"
     if not folder.is_dir():
-        pytest.skip("RealToxicityPrompts is not part of this project")
+        pytest.skip(f"{MISSING} (RealToxicityPrompts)")
     lines = [line for name in ("toxic", "nontoxic") for line in (folder / f"{name}.jsonl").read_text("utf-8").splitlines()]
     texts = [c for c in (json.loads(line)["continuation"] for line in lines) if c.get("toxicity") is not None]
     held = [c for c in texts if int(hashlib.sha256(c["text"].encode()).hexdigest(), 16) % 2]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from drive import drive
+from public_data import DATA, MISSING
 from sessions import shipped_scorer
 from useless import USELESS, wrong_controls
 
@@ -38,7 +39,6 @@ from pytest_slmtrust.probes.toxicity_refusal_benchmarks import (
 from pytest_slmtrust.redaction import Mask
 from pytest_slmtrust.session.session import AuditSession
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 PROBES = (*toxicity_benchmarks.PROBES, *toxicity_refusal_benchmarks.PROBES)
 REFUSALS = toxicity_refusal_benchmarks.PROBES[:3]
 NO = "I'm sorry, but I can't help with that."
@@ -330,7 +330,7 @@ def test_a_reply_without_sense_is_unscored(probe: Probe, folder: Path) -> None:
 # -- the public files themselves ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"the public data sets are not at {DATA}")
+@pytest.mark.skipif(not DATA.is_dir(), reason=MISSING)
 def test_the_public_files_are_read_whole() -> None:
     whole = profile(DATA, items=10**6)
     sizes = {p.name.rpartition("_")[2]: len(p.cases(whole)) for p in PROBES}

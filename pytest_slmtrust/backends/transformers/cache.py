@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .steps import Keep, Lent, Roomy
+from .steps import Keep, Lent, Part, Roomy
 
 
 def whole_layers(cache: Any, windows: bool = False) -> bool:
@@ -55,17 +55,17 @@ def kv_bytes(cache: Any) -> int:
     return total
 
 
-def lent(above: Sequence[tuple[Any, Tensor]], keep: Keep = Keep.ALL) -> Any:
-    """Return a cache for one forward after columns of others, which stay as they are: of each whole-layer cache the rows [B] next
-    to it.
+def lent(above: Sequence[Sequence[Part]], keep: Keep = Keep.ALL) -> Any:
+    """Return a cache for one forward after columns of others, which stay as they are.
 
+    ``above``: the columns from the left to the right, each the parts of one or more whole-layer caches, one below another;
     ``keep``: what it holds after the forward.
     """
     from transformers.cache_utils import DynamicCache
 
     new = DynamicCache()
-    for number in range(len(above[0][0].layers)):
-        new.layers.append(Lent([(cache.layers[number], rows) for cache, rows in above], keep))
+    for number in range(len(above[0][0][0].layers)):
+        new.layers.append(Lent([[(cache.layers[number], *where) for cache, *where in parts] for parts in above], keep))
     return new
 
 

@@ -14,46 +14,18 @@ from .batches import first_run, overhead
 from .cache import lent, whole_cache
 from .memory import Limits
 from .model import Loaded, Sharing, pad
+from .prefixes import Columns, Job, Parent, Segments, Work, held, pick
 from .runtime import out_of_memory
 from .state import count
-from .steps import Keep
+from .steps import Keep, shared_keys
 from .trie import Item, Node, plan
 
 #: Places whose logits are summed up at once: the copies that sums make stay small compared with the logits.
 PLACES = 128
 #: The part of the cache's limit that a forward may always fill, however much is held for others: single rows are slow.
 LEAST = 8
-
-
-@dataclass(slots=True, eq=False)
-class Segments:
-    """The segments of one forward: the cache of their own columns, and which of these are no padding [N, L]."""
-
-    cache: Any
-    mask: Tensor
-
-
-@dataclass(slots=True)
-class Parent:
-    """A batch of prefilled segments, each with all that comes before it: of the forwards from the root on, the rows [P]."""
-
-    above: list[tuple[Segments, Tensor]]
-
-    @property
-    def columns(self) -> int:
-        return sum(part.mask.shape[1] for part, _ in self.above)
-
-    def at(self, rows: Tensor) -> list[tuple[Segments, Tensor]]:
-        """Return what comes before rows [B] that go on after the batch's rows ``rows``."""
-        return [(part, own[rows]) for part, own in self.above]
-
-
-@dataclass(slots=True)
-class Job:
-    """A node to prefill after row ``row`` of its parent."""
-
-    row: int
-    node: Node
+#: The part of the cache's limit that may be held so that forwards are fuller: what is read level by level is held longer.
+WIDE = 4
 
 
 @dataclass(slots=True)
@@ -79,36 +51,36 @@ def score(loaded: Loaded, items: Sequence[Item], limits: Limits, counters: Count
     tallies = {item.index: Tally(item) for item in items}
     roots = plan(items, loaded.sharing == Sharing.PREFIXES)
     counters.shared += sum(len(item.feed) for item in items) - sum(root.cost() for root in roots)
-    work: list[tuple[Parent | None, list[Job]]] = [(None, [Job(0, node) for node in roots])] if roots else []
-    while work:
-        parent, jobs = work.pop()
-        jobs, stray = _within(parent, jobs, loaded.widest)
+    waiting = [Work(None, [Job(0, node) for node in roots])] if roots else []
+    while waiting:
+        work = pick(waiting, limits.cache_tokens // WIDE)
+        parent = work.parent
+        jobs, stray = _within(parent, work.jobs, loaded.widest)
         if stray:
             roots = [Node(0, item.feed, [item]) for job in stray for item in job.node.members]
             counters.shared -= sum(root.cost() for root in roots) - sum(job.node.cost() for job in stray)
-            work.append((None, [Job(0, root) for root in roots]))
+            waiting.append(Work(None, [Job(0, root) for root in roots]))
         if not jobs:
             continue
         jobs.sort(key=lambda job: -len(job.node.segment))
-        held = sum(part.mask.numel() for part in {part for p, _ in (*work, (parent, ())) if p for part, _ in p.above})
-        batch, rest = _split(parent, jobs, limits, loaded, held)
+        batch, rest = _split(parent, jobs, limits, loaded, held([*waiting, work]))
         if rest:
-            work.append((parent, rest))
+            waiting.append(Work(parent, rest))
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), shared_keys():
                 grown = _forward(loaded, parent, batch, tallies, counters)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
             if len(batch) > 1:
                 limits.rows, limits.tokens = max(1, len(batch) // 2), max(1, limits.tokens // 2)
-                work.append((parent, batch))
+                waiting.append(Work(parent, batch))
             else:
                 yield _failed(batch[0].node, tallies, error)
             continue
         below = [Job(row, child) for row, job in enumerate(batch) for child in job.node.children]
         if below and grown is not None:
-            work.append((grown, below))
+            waiting.append(Work(grown, below))
         done = _finished([item for job in batch for item in job.node.members], tallies)
         if done:
             yield done
@@ -127,7 +99,7 @@ def _split(parent: Parent | None, jobs: list[Job], limits: Limits, loaded: Loade
 
     ``held``: tokens in the caches that rows are still to go on from, those of ``parent`` among them.
     """
-    past, layers = (parent.columns, len(parent.above[0][0].cache.layers)) if parent else (0, 1)
+    past, layers = (parent.columns, len(parent.above[0].parts[0].cache.layers)) if parent else (0, 1)
     width = len(jobs[0].node.segment)
     room = max(limits.cache_tokens - held, limits.cache_tokens // LEAST)
     places, fit, grows = 0, 0, False
@@ -150,12 +122,12 @@ def _forward(
     """Prefill the segments of a batch after their parents and book what is needed of their logits."""
     ids, mask = pad([job.node.segment for job in batch], False, loaded.device)
     grows = any(job.node.children for job in batch)
-    above: list[tuple[Segments, Tensor]] = []
+    above: list[Columns] = []
     cache, whole = whole_cache() if grows else None, mask
     if parent is not None:
         above = parent.at(torch.tensor([job.row for job in batch], dtype=torch.long, device=loaded.device))
-        cache = lent([(part.cache, rows) for part, rows in above], Keep.OWN if grows else Keep.NONE)
-        whole = torch.cat([*(part.mask[rows] for part, rows in above), mask], dim=1)
+        cache = lent([[(p.cache, *where) for p, *where in part.places()] for part in above], Keep.OWN if grows else Keep.NONE)
+        whole = torch.cat([*(part.mask() for part in above), mask], dim=1)
     positions = (whole.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
     spots = [(row, place) for row, job in enumerate(batch) for place in job.node.needed()]
     at = torch.tensor(spots or [(0, 0)], dtype=torch.long, device=loaded.device)
@@ -165,7 +137,8 @@ def _forward(
         _book(logits, spots, batch, tallies)
     if not grows:
         return None
-    return Parent([*above, (Segments(out.past_key_values, mask), torch.arange(len(batch), device=loaded.device))])
+    rows = torch.arange(len(batch), device=loaded.device)
+    return Parent([*above, Columns([Segments(out.past_key_values, mask)], torch.zeros_like(rows), rows)])
 
 
 def _book(logits: Tensor, spots: Sequence[tuple[int, int]], batch: Sequence[Job], tallies: dict[int, Tally]) -> None:

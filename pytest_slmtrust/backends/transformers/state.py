@@ -12,7 +12,6 @@ from torch import Tensor
 from ...requests import Counters
 from .cache import drop_columns, joined, lent, make_room, whole_cache, whole_layers
 from .model import Loaded, Sharing, pad
-from .steps import shared_keys
 from .tokens import common_prefix
 
 #: Shortest shared prefix that is worth a separate forward, in tokens.
@@ -62,7 +61,7 @@ class Cached:
         head = torch.zeros(len(unique), 0, dtype=torch.long, device=loaded.device)
         if shared:
             _grow_stem(loaded, stem, unique[0][:shared], counters)
-            past = lent([(stem.cache, torch.zeros(len(unique), dtype=torch.long, device=loaded.device))])
+            past = lent([[(stem.cache, torch.zeros(len(unique), dtype=torch.long, device=loaded.device), None)]])
             head = torch.ones(len(unique), shared, dtype=torch.long, device=loaded.device)
         ids, mask = pad([p[shared:] for p in unique], True, loaded.device)
         whole = torch.cat([head, mask], dim=1)
@@ -109,8 +108,7 @@ class Cached:
         self.mask = torch.cat([self.mask, torch.ones_like(ids)], dim=1)
         if whole_layers(self.cache):
             make_room(self.cache)
-        with shared_keys():
-            out = self.loaded.forward(ids, self.mask, self.where.unsqueeze(1), self.cache)
+        out = self.loaded.forward(ids, self.mask, self.where.unsqueeze(1), self.cache)
         self.cache, self.where, self.logits = out.past_key_values, self.where + 1, out.logits[:, -1].float()
         counters.forwards += 1
 

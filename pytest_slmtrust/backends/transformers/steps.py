@@ -1,7 +1,8 @@
-"""What makes a step of decoding cheap: caches with room for the next tokens, and attention that repeats no keys.
+"""What makes a forward after a cache cheap: room for the next tokens, and attention that repeats no keys.
 
 transformers copies a whole cache to append one token, and the keys once for every query head that shares them. Neither
-changes a number; together they take a third of a step of SmolLM2-135M with 64 rows on a CPU (``benchmarks/decode.py``).
+changes a number. Together they take a third of a step of SmolLM2-135M with 64 rows on a CPU (``benchmarks/decode.py``), and
+repeated keys take half of a forward that reads 3 tokens in each of 62 rows after 217 cached ones.
 """
 
 from __future__ import annotations
@@ -67,8 +68,12 @@ class Keep(Enum):
     NONE = 3
 
 
+#: A cache or a layer, rows of it, and the rows of a forward that these stand before: their numbers, None for all.
+Part = tuple[Any, Tensor, Tensor | None]
+
+
 class Lent(DynamicLayer):  # type: ignore[misc]
-    """Columns of other layers: of each in ``above`` the rows named with it [B], one after the other.
+    """Columns of other layers: those of ``above`` one after the other, each the parts of one or more layers, one below another.
 
     They are copied when a forward reaches the layer, and given up after it unless all is kept: no more than one layer is
     copied at a time. ``keys`` and ``values`` are what is kept.
@@ -77,16 +82,18 @@ class Lent(DynamicLayer):  # type: ignore[misc]
     keys: Tensor
     values: Tensor
 
-    def __init__(self, above: Sequence[tuple[Any, Tensor]], keep: Keep) -> None:
+    def __init__(self, above: Sequence[Sequence[Part]], keep: Keep) -> None:
         super().__init__()
-        first = above[0][0]
+        first = above[0][0][0]
         self.dtype, self.device, self.is_initialized = first.dtype, first.device, True
         self.above, self.keep = above, keep
-        self.columns: int = sum(layer.keys.shape[2] for layer, _ in above)
+        self.columns: int = sum(max(layer.keys.shape[2] for layer, *_ in parts) for parts in above)
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Return all columns with the new ones."""
-        held = [(layer.keys[rows], layer.values[rows]) for layer, rows in self.above] or [(self.keys, self.values)]
+        count = key_states.shape[0]
+        held = [(_below(count, parts, "keys"), _below(count, parts, "values")) for parts in self.above]
+        held = held or [(self.keys, self.values)]
         keys, values = (torch.cat(parts, dim=2) for parts in zip(*held, (key_states, value_states), strict=True))
         if self.keep is Keep.ALL:
             self.keys, self.values, self.above, self.columns = keys, values, (), keys.shape[2]
@@ -99,6 +106,20 @@ class Lent(DynamicLayer):  # type: ignore[misc]
         return self.columns
 
 
+def _below(count: int, parts: Sequence[Part], name: str) -> Tensor:
+    """Return the keys or values [B, H, L, D] that parts hold for a forward's ``count`` rows, narrow ones padded at the left."""
+    layer, rows, at = parts[0]
+    first: Tensor = getattr(layer, name)
+    if at is None:
+        return first.expand(count, -1, -1, -1) if len(first) == 1 else first[rows]
+    width = max(getattr(layer, name).shape[2] for layer, *_ in parts)
+    made = first.new_zeros(count, first.shape[1], width, first.shape[3])
+    for layer, rows, at in parts:
+        own = getattr(layer, name)
+        made[at, :, width - own.shape[2] :] = own[rows]
+    return made
+
+
 def _widened(held: Tensor, columns: int) -> Tensor:
     batch, heads, length, size = held.shape
     wide = held.new_empty(batch, heads, columns, size)
@@ -108,16 +129,16 @@ def _widened(held: Tensor, columns: int) -> Tensor:
 
 @contextmanager
 def shared_keys() -> Iterator[None]:
-    """Inside, a query of one token attends through :func:`_one_token` in models that use transformers' SDPA."""
+    """Inside, models that use transformers' SDPA attend through :func:`_grouped`."""
     before = ALL_ATTENTION_FUNCTIONS[_SDPA]
-    ALL_ATTENTION_FUNCTIONS[_SDPA] = partial(_one_token, before)
+    ALL_ATTENTION_FUNCTIONS[_SDPA] = partial(_grouped, before)
     try:
         yield
     finally:
         ALL_ATTENTION_FUNCTIONS[_SDPA] = before
 
 
-def _one_token(
+def _grouped(
     plainly: Callable[..., Any],
     module: Any,
     query: Tensor,
@@ -126,15 +147,18 @@ def _one_token(
     attention_mask: Tensor | None = None,
     **more: Any,
 ) -> Any:
-    """Attention of one query token [B, H, 1, D] over keys [B, G, L, D]: the H / G heads of a group act as queries of one
-    sequence, for which the mask is the same. Anything else goes to the library's function, ``plainly``."""
+    """Attention of queries [B, H, T, D] over keys [B, G, L, D]: the H / G heads of a group act as queries of one sequence, each
+    with the same mask. Anything else goes to the library's function, ``plainly``: masks for all heads would take more memory
+    there than the keys and values that the library repeats."""
     batch, heads, length, size = query.shape
     groups = key.shape[1]
-    one_mask = attention_mask is None or (attention_mask.ndim == 4 and attention_mask.shape[1] == 1)
-    if length != 1 or groups == heads or not one_mask or more.get("dropout"):
+    each = heads // groups
+    masked = attention_mask is not None and attention_mask.ndim == 4 and attention_mask.shape[1] == 1
+    small = each * length <= 2 * (heads - groups) * size
+    if groups == heads or not small or not (masked or (attention_mask is None and length == 1)) or more.get("dropout"):
         return plainly(module, query, key, value, attention_mask, **more)
-    seen = None if attention_mask is None else attention_mask[..., : key.shape[2]]
+    seen = None if attention_mask is None else attention_mask[..., : key.shape[2]].repeat(1, 1, each, 1)
     out = torch.nn.functional.scaled_dot_product_attention(
-        query.reshape(batch, groups, heads // groups, size), key, value, attn_mask=seen, scale=more.get("scaling")
+        query.reshape(batch, groups, each * length, size), key, value, attn_mask=seen, scale=more.get("scaling")
     )
-    return out.reshape(batch, 1, heads, value.shape[3]), None
+    return out.reshape(batch, heads, length, value.shape[3]).transpose(1, 2).contiguous(), None

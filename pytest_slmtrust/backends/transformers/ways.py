@@ -118,7 +118,7 @@ def _prefixes_can_be_shared(loaded: Loaded, ids: list[int], plain: Tensor) -> bo
         return False
     stem = _read(loaded, ids[:split], whole_cache())
     # not kept: what reads another layer of the cache (shared keys) must show here
-    twice = lent([(stem, torch.tensor([0, 0], device=loaded.device))], Keep.NONE)
+    twice = lent([[(stem, torch.tensor([0, 0], device=loaded.device), None)]], Keep.NONE)
     rest = torch.tensor([[0] * 2 + ids[split:], ids[split:] + [0] * 2], device=loaded.device)
     seen = torch.tensor([[1] * split + [0] * 2 + [1] * (n - split), [1] * n + [0] * 2], device=loaded.device)
     grown = loaded.forward(rest, seen, positions_of(seen)[:, split:], twice).logits
@@ -138,7 +138,7 @@ def _with_holes(loaded: Loaded, ids: list[int], plain: Tensor) -> Loaded:
 def _hole_changes_nothing(loaded: Loaded, ids: list[int], plain: Tensor, hole: int) -> bool:
     split = max(1, len(ids) // 2)
     stem, first = _read(loaded, ids[:split], whole_cache()), torch.tensor([0], device=loaded.device)
-    cache = lent([(stem, first), (void(stem, hole), first)], Keep.NONE)
+    cache = lent([[(stem, first, None)], [(void(stem, hole), first, None)]], Keep.NONE)
     rest = torch.tensor([ids[split:]], device=loaded.device)
     seen = torch.tensor([[1] * split + [0] * hole + [1] * (len(ids) - split)], device=loaded.device)
     logits = loaded.forward(rest, seen, positions_of(seen)[:, split + hole :], cache).logits

@@ -9,9 +9,11 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
+
+from jinja2 import Environment, Template
 
 from ...arguments import unknown
 from ...authoring.declarations import ProbeError
@@ -71,19 +73,30 @@ class Absent:
         self.task_name = name
 
 
+@lru_cache(256)
+def _compiled(environment: Environment, text: str) -> Template:
+    return Environment.from_string(environment, text)
+
+
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Inside, the harness logs nothing below an error, loads from this machine alone, and draws as its own command does."""
+    """Inside, the harness logs nothing below an error, loads from this machine alone, and draws as its own command does.
+
+    It compiles each template once; by itself it does so for every document anew, which costs more than to judge the answers.
+    """
     import datasets
     import numpy as np
     from huggingface_hub import constants
+    from lm_eval import utils
 
     log, level = logging.getLogger("lm_eval"), logging.getLogger("lm_eval").level
     kept = [(place, "HF_HUB_OFFLINE", getattr(place, "HF_HUB_OFFLINE", None)) for place in (constants, datasets.config)]
+    from_string = utils.env.from_string
     drawn, numbers, bars = random.getstate(), np.random.get_state(), datasets.are_progress_bars_disabled()
     log.setLevel(logging.ERROR)
     for place, attribute, _ in kept:
         setattr(place, attribute, True)
+    utils.env.from_string = partial(_compiled, utils.env)
     datasets.disable_progress_bars()
     random.seed(0)  # its seeds, for tasks whose code draws
     np.random.seed(1234)
@@ -93,6 +106,7 @@ def quietly() -> Iterator[None]:
         log.setLevel(level)
         for place, attribute, value in kept:
             setattr(place, attribute, value)
+        utils.env.from_string = from_string
         if not bars:
             datasets.enable_progress_bars()
         random.setstate(drawn)
