@@ -21,6 +21,7 @@ from pytest_slmtrust.audit.model import Finding, GateResult, Status
 from pytest_slmtrust.authoring.probe import Probe, packed
 from pytest_slmtrust.backends.transformers.backend import Settings, TransformersBackend
 from pytest_slmtrust.catalog.harness import dimension_of, probe_name, probes_of
+from pytest_slmtrust.catalog.harness.tasks import quietly
 from pytest_slmtrust.catalog.registry import Choice
 from pytest_slmtrust.engine.engine import Engine
 from pytest_slmtrust.engine.store import Store
