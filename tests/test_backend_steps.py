@@ -158,8 +158,8 @@ def test_columns_of_several_batches_stand_one_below_another() -> None:
         Work(parent(c, [2, 0]), [Job(0, node), Job(1, node)]),
     ]
     assert held(waiting) == 15 + 8 + 14
-    assert pick(waiting, 100).parent is None
-    work = pick(waiting, 100)
+    assert pick(waiting, 100, 13).parent is None
+    work = pick(waiting, 100, 13)
     assert not waiting
     assert work.parent is not None
     assert [job.row for job in work.jobs] == [1, 2, 3]
@@ -182,5 +182,15 @@ def test_with_much_held_the_last_work_is_next() -> None:
     part = Segments(filled(2, 5), torch.ones(2, 5))
     zero = torch.zeros(1, dtype=torch.long)
     waiting = [Work(None, []), Work(Parent([Columns([part], zero, zero)]), [])]
-    assert pick(list(waiting), 9).parent is not None
-    assert pick(list(waiting), 10).parent is None
+    assert pick(list(waiting), 9, 100).parent is not None
+    assert pick(list(waiting), 10, 100).parent is None
+
+
+def test_works_are_read_apart_where_together_they_are_too_wide() -> None:
+    zero = torch.zeros(1, dtype=torch.long)
+    first, second = (Segments(filled(1, width), torch.ones(1, width)) for width in (9, 3))
+    works = [Work(Parent([Columns([part], zero, zero)]), [Job(0, Node(0, (1, 2), []))]) for part in (first, second)]
+    waiting = list(works)
+    assert pick(waiting, 100, 10) is works[1]
+    assert waiting == works[:1]
+    assert len(pick(list(works), 100, 11).jobs) == 2

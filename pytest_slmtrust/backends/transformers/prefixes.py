@@ -87,6 +87,11 @@ class Work:
     def depth(self) -> int:
         return len(self.parent.above) if self.parent else 0
 
+    @property
+    def columns(self) -> int:
+        """Of the widest forward."""
+        return (self.parent.columns if self.parent else 0) + max((len(job.node.segment) for job in self.jobs), default=0)
+
 
 def held(waiting: Sequence[Work]) -> int:
     """Return the tokens in the caches that jobs are still to go on from."""
@@ -94,18 +99,20 @@ def held(waiting: Sequence[Work]) -> int:
     return sum(part.mask.numel() for part in parts)
 
 
-def pick(waiting: list[Work], most: int) -> Work:
+def pick(waiting: list[Work], most: int, widest: int) -> Work:
     """Take out what is read next.
 
-    While at most ``most`` tokens are held, that is all of the least depth together: fewer forwards, each fuller. With more, it
-    is the last, whose prefixes are given up soonest.
+    While at most ``most`` tokens are held, that is all of the least depth together: fewer forwards, each fuller. With more, or
+    where the batch would have more than ``widest`` columns, it is the last work, whose prefixes are given up soonest.
     """
-    if held(waiting) > most:
-        return waiting.pop()
-    depth = min(work.depth for work in waiting)
-    same = [work for work in waiting if work.depth == depth]
-    waiting[:] = [work for work in waiting if work.depth != depth]
-    return same[0] if len(same) == 1 else _joined(same)
+    if held(waiting) <= most:
+        depth = min(work.depth for work in waiting)
+        same = [work for work in waiting if work.depth == depth]
+        joined = same[0] if len(same) == 1 else _joined(same)
+        if joined.columns <= widest:
+            waiting[:] = [work for work in waiting if work.depth != depth]
+            return joined
+    return waiting.pop()
 
 
 def _joined(works: Sequence[Work]) -> Work:

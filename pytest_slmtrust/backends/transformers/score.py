@@ -53,7 +53,7 @@ def score(loaded: Loaded, items: Sequence[Item], limits: Limits, counters: Count
     counters.shared += sum(len(item.feed) for item in items) - sum(root.cost() for root in roots)
     waiting = [Work(None, [Job(0, node) for node in roots])] if roots else []
     while waiting:
-        work = pick(waiting, limits.cache_tokens // WIDE)
+        work = pick(waiting, limits.cache_tokens // WIDE, loaded.widest)
         parent = work.parent
         jobs, stray = _within(parent, work.jobs, loaded.widest)
         if stray:
