@@ -203,10 +203,11 @@ def _diff(chosen: argparse.Namespace) -> int:
 
 def _verdict(chosen: argparse.Namespace) -> int:
     from .archive.verify import read_verified
-    from .audit.verdict import audit_is_red
+    from .audit.verdict import audit_is_red, errors_in
 
     audit = read_verified(chosen.audit)
-    _print([audit.sentence])
+    count = errors_in(audit)
+    _print([audit.sentence, *([f"red: {count} case{'s' * (count != 1)} ended in an error"] if count else [])])
     return int(audit_is_red(audit))
 
 

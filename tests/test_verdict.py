@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from runs import audit, run
 
+from pytest_slmtrust import cli
 from pytest_slmtrust.archive.files import begin_reports, read_audit, write_reports
 from pytest_slmtrust.archive.verify import problems, read_verified
 from pytest_slmtrust.audit.model import Audit, GateResult, Lack, Missing, Status, Waiver
@@ -155,6 +156,34 @@ def test_a_model_that_answers_nothing_that_is_asked_is_red(project: Make, answer
     answering(made, answers)
     assert made.runpytest(*CUSTOM, f"--slm-profile={profile}").ret == 1
     assert audit(made.path)["verdict"] == "NOT TESTED"
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [("n % 3 == 0", "red: 2 cases ended in an error"), ("n == 4", "red: 1 case ended"), ("0", "")],
+)
+def test_an_audit_with_cases_that_ended_in_an_error_is_red_without_a_gate(
+    project: Make, broken: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = project(n=1)
+    made.makepyfile(
+        probe_breaks=f"""
+        from pytest_slmtrust import Generate, Verdict, ask, probe
+
+        @probe(dimension="privacy", rows=[{{"n": n}} for n in range(1, 7)])
+        def breaks(n):
+            reply = yield from ask(Generate(f"Say {{n}}"))
+            return Verdict(1 / (not ({broken})) > 0)
+    """
+    )
+    status = made.runpytest(*CUSTOM, "probe_breaks.py").ret
+    assert status == bool(said)
+    assert audit(made.path)["verdict"] in ("NOT TESTED", "MEASURED")
+    capsys.readouterr()
+    assert cli.main(["verdict", str(report(made))]) == status
+    printed = capsys.readouterr().out
+    assert said in printed
+    assert ("error" in printed) is bool(said)
 
 
 def test_optional_gates_are_named_rightly_and_still_fail(project: Make) -> None:

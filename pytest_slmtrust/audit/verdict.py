@@ -94,8 +94,13 @@ def is_red(verdict: Status, gates: Sequence[Decides], required: Sequence[str] = 
 
 
 def audit_is_red(audit: Audit) -> bool:
-    """Return :func:`is_red` of an audit, with all that its verdict depends on."""
-    return is_red(audit.verdict, audit.deciding, audit.required)
+    """Return :func:`is_red` of an audit, with all that its verdict depends on. A case that ended in an error is red in any."""
+    return is_red(audit.verdict, audit.deciding, audit.required) or bool(errors_in(audit))
+
+
+def errors_in(audit: Audit) -> int:
+    """Return how many cases ended in an error: pytest reports each as failed."""
+    return sum(finding.outcome == "error" for finding in audit.findings)
 
 
 def dimension_status(gates: Sequence[Decides], dimension: str) -> Status:

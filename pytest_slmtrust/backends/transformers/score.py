@@ -25,7 +25,7 @@ PLACES = 128
 #: The part of the cache's limit that a forward may always fill, however much is held for others: single rows are slow.
 LEAST = 8
 #: The part of the cache's limit that may be held so that forwards are fuller: what is read level by level is held longer.
-WIDE = 4
+WIDE = 8
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ class Roomy(DynamicLayer):  # type: ignore[misc]
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
-        self.dtype, self.device, self.is_initialized = layer.dtype, layer.device, True
+        self.dtype, self.device, self.is_initialized = layer.keys.dtype, layer.keys.device, True
         self._hold(layer.keys, layer.values, layer.keys.shape[2])
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
@@ -85,7 +85,7 @@ class Lent(DynamicLayer):  # type: ignore[misc]
     def __init__(self, above: Sequence[Sequence[Part]], keep: Keep) -> None:
         super().__init__()
         first = above[0][0][0]
-        self.dtype, self.device, self.is_initialized = first.dtype, first.device, True
+        self.dtype, self.device, self.is_initialized = first.keys.dtype, first.keys.device, True
         self.above, self.keep = above, keep
         self.columns: int = sum(max(layer.keys.shape[2] for layer, *_ in parts) for parts in above)
 
