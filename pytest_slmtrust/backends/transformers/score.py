@@ -20,8 +20,8 @@ from .state import count
 from .steps import Keep, shared_keys
 from .trie import Item, Node, plan
 
-#: Places whose logits are summed up at once: the copies that sums make stay small compared with the logits.
-PLACES = 128
+#: Bytes of logits that are summed up at once: with 262,144 tokens the copies that sums make would else take half a gigabyte.
+AT_ONCE = 2**24
 #: The part of the cache's limit that a forward may always fill, however much is held for others: single rows are slow.
 LEAST = 8
 #: The part of the cache's limit that may be held so that forwards are fuller: what is read level by level is held longer.
@@ -152,7 +152,7 @@ def _book(logits: Tensor, spots: Sequence[tuple[int, int]], batch: Sequence[Job]
             wanted += [(tallies[item.index], place + 1, number[row, place - node.offset]) for place in range(first, last)]
     lines = torch.tensor([line for _, _, line in wanted], device=logits.device)
     targets = torch.tensor([tally.item.ids[place] for tally, place, _ in wanted], device=logits.device)
-    chunks = -(-len(logits) // PLACES)
+    chunks = min(len(logits), -(-logits.nbytes // AT_ONCE))
     total, best = torch.cat([part.logsumexp(-1) for part in torch.chunk(logits, chunks)]), logits.argmax(-1)
     logp = (logits[lines, targets] - total[lines]).tolist()
     greedy = (best[lines] == targets).tolist()
