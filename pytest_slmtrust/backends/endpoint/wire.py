@@ -42,7 +42,7 @@ _KEY = "[API key]"
 
 
 class ReplicaGone(BackendError):
-    """A replica that alone could answer is dead. Others may be alive."""
+    """The only replica that could answer this request is dead. Others may be alive."""
 
 
 @dataclass(slots=True)

@@ -100,10 +100,10 @@ def held(waiting: Sequence[Work]) -> int:
 
 
 def pick(waiting: list[Work], most: int, widest: int) -> Work:
-    """Take out what is read next.
+    """Remove the work to read next, and return it.
 
-    While at most ``most`` tokens are held, that is all of the least depth together: fewer forwards, each fuller. With more, or
-    where the batch would have more than ``widest`` columns, it is the last work, whose prefixes are given up soonest.
+    While at most ``most`` tokens are held, it is all work of the least depth together, which makes fewer and fuller forwards.
+    Otherwise, or where the batch would have more than ``widest`` columns, it is the last work: its prefixes are freed soonest.
     """
     if held(waiting) <= most:
         depth = min(work.depth for work in waiting)

@@ -24,7 +24,7 @@ from .trie import Item, Node, plan
 AT_ONCE = 2**24
 #: The part of the cache's limit that a forward may always fill, however much is held for others: single rows are slow.
 LEAST = 8
-#: The part of the cache's limit that may be held so that forwards are fuller: what is read level by level is held longer.
+#: Up to one part in so many of the cache's limit, batches are read together. Their prefixes are then held longer.
 WIDE = 8
 
 
