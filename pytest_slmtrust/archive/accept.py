@@ -9,18 +9,20 @@ from datetime import date
 from typing import Any
 
 from ..audit.counting import ByGate
-from ..audit.model import Audit, AuditError, Finding, GateResult, Status
+from ..audit.model import WAIVABLE, Audit, AuditError, ControlCheck, Finding, GateResult, Status
 from ..audit.nodeids import gate_key, gate_names
 from ..audit.notes import has_builtin
 from ..audit.sections import TaskBar
+from ..audit.units import Units
 from ..audit.verdict import SILENT
-from ..gates.accepted import profile_part
+from ..authoring.declarations import Profile
+from ..gates.accepted import Accepted, profile_part
 from ..gates.asked import Asked
 from ..gates.lock import ROW_DIGITS, Lock, LockedProbe, LockedRow, asks_of, counted, row_name
-from ..gates.paired_gate import ACCEPTED_POWER, smallest_margin
+from ..gates.paired_gate import ACCEPTED_POWER, Context, smallest_margin
+from ..gates.policy import Policy
+from ..report.words import nothing_to_keep
 
-#: Statuses that may be taken for a time; a gate whose detector is broken says nothing.
-REDS = (Status.FAIL, Status.INCONCLUSIVE, Status.UNEARNED)
 #: What of a model's description a lock holds.
 _MODEL = ("name", "architecture", "fingerprint", "parameters", "dtype", "kind")
 #: Gates that a line names before it counts the others.
@@ -50,13 +52,33 @@ def accept(audit: Audit, today: date, red_until: date | None = None, keep_red: L
     made = lock_of(audit, today.isoformat())
     if not made.probes:
         raise AuditError("nothing was tested in this audit: there is nothing to accept")
-    red = [gate_key(g.nodeid) for g in audit.gates if not g.versus and g.blocking and g.status in REDS]
-    accepted, until = tuple(red) if red_until else (), red_until.isoformat() if red_until else ""
+    own = [g for g in audit.gates if g.blocking and not g.versus and not g.excuse]
+    red = {gate_key(g.nodeid): g for g in own if g.status in (*WAIVABLE, *SILENT)}
+    wanted, until = (list(red), red_until.isoformat()) if red_until else ([], "")
     if keep_red is not None and not red_until:
-        accepted = tuple(key for key in keep_red.red if key in red)
-        until = keep_red.until if accepted else ""
-    lock = replace(made, red=tuple(sorted(accepted)), until=until if accepted else "")
-    return Made(lock, tuple(_lines(audit, lock, red)))
+        wanted, until = [key for key in keep_red.red if key in red], keep_red.until
+    refused = {key: why for key in wanted if (why := _cannot_be_kept(audit, made, red[key]))}
+    accepted = tuple(sorted(set(wanted) - set(refused)))
+    lock = replace(made, red=accepted, until=until if accepted else "")
+    return Made(lock, tuple(_lines(audit, lock, red, refused)))
+
+
+def _cannot_be_kept(audit: Audit, lock: Lock, gate: GateResult) -> str:
+    """Say why a failing gate would stay red although the lock accepted it; empty if the same answers again would be waived.
+
+    The lock waives a gate while its comparison is PASS. So the audit is compared with its own lock.
+    """
+    if gate.status in SILENT:
+        return f"it has no result that could be kept ({gate.reason}); --slm-optional={gate.probe} accepts that"
+    mine = ByGate(audit.findings).of(gate)
+    units = Units.of(mine)
+    policy = Policy(Profile(**audit.settings["profile"]), {}, margins=audit.settings.get("margins", {}))
+    pair = policy.versus(gate, gate.items, None if units.independent else units.grouping, accepted=True)
+    context = Context("then", gate.controls or ControlCheck(0), gate.floor, gate.floor)
+    result = pair.check(gate.nodeid, mine, Accepted(lock, "").of(gate.nodeid, mine), context)
+    if result.status is Status.PASS:
+        return ""
+    return f"{nothing_to_keep(result) or result.reason}; a waiver can take it (--slm-waivers)"
 
 
 def lock_of(audit: Audit, accepted: str) -> Lock:
@@ -102,15 +124,16 @@ def _check(audit: Audit, today: date, red_until: date | None) -> None:
         raise AuditError("this audit was imported, and no later run asks its rows: accept an audit of this tool")
     if "asked" not in audit.settings:
         raise AuditError("this audit does not say what each row asked (it is of an older version): run it again")
-    for what, names in (
-        ("are outside the run's selection", [g.name for g in audit.gates if g.excuse == "unselected"]),
-        ("did not run", [g.name for g in audit.gates if g.status is Status.NOT_RUN and not g.excuse]),
-        ("ended early (--slm-early-stop), so some rows were not asked", [g.name for g in audit.gates if g.stopped]),
-        ("ran out of time (--slm-budget)", [gate_names(nodeid)[1] for nodeid in audit.settings.get("unasked", {})]),
-        ("are INVALID: mend the detector first", [g.name for g in audit.gates if g.status is Status.INVALID]),
+    whole = "accept a whole run"
+    for what, names, hint in (
+        ("outside the run's selection", [g.name for g in audit.gates if g.excuse == "unselected"], whole),
+        ("did not run", [g.name for g in audit.gates if g.status is Status.NOT_RUN and not g.excuse], whole),
+        ("ended early (--slm-early-stop), so some rows were not asked", [g.name for g in audit.gates if g.stopped], whole),
+        ("ran out of time (--slm-budget)", [gate_names(nodeid)[1] for nodeid in audit.settings.get("unasked", {})], whole),
+        ("INVALID", [g.name for g in audit.gates if g.status is Status.INVALID], "mend the detector, and run again"),
     ):
         if names:
-            raise AuditError(f"{len(names)} gates {what} ({_named(names)}): accept a whole run")
+            raise AuditError(f"{what}: {_named(names)}; {hint}")
 
 
 def _probe(
@@ -132,18 +155,17 @@ def _probe(
     return LockedProbe(gate.dimension, asks_of(asked), judges, str(gate.status), gate.items, gate.failures, floor, made, fields)
 
 
-def _lines(audit: Audit, lock: Lock, red: list[str]) -> list[str]:
+def _lines(audit: Audit, lock: Lock, red: Mapping[str, GateResult], refused: Mapping[str, str]) -> list[str]:
+    names = {k: f"{g.name} ({g.status}: {g.failures} of {g.items})" for k, g in red.items() if g.status not in SILENT}
     lines = [lock.said()]
-    names = [f"{g.name} ({g.status}: {g.failures} of {g.items})" for g in audit.gates if gate_key(g.nodeid) in red]
-    if names and lock.until:
-        lines.append(f"RED gates accepted until {lock.until}, while they get no worse: {_named(names, 20)}")
-        left = set(red) - set(lock.red)
-        if left:
-            lines.append(f"{len(left)} more red gates are not accepted and block as before: {_named(sorted(left))}")
-    elif names:
-        lines.append(
-            f"RED gates that block as before: {_named(names, 20)}; --red-until=DATE accepts them, too, while they get no worse"
-        )
+    if lock.red:
+        taken = _named([names[key] for key in lock.red], 20)
+        lines.append(f"RED gates accepted until {lock.until}, while they get no worse: {taken}")
+    lines += [f"NOT accepted, and red as before: {red[key].name} ({red[key].status}): {why}" for key, why in refused.items()]
+    left = [name for key, name in names.items() if key not in lock.red and key not in refused]
+    if left:
+        more = "; --red-until=DATE accepts them, too, while they get no worse"
+        lines.append(f"RED gates that block as before: {_named(left, 20)}{more}")
     if audit.scope:
         lines.append(f"only {', '.join(audit.scope)}: the other dimensions were not asked for")
     bars = audit.settings.get("bars", {})

@@ -77,6 +77,8 @@ FORMAT: Layout = get_args(Layout)[0]
 UNIT, VERB = "items", "failed"
 #: Quantities of gates that compare with a baseline: with another model, and with what a lock accepted.
 PAIRED, ACCEPTED = "paired", "accepted"
+#: Statuses that may be taken for a time; a gate whose detector is broken says nothing.
+WAIVABLE = (Status.FAIL, Status.INCONCLUSIVE, Status.UNEARNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +206,7 @@ class GateResult:
     @property
     def waived(self) -> bool:
         """Whether a red result is taken by somebody by name; a broken detector cannot be."""
-        red = (Status.FAIL, Status.INCONCLUSIVE, Status.UNEARNED)
-        return self.waiver is not None and not self.waiver.expired and self.status in red
+        return self.waiver is not None and not self.waiver.expired and self.status in WAIVABLE
 
 
 @dataclass(frozen=True, slots=True)

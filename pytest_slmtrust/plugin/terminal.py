@@ -137,7 +137,8 @@ class Summary:
         if gate.advisory and not self.verbose:
             said += "; advisory, it does not block (-v says why)"
         self.reporter.write_line(f" {door.line(gate.name)}: {door.line(said)}")
-        for note in asides(gate, self.verbose):
+        taken = words.not_taken(gate, self.audit)
+        for note in (*([taken] if taken else []), *asides(gate, self.verbose)):
             self.reporter.write_line(f"{'':16}{door.line(note)}")
         case = self._failing_case(gate)
         if case is not None:

@@ -42,13 +42,18 @@ def account_of(gate: GateResult, audit: Audit, findings: Sequence[Finding], anch
     quiet = gate.status in SILENT
     return Account(
         found="" if quiet else found(gate), sure="" if quiet else " ".join(filter(None, (sure(gate), rough(gate)))),
-        meaning=meaning(gate),
+        meaning=_with(meaning(gate), words.not_taken(gate, audit)),
         decided="" if quiet else _decided(gate, audit), judge="" if quiet else _judge(gate, audit.scorers),
         beyond="" if quiet else _beyond(gate),
         failed=None if gate.versus else example_of(findings, "failed", anchor),
         passed=None if gate.versus else example_of(findings, "passed", anchor),
         too_few=says_nothing(gate),
     )  # fmt: skip
+
+
+def _with(said: str, aside: str) -> str:
+    """Add an aside to a text as a sentence."""
+    return f"{said} {aside[:1].upper()}{aside[1:]}." if aside else said
 
 
 def says_nothing(gate: GateResult) -> bool:

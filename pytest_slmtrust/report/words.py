@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..audit.model import Audit, GateResult, Status
+from ..audit.model import WAIVABLE, Audit, GateResult, Status
+from ..audit.nodeids import VERSUS, gate_key
 from ..audit.precision import wanting
 from ..audit.quantities import quantity_of, share_text
 from ..audit.sections import InTime
@@ -35,7 +36,8 @@ def outcome(gate: GateResult) -> str:
         return f"{said}; too few were asked to decide"
     if gate.tolerance is None:
         return said
-    return f"{said}; {quantity.limit_plainly(gate)}{_undecided(gate)}{_nothing_to_keep(gate)}"
+    kept = nothing_to_keep(gate)
+    return f"{said}; {quantity.limit_plainly(gate)}{_undecided(gate)}{f'; it decides nothing: {kept}' if kept else ''}"
 
 
 def out_of_time(gate: GateResult, late: InTime) -> str:
@@ -68,14 +70,28 @@ def _undecided(gate: GateResult) -> str:
     return f"; the {gate.unscored} that could not be judged decide" if gate.unscored else "; too few to decide"
 
 
-def _nothing_to_keep(gate: GateResult) -> str:
-    """Say why a comparison with a margin decides nothing."""
+def nothing_to_keep(gate: GateResult) -> str:
+    """Say why a comparison decides nothing; empty if it does."""
     if gate.status is not Status.MEASURED or gate.paired is None:
         return ""
     floor = gate.paired.baseline_floor
     if floor is not None and floor.lower < floor.at_least:
-        return "; it decides nothing: the baseline could not do the easy versions of this task"
-    return "; it decides nothing: hardly an item of the baseline had passed"
+        return "the baseline could not do the easy versions of this task"
+    return "hardly an item of the baseline had passed" if gate.tolerance is not None else gate.note
+
+
+def not_taken(gate: GateResult, audit: Audit) -> str:
+    """Say why a failing gate that the lock accepts counts all the same; empty where it is waived, or not accepted."""
+    key = gate_key(gate.nodeid)
+    named = next((w for w in audit.waivers if w.probe == key and not w.expired), None)
+    if named is None or gate.versus or gate.waiver is not None or gate.status not in WAIVABLE:
+        return ""
+    pair = next((g for g in audit.gates if g.versus and gate_key(g.nodeid) == f"{key}{VERSUS}"), None)
+    if pair is None:
+        return ""
+    why = pair.reason if pair.status in SILENT else nothing_to_keep(pair)
+    said = f"{named.owner} accepts it until {named.expires} only while {pair.name} is PASS, and that is {pair.status}"
+    return f"{said} ({why})" if why else said
 
 
 def without_limit(gates: Iterable[GateResult]) -> str:
