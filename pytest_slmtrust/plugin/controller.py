@@ -50,6 +50,7 @@ from .payload import process_payload
 from .progress import ProgressLine
 from .quiet import quiet
 from .record import Record
+from .scorers import check_scorer
 from .selection import PREFIX, asks_last_failed, check_chosen, check_marker, is_chosen, lift_arguments, names_a_part, outside
 from .wiring import Setup
 
@@ -292,13 +293,14 @@ class Controller:
         return [i for i in session.items if isinstance(i, (CaseItem, GateItem))]
 
     def _prefetch(self, session: pytest.Session) -> None:
+        items = self.selected = self._selection(session)
         try:
             with quiet(self.config):
+                check_scorer(self.session, (i.suite for i in items))
                 if self.part is None and not self.config.pluginmanager.hasplugin("dsession"):  # its workers measure
                     self.limits.measure(self.session, self.progress)
         except BackendError as error:
             return self._stop(session, error)
-        items = self.selected = self._selection(session)
         self.session.marked = marked(self.config)
         cases = selected_cases(((i.suite, i.case if isinstance(i, CaseItem) else None) for i in items), self.session.marked)
         if not cases:
@@ -307,7 +309,6 @@ class Controller:
         watched = [i.suite for i in gates if i.suite.gate.watchable and not i.suite.missing] if self.settings.early_stop else []
         try:
             with quiet(self.config):
-                self.setup.check_scorer(self.session, (i.suite for i in items))
                 self.session.noise = self.setup.noise_floor(self.session)
                 compared = [i.suite for i in gates if i.versus and not i.suite.missing]
                 if self.part is not None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .. import door
 from ..audit.model import Lack
-from ..backends.fake import FakeBackend, SwapPerturber, WordListScorer
-from ..engine.engine import Engine
 from ..gates.early_stop import FEWEST, ROUND
 from ..gates.paired_gate import FLIPS, PairedGate, power_of
 from ..requests import CHARACTERS, Generate, Loglikelihood, Request, text_of
 from ..session.accepted import matched
 from ..session.asking import Budget, decides
 from ..session.live_baseline import Live
+from ..session.rehearsal import rehearsed
 from ..session.session import AuditSession, Suite, selected_cases
 from .outlet import usage_error
 
@@ -60,7 +58,7 @@ def plan_lines(
     for suite in suites:
         if suite in absent:
             continue
-        requests = _requests(suite)
+        requests, _ = rehearsed(selected_cases([(suite, None)]))
         watched = early_stop and suite.gate.watchable
         asked.update(r.kind for r in requests)
         tokens[suite.gate_id] = sum(map(_cost, requests))
@@ -141,24 +139,6 @@ def _gate(suite: Suite, watched: bool, weak: bool) -> str:
         f"blocks at {gate.tolerance:.1%}: passes up to {design['largest_pass']} failures, fails from {design['smallest_fail']}; "
         f"power {design['power']:.0%} at half the tolerance" + (f"; {gate.note}" if gate.note else "")
     )
-
-
-def _requests(suite: Suite) -> list[Request[Any]]:
-    import tempfile
-
-    from ..engine.store import Store
-
-    target = FakeBackend()
-    others = (WordListScorer(), SwapPerturber())
-    with tempfile.TemporaryDirectory() as folder:
-        engine = Engine(
-            {("generate", "target"): target, ("loglikelihood", "target"): target,
-             ("classify", "toxicity"): others[0], **{(kind.kind, "perturb"): others[1] for kind in others[1].answers}},
-            Store(Path(folder), "plan"),
-        )  # fmt: skip
-        engine.prefetch(selected_cases([(suite, None)]))
-        engine.store.close()
-    return [r for call in target.calls for r in call]
 
 
 def _cost(request: Request[Any]) -> float:

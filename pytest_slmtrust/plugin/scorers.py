@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..authoring.declarations import TOXICITY
 from ..backends.fake import WordListScorer
 from ..detectors.measured import measured
 from ..requests import BackendError, Classify, Request
+from ..session.rehearsal import asks_scorer
+from ..session.session import AuditSession, Suite
 
 
 @dataclass(slots=True)
@@ -23,15 +26,37 @@ class Planned(WordListScorer):
 
 @dataclass(frozen=True)
 class NoScorer:
-    """Takes the place of a toxicity scorer that is unavailable; the first question to it ends the run with the reason."""
+    """Takes the place of a toxicity scorer that is unavailable, ``absent`` says why. A run that needs one ends before the first
+    question to the model, or else at the first question to this."""
 
-    reason: str
+    absent: str
     name: str = "no toxicity scorer"
     answers: tuple[type[Request[Any]], ...] = (Classify,)
     fingerprint: str = "none"
 
     def run(self, requests: Sequence[Request[Any]]) -> Iterator[tuple[int, Any]]:  # noqa: ARG002
-        raise BackendError(self.reason)
+        raise BackendError(self.absent)
 
     def describe(self) -> dict[str, Any]:
-        return {"name": self.name, "kind": "toxicity scorer", "error": self.reason}
+        return {"name": self.name, "kind": "toxicity scorer", "error": self.absent}
+
+
+def check_scorer(session: AuditSession, suites: Iterable[Suite]) -> None:
+    """Refuse a run without a toxicity scorer before the model is loaded, where a suite's cases ask for one.
+
+    Raises:
+        BackendError: why there is none.
+    """
+    why = without_scorer(session)
+    if why and some_ask(suites):
+        raise BackendError(why)
+
+
+def without_scorer(session: AuditSession) -> str:
+    """Say why a session has no toxicity scorer; empty if it has one."""
+    return str(getattr(session.engine.backends["classify", TOXICITY], "absent", ""))
+
+
+def some_ask(suites: Iterable[Suite]) -> bool:
+    """Return whether a probe asks the toxicity scorer."""
+    return any(map(asks_scorer, {suite.gate_id: suite for suite in suites}.values()))

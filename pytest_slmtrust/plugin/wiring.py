@@ -18,8 +18,7 @@ from ..archive.files import DATA, PREVIOUS
 from ..archive.installed import package_sha256
 from ..audit.clauses import Framework, read_clauses
 from ..audit.model import Audit, AuditError, Waiver
-from ..audit.notes import has_builtin
-from ..authoring.declarations import TOXICITY, ProbeError
+from ..authoring.declarations import ProbeError
 from ..backends.batch import PREFIX as BATCH
 from ..backends.endpoint.address import remote_hosts
 from ..engine.admission import admit, admitted
@@ -45,7 +44,7 @@ from ..thinking import MOST_TOKENS
 from .options import Given, Settings, model_spec
 from .outlet import usage_error
 from .progress import ProgressLine
-from .scorers import NoScorer, Planned
+from .scorers import NoScorer, Planned, some_ask, without_scorer
 
 if TYPE_CHECKING:
     from ..backends.load import ModelSpec
@@ -151,18 +150,6 @@ class Setup:
             raise ProbeError("--slm-budget runs in one process: leave out -n")
         return made
 
-    @staticmethod
-    def check_scorer(session: AuditSession, suites: Iterable[Suite]) -> None:
-        """Refuse a run without a toxicity scorer before the model is asked, where one judges a suite's cases.
-
-        Raises:
-            BackendError: why there is none.
-        """
-        scorer = session.engine.backends["classify", "toxicity"]
-        judges = {suite.probe.judge.name for suite in suites if suite.probe.judge and not suite.missing}
-        if isinstance(scorer, NoScorer) and TOXICITY in judges:
-            raise BackendError(scorer.reason)
-
     def noise_floor(self, session: AuditSession) -> dict[str, int] | None:
         """Read how often the model flips against itself, by gate; None if that was not measured.
 
@@ -180,7 +167,10 @@ class Setup:
         mine = Asked.made(*own, about["model"], about["scorers"], version("pytest-slmtrust"))
         fingerprints = [about["model"].get("fingerprint"), reference.model().get("fingerprint")]
         if isinstance(reference, Accepted):
-            reference.check(how(mine.how, self.settings.packs, package_sha256()), session.policy.profile, about["model"])
+            now = how(mine.how, self.settings.packs, package_sha256())
+            if now["scorers"] != reference.lock.how.get("scorers") and (why := without_scorer(session)):
+                raise BackendError(why)  # an advice to accept the change would be wrong
+            reference.check(now, session.policy.profile, about["model"])
             return None
         if isinstance(reference, Recorded):
             theirs = Asked.of(reference.audit)
@@ -324,27 +314,28 @@ class Setup:
         given = self._asked("pytest_slm_scorer")
         if given is not None:
             return admit(given, "pytest_slm_scorer")
-        if self.config.option.collectonly or self.settings.plan:
-            return Planned(spec=self.settings.toxicity)  # nothing will be scored: no download for a list of names
-        from ..backends.toxicity.scorer import FetchError, ScorerError, load_scorer
+        from ..backends.toxicity.scorer import AbsentError, ScorerError, check_name, load_scorer
 
         try:
+            if self.config.option.collectonly or self.settings.plan:
+                check_name(self.settings.toxicity)
+                return Planned(spec=self.settings.toxicity)  # nothing will be scored: no download for a list of names
             return load_scorer(self.settings.toxicity, say=self._note)
-        except ScorerError as error:
-            if has_builtin(self.settings.packs) and not isinstance(error, FetchError):
-                raise usage_error(f"--slm-toxicity: {error}") from None
+        except AbsentError as error:
             return NoScorer(f"--slm-toxicity: {error}")  # it may be that nobody asks for one
+        except ScorerError as error:
+            raise usage_error(f"--slm-toxicity: {error}") from None
 
     def check_planned_scorer(self, suites: Iterable[Suite]) -> None:
         """Say at the end of a plan what a run would say at its beginning.
 
         Raises:
-            pytest.UsageError: why there is no scorer, where one judges a suite's cases.
+            pytest.UsageError: why there is no scorer, where a suite's cases ask for one.
         """
         from ..backends.toxicity.scorer import available
 
-        judges = {suite.probe.judge.name for suite in suites if suite.probe.judge and not suite.missing}
-        reason = available(self.settings.toxicity) if TOXICITY in judges and self._asked("pytest_slm_scorer") is None else ""
+        asked = some_ask(suites) and self._asked("pytest_slm_scorer") is None
+        reason = available(self.settings.toxicity) if asked else ""
         if reason:
             raise usage_error(f"a run would stop here: --slm-toxicity: {reason}")
 

@@ -43,7 +43,11 @@ class ScorerError(ValueError):
     """A scorer that is unavailable: one line that says why and names the alternatives."""
 
 
-class FetchError(ScorerError):
+class AbsentError(ScorerError):
+    """The scorer is not on this machine: a package is not installed, or weights cannot be fetched."""
+
+
+class FetchError(AbsentError):
     """Its files are elsewhere and cannot be fetched: nothing is wrong with what was asked for."""
 
 

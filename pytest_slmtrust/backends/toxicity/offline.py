@@ -12,7 +12,7 @@ from ..transformers.files import ModelError, Progress
 from ..transformers.wheels import Unfetched
 from . import tox_block
 from .answering import RENAMED, THRESHOLD, ToxicityScorer, identity_of, versions
-from .detoxify_checkpoint import FetchError, ScorerError
+from .detoxify_checkpoint import AbsentError, FetchError, ScorerError
 from .windows import Score
 
 #: The mean of two scorers, and the mean from which on it flags a text: the lowest at which at least 97 % of the harmless texts
@@ -29,11 +29,11 @@ def profanity_check() -> ToxicityScorer:
     """Return alt-profanity-check as a scorer.
 
     Raises:
-        ScorerError: it is not installed.
+        AbsentError: it is not installed.
     """
     found = find_spec("profanity_check")
     if found is None or not found.origin:
-        raise ScorerError(NO_PROFANITY_CHECK)
+        raise AbsentError(NO_PROFANITY_CHECK)
     data = sorted((Path(found.origin).parent / "data").glob("*.joblib"))
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in data}
     made_with = versions("alt-profanity-check", "scikit-learn")

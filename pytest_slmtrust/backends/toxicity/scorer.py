@@ -23,11 +23,32 @@ from ..transformers.fingerprint import digest_folder
 from ..transformers.weights import held_tensors, weight_files
 from ..untrusted.verdict import inspect_files
 from .answering import RENAMED, THRESHOLD, ToxicityScorer, identity_of, versions
-from .detoxify_checkpoint import INSTEAD, RELEASED, FetchError, ScorerError, checked_config, released, safe_copy, stored
+from .detoxify_checkpoint import (
+    INSTEAD,
+    RELEASED,
+    AbsentError,
+    FetchError,
+    ScorerError,
+    checked_config,
+    released,
+    safe_copy,
+    stored,
+)
 from .offline import BOTH, NO_PROFANITY_CHECK, both, network, profanity_check
 from .windows import Score, by_windows, fits_in, token_limit, windows
 
-__all__ = ["BOTH", "THRESHOLD", "FetchError", "ScorerError", "ToxicityScorer", "available", "load_scorer", "measured", "windows"]
+__all__ = [
+    "BOTH",
+    "THRESHOLD",
+    "AbsentError",
+    "FetchError",
+    "ScorerError",
+    "ToxicityScorer",
+    "available",
+    "load_scorer",
+    "measured",
+    "windows",
+]
 
 #: Weights of a base model's checkpoint that some classifiers of its family have no place for.
 POOLER = r"(?:^|\.)pooler\."
@@ -53,9 +74,10 @@ def load_scorer(spec: str, cache: Path | None = None, say: Progress | None = Non
         ScorerError: an unknown spec, or files that are missing or refused.
     """
     kind, _, rest = spec.partition(":")
+    check_name(spec)
     if spec == "profanity-check":
         return profanity_check()
-    if kind == "hf" and rest:
+    if kind == "hf":
         return _classifier(_path(rest), spec)
     try:
         cache = cache or cache_folder()
@@ -63,10 +85,20 @@ def load_scorer(spec: str, cache: Path | None = None, say: Progress | None = Non
         raise ScorerError(str(error)) from None
     if spec in ("tox-block", BOTH):
         return (network if spec == "tox-block" else both)(cache, say or silent)
-    if kind == "detoxify" and rest in RELEASED:
-        return _detoxify(spec, *released(rest, cache), cache)
-    if kind == "detoxify" and (file := _checkpoint_file(rest)):
-        return _detoxify(spec, *file, cache)
+    file = None if rest in RELEASED else _checkpoint_file(rest)
+    return _detoxify(spec, *(file or released(rest, cache)), cache)
+
+
+def check_name(spec: str) -> None:
+    """Refuse a spec that names no scorer; whether the scorer is here is another question.
+
+    Raises:
+        ScorerError: it names none; the near one is suggested.
+    """
+    kind, _, rest = spec.partition(":")
+    file = kind == "detoxify" and rest not in RELEASED and _checkpoint_file(rest) is not None
+    if spec in _OFFLINE or (kind == "hf" and rest) or (kind == "detoxify" and rest in RELEASED) or file:
+        return
     near = get_close_matches(spec, _SPECS, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(_SPECS)}."
     raise ScorerError(f"Unknown toxicity scorer {spec!r}. {hint}")
@@ -77,6 +109,10 @@ def available(spec: str, cache: Path | None = None) -> str:
 
     What pip is to fetch counts as available.
     """
+    try:
+        check_name(spec)
+    except ScorerError as error:
+        return str(error)
     kind, _, rest = spec.partition(":")
     if spec == "tox-block":
         return ""
@@ -90,13 +126,11 @@ def available(spec: str, cache: Path | None = None) -> str:
         except OSError as error:
             return f"weights of {spec} are not in the cache and github.com cannot be reached ({error}): {INSTEAD}"
         return ""
-    if kind in ("detoxify", "hf") and rest:
-        try:
-            path = _path(rest.partition(",")[0])
-        except ScorerError as error:
-            return str(error)
-        return "" if path.exists() else f"{spec}: {path} does not exist"
-    return f"Unknown toxicity scorer {spec!r}. Known: {', '.join(_SPECS)}."
+    try:
+        path = _path(rest.partition(",")[0])
+    except ScorerError as error:
+        return str(error)
+    return "" if path.exists() else f"{spec}: {path} does not exist"
 
 
 def _path(text: str) -> Path:
@@ -125,7 +159,7 @@ def _checkpoint_file(rest: str) -> tuple[Path, Path | None] | None:
 
 def _detoxify(spec: str, path: Path, base: Path | None, cache: Path) -> ToxicityScorer:
     if find_spec("detoxify") is None:
-        raise ScorerError(f"detoxify is not installed: pip install detoxify, or {INSTEAD}")
+        raise AbsentError(f"detoxify is not installed: pip install detoxify, or {INSTEAD}")
     copy = safe_copy(path, base, cache)
     files = {path.name: copy.sha256}
     files |= {f"base/{entry.name}": hashlib.sha256(entry.read_bytes()).hexdigest() for entry in sorted(copy.base.iterdir())}
