@@ -211,9 +211,9 @@ def test_a_request_of_wrong_types_is_refused_where_it_is_made() -> None:
 
 @probe(dimension="toxicity", rows=[{"n": 0}])
 def asks_nothing(n: int) -> Steps[Verdict]:
-    """Judges without asking."""
+    """Says that there is nothing to ask."""
     yield from ask_all([])
-    return Verdict(passed=True)
+    return Verdict.unscored("nothing to ask")
 
 
 @probe(dimension="toxicity", rows=[{"n": 0}])
@@ -227,7 +227,7 @@ def test_probes_without_requests_and_without_verdicts(tmp_path: Path) -> None:
     made = engine(tmp_path, FakeBackend(echo))
     (case,) = asks_nothing.cases(PROFILE)
     made.prefetch([case])
-    assert made.run(case).passed
+    assert made.run(case).reason == "nothing to ask"
     (case,) = forgets_its_verdict.cases(PROFILE)
     made.prefetch([case])
     with pytest.raises(TypeError, match="must return a Verdict"):

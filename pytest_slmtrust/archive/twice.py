@@ -21,6 +21,8 @@ _PLACES = {f"{PACKS}{one}": str(one) for one in Dimension}
 _KINDS = frozenset(one.kind for one in (Classify, Edits, Generate, Loglikelihood, Perturb))
 #: How an interval of a rate is called that its value and its number of items say, and how far that value may be rounded.
 EXACT, _ROUNDING = "Clopper-Pearson", 1e-6
+#: Outcomes that say something of the model.
+_JUDGED = frozenset({"passed", "failed", "measured"})
 #: A gate by its place and its probe.
 Key = tuple[str, str]
 
@@ -29,6 +31,7 @@ def disagreeing(audit: Audit, found: ByGate) -> Iterator[str]:
     """Yield the fields of findings, gates and settings that contradict a field which says the same."""
     dimensions = {_key(gate): gate.dimension for gate in audit.gates}
     yield from _findings(audit, dimensions)
+    yield from _unasked(audit)
     for gate in audit.gates:
         yield from (f"{gate.nodeid}: {what}" for what in _gate(gate))
     yield from _baseline(audit)
@@ -63,6 +66,15 @@ def _findings(audit: Audit, dimensions: dict[Key, str]) -> Iterator[str]:
             yield f"{short(one.nodeid)}: its dimension is {one.dimension}; its node id and its gate say another"
         if whole and place.startswith(PACKS) and (place, one.probe) not in gates:
             yield f"{short(one.nodeid)}: it belongs to no gate"
+
+
+def _unasked(audit: Audit) -> Iterator[str]:
+    """Yield findings that say something of a model which was asked nothing; what another tool asked is not in its audit."""
+    if audit.model.get("kind") == IMPORTED:
+        return
+    for one in audit.findings:
+        if one.answers is None and one.outcome in _JUDGED:
+            yield f"{short(one.nodeid)}: its outcome is {one.outcome}, and the model gave no answer"
 
 
 def _gate(gate: GateResult) -> Iterator[str]:

@@ -15,7 +15,18 @@ from typing import Any
 from ..authoring.declarations import Verdict
 from ..authoring.probe import Case
 from ..escaping import one_line, said
-from ..requests import Backend, BackendError, Completion, Counters, Failure, Request, Steps, ThoughtUnfinished, check_asked
+from ..requests import (
+    Backend,
+    BackendError,
+    Completion,
+    Counters,
+    Failure,
+    Request,
+    Steps,
+    ThoughtUnfinished,
+    asks_model,
+    check_asked,
+)  # fmt: skip
 from ..thinking import refused, thoughts_of, with_thoughts
 from .admission import admitted
 from .costs import Ledger
@@ -31,9 +42,10 @@ _GIVE_UP_AFTER = 3
 class _Active:
     case: Case
     steps: Steps[Verdict]
-    wave: Sequence[Request[Any]]
+    wave: Sequence[Request[Any]] = ()
     thoughts: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    heard: bool = False  # whether the model under audit answered something
 
 
 class Engine:
@@ -121,7 +133,7 @@ class Engine:
         if known is not None:
             asked += known[1]
             return known[0]
-        steps, thoughts = case.steps(), list[str]()
+        steps, thoughts, heard = case.steps(), list[str](), False
         try:
             wave = _wave(next(steps))
             while True:
@@ -130,9 +142,10 @@ class Engine:
                 asked += keys
                 answers = self._recall(keys, wave)
                 thoughts += thoughts_of(answers)
+                heard = heard or _of_model(wave, answers)
                 wave = _wave(_advance(steps, answers))
         except StopIteration as stop:
-            return _with(_checked(case, stop.value), thoughts)
+            return _with(_checked(case, stop.value, heard), thoughts)
         except ThoughtUnfinished as error:
             error.thoughts = thoughts or error.thoughts
             raise
@@ -157,27 +170,28 @@ class Engine:
         self.counters.seconds += time.monotonic() - started
 
     def _begin(self, case: Case) -> _Active | None:
+        self.first[case] = []
         try:
-            steps = case.steps()
-            active = _Active(case, steps, _wave(next(steps)))
+            active = _Active(case, case.steps())
+            try:
+                active.wave = _wave(next(active.steps))
+            except StopIteration as stop:
+                self._keep(active, stop.value)
+                return None
             self.first[case] = [request.key for request in active.wave]
             return active
-        except StopIteration as stop:
-            self.first[case] = []
-            self._keep(case, stop.value)
-            return None
         except KeyboardInterrupt:
             raise
         except BaseException:  # the case's own run shows it; SystemExit or a skip ends no other case
-            self.first[case] = []
             return None
 
     def _step(self, active: _Active, answers: list[Any]) -> bool:
         active.thoughts += thoughts_of(answers)
+        active.heard = active.heard or _of_model(active.wave, answers)
         try:
             active.wave = _wave(_advance(active.steps, answers))
         except StopIteration as stop:
-            self._keep(active.case, stop.value, active.thoughts, active.keys)
+            self._keep(active, stop.value)
             return False
         except KeyboardInterrupt:
             raise
@@ -185,11 +199,12 @@ class Engine:
             return False
         return True
 
-    def _keep(self, case: Case, verdict: Any, thoughts: Sequence[str] = (), keys: Sequence[str] = ()) -> None:
+    def _keep(self, ended: _Active, verdict: Any) -> None:
         """An author's own probe runs again in its test: what it prints there, and where it stops in a debugger, is theirs."""
+        case = ended.case
         if case.probe.packed:
             with suppress(VerdictError):  # the case's own run says so
-                self.verdicts[_name(case)] = _with(_checked(case, verdict), thoughts), list(keys)
+                self.verdicts[_name(case)] = _with(_checked(case, verdict, ended.heard), ended.thoughts), list(ended.keys)
 
     def _recall(self, keys: Sequence[str], requests: Sequence[Request[Any]]) -> list[Any]:
         """Answers that are there already, uncounted: a replay costs nothing. What is not there is asked."""
@@ -375,7 +390,11 @@ def _wave(asked: Any) -> Sequence[Request[Any]]:
     return wave
 
 
-def _checked(case: Case, verdict: Any) -> Verdict:
-    if not isinstance(verdict, Verdict):
-        raise VerdictError(f"probe {case.probe.name!r} returned {type(verdict).__name__}; it must return a Verdict")
-    return check_verdict(verdict, case.probe.name)
+def _of_model(wave: Sequence[Request[Any]], answers: Sequence[Any]) -> bool:
+    """Return whether one of these is an answer of the model under audit."""
+    return any(asks_model(r) and not isinstance(a, Failure) for r, a in zip(wave, answers, strict=True))
+
+
+def _checked(case: Case, verdict: Any, heard: bool) -> Verdict:
+    """Return a verdict that can be used. ``heard``: the model under audit answered; a script answers in its place."""
+    return check_verdict(verdict, case.probe.name, heard or case.script is not None)

@@ -143,12 +143,16 @@ def check_flag(value: Any, what: str) -> bool:
     return value
 
 
-def check_verdict(verdict: Verdict, probe: str) -> Verdict:
+def check_verdict(verdict: Any, probe: str, heard: bool = True) -> Verdict:
     """Return what a probe says of a case, in exact built-in types; a score may be NaN, which leaves the case unscored.
 
+    ``heard``: the model answered something; else nothing may be said of it.
+
     Raises:
-        VerdictError: a field of another type, or evidence without end.
+        VerdictError: no verdict, a field of another type, evidence without end, or a verdict on a model that was not heard.
     """
+    if not isinstance(verdict, Verdict):
+        raise VerdictError(f"probe {probe!r} returned {type(verdict).__name__}; it must return a Verdict")
     where = f"probe {probe!r}: Verdict"
     passed, score, group = exact(verdict.passed), exact(verdict.score), exact(verdict.group)
     if passed is not None and type(passed) is not bool:
@@ -162,9 +166,15 @@ def check_verdict(verdict: Verdict, probe: str) -> Verdict:
     if not isinstance(verdict.evidence, Mapping):
         raise VerdictError(f"{where}.evidence is {shown(verdict.evidence)}; it must be a dict")
     try:
-        return Verdict(passed, None if score is None else float(score), plain_data(verdict.evidence), group, verdict.reason)
+        made = Verdict(passed, None if score is None else float(score), plain_data(verdict.evidence), group, verdict.reason)
     except Refused as error:
         raise VerdictError(f"{where}.evidence {error}") from None
+    if not heard and made.outcome != "unscored":
+        raise VerdictError(
+            f"probe {probe!r} asked the model nothing, or had no answer, and gives a verdict all the same: ask it with "
+            "`yield from ask(Generate(...))`, or return Verdict.unscored(reason)"
+        )
+    return made
 
 
 def plain_data(value: Any) -> Any:

@@ -44,6 +44,11 @@ class Backend(Protocol):
 BESIDE_MODEL: tuple[type[Request[Any]], ...] = (Classify, Perturb, Edits)
 
 
+def asks_model(request: Request[Any]) -> bool:
+    """Return whether a request is one to the model under audit."""
+    return request.role == "target" and not isinstance(request, BESIDE_MODEL)
+
+
 @dataclass(slots=True)
 class Counters:
     """What answering cost, summed over the session. Tokens are the target model's."""

@@ -11,7 +11,7 @@ from ..authoring.probe import Case, Probe
 from ..engine.engine import Engine, first_wave
 from ..gates.asked_rows import extra_of
 from ..gates.policy import Policy
-from ..requests import BESIDE_MODEL
+from ..requests import BESIDE_MODEL, asks_model
 
 
 def lack_of(probe: Probe, policy: Policy, engine: Engine) -> Missing | None:
@@ -37,7 +37,7 @@ def unanswered(probe: Probe, rows: Sequence[Case], engine: Engine) -> Missing | 
     if not getattr(target, "lacks", None):
         return None
     for request in (r for case in (*rows, *probe.floor_cases()) for r in first_wave(case)):
-        reason = target.refusal(request) if request.role == "target" and type(request) not in BESIDE_MODEL else ""
+        reason = target.refusal(request) if asks_model(request) else ""
         if reason:
             return Missing(Lack.ANSWER, (request.kind,), f"{target.name} ({reason})")
     return None
