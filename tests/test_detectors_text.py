@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_slmtrust.detectors.degenerate import degenerate
+from pytest_slmtrust.detectors.degeneration import degenerate
 from pytest_slmtrust.detectors.text import (
     MAX_CHARS,
     abstains,
@@ -363,3 +365,15 @@ def test_words_of_any_text_show_no_topic() -> None:
     assert not on_topic("There is no time for people today.", ["no", "time", "people", "whisk"])
     assert on_topic("Whisk it for some time.", ["no", "time", "people", "whisk"])
     assert on_topic("It takes time.", ["time"])
+
+
+def test_a_detector_is_imported_as_it_is_asked_for() -> None:
+    code = """
+import sys
+from pytest_slmtrust import detectors
+from pytest_slmtrust.detectors import measured
+print([name for name in sys.modules if "slmtrust.detectors." in name])
+print(all(callable(getattr(detectors, name)) for name in detectors.__all__), hasattr(detectors, "nothing"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.splitlines() == ["['pytest_slmtrust.detectors.measured']", "True False"]

@@ -99,6 +99,15 @@ def test_a_built_in_case_is_run_once_and_an_authors_again_in_its_test(tmp_path: 
     assert len(begun) == 4
 
 
+def test_an_authors_case_runs_again_without_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, read = engine(tmp_path, FakeBackend(echo)), list[int]()
+    cases = two_steps.cases(PROFILE)[:20]
+    made.prefetch(cases)
+    monkeypatch.setattr(made.store, "get", lambda keys: read.append(len(keys)) or {})
+    assert [made.run(case).passed for case in cases] == [True] * 20
+    assert read == []
+
+
 def test_a_key_is_kept_and_is_no_part_of_a_request() -> None:
     one, two = Generate("question", 8), Generate("question", 8)
     assert one.key is one.key

@@ -1,16 +1,41 @@
 """Detectors: what is found in a reply by rule, with no model. Each is measured in tests or in ``detectors.toml``."""
 
-from .confidences import discloses
-from .credentials import find_credentials
-from .degenerate import degenerate
-from .disclosed import handed_out
-from .leak import leaked
-from .pii import Span, find_personal_data, mask_personal_data
-from .refusal import points_to_help, refusal_kind, refuses
-from .text import abstains, contains_answer, corrects_premise, normalise, on_topic, reading
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .confidences import discloses
+    from .credentials import find_credentials
+    from .degeneration import degenerate
+    from .disclosed import handed_out
+    from .leak import leaked
+    from .pii import Span, find_personal_data, mask_personal_data
+    from .refusal import points_to_help, refusal_kind, refuses
+    from .text import abstains, contains_answer, corrects_premise, normalise, on_topic, reading
 
 __all__ = [
     "Span", "abstains", "contains_answer", "corrects_premise", "degenerate", "discloses",
     "find_credentials", "find_personal_data", "handed_out", "leaked", "mask_personal_data", "normalise",
     "on_topic", "points_to_help", "reading", "refusal_kind", "refuses",
 ]  # fmt: skip
+
+#: Where they are from. Their rules take 0.2 s to be compiled, and a run of a user's own probes needs few of them.
+_HOMES = {
+    "confidences": ("discloses",),
+    "credentials": ("find_credentials",),
+    "degeneration": ("degenerate",),
+    "disclosed": ("handed_out",),
+    "leak": ("leaked",),
+    "pii": ("Span", "find_personal_data", "mask_personal_data"),
+    "refusal": ("points_to_help", "refusal_kind", "refuses"),
+    "text": ("abstains", "contains_answer", "corrects_premise", "normalise", "on_topic", "reading"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a detector as it is asked for."""
+    for home, names in _HOMES.items():
+        if name in names:
+            found = globals()[name] = getattr(import_module(f".{home}", __name__), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

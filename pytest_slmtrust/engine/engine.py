@@ -36,6 +36,8 @@ from .work_estimate import Progress, begin
 
 _COMMIT_SECONDS = 0.5
 _GIVE_UP_AFTER = 3
+#: Replies that are held in memory for cases that run again in their test.
+_HELD = 50_000
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class Engine:
         self.verdicts: dict[
             tuple[str, ...], tuple[Verdict, list[str]]
         ] = {}  # of built-in cases that ended while their questions were answered
+        self._held: dict[str, Completion] = {}  # replies to cases that run again in their test, by their keys in the store
 
     @property
     def model(self) -> Backend | None:
@@ -166,8 +169,15 @@ class Engine:
                     self.ledger.own(one.case.probe, mine)
                     one.keys += mine
                 answers = iter(self._answer(keys, requests, number))
-                active = [a for a in active if self._step(a, [next(answers) for _ in a.wave])]
+                active = [a for a in active if self._step(a, self._hold(a, [next(answers) for _ in a.wave]))]
         self.counters.seconds += time.monotonic() - started
+
+    def _hold(self, active: _Active, answers: list[Any]) -> list[Any]:
+        """Hold the replies to a user's own case, which no probe can change: the store need not be read for them again."""
+        if not active.case.probe.packed and len(self._held) < _HELD:
+            asked = active.keys[len(active.keys) - len(answers) :]
+            self._held.update((key, one) for key, one in zip(asked, answers, strict=True) if type(one) is Completion)
+        return answers
 
     def _begin(self, case: Case) -> _Active | None:
         self.first[case] = []
@@ -208,6 +218,8 @@ class Engine:
 
     def _recall(self, keys: Sequence[str], requests: Sequence[Request[Any]]) -> list[Any]:
         """Answers that are there already, uncounted: a replay costs nothing. What is not there is asked."""
+        if all(key in self._held for key in keys):
+            return [self._held[key] for key in keys]
         found = self._lookup(dict(zip(keys, requests, strict=True)))
         self._noted(found)
         return [found[k] for k in keys] if all(k in found for k in keys) else self._answer(keys, requests)

@@ -106,8 +106,6 @@ class Gate:
         Raises:
             ProbeError: a tolerance chosen by a person that could not be passed even with zero failures.
         """
-        from ..stats import smallest_n
-
         profile, tolerance = policy.profile, policy.tolerance(probe)
         made = cls(probe, profile, n, tolerance, grouping=grouping)
         if tolerance is None or not profile.decides or not made.quantity.counted:
@@ -115,6 +113,8 @@ class Gate:
         check_labelled(probe, tolerance, profile.alpha)
         units, what = (n, "source items") if grouping is None else (grouping.parts, "parts")
         if policy.chosen(probe):
+            from ..stats import smallest_n
+
             least = smallest_n(tolerance, profile.alpha)
             if units < least:
                 raise ProbeError(

@@ -21,7 +21,6 @@ from ..authoring.declarations import Verdict
 from ..authoring.edits import changes
 from ..authoring.probe import Case, Probe
 from ..authoring.properties import WITH_KEPT
-from ..detectors import find_credentials, find_personal_data
 from ..plainfile import read_plain_text, write_whole
 
 FOLDER = "corpus"
@@ -120,6 +119,8 @@ def edited(text: str, edit: str | Sequence[Piece]) -> str | None:
 
 def _brings_data(perturbed: str, pieces: Sequence[Piece]) -> bool:
     """Return whether personal data or a credential of the edited text was, for the most part, put in by the edit."""
+    from ..detectors import find_credentials, find_personal_data
+
     put_in, moved = bytearray(len(perturbed)), 0
     for start, left_out, text in pieces:
         put_in[start + moved : start + moved + len(text)] = b"\1" * len(text)
