@@ -184,7 +184,6 @@ def answers(question):
         (None, ["--slm-data=data"], {"skipped": 1}, "rows.csv is not there"),
         ("question\nWho?\nWhat?\n", ["--slm-data=data"], {"passed": 2}, ""),
         ("other\nWho?\n", ["--slm-data=data"], {"errors": 1}, "has no field 'question'; it has 'other'"),
-        (None, ["--slm-data=nowhere"], {"errors": 1}, "no such folder"),
     ],
 )
 def test_a_probe_over_a_public_set(

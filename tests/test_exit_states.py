@@ -118,6 +118,17 @@ def no_scorer(pytester: pytest.Pytester) -> tuple[str, ...]:
     return ("--slm-toxicity=hf:./nothing",)
 
 
+def no_place(pytester: pytest.Pytester) -> tuple[str, ...]:
+    project(pytester)
+    (pytester.path / "notes.txt").touch()
+    return ("--slm-report=notes.txt",)
+
+
+def no_room(pytester: pytest.Pytester) -> tuple[str, ...]:
+    project(pytester)
+    return ("--slm-gate=keeps=0.001",)
+
+
 def no_server(pytester: pytest.Pytester) -> tuple[str, ...]:
     project(pytester)
     return ("--slm=http://127.0.0.1:9/v1#m",)
@@ -156,6 +167,8 @@ STATES: dict[str, tuple[Callable[[pytest.Pytester], tuple[str, ...]], int, str]]
     "a file could not be collected": (uncollected, 2, r"INCOMPLETE: .*probe_b\.py could not be collected"),
     "one shard, or the open requests of a batch": (part, 6, r"INCOMPLETE: the run did one part of the work \(shard 1/3"),
     "no model": (no_model, 4, r"ERROR: --slm: \./nothing: no such folder"),
+    "an option names a file or folder that is not there": (no_place, 4, r"ERROR: --slm-report notes\.txt: .* name a folder"),
+    "an option sets a limit that the items cannot show": (no_room, 4, r"ERROR: --slm-gate: gate 'keeps': a tolerance of 0\.001"),
     "no scorer": (no_scorer, 4, r"ERROR: --slm-toxicity: "),
     "the server does not answer": (no_server, 4, r"ERROR: no server answers: "),
     "the lock is refused": (no_lock, 4, r"ERROR: \S*slmtrust\.lock\.json: changed since it was written"),

@@ -16,6 +16,10 @@ class ProbeError(ValueError):
     """A probe, a row or an option that its author must mend; one line that says how."""
 
 
+class LimitError(ProbeError):
+    """A limit that an option sets, and that a probe cannot be held to: the probe's file is not at fault."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a probe says of one case.

@@ -41,7 +41,7 @@ from ..thinking import notes as thinking_notes
 from .fixture import Slm
 from .limits import Limits
 from .locking import Updated, held_to, update_lock
-from .nodes import ATTRIBUTE, SESSION, SETTINGS, BuiltIn, CaseItem, GateItem, ProbeFile, is_probe_file, marked
+from .nodes import ATTRIBUTE, SESSION, SETTINGS, UNFIT, BuiltIn, CaseItem, GateItem, ProbeFile, is_probe_file, marked
 from .options import check_values, model_spec, read_settings
 from .outlet import usage_error
 from .packs import probes_of_packs
@@ -79,7 +79,9 @@ class Controller:
         if self.record is not None:
             self.record.begin()
         try:
-            check_values(self.settings)
+            check_values(self.settings, config)
+            if self.record is not None and not self.record.folder.is_dir():
+                raise ProbeError(f"--slm-report {self.settings.report}: {self.record.unwritten}")
             policy = load_policy(self.settings.profile, self.settings.gate, self.settings.inputs())
             self.builtin = probes_of_packs(config, self.settings.packs)
             self.bundles = named_bundles((one.text, one.folder) for one in self.settings.bundle)
@@ -155,6 +157,8 @@ class Controller:
                     collector.suites.append(self.session.add(p, place))
                 else:
                     self.session.leave_out(p, place)
+            if unfit := self.config.stash.get(UNFIT, []):
+                raise ProbeError(unfit[0])
             if not session.testsfailed:  # a file that could not be read may hold the probe that a gate names
                 self.session.policy.check([*(s.probe for s in self.session.suites.values()), *self.session.left_out.values()])
                 keys = self._gate_keys()

@@ -16,7 +16,7 @@ from .. import door
 from ..audit.model import Finding, GateResult, Status, plain
 from ..audit.nodeids import gate_names
 from ..audit.verdict import SILENT
-from ..authoring.declarations import ProbeError
+from ..authoring.declarations import LimitError, ProbeError
 from ..authoring.mistakes import explained
 from ..authoring.probe import Case, Probe
 from ..escaping import visible
@@ -31,6 +31,8 @@ SETTINGS = pytest.StashKey[Settings]()
 CASES = pytest.StashKey[list["CaseItem"]]()
 #: Node ids of the findings that items of this process have handed over.
 SENT = pytest.StashKey[set[str]]()
+#: What is wrong with limits that options set, found as probe files were read.
+UNFIT = pytest.StashKey[list[str]]()
 #: Attribute of a TestReport that carries a finding or a gate, as JSON text, to whoever builds the audit, also across xdist.
 ATTRIBUTE = "slmtrust"
 #: Made once: ``json.dumps`` makes an encoder for each text.
@@ -225,11 +227,15 @@ class ProbeFile(pytest.Module):
         for probe in found.values():
             if probe not in probes:
                 session.leave_out(probe, self.nodeid)
-        return [self._added(session, probe) for probe in probes]
+        return [suite for probe in probes if (suite := self._added(session, probe)) is not None]
 
-    def _added(self, session: AuditSession, probe: Probe) -> Suite:
+    def _added(self, session: AuditSession, probe: Probe) -> Suite | None:
+        """Add a probe; None where an option's limit does not fit it, which ends the run after the collection."""
         try:
             return session.add(probe, self.nodeid)
+        except LimitError as error:
+            self.config.stash.setdefault(UNFIT, []).append(str(error))
+            return None
         except ProbeError as error:
             said, placed = str(error), f"{self.path.name}:"
             place = f"{self.nodeid}:" if said.startswith(placed) else f"{self.nodeid}:{probe_line(probe, self.path)}: "

@@ -310,12 +310,21 @@ def read_settings(config: pytest.Config) -> Settings:
     return Settings(**made, values=values)
 
 
-def check_values(settings: Settings) -> None:
+def check_values(settings: Settings, config: pytest.Config) -> None:
     """Check what is known without a model.
 
     Raises:
-        pytest.UsageError: no such dimension, or a number that is none.
+        pytest.UsageError: no such dimension, file or folder, a number that is none, or a file in the place of a folder.
     """
+    from ..authoring.datafiles import HUB
+
+    for name, path in settings.inputs().items():
+        if name in INPUTS and path != HUB and not is_path(path):
+            raise pytest.UsageError(f"--slm-{name} {getattr(settings, name)}: no such file or folder")
+    for name, folder in (("report", config.invocation_params.dir / settings.report), ("store", config.rootpath / settings.store)):
+        there = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
+        if os.path.lexists(there) and not there.is_dir():
+            raise pytest.UsageError(f"--slm-{name} {getattr(settings, name)}: {there.name} is a file; name a folder")
     for name in (*settings.require, *settings.dimensions):
         if name not in Dimension.__members__.values():
             raise pytest.UsageError(unknown("dimension", name, [str(d) for d in Dimension]))

@@ -14,7 +14,7 @@ from ..audit.notes import NOT_IN_TIME
 from ..audit.routes import ANSWERED_BY
 from ..audit.verdict import SILENT
 from ..authoring.datafiles import DataMissing, NotAskable
-from ..authoring.declarations import ProbeError, Verdict
+from ..authoring.declarations import LimitError, ProbeError, Verdict
 from ..authoring.mistakes import explained
 from ..authoring.probe import Case, Probe
 from ..engine.engine import Engine
@@ -118,7 +118,7 @@ class AuditSession:
         """Make a probe's cases and gates.
 
         Raises:
-            ProbeError: rows or a tolerance that cannot be.
+            ProbeError: rows or a tolerance that cannot be; a LimitError where an option set the tolerance.
         """
         if any(s.prefix == prefix and s.probe.name == probe.name for s in self.suites.values()):
             raise ProbeError(f"two probes of {prefix} are named {probe.name!r}: give one of them another name (name=...)")
@@ -132,10 +132,14 @@ class AuditSession:
             lack = Lack.TEST if isinstance(error, NotAskable) else Lack.DATA
             given, missing = False, missing or Missing(lack, said=said)
         missing = missing or unanswered(probe, rows, self.engine)
-        # planned with all rows, so that a gate that cannot be tested keeps its name
-        gate = Gate.plan(probe, self.policy, rows) if given else Gate.unasked(probe, self.policy)
-        suite = Suite(probe, () if missing else rows, gate, prefix, missing, None, tuple(asked_beside(probe)))
-        suite = replace(suite, versus=self._versus(suite))
+        try:
+            # planned with all rows, so that a gate that cannot be tested keeps its name
+            gate = Gate.plan(probe, self.policy, rows) if given else Gate.unasked(probe, self.policy)
+            suite = Suite(probe, () if missing else rows, gate, prefix, missing, None, tuple(asked_beside(probe)))
+            suite = replace(suite, versus=self._versus(suite))
+        except ProbeError as error:
+            by_hand = probe.name in self.policy.tolerances or probe.name in self.policy.margins
+            raise LimitError(f"--slm-gate: {error}") if by_hand else error from None
         self.suites[suite.gate_id] = suite
         return suite
 
