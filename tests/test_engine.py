@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 import re
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from pytest_slmtrust import (
     Logprob,
     Message,
     Perturb,
+    ProbeError,
     RequestFailed,
     Steps,
     Verdict,
@@ -256,3 +258,30 @@ def test_roles_share_no_answers(tmp_path: Path) -> None:
     made = Engine({("generate", "target"): target, ("generate", "baseline"): baseline}, Store(tmp_path, "s"))
     answers = made.answer([Generate("x"), Generate("x", role="baseline")])
     assert [a.text for a in answers] == ["a", "b"]
+
+
+@probe(dimension="toxicity", rows=[{"n": n} for n in range(4)])
+def ends_but_once(n: int) -> Steps[Verdict]:
+    """Asks without end on one row, and catches all that is thrown."""
+    for turn in itertools.count():
+        try:
+            yield [] if turn % 2 else [Generate(f"turn {turn} of {n}")]
+        except Exception:
+            continue
+        if n != 2 and turn > 5:
+            return Verdict(passed=True)
+    raise AssertionError
+
+
+def test_a_row_that_asks_without_end_ends_and_harms_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_slmtrust.engine.engine.MOST_ROUNDS", 30)
+    made = engine(tmp_path, FakeBackend(echo))
+    cases = ends_but_once.cases(PROFILE)
+    made.prefetch(cases)
+    for case in cases:
+        if case.params["n"] != 2:
+            assert made.run(case).passed
+            continue
+        with pytest.raises(ProbeError, match=r"probe 'ends_but_once' asks in more than .* rounds for one row: is there an end\?"):
+            made.run(case)
+    assert made.counters.unique < 60

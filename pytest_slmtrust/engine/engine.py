@@ -24,13 +24,13 @@ from ..requests import (
     Request,
     Steps,
     ThoughtUnfinished,
-    asks_model,
     check_asked,
+    model_answers,
 )  # fmt: skip
 from ..thinking import refused, thoughts_of, with_thoughts
 from .admission import admitted
 from .costs import Ledger
-from .gatekeeper import VerdictError, accept, check_verdict
+from .gatekeeper import MOST_ROUNDS, VerdictError, accept, check_verdict, endless
 from .store import Store, digest_of, kept_refusal, refusal_in, store_key
 from .work_estimate import Progress, begin
 
@@ -48,6 +48,7 @@ class _Active:
     thoughts: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     heard: bool = False  # whether the model under audit answered something
+    rounds: int = 0
 
 
 class Engine:
@@ -129,6 +130,7 @@ class Engine:
         Raises:
             RequestFailed: a request of it could not be answered.
             ThoughtUnfinished: a reply is an unfinished thought.
+            ProbeError: it asks without end.
             Exception: whatever the probe's own code raises.
         """
         asked = [] if asked is None else asked
@@ -139,19 +141,20 @@ class Engine:
         steps, thoughts, heard = case.steps(), list[str](), False
         try:
             wave = _wave(next(steps))
-            while True:
+            for _ in range(MOST_ROUNDS):
                 keys = self._keys(wave)
                 self.ledger.own(case.probe, keys)
                 asked += keys
                 answers = self._recall(keys, wave)
                 thoughts += thoughts_of(answers)
-                heard = heard or _of_model(wave, answers)
+                heard = heard or model_answers(wave, answers)
                 wave = _wave(_advance(steps, answers))
         except StopIteration as stop:
             return _with(_checked(case, stop.value, heard), thoughts)
         except ThoughtUnfinished as error:
             error.thoughts = thoughts or error.thoughts
             raise
+        raise endless(case.probe.name)
 
     def prefetch(self, cases: Sequence[Case]) -> None:
         """Answer everything that these cases ask, wave by wave. What a probe raises is shown when its case runs."""
@@ -197,7 +200,8 @@ class Engine:
 
     def _step(self, active: _Active, answers: list[Any]) -> bool:
         active.thoughts += thoughts_of(answers)
-        active.heard = active.heard or _of_model(active.wave, answers)
+        active.heard = active.heard or model_answers(active.wave, answers)
+        active.rounds += 1
         try:
             active.wave = _wave(_advance(active.steps, answers))
         except StopIteration as stop:
@@ -207,7 +211,7 @@ class Engine:
             raise
         except BaseException:  # the case's own run shows it; SystemExit or a skip ends no other case
             return False
-        return True
+        return active.rounds < MOST_ROUNDS  # the case's own run says so
 
     def _keep(self, ended: _Active, verdict: Any) -> None:
         """An author's own probe runs again in its test: what it prints there, and where it stops in a debugger, is theirs."""
@@ -400,11 +404,6 @@ def _wave(asked: Any) -> Sequence[Request[Any]]:
     for request in wave:
         _ = request.key  # a field that has no JSON form fails here, in its own case
     return wave
-
-
-def _of_model(wave: Sequence[Request[Any]], answers: Sequence[Any]) -> bool:
-    """Return whether one of these is an answer of the model under audit."""
-    return any(asks_model(r) and not isinstance(a, Failure) for r, a in zip(wave, answers, strict=True))
 
 
 def _checked(case: Case, verdict: Any, heard: bool) -> Verdict:

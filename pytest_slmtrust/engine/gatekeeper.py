@@ -39,6 +39,8 @@ LONGEST = 2_000_000
 ROUNDING = 1e-3
 #: Nats of one token: no softmax of finite float32 logits gives less.
 LEAST = -1e6
+#: Rounds of questions after which a case is said to ask without end: searches and talks take hundreds.
+MOST_ROUNDS = 5_000
 _MOST_LABELS = 1000
 _LONGEST_LABEL = 200
 _MOST_EDITS = 20_000
@@ -141,6 +143,11 @@ def check_flag(value: Any, what: str) -> bool:
     if type(value) is not bool:
         raise Refused(f"{what} is {shown(value)}; expected True or False")
     return value
+
+
+def endless(probe: str) -> ProbeError:
+    """Return the error of a case that asks without end."""
+    return ProbeError(f"probe {probe!r} asks in more than {MOST_ROUNDS:,} rounds for one row: is there an end?")
 
 
 def check_verdict(verdict: Any, probe: str, heard: bool = True) -> Verdict:

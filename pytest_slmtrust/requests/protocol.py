@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .answers import Failure
 from .kinds import Classify, Edits, Perturb, Request
 
 
@@ -47,6 +48,11 @@ BESIDE_MODEL: tuple[type[Request[Any]], ...] = (Classify, Perturb, Edits)
 def asks_model(request: Request[Any]) -> bool:
     """Return whether a request is one to the model under audit."""
     return request.role == "target" and not isinstance(request, BESIDE_MODEL)
+
+
+def model_answers(requests: Sequence[Request[Any]], answers: Sequence[Any]) -> bool:
+    """Return whether one of these is an answer of the model under audit."""
+    return any(asks_model(r) and not isinstance(a, Failure) for r, a in zip(requests, answers, strict=True))
 
 
 @dataclass(slots=True)
