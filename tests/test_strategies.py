@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import configuration, given, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture import providers
 
 from pytest_slmtrust.authoring.edits import changes
 from pytest_slmtrust.authoring.strategies import _LOOK_ALIKES, KINDS, draw, unnoticed
@@ -54,6 +57,16 @@ def test_the_same_in_every_process() -> None:
         for seed in ("0", "1")
     }
     assert seen == {ascii(draw(unnoticed(TEXT), 12)) + "\n"}
+
+
+def test_an_imported_module_changes_no_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = draw(st.integers(0, 1000), 300)
+    (tmp_path / "full_of_numbers.py").write_text(f"NUMBERS = {tuple(range(501, 551))}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.import_module("full_of_numbers")
+    known = providers._get_local_constants
+    assert draw(st.integers(0, 1000), 300) == before
+    assert providers._get_local_constants is known, "a user's own tests keep what Hypothesis does"
 
 
 @pytest.mark.parametrize(

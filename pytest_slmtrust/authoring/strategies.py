@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from .edits import Change, apply
 
 
 def draw(strategy: Any, n: int) -> list[Any]:
-    """Up to ``n`` distinct examples, in a reproducible order (derandomised, no database)."""
+    """Up to ``n`` distinct examples, in a reproducible order: derandomised, no database, whatever else is imported."""
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis.errors import HypothesisSideeffectWarning
 
@@ -25,11 +26,36 @@ def draw(strategy: Any, n: int) -> list[Any]:
         if row not in rows:
             rows.append(row)
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _of_the_strategy_alone():
         # rows of a baseline are drawn before the session starts; Hypothesis calls that slow at start-up, with the whole strategy
         warnings.simplefilter("ignore", HypothesisSideeffectWarning)
         collect()
     return rows
+
+
+@contextmanager
+def _of_the_strategy_alone() -> Iterator[None]:
+    """Keep Hypothesis from preferring numbers and texts that it finds in the source of a project's imported modules.
+
+    It does so since 6.131 and has no setting for it. With them the rows of a probe would change with any file next to it, and
+    to read the files takes a second.
+    """
+    from hypothesis.internal.conjecture import providers
+
+    found = getattr(providers, "_get_local_constants", None)
+    if found is None:
+        yield
+        return
+    from hypothesis.internal.constants_ast import Constants
+
+    none = Constants()
+    providers.CONSTANTS_CACHE.cache.clear()  # what it chose from earlier, of all modules
+    providers._get_local_constants = lambda: none
+    try:
+        yield
+    finally:
+        providers._get_local_constants = found
+        providers.CONSTANTS_CACHE.cache.clear()
 
 
 #: Kinds of edit that a reader sees through, and does not always see.
