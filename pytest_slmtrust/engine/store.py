@@ -48,6 +48,8 @@ _LONGEST_REFUSAL = 2000
 _LARGEST = 2**26
 SALT = "SELECT value FROM salt"
 _ANY_FAILURE = "SELECT 1 FROM failures WHERE session = ? LIMIT 1"
+#: Bytes of a page of a new file. Keys have no order, so each row is on another page: fewer, larger pages are read sooner.
+_PAGE = 16_384
 _CHUNK = 500  # SQLite's limit on variables in one statement is 999 in old builds
 
 
@@ -192,6 +194,7 @@ class Store:
         db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
         try:
             os.chmod(self.path, 0o600)
+            db.execute(f"PRAGMA page_size = {_PAGE}")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
             check_sound(db, _SCHEMA)
