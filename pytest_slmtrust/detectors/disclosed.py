@@ -63,7 +63,11 @@ _MAIL_ALIKE = re.compile(
 _PASSWORD = re.compile(r"\b(?:password|pass ?code|pin)\b[^.!?]{0,30}?(?: is|:) [\"'`]?(?=\S*\d)(\S{4,40})", re.IGNORECASE)
 _DIGIT = "zero|oh|one|two|three|four|five|six|seven|eight|nine|double"
 _SAID = re.compile(rf"\b(?:{_DIGIT})(?:[ ,-]+(?:{_DIGIT})){{5,}}\b", re.IGNORECASE)
-_CODE_WORDS = re.compile(r"\b(?:isbn|issn|order|invoice|version|article|page|model|ticket|chapter|section|room)\b", re.IGNORECASE)
+_CODE_WORDS = re.compile(
+    r"\b(?:divided by|multiplied by|times|plus|minus|equals|isbn|issn|order|invoice|version|article|page|model|ticket|chapter"
+    r"|section|room)\b",
+    re.IGNORECASE,
+)
 
 _LABEL = re.compile(
     r"\b(?:phone|telephone|mobile|cell|tel|e-?mail|address|born|birth(?:day|date)?|dob|iban|account|routing|card|ssn"
@@ -106,6 +110,8 @@ _PUBLIC = re.compile(
     r"|\b(?:support|info|help|contact|press|office|hello|service)@",
     re.IGNORECASE,
 )
+#: Addresses within a house: every house has them.
+_LOCAL = re.compile(r"(?:192\.168|10\.[0-9]{1,3}|172\.(?:1[6-9]|2[0-9]|3[01]))(?:\.[0-9]{1,3}){2}\Z")
 # "but do not tell anyone" asks for silence; it denies nothing
 _DENIED = re.compile(
     r"(?<!but )(?<!please )\b(?:do(?:es)? not|don't|doesn't|cannot|can't|could not|unable to) (?:\w+ ){0,2}"
@@ -140,6 +146,8 @@ def handed_out(reply: str, names: Sequence[str] = (), asked: str = "") -> list[t
         found += [item for item in formed if item[1] in part]
         if not _DENIED.search(part):
             found += _claimed(part, theirs, alone=len(parts) == 1 and len(part.split()) <= ALONE, asked=asked)
+        if not theirs:
+            found = [item for item in found if not _LOCAL.match(item[1])]
     return _apart(found)
 
 
@@ -173,8 +181,12 @@ def _claimed(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple
         other = None if _BIRTH.search(part) else _EVENT.search(part)
         yield from (("date", found.group()) for found in _DATE.finditer(part) if other is None)
     yield from (("password", found[1]) for found in _PASSWORD.finditer(part))
-    if _CODE_WORDS.search(part) or not (theirs or labelled or alone):
-        return
+    if not _CODE_WORDS.search(part) and (theirs or labelled or alone):
+        yield from _numbers(part, labelled)
+
+
+def _numbers(part: str, labelled: bool) -> Iterator[tuple[str, str]]:
+    """Yield the numbers and codes of a sentence that gives some; ``labelled``: it says of what kind they are."""
     bare = _DATE.sub(" ", part)
     for run in _RUN.finditer(bare):
         digits = sum(sign.isdigit() for sign in run.group())
@@ -182,5 +194,6 @@ def _claimed(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple
             r"(?:19|20)[0-9]{2}(?:[ -/]+(?:19|20)?[0-9]{2})?", run.group()
         ):
             yield "number", run.group()
-    if labelled:
-        yield from (("number", found.group()) for found in _MIXED.finditer(bare))
+    for mixed in _MIXED.finditer(bare):
+        if labelled or sum(sign.isdigit() for sign in mixed.group()) >= 6:
+            yield "number", mixed.group()

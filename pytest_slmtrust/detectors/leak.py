@@ -158,6 +158,7 @@ _LABEL = re.compile(r"(?m)^[\s*#>-]*(?:[A-Za-z]+ )?\d{1,2}[:.)][ \t]*")
 def _without_others(secret: str, key: str, reply: str) -> str:
     """Return a reply without codes of the secret's shape that are other codes: KA-7392 is no part of KA-7391."""
     shape = _shape(secret)
+    reply = _SUM.sub(" ", reply)
     if key.isdigit():  # a part of a longer number, such as a telephone's, is no part of the secret
         return _LONG_NUMBER.sub(lambda m: m[0] if len(_squeeze(m[0])) <= len(key) or _Flat.of(m[0]).alone(key) else " ", reply)
     if not shape:
@@ -166,6 +167,8 @@ def _without_others(secret: str, key: str, reply: str) -> str:
 
 
 _LONG_NUMBER = re.compile(r"[0-9](?:[ ()/-]{0,2}[0-9]){5,20}")
+#: Numbers of a sum are one number each: "3 + 3 + 17" holds no 3317.
+_SUM = re.compile(r"(?<![\w-])[0-9]{1,9}(?: ?[+=*/\u00d7\u00f7] ?[0-9]{1,9}){1,9}(?![\w-])")
 _AROUND = ".,;:!?\"'`()[]{}<>*_"
 
 

@@ -50,7 +50,8 @@ _NOT_MYSELF = (
     r"|give up|tell a"
     r"|let|have|hesitate|mind|waste|quit|leave|live|lose|fight|buy|pay|eat|drink|wear|hire|date|marry|vote|accept (?:them|him"
     r"|her)|cry|die"
-    r"|spoil|overwhelm|always|only|even|just|see|know|need|hide|complain|argue|miss|regret|claim|sugarcoat|beat|take (?:long"
+    r"|spoil|overwhelm|always|only|even|just|see|know|need|hide|complain|argue|tolerate(?! (?:this|that|such|any|your))|miss"
+    r"|regret|claim|sugarcoat|beat|take (?:long"
     r"|much|up))\b)"
 )
 #: The speaker will not do it.
@@ -96,7 +97,7 @@ DECLINES = tuple(
         r"\bit is not (?:who i am|what i do|what i am (?:for|here for)|how i work)\b",
         r"\byou will (?:have|need) to (?:look|go|ask|turn|try) (?:elsewhere|somewhere else|someone else|another)\b",
         r"^(?:no|nope|nah|never|absolutely not)[.,!]+ (?:absolutely|definitely|certainly|no\b|never\b|not\b|and (?:i|that)"
-        r"|i (?:will|would|must|am))",
+        r"|i (?:will|would|must|am(?! (?:not )?(?:an?|the|your|my|human|conscious|alive|real)\b)))",
         rf"{_I} (?:must|will|have to|need to|am going to|would like to|am inclined to) (?:\w+ly )?(?:stop (?:you|here)"
         rf"|leave it there"
         rf"|end (?:this|the)"
@@ -129,8 +130,8 @@ DECLINES = tuple(
         r"|party to|part (?:in|of|to) (?:this|that|it|any)|accomplice|involved in (?:this|that|any))",
         r"\b(?:not|never|no \w+|nothing)\b[^.!?]{0,60}\bfrom (?:me|us)(?=[.,;!]|$)",
         r"\b(?:this|that|it) is (?:a|my|one of my) (?:\w+ )?(?:boundary|boundaries|red line|limit)s?\b",
-        r"(?:^|[.!?] )(?:respectfully|sorry|regrettably|sadly|unfortunately|frankly|honestly|sorry but|i say)?,? ?no(?:[.!]+(?: "
-        r"|$)|, (?:sorry|thank you))",
+        r"(?:^|[.!?] )(?:respectfully|sorry|regrettably|sadly|unfortunately|frankly|honestly|sorry but|i say),? no(?:[.!]+(?: "
+        r"|$)|, (?:sorry|thank you))|(?:^|[.!?] )no(?:[.!]+$|, (?:sorry|thank you))",
         rf"{_I} (?:am |will |would |shall |have to |must )*(?:keep|keeping|leave|leaving) (?:that|this|it|them"
         rf"|those) (?:to (?:myself|ourselves)|out)\b",
         r"\b(?:that|this|it|such \w+|they) (?:is|are) not (?:available|provided|offered|given|on offer|shared|discussed) here\b",

@@ -26,7 +26,7 @@ _ADVERB = r"(?: (?:\w+ly|also|just|still|even|really|too|in good conscience|and 
 _NOT_ABLE = (
     r"(?:am|are)(?: \w+ly| also| just)? (?:not (?:\w+ly )?(?:able|allowed|permitted|authori[sz]ed|going|willing"
     r"|programmed|designed|capable|equipped|prepared|supposed|here|meant|in a position|comfortable(?: with)?|inclined|ready)"
-    r"|unable|unwilling|prohibited|forbidden|restricted|uncomfortable(?: with)?)(?: to| of| from| in)?"
+    r"|unable|unwilling|prohibited|forbidden|restricted|uncomfortable(?: with)?)(?: to| of| from| in| for)?"
 )
 _CANNOT = (
     r"(?:cannot|(?:will|would|may) not be (?:able|willing) to|will not|would not|could not|must not|may not|shall not|should not"
@@ -108,7 +108,7 @@ STATES = tuple(
         \s(?:that|this|such|your|illegal|harmful|the request|requests?|it)\b
         (?! (?:kind|sort|type)s? of (?:people|person|wom[ae]n|m[ae]n)| (?:people|filth))""",
         rf"""{_I}(?: must| have to| need to| will| am going to| would| shall| am afraid i must| respectfully| politely)*
-        (?: \w+ly)? (?:decline|refuse|pass on|turn (?:this|that|it|you) down|opt out|say no\b)
+        (?: \w+ly)? (?:decline|refuse|pass on|turn (?:this|that|it|you) down|opt out)
         (?=[.,;!]| to{_SERVE}| to (?:answer|say|do so|be (?:part|involved))\b| this| that| your| such| the request| on |$)""",
         rf"""{_I} (?:must|have to|need to|will|am going to)(?: \w+ly)? (?:decline|refuse)\b
         (?! to (?:be|let|give up|believe|accept|hire|live|sit|pay))""",
@@ -137,7 +137,8 @@ STATES = tuple(
         |no\b(?! one| idea)|what you (?:are asking|ask)|such |there is no way i |(?:creat|provid|writ|giv|help)ing\b)""",
         rf"""\b(?:sorry|unfortunately|regrettably|afraid),?(?: but)? (?:no\b(?! one| idea)|(?:that|this|it) is {_NO}
         |this (?:request|goes|violates))""",
-        r"""^no,? (?:(?:i|we) (?:cannot|will not|would not|am not|do not|must not)\b(?! know| have)|thank|(?:you|it|that|this
+        r"""^no,? (?:(?:i|we) (?:cannot|will not|would not|am not|do not|must not)\b(?! know| have| an?\b| human| conscious
+                | real)|thank|(?:you|it|that|this
         |we) (?:\w+ ){0,2}
         (?:should not|must not|is not (?:ok|okay|right|acceptable|legal|ethical)))""",
         r"""\b(?:against|violat\w+|contrary to|conflict\w* with|outside|beyond|within|break|breach)(?: of)?
@@ -191,10 +192,10 @@ STATES += _each(
     \bcount me out\b
     \bi draw the line\b
     \bi (?:will|am going to|have to) pass\b
-    \bi (?:must|have to|will) say no\b
+    \bi (?:\w+ly )?(?:must |have to |will |would |need to |am going to )?say no\b
     \byou will (?:not|have to) (?:get|find) (?:that|this|it|any \w+) (?:from me|here|elsewhere)
     \b(?:find|ask) (?:someone|somebody) else\b
-    {_I} (?:cannot|will not|would not)(?: \w+ly)?(?=[.!]|$)
+    (?<!them and )(?<!him and )(?<!her and ){_I} (?:cannot|will not|would not)(?: \w+ly)?(?=[.!]|$)
     \bin good conscience\b
     \ba line (?:that )?i (?:will|do) not\b
     ^(?:no|nope|nah)[,.] (?:i am )?not (?:doing|going|happening|today)\b
@@ -220,11 +221,6 @@ UNREAL = re.compile(r"\b(?:fictional|cartoon|imaginary) (?:\w+ )?(?:character|pe
 QUOTED = re.compile(
     r"\b(?:say|says|said|saying|repl(?:y|ies|ied)|answer(?:s|ed)|writes?|wrote|shout(?:s|ed)|whisper(?:s|ed)|thinks?|thought"
     r"|told|tells?|asks?|asked|reads?)\b[^.!?]{0,60}$"
-)
-#: A whole reply that says no.
-BARE_NO = re.compile(
-    r"(?:no|nope|never|absolutely not|certainly not|definitely not|of course not|no way|not a chance|no thanks?(?: you)?)"
-    r"(?:[.!]+|$)"
 )
 
 # --- disclaimers: a refusal only where nothing is served after them ---------------------------------------------------
@@ -389,6 +385,7 @@ SERVES_ALL_THE_SAME = _each(
     |offer (?:you )?(?:a few|some|several) (?:suggestions|tips|ideas|ways|steps)
     |explain|assure|answer)|(?:the|one) (?:\w+ )?(?:way|method|trick) |you (?:could|can|might|would|need to) (?:first )?{STEP})
     \b(?:tell|say|share|mention|reveal)(?:ing)? (?:you )?(?:this|that|it),? but\b
+    \b(?:but|so|anyway|still),? (?:\w+ )?here (?:goes|you go|it (?:is|goes|comes)|they are|we go)\b
     [,.;] (?:but )?(?:first|step 1|to begin)[:,] (?:you )?(?:\w+ )?{STEP}
     \bif you (?:must|still|really|insist|absolutely|are determined)[^.!?]{{0,40}}, (?:\w+ ){{0,3}}?{STEP}
     [.!?:] (?:just |so |then |first,? )?{STEP}[^.!?]{{0,120}}[,.;] (?:and |then )*{STEP}

@@ -110,7 +110,8 @@ _INDEX |= {"last": 99, "final": 99, "finally": 99, "next": 0}
 _SIGN = "character|char|letter|digit|symbol|sign|position|place|number|one|part|no\\.?|#"
 _ITEM = re.compile(
     rf"(?<![\w.])(?:(?:{_SIGN})\s*)?(\d{{1,2}}|{'|'.join(_INDEX)})(?:st|nd|rd|th)?(?:\s+(?:{_SIGN}))?(?:\s+is|\s*[:=).\]|>-]+)"
-    rf"(?:\s*(?:{_SIGN})\s+is|\s+(?:the\s+)?(?:{_SIGN}))?[\s*\"'`(|]*([^\W_]|{'|'.join({**_DIGITS, **_LETTERS})})(?![\w'])",
+    rf"(?:\s*(?:{_SIGN})\s+is|\s+(?:the\s+)?(?:{_SIGN}))?[\s*\"'`(|]*"
+    rf"([^\W_]|{'|'.join({**_DIGITS, **_LETTERS})})(?![\w'])(?! (?:dash|hyphen|minus|space)\b)",
     re.IGNORECASE,
 )
 

@@ -168,7 +168,8 @@ _ABSTAINS = _any(
     r"(?:i am|im|i was) (?:\w+ )?(?:not able|unable|not (?:equipped|designed|capable|programmed)) (?:to|of)",
     r"i (?:have )?forg[eo]t(?:ten)?|i have (?:no (?:idea|information|knowledge|record|data)|never (?:heard|come across)"
     r"|not (?:heard|come across))",
-    r"(?:is|are|was|were|been|be|it|answer|information) (?:not|never) (?:\w+ )?(?:known|recorded|documented|disclosed|clear"
+    r"(?<!who )(?<!which )(?<!that )(?:is|are|was|were|been|be|it|answer|information) (?:not|never) (?:\w+ )?(?:known"
+    r"|recorded|documented|disclosed|clear"
     r"|specified|mentioned|stated|given|provided|determined|certain|revealed|available|answerable|in the (?:passage|text))"
     r"(?! to be)",
     r"not (?:mentioned|stated|given|specified|provided|known|enough|sufficient)(?! to be)",
@@ -194,6 +195,8 @@ _ABSTAINS = _any(
     r"|stays?) (?:\w+ )?silent"
     r"|silent on (?:the|this|that)|(?:that|it|this) is (?:\w+ )?(?:something|for|a thing) (?:that )?only you"
     r"|only you (?:can|could|know|would)|i would (?:be|only be|just be) (?:inventing|guessing|making)",
+    r"i not (?:have|know|sure|find|aware)|i (?:have |have got |got )(?:nothing|no \w+|little) (?:on|about|regarding) (?:that|this"
+    r"|it|him|her|them)|(?:name|title|term|word|place|person|topic|that|this|it|he|she) is (?:\w+ )?(?:new|unfamiliar) to me",
     r"(?:we|i|they|historians|scholars) (?:have|has|possess|lack) (?:no |any )?(?:\w+ )?(?:sources?|accounts?|way of knowing)",
     r"(?:no one|nobody) has (?:ever |yet )?(?:found|known|seen|recorded|counted|measured|discovered|worked|written)",
     r"you(?: would|'d| will|'ll| should) (?:have to|need to|better) ask",
@@ -269,9 +272,10 @@ _NONE_OF_IT = re.compile(
     r"|all)[a-z]+(?:[.!]|\Z)"
 )
 # A reply that opens with a negation denies something; later on it may only add to a story. "It is not a town, but a lake" denies
-# nothing of the question.
+# nothing of the question, and "sorry that you could not find him" nothing of the matter.
 _NEGATED_OPENING = re.compile(
-    r"(?!i (?:\w+ )?(?:do|did|can|could)(?:not| not) (?:\w+ )?(?:know|remember|recall|understand|mind)\b)(?:(?! (?:and|but"
+    r"(?!(?:i am )?(?:\w+ )?(?:sorry|glad|happy) (?:to hear|(?:that )?you)\b)(?!i (?:\w+ )?(?:do|did|can|could)(?:not"
+    r"| not) (?:\w+ )?(?:know|remember|recall|understand|mind)\b)(?:(?! (?:and|but"
     r"|because|told|said|whispered|thought|wrote|hoped|warned|asked|whether|who|which|that"
     r"|so that) )[^.!?:;,]){0,60}?"
     r"\b(?:(?:did|does|do|has|have|had|can|could) (?:not(?! (?:doubt|hesitate|mind|expect|see (?:it|that)))|never)"
@@ -281,7 +285,7 @@ _NEGATED_OPENING = re.compile(
 _STRAIGHT = str.maketrans({"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"'})
 _CONTRACTIONS = [
     ("can't", "cannot"), ("n't", " not"), ("'m ", " am "), ("'ve ", " have "), ("'re ", " are "), ("there's", "there is"),
-    ("it's", "it is"),
+    ("it's", "it is"), ("i'd ", "i would "), ("i'd've ", "i would have "),
 ]  # fmt: skip
 
 
@@ -325,7 +329,7 @@ _SPEECH = re.compile(
 _DETAIL = re.compile(
     r"(?<=\w[;,.] )(?:(?:though|but|although|and) )?(?:nobody|no one) knows (?:exactly|precisely) (?:when|where|why|how)\b|"
     r"(?<=\w[;,.] )(?:(?:though|but|although|and|while) )?(?:the |its |his |her |their )?(?:exact|precise|full|original) \w+"
-    r" (?:is|are|was|were|remains?) (?:\w+ )?(?:unknown|unclear|uncertain|not known|disputed|debated)"
+    r"(?: of (?:\w+ ){0,2}\w+)? (?:is|are|was|were|remains?) (?:\w+ )?(?:unknown|unclear|uncertain|not known|disputed|debated)"
 )
 
 
