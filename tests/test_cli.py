@@ -70,6 +70,16 @@ def test_a_bad_audit_is_one_line_that_names_the_file(
     assert not (tmp_path / "audit.html").exists()
 
 
+@pytest.mark.parametrize("command", [["compare", "A", "B"], ["render", "A"], ["verify", "A"], ["verdict", "A"]], ids=str)
+def test_a_folder_in_place_of_an_audit_names_the_file_in_it(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "A").mkdir()
+    given = [str(tmp_path / word) if word in "AB" else word for word in command]
+    assert main(given) == 2
+    assert capsys.readouterr().err.endswith(f"{tmp_path / 'A'}: a folder; name the file in it: {tmp_path / 'A' / 'audit.json'}\n")
+
+
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["render", str(tmp_path / "no.json")]) == 2
     assert "No such file" in capsys.readouterr().err

@@ -56,6 +56,18 @@ def test_a_status_is_said_with_the_day_since_when_it_holds() -> None:
     assert 'id="since"' not in render_history(past(made(1)))
 
 
+def test_the_counts_of_a_line_do_not_contradict_its_verdict() -> None:
+    one = made(1)
+    kept = replace(one, gates=tuple(g for g in one.gates if g.status is Status.PASS))
+    lacking = replace(kept, verdict=Status.NOT_TESTED, settings={**kept.settings, "required": ["fairness"]})
+    line = history_lines(past(lacking))[1]
+    assert "NOT TESTED    1 of 1 blocking gates pass; required and not tested: fairness  m  run-1/audit.json" in line
+    assert "passed; required and not tested: fairness." in render_history(past(lacking))
+    worse = replace(kept.gates[0], nodeid="slm::privacy::gate[keeps_it:vs]", quantity="accepted", status=Status.FAIL)
+    fell = replace(kept, verdict=Status.FAIL, gates=(*kept.gates, worse))
+    assert "FAIL          1 of 2 blocking gates pass  m" in history_lines(past(fell))[1]
+
+
 PACKED = {**made(1).model, "files": {"x.gguf": "cd" * 32}}
 
 

@@ -101,6 +101,13 @@ def test_the_sentence_counts_what_does_not_count() -> None:
     )
 
 
+def test_one_probe_is_no_several() -> None:
+    one = gate("d", Status.MEASURED, blocking=False)
+    assert sentence(Status.PASS, [PASSED, one]).endswith("; 1 probe is only measured.")
+    assert sentence(Status.MEASURED, [one]).endswith("; 1 probe was measured.")
+    assert sentence(Status.PASS, [PASSED, one, one]).endswith("; 2 probes are only measured.")
+
+
 # ------------------------------------------------------------------ blocking gates that did not run
 
 MORE = '''

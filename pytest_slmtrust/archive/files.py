@@ -81,6 +81,8 @@ def read_audit(path: Path) -> Audit:
         AuditError: no such file, not JSON, not an audit, or changed since it was written; one line with file and place.
     """
     try:
+        if path.is_dir():
+            raise AuditError(f"a folder; name the file in it: {path / DATA}")
         text = read_plain_text(path, _LARGEST)
         if text.count(",") > _VALUES:
             raise AuditError(f"more than {_VALUES} values; an audit of this size is of no use to a reader")

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from ..audit.model import Audit, AuditError
+from ..audit.model import Audit, AuditError, Status
 from ..audit.nodeids import gate_key
+from ..audit.verdict import untested_of
 from ..report.front import digest, moment, stated, tool
 from ..report.past import Moment, Past
 from .files import DATA
@@ -78,10 +79,13 @@ def moment_of(audit: Audit, place: str, unchecked: str = "") -> Moment:
     if audit.gates and all(gate.versus for gate in audit.gates):
         raise AuditError("holds differences between two models only")
     rows = audit.settings.get("rows_sha256", {})
+    counted = [g for g in audit.deciding if g.blocking]
+    passed = sum(g.status is Status.PASS for g in counted)
     return Moment(
         place, _started(audit), str(audit.model.get("name") or "unnamed model"), digest(audit.model)[:2],
         str(audit.model.get("fingerprint") or ""), tool(audit), audit.provenance.get("probes_sha256", ""), audit.profile,
         tuple(audit.settings.get("packs", ())), dict(stated(audit))["Owner"], audit.verdict,
+        passed, len(counted), tuple(untested_of(audit.gates, audit.required)),
         {gate_key(gate.nodeid): gate for gate in audit.gates if not gate.versus},
         {gate_key(nodeid): identity for nodeid, identity in rows.items()}, unchecked,
     )  # fmt: skip

@@ -125,17 +125,19 @@ def sentence(
         return f"{verdict}: {unfinished(incomplete, part)}; it decides nothing.{'' if part else ' Run it again.'}"
     blocking = [g for g in gates if g.blocking]
     measured = sum(g.status is Status.MEASURED for g in gates)
+    probes = f"{measured} {'probe' if measured == 1 else 'probes'}"
+    were, are = ("was", "is") if measured == 1 else ("were", "are")
     advisory = sum(bool(g.advisory) for g in gates)
     lacking = untested_of(gates, required)
     if not blocking:
         aside = f", {advisory} are advisory" if advisory else ""
         aside += f"; required and not tested: {', '.join(lacking)}" if lacking else ""
-        return f"{titled(verdict, scope)}: no gate blocks in this run{aside}; {measured} probes were measured."
+        return f"{titled(verdict, scope)}: no gate blocks in this run{aside}; {probes} {were} measured."
     passed = sum(g.status is Status.PASS for g in blocking)
     others = [*_counts(blocking), *([f"{advisory} advisory"] if advisory else [])]
     others += [f"required and not tested: {', '.join(lacking)}"] if lacking else []
     tail = f"; {', '.join(others)}" if others else ""
-    said = f"{passed} of {len(blocking)} blocking gates pass{tail}; {measured} probes are only measured."
+    said = f"{passed} of {len(blocking)} blocking gates pass{tail}; {probes} {are} only measured."
     return f"{titled(verdict, scope)}: {said}"
 
 

@@ -29,8 +29,6 @@ class Step:
     moment: Moment
     changes: tuple[str, ...]
     x: float
-    passed: int
-    counted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +91,9 @@ def history_lines(past: Past) -> list[str]:
     lines = [f"{len(steps)} audit{'' if len(steps) == 1 else 's'} below {past.folder}, the oldest first"]
     lines += [f"NOTE: {note}" for note in notes(past)]
     for step in steps:
-        passed = f"{step.passed} of {step.counted} blocking gates pass"
-        lines.append(f"{step.moment.date}  {step.moment.verdict:<13} {passed}  {step.moment.model}  {step.moment.place}")
+        moment = step.moment
+        passed = f"{moment.passed} of {moment.counted} blocking gates pass{moment.aside}"
+        lines.append(f"{moment.date}  {moment.verdict:<13} {passed}  {moment.model}  {moment.place}")
         lines += [f"    changed: {change}" for change in step.changes]
     for dimension, some in courses(steps):
         lines += [f"{dimension}: {course.name}: {course.said}" for course in some if course.points[-1].gate.blocking]
@@ -120,10 +119,8 @@ def steps_of(past: Past) -> tuple[Step, ...]:
     steps = []
     for number_, moment in enumerate(past.moments, 1):
         before = past.moments[number_ - 2] if number_ > 1 else None
-        counted = [g for g in moment.gates.values() if g.blocking]
         x = _LEFT + (_RIGHT - _LEFT) * (number_ - 0.5) / len(past.moments)
-        passed = sum(g.status is Status.PASS for g in counted)
-        steps.append(Step(number_, moment, tuple(_changes(before, moment)) if before else (), x, passed, len(counted)))
+        steps.append(Step(number_, moment, tuple(_changes(before, moment)) if before else (), x))
     return tuple(steps)
 
 

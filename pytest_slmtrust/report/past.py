@@ -15,7 +15,9 @@ class Moment:
 
     ``weights`` is what the digest is of and the digest itself, ``parts`` that of weights, settings and template together;
     ``build`` identifies the built-in probes, ``packs`` are the packs that were asked, and ``owner`` is who the audit says owns
-    the model. ``gates`` and ``rows`` hold the result and the identity of the rows of each gate, by its key.
+    the model. ``passed`` of the ``counted`` blocking gates passed, comparisons and limits of the machine among them; ``lacking``
+    are the required dimensions that were not tested. ``gates`` and ``rows`` hold the result and the identity of the rows of each
+    gate, by its key.
     """
 
     place: str
@@ -29,6 +31,9 @@ class Moment:
     packs: tuple[str, ...]
     owner: str
     verdict: Status
+    passed: int
+    counted: int
+    lacking: tuple[str, ...]
     gates: Mapping[str, GateResult]
     rows: Mapping[str, str]
     unchecked: str = ""
@@ -37,6 +42,11 @@ class Moment:
     def date(self) -> str:
         """When it began, in UTC."""
         return f"{self.started:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def aside(self) -> str:
+        """What else the verdict rests on; empty if nothing."""
+        return f"; required and not tested: {', '.join(self.lacking)}" if self.lacking else ""
 
     @property
     def day(self) -> str:
