@@ -31,8 +31,8 @@ pytest_plugins = ["pytester"]
 #: Files that took more than 5 s of processor time each when they were measured, beside those that hold many short tests: runs of
 #: pytest in pytest, random models, TextAttack's searches, simulations. All that is in them is slow.
 SLOW_FILES = {
-    "test_action.py", "test_adapter_audits.py", "test_adapters.py", "test_asked_nothing.py", "test_audit_fields.py",
-    "test_authors.py",
+    "test_action.py", "test_adapter_audits.py", "test_adapters.py", "test_asked_alike.py", "test_asked_nothing.py",
+    "test_audit_fields.py", "test_authors.py",
     "test_backend_equality.py", "test_backend_families.py", "test_backend_generate.py", "test_backend_lint.py",
     "test_backend_memory.py", "test_backend_score.py", "test_backend_texts.py", "test_backend_thinking.py",
     "test_backend_whole.py", "test_batch.py", "test_budget.py", "test_builtin.py", "test_canaries.py",

@@ -12,7 +12,7 @@ from ..audit.merkle import answers_root
 from ..audit.model import Audit, AuditError, Baseline, ControlCheck, Finding, GateResult, Status
 from ..audit.nodeids import VERSUS, gate_key
 from ..audit.sections import RunSettings
-from ..audit.units import Units
+from ..audit.units import shared
 from ..audit.verdict import SILENT, adjusted, audit_is_red, not_tested, overall, sentence
 from ..gates.asked import Asked, differences
 from ..gates.baseline import Recorded, noise_floor
@@ -85,8 +85,7 @@ def paired_gates(
 def _one(
     gate: GateResult, mine: Sequence[Finding], recorded: Recorded, margin: float, chosen: bool, noise: Mapping[str, int] | None
 ) -> tuple[GateResult, list[Finding]]:
-    units = Units.of(mine)
-    paired = PairedGate.plan(gate, gate.items, margin, chosen, None if units.independent else units.grouping)
+    paired = PairedGate.plan(gate, len({f.source for f in mine}), margin, chosen, shared(mine))
     if chosen and gate.items and paired.margin is None:
         raise AuditError(f"{gate.probe}{VERSUS}: {paired.note}; choose a larger --margin")
     nodeid = f"{gate.nodeid.rpartition('::')[0]}::{paired.label}"

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..audit.dimension import Dimension
 from ..audit.model import DetectorCheck, Estimate, Finding, FloorCheck, GateResult, Stopped
 from ..audit.quantities import AT_LEAST, QUANTITIES
-from ..audit.units import Units
+from ..audit.units import shared
 from ..authoring.declarations import Criterion, Judge, Profile
 from ..authoring.probe import Probe, stable_order
 from ..gates.detector_errors import checked
 from ..gates.gate import Gate
 from ..requests import Steps
-
-if TYPE_CHECKING:
-    from ..stats import Grouping
 
 #: A run that asks more of one gate is none of ours.
 _MOST_PLANNED = 100_000
@@ -37,12 +34,6 @@ def shadow(gate: GateResult, asked: Mapping[str, Any], own: Sequence[Finding]) -
     )  # fmt: skip
     profile = Profile(str(asked.get("name", "")), 0, 0, 0, 0.05, gate.alpha, bool(asked.get("decides", True)))
     return Gate(probe, profile, gate.items, gate.tolerance, gate.note, shared(own))
-
-
-def shared(own: Sequence[Finding]) -> Grouping | None:
-    """Return how the items of findings share parts; None if they share none."""
-    units = Units.of(own)
-    return None if units.independent else units.grouping
 
 
 def floor_of(gate: GateResult) -> FloorCheck | None:

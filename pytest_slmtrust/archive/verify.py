@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..audit.counting import ByGate
+from ..audit.counting import ByGate, by_source
 from ..audit.merkle import answers_root
 from ..audit.model import (
     Audit,
@@ -27,6 +27,7 @@ from ..audit.model import (
 )  # fmt: skip
 from ..audit.nodeids import VERSUS, gate_key, gate_names
 from ..audit.quantities import QUANTITIES
+from ..audit.units import shared
 from ..audit.verdict import SILENT, adjusted, not_tested, overall, sentence
 from ..authoring.declarations import ProbeError
 from ..escaping import visible
@@ -37,7 +38,7 @@ from .bundles import bundle_faults
 from .envelope import envelope_faults
 from .installed import Installed, Planned, expected_untested, other_package
 from .noted import left_out, misnamed
-from .own_words import floor_of, measured_of, recounted, shadow, shared, stopped_of
+from .own_words import floor_of, measured_of, recounted, shadow, stopped_of
 from .sameness import same, short
 from .twice import disagreeing
 
@@ -196,7 +197,7 @@ class _Check:
         if QUANTITIES[gate.quantity].share and gate.tolerance is not None and not 0 < gate.tolerance < 1:
             yield f"its limit is {gate.tolerance:g}"
             return
-        items = 0 if gate.status in SILENT else len({f.source for f in own})
+        items = 0 if gate.status in SILENT else len(by_source(own))
         if gate.items != items:  # before anything is worked out over so many
             yield f"items is {gate.items}; the findings say {items}"
             return
@@ -204,15 +205,16 @@ class _Check:
             yield f"its name is not that of its probe {short(gate.probe)}"
         yield from _waiver(gate, self._waivers, str(self.audit.provenance.get("started", "")))
         planned = self.installed.of(gate) if self.installed is not None else None
-        if planned is not None and planned.unknown(gate):
+        rows = replace(gate, items=len({f.source for f in self.mine.of(gate)}))  # planned with all, asked alike or not
+        if planned is not None and planned.unknown(rows):
             planned = None
         if planned is not None:
             self.known += 1
             own = planned.ordered(own)
-            yield from planned.differs(gate, own)
+            yield from planned.differs(rows, own)
         made = self._silent(gate, planned) if gate.status in SILENT else None
         if made is None:
-            made = self._paired(gate, own, planned) if gate.versus else self._rebuilt(gate, own, planned)
+            made = self._paired(rows, own, planned) if gate.versus else self._rebuilt(rows, own, planned)
         else:
             yield from _lack(gate, own, self.profile)
             yield from self._excuse(gate)
@@ -284,8 +286,7 @@ class _Check:
             context = _of_package(context, planned, gate)
         every = self.mine.of(gate)  # a lock may not know all of them
         context = replace(context, new=len(every) - len(own))
-        n, accepted = len({f.source for f in every}), gate.against_lock
-        plan = plan or PairedGate(gate, n, gate.tolerance, gate.note, shared(every), accepted)
+        plan = plan or PairedGate(gate, gate.items, gate.tolerance, gate.note, shared(every), gate.against_lock)
         return plan.check(gate.nodeid, own, theirs, context)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from .merkle import SHORT
 from .model import Estimate, Finding, GateResult
 
 ItemOutcome: TypeAlias = Literal["failed", "unscored", "measured", "passed"]
@@ -26,10 +27,28 @@ class Items:
 
 
 def by_source(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """Return the findings of each source item. Items that put the very same questions are one, under the name of the first.
+
+    A model answers the same questions in the same way, so that many such items say no more than one of them.
+    """
     items: dict[str, list[Finding]] = {}
     for one in findings:
         items.setdefault(one.source, []).append(one)
+    first: dict[frozenset[str], str] = {}
+    for source, cases in list(items.items()):
+        asked = frozenset(one[:SHORT] for case in cases if case.answers is not None for one in case.answers.short)
+        known = first.setdefault(asked, source) if asked else source
+        if known != source:
+            items[known] = [*items[known], *items.pop(source)]
     return items
+
+
+def as_target(target: Iterable[Finding], baseline: Iterable[Finding]) -> tuple[list[Finding], list[Finding]]:
+    """Return the findings of two models under the same source items: where the target was asked alike, both are one item."""
+    items = by_source(target)
+    name = {one.source: known for known, cases in items.items() for one in cases}
+    mine = [replace(one, source=known, answers=None) for known, cases in items.items() for one in cases]
+    return mine, [replace(one, source=name.get(one.source, one.source), answers=None) for one in baseline]
 
 
 class ByGate:

@@ -117,6 +117,8 @@ class Rate(Quantity):
         return Bounds(units.estimate(items), *units.bounds(alpha))
 
     def sentence(self, status: Status, bounds: Bounds, items: Items, limit: float, side: str, alpha: float) -> str:  # noqa: ARG002
+        if not math.isfinite(bounds.upper):
+            return f"nothing can be concluded: {bounds.note}"
         counts = f"{items.failed} of {items.total} items failed" + (f", {items.unscored} unscored" if items.unscored else "")
         sure, tolerated = f"{1 - alpha:.0%} sure", f"{limit:.1%} is tolerated"
         if status is Status.PASS:

@@ -21,6 +21,13 @@ def grouping_of(parts: Mapping[str, Mapping[str, str]]) -> Grouping:
     return Grouping.of([parts[source] for source in sorted(parts)])
 
 
+def shared(findings: Iterable[Finding]) -> Grouping | None:
+    """Return how the items of all rows share parts, as it is known before they are asked; None if they share none."""
+    parts = {one.source: one.parts for one in findings}
+    grouping = grouping_of(parts) if any(parts.values()) else None
+    return None if grouping is None or grouping.independent else grouping
+
+
 @dataclass(frozen=True)
 class Units:
     """Source items with the parts that they were made from; ``failed`` those that failed, ``worst`` these and the unscored."""
@@ -45,6 +52,11 @@ class Units:
     def independent(self) -> bool:
         """Whether no two items share a part, so that their number says everything."""
         return not any(self.parts.values()) or self.grouping.independent
+
+    @property
+    def shared(self) -> Grouping | None:
+        """How items share parts; None if they share none."""
+        return None if self.independent else self.grouping
 
     def bounds(self, alpha: float) -> tuple[float, float]:
         """One-sided bounds of the rate of failing items, each at ``1 - alpha``; unscored items count against either claim."""

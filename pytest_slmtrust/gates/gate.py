@@ -221,8 +221,12 @@ class Gate:
         items, stopped, measured = count_items(findings, self.judges), checks.stopped, checks.measured
         bounds = self._bounds(findings, items, checks)
         units = Units.of(findings, self.judges)
+        asked = replace(self, n=items.total, grouping=units.shared)
         numbers = self._numbers(items, units, findings, bounds, stopped)
         status, reason = self._status(items, bounds, checks.controls, checks.floor)
+        more = len({f.source for f in findings}) - items.total
+        if more:
+            reason += f"; {more} more put the same questions as these and {'counts' if more == 1 else 'count'} for nothing"
         if self.decidable and (numbers.get("effective") or items.total) < items.total:
             reason += f"; as much as {numbers['effective']:g} independent items would say"
         single = measured is not None and measured.single and len(findings) == items.total and units.independent
@@ -236,7 +240,7 @@ class Gate:
         if measured is not None and rate and single and measured.labelled:  # other models are found out more or less often
             numbers["corrected"] = corrected(items, measured, self.profile.alpha)
         return GateResult(
-            **self._identity(nodeid), **({} if stopped else self.design()), **numbers,
+            **self._identity(nodeid), **({} if stopped else asked.design()), **numbers,
             controls=checks.controls, floor=checks.floor, status=status, blocking=self.decidable and not advisory,
             reason=reason, needed=self._needed(status, items) if stopped is None and units.independent else None,
             measured=measured, advisory=advisory, stopped=stopped, reading=checks.reading,

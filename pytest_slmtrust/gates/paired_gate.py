@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..audit.counting import ItemOutcome, by_source, item_outcomes
+from ..audit.counting import ItemOutcome, as_target, by_source, item_outcomes
 from ..audit.model import (
     ACCEPTED,
     PAIRED,
@@ -97,6 +97,7 @@ class PairedGate:
 
     def check(self, nodeid: str, target: Sequence[Finding], baseline: Sequence[Finding], context: Context) -> GateResult:
         """Return what the two models' findings of all rows of the probe say together."""
+        target, baseline = as_target(target, baseline)
         judges = any(f.outcome in ("passed", "failed") for f in (*target, *baseline))
         mine, theirs = item_outcomes(target, judges), item_outcomes(baseline, judges)
         result = replace(self._blank(nodeid), items=len(mine), cases=len(target), controls=context.controls, floor=context.floor)

@@ -310,7 +310,7 @@ class Controller:
         if not cases:
             return
         gates = [i for i in items if isinstance(i, GateItem)]
-        watched = [i.suite for i in gates if i.suite.gate.watchable and not i.suite.missing] if self.settings.early_stop else []
+        watched = [i.suite for i in gates if self.settings.early_stop and self.session.watchable(i.suite)]
         try:
             with quiet(self.config):
                 self.session.noise = self.setup.noise_floor(self.session)

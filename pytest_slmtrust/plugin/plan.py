@@ -59,7 +59,7 @@ def plan_lines(
         if suite in absent:
             continue
         requests, _ = rehearsed(selected_cases([(suite, None)]))
-        watched = early_stop and suite.gate.watchable
+        watched = early_stop and session.watchable(suite)
         asked.update(r.kind for r in requests)
         tokens[suite.gate_id] = sum(map(_cost, requests))
         counts = f"{len(suite.cases):6d} {suite.gate.n:6d} {len(requests):8d}"

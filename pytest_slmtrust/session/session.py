@@ -210,10 +210,15 @@ class AuditSession:
         return self._findings[key]
 
     def watchable(self, suite: Suite) -> bool:
-        """Return whether a gate may end early: with a detector that is weak, or measured in this very run, all items are
-        needed."""
-        weak = suite.probe.labelled or (suite.gate.watchable and self.weak(suite))
-        return suite.gate.watchable and not suite.missing and not weak
+        """Return whether a gate may end early: items that ask alike say less than their number, and are asked whole."""
+        if not suite.gate.watchable or suite.missing:
+            return False
+        first = first_questions_of(suite.cases, self.engine.first)
+        asked: dict[str, set[str]] = {}
+        for case in suite.cases:
+            asked.setdefault(case.source, set()).update(first[case])
+        known = [frozenset(keys) for keys in asked.values() if keys]
+        return len(set(known)) == len(known)
 
     def weak(self, suite: Suite) -> bool:
         """Return whether the detector of a gate is not known to be good enough to block."""
