@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -328,3 +329,17 @@ def test_the_digests_are_in_the_form_that_sha256sum_checks() -> None:
 def test_the_precision_names_the_packed_file() -> None:
     about = {"name": "m", "dtype": "float32", "files": {"tiny.Q8_0.gguf": "ef" * 32}}
     assert "float32, from tiny.Q8_0.gguf" in text(by_id(render(audit_of(secrets(2, 361), model=about)), "verdict"))
+
+
+def test_the_first_page_leads_to_the_command_that_runs_the_first_failing_case_alone() -> None:
+    made = sample_audit(40)
+    options = {**made.settings.get("options", {}), "model": "./m", "engine": "plain", "allow-pickle": "True", "data": ""}
+    page = render(replace(made, settings={**made.settings, "options": options}))
+    link = next(e for e in by_id(page, "what-next").iter("a"))
+    words = shlex.split(text(by_id(page, str(link.get("href"))[1:])).partition("asked and said: ")[2])
+    assert words[:2] == ["pytest", "--slm=./m"]
+    assert {"--slm-engine=plain", "--slm-allow-pickle", "--slm-strict"} <= set(words)
+    assert not any(word.startswith("--slm-data") for word in words)
+    assert next(f for f in made.findings if f.nodeid == words[-1]).outcome == "failed"
+    kept = tuple(f for f in made.findings if f.outcome == "passed")
+    assert 'id="what-next"' not in render(replace(made, findings=kept))

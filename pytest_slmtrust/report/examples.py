@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,11 +30,17 @@ _TEXT, _ENTRIES, _DEPTH = 360, 4, 2
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One case: labelled texts in reading order; ``folded`` where they may offend."""
+    """One case: labelled texts in reading order; ``folded`` where they may offend; ``nodeid``: pytest's name of it."""
 
     anchor: str
     texts: tuple[tuple[str, str], ...]
     folded: bool
+    nodeid: str = ""
+
+    @property
+    def quoted(self) -> str:
+        """Its name for a shell."""
+        return shlex.quote(self.nodeid)
 
 
 def example_of(findings: Iterable[Finding], outcome: str, anchor: Any) -> Example | None:
@@ -43,7 +50,7 @@ def example_of(findings: Iterable[Finding], outcome: str, anchor: Any) -> Exampl
     for one in findings:
         if one.outcome != outcome:
             continue
-        made = Example(anchor(one), texts_of(one.evidence), offensive(one))
+        made = Example(anchor(one), texts_of(one.evidence), offensive(one), one.nodeid)
         labels = {label for label, _ in made.texts}
         if {"Question", "Reply"} <= labels and sum(len(text) for _, text in made.texts) <= _READABLE:
             return made

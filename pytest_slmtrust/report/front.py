@@ -73,7 +73,8 @@ class BundleView:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The first page. ``asked`` is how many tests have a result, ``planned`` how many there are."""
+    """The first page. ``asked`` is how many tests have a result, ``planned`` how many there are; ``again``
+    is the place of the first test here of which a failing case is shown."""
 
     identity: tuple[tuple[str, str, str], ...]
     sentences: Sentences
@@ -85,6 +86,7 @@ class Front:
     planned: int
     compared: str = ""
     bundles: tuple[BundleView, ...] = ()
+    again: str = ""
 
 
 def front_view(audit: Audit, dimensions: Sequence[DimensionView], date: str) -> Front:
@@ -92,11 +94,13 @@ def front_view(audit: Audit, dimensions: Sequence[DimensionView], date: str) -> 
     silent = {gate.nodeid for gate in silent_of(audit.gates)}
     views = [v for d in dimensions for v in (*d.gates, *d.unasked) if v.gate.status not in SILENT or v.gate.nodeid in silent]
     told = [v for v in views if v.gate.status not in SILENT]
+    heaviest = tuple(sorted(told, key=_weight)[:_HEAVIEST])
     return Front(
         identity=_identity(audit, date), sentences=sentences(audit),
-        scores=tuple(_score(d, audit) for d in dimensions), heaviest=tuple(sorted(told, key=_weight)[:_HEAVIEST]),
+        scores=tuple(_score(d, audit) for d in dimensions), heaviest=heaviest,
         untold=untold(audit), limits=_limits(audit), asked=len(told), planned=len(views),
         compared=compared(audit), bundles=_bundles(audit, {v.gate.nodeid: v.anchor for v in views}),
+        again=next((v.anchor for v in heaviest if v.account is not None and v.account.failed is not None), ""),
     )  # fmt: skip
 
 

@@ -36,7 +36,13 @@ _ISLAND_BYTES, _PACKED_BYTES, _STATIC_BYTES = 16_000_000, 6_000_000, 300_000
 #: Findings in the table that needs no script and is printed, and characters of each text there.
 _STATIC_ROWS, _STATIC_TEXT = 200, 500
 #: Options that change answers, with the values that need not be written.
-_USUAL = {"packs": "builtin", "toxicity": "detoxify:unbiased", "dtype": "float32", "device": "auto", "chat-template": "auto"}
+_USUAL = {
+    "packs": "builtin", "toxicity": "detoxify:unbiased", "dtype": "float32", "device": "auto", "chat-template": "auto",
+    "engine": "fast", "thinking": "auto", "thought-tokens": "1024", "data": "", "members": "", "nonmembers": "", "canaries": "",
+    "store": ".slmtrust",
+}  # fmt: skip
+#: Options without a value that a model may need to be loaded.
+_FLAGS = ("allow-pickle", "allow-unused-weights")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +101,29 @@ def _model_name(audit: Audit) -> str:
 
 
 def _command(audit: Audit) -> str:
-    """Return what runs cases of this audit again, up to the node id."""
+    """Return what runs cases of this audit again, up to the node id: a failing case is red, and shows what was said."""
+    return shlex.join([*_words(audit), "--slm-strict"])
+
+
+def _words(audit: Audit) -> list[str]:
+    """Return the command line of a run that asks what this audit asked."""
     options = audit.settings.get("options")
     options = options if isinstance(options, Mapping) else {}
     model = options.get("model") or audit.model.get("spec") or _model_name(audit)
     words = ["pytest", f"--slm={model}", f"--slm-profile={audit.profile}"]
     words += [f"--slm-{name}={options[name]}" for name, usual in _USUAL.items() if options.get(name) not in (None, "", usual)]
-    return shlex.join(words)
+    words += [f"--slm-{name}" for name in _FLAGS if options.get(name) == "True"]
+    return words
 
 
 def _whole_command(audit: Audit) -> str:
     """Return the command line of the run, where the audit has it."""
     arguments = audit.settings.get("arguments")
-    return shlex.join(["pytest", *map(str, arguments)]) if isinstance(arguments, (list, tuple)) and arguments else _command(audit)
+    return (
+        shlex.join(["pytest", *map(str, arguments)])
+        if isinstance(arguments, (list, tuple)) and arguments
+        else shlex.join(_words(audit))
+    )
 
 
 #: JSON of a row, which is written once to weigh it and once to pack it.
