@@ -348,3 +348,30 @@ def test_some_files_may_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "probe_a.py").write_text(HEAD + probe(ANSWERS, "return Verdict(row['answer'] in reply.text)"))
     assert main(["check-probe", str(tmp_path / "probe_a.py"), str(tmp_path / "probe_b.py")]) == 4
     assert "1 probe tried, nothing missed; 1 of 2 files could not be tried" in capsys.readouterr().out
+
+
+def test_the_cause_comes_first_and_once_for_each_line(check: Check) -> None:
+    said = check(probe(ANSWERS, "return Verdict(int(reply.text) == int(row['answer']))", dimension="hallucination"))[1]
+    lines = missed(said)
+    assert lines[0].startswith("its own code breaks: ValueError: invalid literal for int() with base 10: ''")
+    assert lines[0].endswith("(probe_mine.py:7) (and 86 times more)")
+    assert sum("breaks" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("asks", "wanted"),
+    [
+        ("yield []", "it asks the model nothing in 40 of 40 rows, and gives a verdict all the same"),
+        ("yield from ask(Classify(f'text {n}'))", "it asks the model nothing in 40 of 40 rows"),
+        ("yield [Generate(f'text {n}')] if n % 2 else []", "it asks the model nothing in 20 of 40 rows"),
+        ("yield [Generate('text')]", "39 of 40 items put the same questions as another one: a gate counts them once"),
+        ("yield [Generate('a')]\n    yield [Generate(f'b {n}')]", ""),
+        ("yield [Generate(f'a {n % 30}')]", "10 of 40 items put the same questions as another one"),
+    ],
+)
+def test_rows_that_ask_nothing_or_the_same(check: Check, asks: str, wanted: str) -> None:
+    text = '@probe(dimension="privacy", rows=[{"n": n} for n in range(40)], tolerance=0.2)\n'
+    lines = missed(check(f'{text}def one(n):\n    """A claim."""\n    {asks}\n    return Verdict(n < 50)\n')[1])
+    found = [line for line in lines if "asks the model" in line or "the same questions" in line]
+    assert [line.startswith(wanted) for line in found] == ([True] if wanted else [])
+    assert not wanted.startswith("it asks") or lines[0] == found[0]

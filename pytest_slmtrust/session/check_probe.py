@@ -8,7 +8,6 @@ scorer flags where toxicity is the claim. Where a probe declares none, nothing i
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from ..engine.engine import Engine
 from ..engine.store import Store
 from ..gates.gate import Beside, Gate, check_controls, finding
 from ..gates.policy import load_policy
-from ..requests import Backend, Generate, Request, RequestFailed
+from ..requests import Backend, Generate, Request, RequestFailed, asks_model
 from .probe_file import line_of, probe_line, read_probes
 from .scripted_models import EXPECTED, FLAGGED, REFUSAL, SECRET, Script, declared, echoes, other_answer, prefers_always, says
 
@@ -96,7 +95,9 @@ class _Check:
         self.probe, self.engine, self.before = probe, engine, engine.counters.planned
         self.made = Checked(path, probe)
         self.kinds: set[type[Request[Any]]] = set()
-        self.broke: Counter[str] = Counter()
+        self.broke: dict[tuple[type, int], list[str]] = {}  # what was said, by the kind of error and its line
+        self.asked: dict[Case, set[str]] = {}  # keys of all questions to the model that a case put
+        self.silent: set[Case] = set()  # cases with a verdict on a model that they asked nothing
         self.cases: list[Case] = []
         self.gate: Gate | None = None
 
@@ -144,8 +145,33 @@ class _Check:
             passed = passed or trial.count("passed") > 0
         self._report_extremes(trials, fired, passed)
         self._report_unused()
-        for what, n in self.broke.items():
-            self.made.missed.append(f"its own code breaks: {what}" + (f" (and {n - 1} times more)" if n > 1 else ""))
+        self.made.missed[:0] = [*self._broken(), *self._unasked()]  # causes first: the rest may follow from them
+        self._report_alike()
+
+    def _broken(self) -> list[str]:
+        """Return one line for each kind of error and each line that it comes from."""
+        more = {place: f" (and {len(said) - 1} times more)" if len(said) > 1 else "" for place, said in self.broke.items()}
+        return [f"its own code breaks: {said[0]}{more[place]}" for place, said in self.broke.items()]
+
+    def _unasked(self) -> list[str]:
+        """Say where a verdict was given on a model that was asked nothing, which is an error in a run."""
+        found = []
+        for kind, what, of in (("case", "", len(self.cases)), ("floor", "its floor: ", len(self.probe.floor_cases()))):
+            n = sum(case.kind == kind for case in self.silent)
+            if n:
+                found.append(f"{what}it asks the model nothing in {n} of {of} rows, and gives a verdict all the same")
+        return found
+
+    def _report_alike(self) -> None:
+        """Say how many items put the same questions as another one, which a gate counts as one."""
+        items: dict[str, set[str]] = {}
+        for case in self.cases:
+            items.setdefault(case.source, set()).update(self.asked.get(case, ()))
+        asked = [frozenset(keys) for keys in items.values() if keys]
+        alike = len(asked) - len(set(asked))
+        if alike:
+            said = f"{alike} of {len(items)} items put the same questions as another one: a gate counts them once"
+            (self.made.aside if self.gate is None else self.made.missed).append(said)
 
     def _fixed(self, mute: Trial) -> list[Trial]:
         """Try the models that need nothing of the probe; report those that pass."""
@@ -303,7 +329,8 @@ class _Check:
         return Trial(tuple(found))
 
     def _found(self, case: Case, script: Any) -> Finding:
-        counted = script if isinstance(script, str) else self._counted(script)
+        asked = set[str]()
+        counted = script if isinstance(script, str) else self._counted(script, asked)
         try:
             verdict = self.engine.run(replace(case, script=counted))
         except KeyboardInterrupt:
@@ -311,27 +338,34 @@ class _Check:
         except RequestFailed as error:
             return finding(case, case.id, None, str(error))
         except BaseException as error:  # SystemExit or a skip in a probe: an error of that row
-            said = self._said(error)
-            self.broke[said] += 1
+            said, line = self._said(error), self._line(error)
+            self.broke.setdefault((type(error), line), []).append(said)
             return finding(case, case.id, None, said)
+        self.asked.setdefault(case, asked)
+        if not asked and case.kind in ("case", "floor") and verdict.outcome != "unscored":
+            self.silent.add(case)
         return finding(case, case.id, verdict)
 
-    def _counted(self, script: Script) -> Script:
-        asked = 0
+    def _counted(self, script: Script, asked: set[str]) -> Script:
+        n = 0
 
         def answer(request: Request[Any]) -> Any:
-            nonlocal asked
-            asked += 1
-            if asked > _MOST_REQUESTS:
+            nonlocal n
+            n += 1
+            if asks_model(request):
+                asked.add(request.key)
+            if n > _MOST_REQUESTS:
                 raise ProbeError(f"it asks more than {_MOST_REQUESTS} questions for one row: is there an end?")
             self.kinds.add(type(request))
             return script(request)
 
         return answer
 
+    def _line(self, error: BaseException) -> int:
+        return line_of(error, self.made.path, probe_line(self.probe, self.made.path))
+
     def _said(self, error: BaseException) -> str:
-        line = line_of(error, self.made.path, probe_line(self.probe, self.made.path))
-        return f"{door.error(explained(error))} ({self.made.path.name}:{line})"
+        return f"{door.error(explained(error))} ({self.made.path.name}:{self._line(error)})"
 
 
 def _or(names: Sequence[str]) -> str:
