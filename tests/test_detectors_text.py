@@ -377,3 +377,11 @@ print(all(callable(getattr(detectors, name)) for name in detectors.__all__), has
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.splitlines() == ["['pytest_slmtrust.detectors.measured']", "True False"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "found"), [("A", True), ("a.", True), ("(A)", True), ("B", False), ("A dog.", False), ("", False)]
+)
+def test_the_letter_a_is_an_answer_where_it_is_the_whole_reply(reply: str, found: bool) -> None:
+    assert contains_answer(reply, ["A"]) is found
+    assert not contains_answer(reply, ["An answer"])

@@ -30,6 +30,16 @@ Fields = Mapping[str, Any]
 Record = dict[str, Any]
 
 
+class Placed(Record):
+    """A row that knows its place in its file."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, values: Mapping[str, Any], place: str) -> None:
+        super().__init__(values)
+        self.place = place
+
+
 class DataError(ProbeError):
     """A file that cannot be read as what it should be: its name, the row and the field."""
 
@@ -175,11 +185,12 @@ def _absent(path: Path) -> str:
 
 
 def _checked(where: str, rows: Iterable[tuple[str, Any]], fields: Fields) -> list[Record]:
-    found = []
+    found = list[Record]()
     for place, row in rows:
         if not isinstance(row, Mapping):
             raise DataError(f"{where}: {place} is {type(row).__name__}; expected an object with {', '.join(fields)}")
-        found.append({name: _value(f"{where}: {place}", row, name, wanted) for name, wanted in fields.items()})
+        values = {name: _value(f"{where}: {place}", row, name, wanted) for name, wanted in fields.items()}
+        found.append(Placed(values, place=place))
         if len(found) > MOST_ROWS:
             raise DataError(f"{where}: more than {MOST_ROWS:,} rows: keep those that you need")
     if not found:

@@ -43,6 +43,29 @@ def check_declared(title: str, tolerance: Any, declared: Mapping[str, Any]) -> N
                 raise ProbeError(f"{name} of probe {title!r} {held}; expected {one} {kind.__name__}(...)")
 
 
+def check_function(made: Any, decorator: str) -> None:
+    """Check that a decorator is on a function that asks.
+
+    Raises:
+        ProbeError: it is on a probe, which another one made, or on no generator function.
+    """
+    from .probe import Probe
+
+    name = getattr(made, "__name__", type(made).__name__)
+    if isinstance(made, Probe):
+        twice = decorator == "@probe"
+        raise ProbeError(f"two @probe are on {made.name!r}: leave one" if twice else f"put @probe above {decorator}")
+    if isinstance(made, type) or not callable(made) or isinstance(made, (staticmethod, classmethod)):
+        what = f"the class {name}" if isinstance(made, type) else f"{type(made).__name__}"
+        raise ProbeError(f"{decorator} is on {what}; expected a function that asks with `yield from ask(...)`")
+    if hasattr(made, "pytestmark"):
+        raise ProbeError(f"{name} has a mark of pytest, which is not looked at: mark its rows, pytest.param(..., marks=...)")
+    if decorator == "@probe" and not inspect.isgeneratorfunction(made):  # the others take what gives a generator, too
+        is_async = inspect.iscoroutinefunction(made) or inspect.isasyncgenfunction(made)
+        said = "an async function" if is_async else "not a generator function"
+        raise ProbeError(f"{decorator}: {name!r} must ask with `yield from ask(...)`: it is {said}")
+
+
 def check_params(title: str, run: Callable[..., Any], floor: Floor | None, scripted: Mapping[str, Iterable[Control]]) -> None:
     """Compare the columns of controls, labelled rows and floor rows with the parameters of their function.
 

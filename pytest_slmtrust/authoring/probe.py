@@ -21,7 +21,7 @@ from ..requests import BESIDE_MODEL, Completion, Request, Steps, check_asked
 from ..thinking import refused, settled
 from .bars import Bar
 from .declarations import Control, Criterion, Floor, Judge, ProbeError, Profile, Row, Script, Verdict
-from .mistakes import called_with, check_columns, check_declared, check_params
+from .mistakes import called_with, check_columns, check_declared, check_function, check_params
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 #: Examples that a Hypothesis strategy gives at most: it may be without end.
@@ -169,12 +169,19 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
     if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
         raise ProbeError(f"rows of probe {probe.name!r} must be a list of mappings, not {type(rows).__name__}")
     parameters = inspect.signature(probe.run).parameters
+    rows = list(rows)
     made = [_row(raw, list(parameters), probe.name, number) for number, raw in enumerate(rows)]
     for number, (row, *_) in enumerate(made):
         check_columns(row.params, parameters, f"{_place(probe.run)}row {number} of probe {probe.name!r}")
     short = Counter(digest[:6] for digest in {digest for *_, digest in made})
-    for row, name, source, digest in made:
+    seen: dict[str, int] = {}
+    for number, (row, name, source, digest) in enumerate(made):
         id_ = name or digest[: 6 if short[digest[:6]] == 1 else 12]
+        first = seen.setdefault(id_, number)
+        if first != number:
+            places = [str(getattr(rows[n], "place", f"row {n}")) for n in (first, number)]
+            same = "they are the same row, remove one" if made[first][3] == digest else "give each its own id (Row(id=...))"
+            raise ProbeError(f"two rows of probe {probe.name!r} have the id {id_!r}, {' and '.join(places)}: {same}")
         yield replace(row, id=id_, source=source or id_, parts={str(k): _printable(str(v)) for k, v in row.parts.items()})
 
 
@@ -221,19 +228,12 @@ def _printable(name: str) -> str:
 
 
 def _distinct(probe: Probe, cases: list[Case]) -> list[Case]:
-    """Longer ids where six digits collide; the same content twice is the author's mistake."""
-    seen: dict[str, Case] = {}
+    """Return the cases, if those of one source have the same parts."""
     of_source: dict[str, Case] = {}
     for case in cases:
         if of_source.setdefault(case.source, case).parts != case.parts:
             raise ProbeError(
                 f"rows of probe {probe.name!r} with the source {case.source!r} have different parts: give them the same"
-            )
-        other = seen.setdefault(case.id, case)
-        if other is not case:
-            raise ProbeError(
-                f"two rows of probe {probe.name!r} have the id {case.id!r}: "
-                + ("they are the same row" if other.params == case.params else "give each its own id (Row(id=...))")
             )
     return cases
 
@@ -285,13 +285,12 @@ def probe(
     """
 
     def wrap(run: Callable[..., Steps[Verdict]]) -> Probe:
-        title = name or run.__name__
         if dimension not in Dimension.__members__.values():
             raise ProbeError(unknown("dimension", dimension, [str(d) for d in Dimension]))
+        check_function(run, "@probe")
+        title = name or run.__name__
         if not NAME.match(title):
             raise ProbeError(f"probe name {title!r} must be lower-case snake case")
-        if not inspect.isgeneratorfunction(run):
-            raise ProbeError(f"probe {title!r} must ask with `yield from ask(...)`: it is not a generator function")
         declared = {"criterion": criterion, "floor": floor, "judge": judge, "controls": controls, "labelled": labelled}
         check_declared(title, tolerance, declared)
         if tolerance is not None and criterion is not None:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from ..requests import Generate, Request, Steps
 from .declarations import ProbeError, Verdict
 from .edits import Change, apply, changes, difference, size
+from .mistakes import check_function
 
 T = TypeVar("T")
 
@@ -56,7 +57,11 @@ def holds_under(
     if not (0 < tries <= calls and 0 < confirm[0] <= confirm[1]):
         raise ProbeError(f"holds_under: tries={tries}, calls={calls}, confirm={confirm}; expected 0 < tries <= calls and k of n")
 
+    if inspect.isgeneratorfunction(strategy):
+        raise ProbeError("@holds_under takes a strategy of edits: @holds_under(unnoticed)")
+
     def wrap(answer: Callable[..., Steps[Any]]) -> Callable[..., Steps[Verdict]]:
+        check_function(answer, "@holds_under")
         parameters = inspect.signature(answer).parameters
         has = list(parameters)
         if of not in has and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):

@@ -55,14 +55,15 @@ def contains_answer(reply: str, aliases: Sequence[str]) -> bool:
     """Return whether the reply states one of the aliases, as whole words and not right after a negation.
 
     ``Paris`` is in "It's Paris." and not in "Comparison" or "not Paris"; ``12`` is in "twelve" and "12.0", and not in "120",
-    "12.5" or "one hundred and twelve".
+    "12.5" or "one hundred and twelve". Articles are left out, so that the letter ``A`` is found only where it is the whole reply:
+    read the letter of a choice yourself.
 
     Raises:
         ValueError: no alias, or one without a word or number in it.
     """
     if not aliases:
         raise ValueError("no aliases: there is nothing to look for")
-    tokens = _said(reply)
+    tokens = _said(reply) or _tokens(reply)  # a reply of nothing but an article is the answer "A"
     return any(_states(tokens, _wanted(alias)) and _meant(reply, alias) for alias in aliases)
 
 

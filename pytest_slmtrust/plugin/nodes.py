@@ -21,7 +21,7 @@ from ..authoring.mistakes import explained
 from ..authoring.probe import Case, Probe
 from ..escaping import visible
 from ..gates.asked_rows import case_name
-from ..session.probe_file import line_of, named_twice, probe_line
+from ..session.probe_file import NO_PROBE, above_probe, line_of, lost_probe, probe_line
 from ..session.session import AuditSession, Suite
 from .options import Settings
 
@@ -210,7 +210,7 @@ class ProbeFile(pytest.Module):
                 yield versus_item(self, suite)
         tests = list(super().collect())
         if not tests and not any(isinstance(one, Probe) for one in vars(self.obj).values()):
-            said = f"{self.nodeid}: it holds no probe; expected a function with @probe(dimension=..., rows=...)"
+            said = f"{self.nodeid}:{NO_PROBE}"
             # no error where a project makes errors of warnings: it may be a helper
             with suppress(pytest.PytestCollectionWarning):
                 self.warn(pytest.PytestCollectionWarning(said))
@@ -219,9 +219,9 @@ class ProbeFile(pytest.Module):
     def _suites(self, session: AuditSession) -> list[Suite]:
         """Return what the probes of the file add to a session, without those outside its dimensions."""
         found = {id(v): v for v in vars(self.obj).values() if isinstance(v, Probe) and not self._belongs_elsewhere(v)}
-        twice = named_twice(self.path) if found else ""
-        if twice:
-            raise self.CollectError(f"{self.nodeid}:{twice}")
+        lost = lost_probe(self.path, vars(self.obj))
+        if lost:
+            raise self.CollectError(f"{self.nodeid}:{lost}")
         scope = self.config.stash[SETTINGS].dimensions
         probes = [p for p in found.values() if not scope or str(p.dimension) in scope]
         for probe in found.values():
@@ -249,7 +249,8 @@ class ProbeFile(pytest.Module):
         own = [entry for entry in excinfo.traceback if str(entry.path) == str(self.path)]
         if not own or self.config.option.verbose > 0:
             return super().repr_failure(excinfo, *args, **kwargs)
-        return f"{self.nodeid}:{own[-1].lineno + 1}: {door.error(explained(excinfo.value))}"
+        line = own[-1].lineno + 1
+        return f"{self.nodeid}:{above_probe(self.path, line) or f'{line}: {door.error(explained(excinfo.value))}'}"
 
     def _belongs_elsewhere(self, probe: Probe) -> bool:
         """Imported from another probe file, which collects it itself; what a helper module made belongs here."""

@@ -282,6 +282,8 @@ class _Check:
             )
 
     def _report_unused(self) -> None:
+        if not self.probe.doc.strip():
+            self.made.aside.append("it has no docstring: its first line is the claim that the report prints")
         unused = [name for name in ("controls", "labelled", "floor") if getattr(self.probe, name)]
         if unused and self.gate is None:
             names = " and ".join(unused)

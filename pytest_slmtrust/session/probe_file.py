@@ -8,16 +8,22 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 from ..authoring.mistakes import explained
 from ..authoring.probe import Probe, packed
 from ..door import error as said
+
+#: Where a mark of pytest belongs.
+_MARKS = ", or rather its mark into the rows: pytest.param(..., marks=...)"
+#: What is said of a file without a probe.
+NO_PROBE = " it holds no probe; expected a function with @probe(dimension=..., rows=...)"
 
 
 class NoProbeFile(ValueError):
@@ -45,15 +51,19 @@ def read_probes(path: Path) -> ProbeSource:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit, or pytest's skip: the file has no probe that could be asked
-        raise NoProbeFile(f"{path}:{line_of(error, path)}: {said(explained(error))}") from None
+        line = line_of(error, path)
+        raise NoProbeFile(f"{path}:{above_probe(path, line) or f'{line}: {said(explained(error))}'}") from None
     found = {id(one): one for one in vars(module).values() if isinstance(one, Probe) and _is_home(module, one)}
-    if not found:
-        raise NoProbeFile(f"{path}: it holds no probe; expected a function with @probe(dimension=..., rows=...)")
-    twice = named_twice(path)
-    if twice:
-        raise NoProbeFile(f"{path}:{twice}")
+    wrong = lost_probe(path, vars(module)) or ("" if found else NO_PROBE)
+    if wrong:
+        raise NoProbeFile(f"{path}:{wrong}")
     probes = sorted(found.values(), key=lambda one: probe_line(one, path))
     return ProbeSource(path, tuple(probes if path.name.startswith("probe_") else packed(probes)))
+
+
+def lost_probe(path: Path, names: Mapping[str, Any]) -> str:
+    """Name a probe of a file that is lost without a word: replaced by a later one, or given to a decorator that keeps none."""
+    return named_twice(path) or above_probe(path, known={name for name, one in names.items() if isinstance(one, Probe)})
 
 
 def named_twice(path: Path) -> str:
@@ -65,6 +75,22 @@ def named_twice(path: Path) -> str:
             if node.name in lines:
                 return f"{node.lineno}: the probe {node.name!r} of line {lines[node.name]} is replaced by this one: rename one"
             lines[node.name] = node.lineno
+    return ""
+
+
+def above_probe(path: Path, line: int = 0, known: Container[str] = ()) -> str:
+    """Name the decorator above an ``@probe``, which is given a probe in place of a function; empty if there is none.
+
+    ``line``: only at the function whose decorators or head are at this line. ``known``: names of probes that are none the worse.
+    """
+    for node in _body(path):
+        decorators = node.decorator_list if isinstance(node, ast.FunctionDef) and node.name not in known else []
+        if not any(map(_is_decorator, decorators[1:])) or _is_decorator(decorators[0]):
+            continue
+        first = decorators[0]
+        if not line or first.lineno <= line <= node.lineno:
+            name = ast.unparse(first.func if isinstance(first, ast.Call) else first)
+            return f"{first.lineno}: put @probe above @{name}" + (_MARKS if ".mark." in name else "")
     return ""
 
 
