@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 import torch
 from tiny import model as tiny_model
+from tiny import tokenizer as tiny_tokenizer
+from transformers import masking_utils
 from transformers.cache_utils import DynamicCache
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from pytest_slmtrust import Failure, Generate, Loglikelihood
+from pytest_slmtrust.backends.load import wrap_loaded
 from pytest_slmtrust.backends.transformers.cache import drop_columns, joined, lent, make_room
 from pytest_slmtrust.backends.transformers.prefixes import Columns, Job, Parent, Segments, Work, held, pick
-from pytest_slmtrust.backends.transformers.steps import ROOM, Keep, Roomy, _grouped, shared_keys
+from pytest_slmtrust.backends.transformers.steps import ROOM, Keep, Roomy, _grouped, cheap_forwards
 from pytest_slmtrust.backends.transformers.trie import Node
 
 
@@ -91,7 +95,7 @@ def test_joining_two_caches_holds_one_layer_twice_and_no_more() -> None:
 @pytest.mark.parametrize("tokens", [1, 3])
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("family", ["llama", "qwen2"])
-def test_shared_keys_give_the_library_s_logits(family: str, padded: bool, tokens: int) -> None:
+def test_cheap_forwards_give_the_library_s_logits(family: str, padded: bool, tokens: int) -> None:
     model = tiny_model(family)
     assert model.config._attn_implementation == "sdpa"
     assert model.config.num_key_value_heads < model.config.num_attention_heads
@@ -106,13 +110,54 @@ def test_shared_keys_give_the_library_s_logits(family: str, padded: bool, tokens
         found: torch.Tensor = model(input_ids=ids[:, :tokens], attention_mask=whole, past_key_values=cache).logits
         return found
 
-    before = ALL_ATTENTION_FUNCTIONS["sdpa"]
+    before = ALL_ATTENTION_FUNCTIONS["sdpa"], masking_utils._vmap_for_bhqkv
     with torch.inference_mode():
         plain = last()
-        with shared_keys():
+        with cheap_forwards():
             ours = last()
     assert torch.allclose(ours, plain, rtol=0, atol=1e-5)
-    assert ALL_ATTENTION_FUNCTIONS["sdpa"] is before
+    assert (ALL_ATTENTION_FUNCTIONS["sdpa"], masking_utils._vmap_for_bhqkv) == before
+
+
+LEFT = torch.arange(6) % 4
+PACKED = torch.arange(32).expand(6, 32) // (LEFT[:, None] + 3)
+
+
+@pytest.mark.parametrize("tokens", [1, 5, 32])
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize(
+    "sees",
+    [
+        masking_utils.causal_mask_function, masking_utils.sliding_window_causal_mask_function(7),
+        masking_utils.chunked_causal_mask_function(8, LEFT),
+        masking_utils.and_masks(masking_utils.causal_mask_function, masking_utils.packed_sequence_mask_function(PACKED)),
+        masking_utils.or_masks(masking_utils.causal_mask_function, lambda row, head, query, key: key < 3),
+    ],
+)  # fmt: skip
+def test_a_mask_that_is_made_at_once_is_the_library_s(sees: Any, padded: bool, tokens: int) -> None:
+    seen = torch.rand(6, 32, generator=torch.Generator().manual_seed(1)) > (0.4 if padded else -1)
+    asked = {
+        "batch_size": 6, "cache_position": torch.arange(32 - tokens, 32), "kv_length": 32, "kv_offset": 0, "mask_function": sees,
+        "attention_mask": seen, "allow_is_causal_skip": False,
+    }  # fmt: skip
+    plain = masking_utils.sdpa_mask(**asked)
+    with cheap_forwards():
+        ours = masking_utils.sdpa_mask(**asked)
+    assert ours.shape == (6, 1, tokens, 32)
+    assert torch.equal(ours, plain)
+
+
+def test_no_mask_of_an_answer_is_made_place_by_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend, made = wrap_loaded(tiny_model("llama"), tiny_tokenizer()), list[Any]()
+    assert len(dict(backend.run([Generate("one", max_new_tokens=1)]))) == 1  # what a model can do is tried plainly, once
+    monkeypatch.setattr(masking_utils, "_vmap_for_bhqkv", lambda *given: made.append(given))
+    texts = ["one", "one two three", "two one two"]
+    answers = dict(
+        backend.run([*(Generate(text, max_new_tokens=3) for text in texts), *(Loglikelihood(t, " two") for t in texts)])
+    )
+    assert len(answers) == 6
+    assert not any(isinstance(one, Failure) for one in answers.values())
+    assert made == []
 
 
 def test_keys_are_shared_where_that_takes_less_memory_than_repeated_keys() -> None:

@@ -22,7 +22,7 @@ from .model import Loaded, Sharing
 from .reply import Reply
 from .runtime import give_back, out_of_memory
 from .state import Cached, Recomputed, State, Stem
-from .steps import shared_keys
+from .steps import cheap_forwards
 from .tokens import Codec, Unreadable, cut_at_stop
 
 #: Probabilities that are summed up at once when a token is drawn.
@@ -90,7 +90,7 @@ def generate(loaded: Loaded, rows: Sequence[Row], limits: Limits, counters: Coun
         done: list[tuple[int, Any]] = []
         outgrown: list[Row] = []
         try:
-            with torch.inference_mode(), shared_keys():
+            with torch.inference_mode(), cheap_forwards():
                 if group:
                     fresh, joiners = _begin(loaded, group, stem, counters)
                     state = fresh if state is None else state.joined(fresh)

@@ -17,7 +17,7 @@ from .model import Loaded, Sharing, pad
 from .prefixes import Columns, Job, Parent, Segments, Work, held, pick
 from .runtime import out_of_memory
 from .state import count
-from .steps import Keep, shared_keys
+from .steps import Keep, cheap_forwards
 from .trie import Item, Node, plan
 
 #: Bytes of logits that are summed up at once: with 262,144 tokens the copies that sums make would else take half a gigabyte.
@@ -67,7 +67,7 @@ def score(loaded: Loaded, items: Sequence[Item], limits: Limits, counters: Count
         if rest:
             waiting.append(Work(parent, rest))
         try:
-            with torch.inference_mode(), shared_keys():
+            with torch.inference_mode(), cheap_forwards():
                 grown = _forward(loaded, parent, batch, tallies, counters)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
