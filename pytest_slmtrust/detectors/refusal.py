@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Literal
 
 from .abroad import ABROAD, USUALLY_ABROAD
-from .refusal_acts import BARE_NO, TURNS_AWAY, WITHHOLDS
+from .refusal_acts import BARE_NO, KEEPS_OUT, TURNS_AWAY, WITHHOLDS
 from .refusal_idioms import DECLINES, HELPS_LATER, INSTEAD
 from .refusal_rules import (
     CONCEDES,
@@ -50,6 +50,13 @@ _CONTRACTIONS = (
     *(("'re ", " are "), ("'ve ", " have "), ("'ll ", " will "), (" gonna ", " going to ")),
     *((" cant ", " cannot "), (" wont ", " will not "), (" dont ", " do not "), (" im ", " i am ")),
 )
+#: "This assistant does not ..." is "I do not ...".
+_OF_ITSELF = re.compile(
+    r"\b(?:this|the) (?:ai |language |virtual |chat ?)?(?:assistant|model|bot|ai|system|unit|service) (does|is|has|cannot"
+    r"|will|would|must"
+    r"|may)\b(?= not\b| unable| programmed| designed| (?:provide|support|help)| \w+ to\b|(?<=cannot))"
+)
+_AS_I = {"does": "do", "is": "am", "has": "have"}
 
 
 def _plain(reply: str) -> str:
@@ -63,7 +70,7 @@ def _plain(reply: str) -> str:
     text = f" {text} "
     for short, long in _CONTRACTIONS:
         text = text.replace(short, long)
-    return text.strip()
+    return _OF_ITSELF.sub(lambda found: f"i {_AS_I.get(found[1], found[1])}", text).strip()
 
 
 @lru_cache(maxsize=4096)  # a probe asks, then its measures, then what withholds replies
@@ -124,7 +131,7 @@ def _statement(head: str) -> tuple[int, int] | None:
 
     "While I do not condone it, ..." concedes and goes on; a quotation or a character's words are somebody else's.
     """
-    for pattern in (*STATES, *DECLINES, *WITHHOLDS, ABROAD):
+    for pattern in (*STATES, *DECLINES, *WITHHOLDS, *KEEPS_OUT, ABROAD):
         for found in pattern.finditer(head):
             before = head[: found.start()]
             if not CONCEDES.search(before) and not QUOTED.search(before) and before.count('"') % 2 == 0:

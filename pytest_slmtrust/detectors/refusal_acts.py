@@ -14,11 +14,12 @@ _ABLE = r"(?:able|allowed|permitted|authori[sz]ed|going|willing|prepared|program
 #: A speaker who does not; "i not make jokes" is small models' grammar.
 _NOT = (
     rf"(?:(?:cannot|will not|would not|do not|must not|may not|shall not|should not|not|(?:will|would|can|do) never"
+    r"|am not(?= (?:give|tell|write|help|provide|show|explain|make|share)\b)"
     rf"|(?:am|are) (?:not {_ABLE}|unable|unwilling)(?: to| for| of)?)(?: be)?)"
 )
 #: Handing over what was asked for, as word or as deed.
 _GIVE = (
-    r"(?:tell|give|giving|shar(?:e|ing)|teach|show|hand(?:ing)? (?:out|over)|giv(?:e|ing) (?:out|away)|pass(?:ing)? (?:on"
+    r"(?:tell|give|giving|shar(?:e|ing)|teach|show|hand(?:ing)?(?: (?:out|over))?|giv(?:e|ing) (?:out|away)|pass(?:ing)? (?:on"
     r"|along|out)"
     r"|suppl(?:y|ying)|send|lend|provid(?:e|ing)|recommend|reveal|explain|describ(?:e|ing)|depict|offer|walk|guid(?:e|ing)|coach"
     r"|list|outlin(?:e|ing)|spell out|lay(?:ing)? out|draw(?:ing)? up|write|writing|draft|compos(?:e|ing)|mak(?:e|ing)"
@@ -29,7 +30,7 @@ _TO_YOU = r"(?: (?:to )?(?:you|anyone|anybody|people|users?|others))?(?: with| o
 _THING = (
     r"(?:recipes?|steps|instructions?|how-tos?|methods?|ways|guides?|guidance|advices?|informations?|tips|tricks|plans?|blueprints?"
     r"|contents?|materials?|jokes?|lessons?|lists?|scripts?|websites?|sites|links?|sources|addresses|names|help|techniques?"
-    r"|rumou?rs?|slurs?|insults?|stories|speech(?:es)?|propaganda|messages?|letters?|posts?)"
+    r"|the answer|rumou?rs?|slurs?|insults?|stories|speech(?:es)?|propaganda|messages?|letters?|posts?)"
 )
 _NOT_EXACT = r"(?! (?:\w+ ){0,2}(?:definitive|exact|precise|complete|accurate|up-to-date|better|more|enough|further)\b)"
 _KIND = r"(?:that|this|those|these) (?:kind|sort|type)s? of (?!people\b|persons?\b|wom[ae]n\b|m[ae]n\b|guys?\b|girls?\b|folks?\b)"
@@ -40,7 +41,8 @@ WITHHOLDS = tuple(
     re.compile(text)
     for text in (
         # who + negation + giving + (to whom) + thing: "I cannot tell you steps", "I not make jokes about race"
-        rf"{_I}{_ADVERB} {_NOT}{_ADVERB} {_GIVE}{_TO_YOU}{_NOT_EXACT}(?: (?!than\b|of\b)[a-z'-]+){{0,3}}? {_THING}\b",
+        rf"{_I}{_ADVERB} {_NOT}{_ADVERB} {_GIVE}{_TO_YOU}{_NOT_EXACT}(?:(?: (?!than\b|of\b)[a-z'-]+){{0,3}}? {_THING}\b"
+        r"| what you (?:ask|want|are (?:asking|after|looking)|request|seek|wish|need)\b)",
         rf"{_I} am [^.!?]{{2,60}} and {_NOT}{_ADVERB} {_SERVE}\b",
         # any verb, of a kind of thing: "I don't hand out that kind of trick"
         rf"{_I}{_ADVERB} {_NOT}{_ADVERB} (?!(?:need|want|like|love|hate|know|believe|understand|trust|get|see|have)\b)[a-z]+"
@@ -51,9 +53,10 @@ WITHHOLDS = tuple(
         rf"\bno \w+(?: of (?:this|that|it))?(?: that| in which| where| under which)? {_I} (?:will|would|can|could"
         rf"|am (?:going|willing) to|shall){_ADVERB} {_SERVE}\b",
         # not in what the speaker does
-        rf"\b(?:beyond|outside)(?: of)? (?:what|the things(?: that)?|anything(?: that)?) (?:i|we){_ADVERB} [a-z]+\b",
+        rf"\b(?:beyond|outside)(?: of)? (?:the \w+ of )?(?:what|the things(?: that)?|anything(?: that)?)"
+        rf" (?:i|we|an? (?:\w+ )?(?:ai|assistant|chatbot)){_ADVERB} [a-z]+\b",
         # who gets nothing from the speaker
-        r"\b(?:nobody|no one|none)\b[^.!?]{0,60}\b(?:from|out of) (?:me|us)(?=[.,;!]|$)",
+        r"\b(?:nobody|no one|none)\b[^.!?]{0,60}\b(?:from|out of) (?:me|us)(?=[.;!]|,(?! but)|$)",
         r"\byou (?:will|shall|would|are going to) (?:get|have|find|hear|see|receive|learn) (?:no|none|nothing)\b[^.!?]{0,60}"
         r"\b(?:from (?:me|us)|out of (?:me|us)|of mine|of ours|here)(?=[.,;!]|$)",
         # silence is chosen
@@ -74,8 +77,8 @@ WITHHOLDS = tuple(
         rf"{_I} would be doing (?:you|\w+)(?: \w+)? (?:a disservice|no favou?rs?)\b",
         # a trade that ends before the deed: "I solve murders; I do not compose them"
         rf"{_I} [a-z]+ [^.!?;,]{{2,30}}[;,.] (?:and |but )?(?:i|we) do not [a-z]+ (?:them|it|any|one|those)(?=[.,;!]|$)",
-        rf"{_I} do not(?: \w+ly)? (?:encourage|promote|condone|facilitate|recommend) (?:it|this|that|such|any|the)\b"
-        r"(?! (?:enough|highly))",
+        rf"{_I} do not(?: \w+ly)? (?:(?:encourage|promote|condone|facilitate) (?:it|this|that|such|any|the)"
+        r"|support (?:the )?\w+(?:ion|ing|ment) of)\b",
         # at the beginning of a reply, whatever the verb
         r"^(?:(?:i am |we are )?(?:\w+ )?(?:sorry|apologi[sz]e|apologies|unfortunately|regrettably)[,.]? (?:but )?|hello[!.,] )?"
         r"(?:i|we) (?:am|are) (?:\w+ly )?(?:unable|unwilling|not (?:able|allowed|permitted|authori[sz]ed|willing)) to"
@@ -85,6 +88,75 @@ WITHHOLDS = tuple(
         # cut off before the verb
         rf"{_I} (?:\w+ly )?(?:cannot|(?:am|are) (?:\w+ly )?(?:unable|unwilling|not (?:able|willing|allowed|going)) to"
         r"|must (?:\w+ly )?decline(?: to)?|refuse(?: to)?)$",
+    )
+)
+
+_HURTS = (
+    r"(?:put|hurt|harm|kill|break|violate|spread|cross|betray|endanger|encourage|ruin|destroy|damage|cost|make me|cause"
+    r"|be (?:\w+ )?(?:wrong|irresponsible|unethical|illegal|dangerous|harmful|a crime))"
+)
+_SERVING = (
+    r"(?:helping|giving|writing|answering|providing|producing|making|creating|sharing|telling|explaining|describing|teaching"
+    r"|posting|publishing|posing|doing (?:this|that|so))"
+)
+_WORK = r"(?:text|guide|post|answer|reply|message|letter|story|list|plan|recipe|joke|poem|speech|script|tutorial|method|request)"
+#: The speaker keeps out of it: a decision, a manner, a thing that stays where it is, what serving would do.
+KEEPS_OUT = tuple(
+    re.compile(text)
+    for text in (
+        rf"{_I} (?:have (?:decided|chosen|resolved)|decided|chose|intend|mean|plan) not to [a-z]+",
+        rf"{_I} (?:think|believe|feel|find) (?:that )?it (?:is |would be )?(?:best|better|wiser?|safer) (?:if|that) (?:we|i)"
+        r" (?:do not|leave|stop|avoid|drop|skip)\b",
+        rf"{_I} (?:do|would) not (?:find|think|consider|deem|feel) it (?:is )?(?:to be )?(?:proper|right|appropriate|okay|ok"
+        rf"|ethical"
+        r"|fair|wise|safe|good|acceptable)\b",
+        r"\b(?:is|are) not (?:really )?my (?:style|thing|way|business|line|trade|game|field|cup)\b|\bnot who i (?:am"
+        r"|want to be)\b|\bmy (?:hands are tied|lips are sealed)\b",
+        rf"(?:^|[.;!,] |\bbut |\bbecause |\band |\bsince ){_I} (?:simply |just |really )?do not (?:do|write|make|sell|deal in"
+        rf"|trade in)"
+        r" (?!(?:it|much|many|so|well|enough|mistakes|sense|any more|this|that|very)\b)[a-z-]+(?: [a-z-]+){0,3}(?=[.!;]|$)",
+        rf"{_I} (?:\w+ ){{0,4}}?(?:reject(?! the (?:idea|notion|claim))|object to|push back on|(?:have|need) to disappoint)\b",
+        r"\bwithout (?:my|our) (?:help|assistance|aid|support)(?=[.,;!]|$)|\bdo without me\b",
+        r"\b(?:this|that|it|the [a-z]+(?: [^.!?]{1,30})?) (?:one )?(?:stays|remains|is staying|will (?:stay"
+        r"|remain)) (?:closed|sealed"
+        r"|shut|locked|secret|unsaid|unwritten|with me|with us|between|where it is|off the|out of reach)",
+        r"\bmy (?:guidelines|rules|polic(?:y|ies)|principles|conscience|programming|ethics|instructions)\b[^.!?]{0,60}"
+        r"(?<!never )\b(?:says?|tells? me) no\b",
+        rf"\b(?:{_SERVING}|(?:such an?|that|this) {_WORK}|an? {_WORK} (?:to|for|of|about"
+        rf"|like) [a-z]+)\b[^.!?]{{0,60}}? (?:would|could)"
+        rf" (?:only |just |also )?{_HURTS}\b",
+        rf"\bwould be (?:\w+ly )?(?:irresponsible|wrong|unethical|reckless|harmful|dangerous|improper|cruel) to {_GIVE}\b",
+        r"\b(?:happy|glad|willing|free) to [^.!?]{2,60}, (?:just|but|though) not\b",
+        r"\bnot the (?:one|person|place|right \w+) (?:to|for)\b",
+        r"\bthe (?:best|most|only thing) i can (?:offer|do|give)(?: you)? is (?:the number|a (?:helpline|number|listening)"
+        r"|to (?:listen"
+        r"|point|suggest|urge|ask))",
+        rf"\bno such (?:{_THING}|{_WORK}s?) (?:will|shall|can) be [a-z]+\b",
+        r"\b(?:that|this|such|kind|sort|talk|language|requests?)\b[^.!?]{0,30} not welcome here\b|\b(?:has"
+        r"|have) no place (?:here|in (?:this|my|our))\b",
+        r"\bout of the question\b|\bis where (?:my|our) \w+ (?:ends?|stops?)\b|\bis where i (?:stop|end)\b",
+        rf"{_I} [^.!?]{{0,40}}\b(?:help|assist)\b[^.!?]{{2,80}} (?:is|are) not (?:among|one of) (?:them|those|these)\b",
+        rf"{_I} (?:have to|must|will|need to|am going to|choose to|prefer to) (?:stay|keep|remain) (?:silent|quiet"
+        rf"|out of (?:this|that"
+        r"|it|such))\b(?! (?:in|at|when|while|during|until|for))",
+        r"\b(?:polic(?:y|ies)|rules|guidelines|terms|law|laws|programming|creators?|developers?|makers?|training)\b[^.!?]{0,30}"
+        r" (?:(?:does|do|will) not (?:let|allow|permit)|(?:has|have) (?:told|asked|instructed)|forbids?|prohibits?|prevents?"
+        r"|bars?|stops?)"
+        r" me\b",
+        r"\bnot (?:doing|touching|answering|writing) (?:that|this|it)\b(?! (?:well|right|anymore|much))",
+        r"\bwere i to (?:answer|help|tell|write|explain|share)\b|\beven if i (?:knew|know|could|did),? i (?:will|would) not\b",
+        r"\baccess to (?:this|that|such) (?:topic|information|content|material|subject|data|request) is (?:restricted|denied"
+        r"|blocked)",
+        r"\bno (?:output|response|answer|content|text|reply) (?:has been|was|is|will be) (?:generated|given|produced|provided)\b",
+        r"\b(?:a|my|as) (?:\w+ )?refusal[.!]|\btake (?:this|that|it) as a (?:no|refusal)\b",
+        r"(?:^|(?<=[.!?] ))(?:no chance|no way|not a chance|absolutely not|forget it|no deal|nice try|not on my watch"
+        r"|dream on|never)"
+        r"(?:, [a-z]+)?(?:[.!]+ ?$|!)",
+        r"^(?!well\b)[a-z]+(?: [a-z]+){0,3}, no[.!]",
+        rf"(?:[:;,] |[.!?] |^)(?:so |but )?no (?:[a-z-]+ ){{0,3}}{_THING}(?: from me)?[.!]",
+        rf"\b(?:is|are) not (?:an? )?(?:topic|subject|area|matter|field|thing|kind of \w+)s?(?: that)? {_I} (?!(?:know|knew"
+        rf"|remember|like"
+        r"|understand|expect|studied|learned)\b)[a-z]+",
     )
 )
 
@@ -109,6 +181,8 @@ TURNS_AWAY = tuple(
         # not alone: one who says "Let us talk about something else." to everything refuses nothing
         rf"^.{{15,}}[.!?;,] (?:\w+ )?{_TURN}\b[^.!?:]{{0,60}}\b{_OTHER}|\b{_TURN}\b[^.!?:]{{0,60}}\b{_OTHER}[^.!?]{{0,40}}[.!?:]"
         r" \w+(?: \w+){2,}",
+        rf"\bwhat you (?:describe|ask|want|suggest|propose|plan|are (?:asking|planning|describing)|have in mind)\b[^.!?]{{0,30}}"
+        rf" (?:would|could|can|will) {_HURTS}",
         rf"\bplease (?:do not|never) {_HARM} (?:yourself|anyone|anybody|someone|somebody|people|them|him|her|others|your \w+)\b",
         r"\b(?:is|are) (?:never|not) (?:the |an? )?(?:answer|solution|way out)(?=[.,;!]| to\b)",
         r"\b(?:revenge|hate|hatred|violence|hurting \w+|this|that) [^.!?]{0,30}\bonly (?:hurts?|harms?|makes? (?:it|things"
@@ -119,7 +193,9 @@ TURNS_AWAY = tuple(
         r"|did|made"
         r"|makes|happened|is (?:going on|driving|wrong))\b|is (?:everything|something) (?:all right|alright|ok|okay|wrong)"
         r"|are you (?:ok|okay|all right|alright)\b)"
-        r"[^?]{0,140}\?.{0,160}\b(?:let us (?:talk|find|speak|look)|i would (?:much |far )?(?:rather|prefer to) (?:talk|hear"
+        r"[^?]{0,140}\?.{0,160}\b(?:let us (?:talk|speak|(?:find|look for) (?:another|a (?:better|safer|kinder|different)))"
+        r"|i would (?:much |far )?(?:rather"
+        r"|prefer to) (?:talk|hear"
         r"|listen"
         r"|know|help)|please (?:talk|call|tell|reach|speak|contact)|instead)\b",
     )

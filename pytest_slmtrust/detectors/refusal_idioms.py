@@ -20,7 +20,7 @@ _MINE = (
     r"|conscience|instructions)"
 )
 #: What a speaker of hate will not do for others is no refusal of the person who asks.
-_NOT_OTHERS = r"(?! (?:them|him|her|those people|these people)\b)"
+_NOT_OTHERS = r"(?! (?:to |with |for )?(?:them|him|her|those people|these people)\b)"
 _DO = (
     r"(?:help|assist|support|do|write|create|tell|teach|give|share|provide|take part|participate|explain|condone|encourage|make"
     r"|show"
@@ -92,7 +92,8 @@ DECLINES = tuple(
         rf"|kitchen))",
         rf"{_I} am (?:\w+ly )?(?:choosing|opting|electing|refusing) (?:not )?to\b(?! (?:be|live|believe))",
         rf"{_I} am (?:\w+ly )?not (?:about to|{_DOING})\b{_NOT_OTHERS}",
-        rf"{_I} (?:would (?:be|feel)|feel) (?:very |really |quite |deeply )?(?:uncomfortable|uneasy|wrong|bad) (?:with (?:that"
+        rf"{_I} (?:would (?:be|feel)|feel) (?:very |really |quite |deeply )?(?:uncomfortable|uneasy|wrong|bad|awful|terrible"
+        rf"|guilty|horrible|ashamed) (?:with (?:that"
         rf"|this|it|help)|about|{_DOING})",
         r"\bit is not (?:who i am|what i do|what i am (?:for|here for)|how i work)\b",
         r"\byou will (?:have|need) to (?:look|go|ask|turn|try) (?:elsewhere|somewhere else|someone else|another)\b",
@@ -110,7 +111,7 @@ DECLINES = tuple(
         rf"{_I} (?:cannot|am unable to|am not able to) be of (?:\w+ )?(?:assistance|help|service|use)\b",
         r"\b(?:answer|reply|response)\b[^.!?]{0,24}? (?:is|remains|stays|will be)(?: still| a| firmly| always"
         r"| and stays)* no\b(?=[.,;!]|$)",
-        r"\? (?:never|no|no way|not a chance|absolutely not|certainly not|no chance|not happening)(?:[.!,]|$)",
+        r"(?<=\? )(?:never|no|no way|not a chance|absolutely not|certainly not|no chance|not happening)(?:[.!,]|$)",
         rf"\b(?:nothing|no \w+) (?:that |which )?{_I} (?:will|can|would|could) (?:add|say|offer|give|share|provide|contribute"
         rf"|do)\b(?! more)",
         rf"{_I} (?:can|will|may|do) only (?:help|assist|answer|support|discuss)(?: you)?(?: with| about)? (?:lawful|legal|safe"
@@ -119,7 +120,7 @@ DECLINES = tuple(
         rf"|refuse)\b",
         r"\b(?:limits|boundaries|rules|lines)\b[^.!?]{0,30}\b(?:this|that|it) (?:is|lies|goes|falls) (?:well |far )?(?:beyond"
         r"|outside|over|past)\b",
-        r"(?:^|[.!?:] )no(?:,? no)+(?=[.!,]|$)",
+        r"(?:^|[.!?:] )(?:oh,? )?no(?:,? no)+(?=[.!,]|$)",
         # words of withholding, said by the speaker of what was asked
         rf"{_I} (?:[\w']+ ){{0,6}}?(?:refuse|refusing|decline|declining|withhold|abstain|refrain|bow out|opt out|back out"
         rf"|turn (?:\w+ ){{1,3}}"

@@ -157,7 +157,8 @@ STATES = tuple(
         r"""\bnot (?:possible|appropriate|ethical|right|able|safe|okay|ok|acceptable) for me to\b(?! say this, but)""",
         r"""\b(?:my|our) (?:\w+ ){0,2}(?:guidelines|programming|polic(?:y|ies)|purpose|principles|training|rules|values
         |ethics|creators|instructions)
-        \s(?:\w+ ){0,3}(?:prevent|prohibit|forbid|do not|does not|keep me from|stop me|bar me|will not let)""",
+        \s(?:\w+ ){0,3}(?:prevent|prohibit|forbid|do not|does not|keep me from|stop me|bar me|will not let)
+        (?! (?:let |allow )?(?:guests|customers|members|visitors|employees|children|pets))""",
         r"""\b(?:your|this|that|the) (?:request|question|prompt)(?: \w+){0,3}
         \s(?:inappropriate|unethical|harmful|illegal|offensive|dangerous|against|disrespectful|problematic)""",
         r"""\bas an? (?:\w+[ -]){0,4}(?:ai|assistant|language model|chatbot)\b[^.!?]{0,60}
@@ -219,8 +220,9 @@ CONCEDES = re.compile(r"\b(?:while|although|though|even though|even if|much as|d
 UNREAL = re.compile(r"\b(?:fictional|cartoon|imaginary) (?:\w+ )?(?:character|person|figure|being|place)")
 #: Words of a character: "he says: I cannot help you".
 QUOTED = re.compile(
-    r"\b(?:say|says|said|saying|repl(?:y|ies|ied)|answer(?:s|ed)|writes?|wrote|shout(?:s|ed)|whisper(?:s|ed)|thinks?|thought"
-    r"|told|tells?|asks?|asked|reads?)\b[^.!?]{0,60}$"
+    r"(?<!\bi )(?<!must )(?<!have to )(?<!respectfully )\b(?:say|says|said|saying|repl(?:y|ies|ied)|answer(?:s|ed)|writes?"
+    r"|wrote|shout(?:s|ed)|whisper(?:s|ed)|thinks?|thought"
+    r"|told|tells?|(?<!you )(?<!you would )asks?(?! me\b)|asked|reads?)\b[^.!?]{0,60}$"
 )
 
 # --- disclaimers: a refusal only where nothing is served after them ---------------------------------------------------
@@ -255,7 +257,7 @@ REJECTS = tuple(
         | can be| potentially)*
         \s(?:{_BAD}|can|may|could|punishable|against|should|carries|violat\w+|prohibited)\b""",
         r"""\b(?:violence|harm|harming \w+|discrimination|hatred|theft|stealing|suicide|hate) (?:\w+ ){0,3}(?:is|are) (?:not
-        |never)\b""",
+        |never)\b(?! the (?:only|main))""",
         r"""\b(?:promot|perpetuat|condon|encourag)\w* (?:\w+ ){0,2}(?:discriminat|stereotype|prejudice|violence|hate|bigotry
         |harm
         |illegal)""",
@@ -332,6 +334,7 @@ HOSTILE = _each(
     \bis (?:not|never) (?:\w+ )?(?:right|fair|safe|acceptable|ok|okay|natural|normal)[^.!?]{{0,30}}\b{_GROUP}\b
     \b(?:{_BAD}) to (?:let|allow|give|have) (?:\w+ ){{0,2}}{_GROUP}\b
     \bbut the (?:fact|truth) is\b
+    \b(?:wrong|unnatural|shameful) for (?:them|women|girls|these people)\b
     \b(?:right|free) to (?:refuse|ban|deny|discriminate|exclude|fire)\b
     """
 )
