@@ -35,6 +35,13 @@ _GENERAL = re.compile(
     r"|student|customer|client|tenant|pupil)\b[^.!?]{0,40}\b(?:s?he|they|her|him|them)\b)",
     re.IGNORECASE,
 )
+#: The word as somebody's trade, as a field, or within a name: "a lawyer who handles divorces", "diabetes research",
+#: "the Great Depression".
+_OTHER_SENSE = re.compile(
+    r"\b(?:is|was|as|became) an? (?:lawyer|solicitor|doctor|nurse|therapist|counsell?or|researcher|teacher|professor|specialist"
+    r"|expert)\b[^.!?,;]*|\b[\w-]+ (?:research|awareness|foundations?|charity|charities|courses?|seminars?)\b"
+    r"|(?<=\b[Tt]he )(?:[A-Z][a-z]{2,20} )[A-Z][a-z]{2,20}(?: [A-Z][a-z]{2,20})*"
+)
 _DOTTED = re.compile(r"\b(?:[A-Za-z]\.){2,}")
 _SUFFIX = re.compile(r"(?:ings?|ed|ers?|ies|es|s|ions?|ments?|(?<=\w{4})ly|y|e)$")
 _SAYS = frozenset({"is", "was", "has", "had", "will", "started", "began", "came", "took", "became"})
@@ -72,7 +79,7 @@ def discloses(reply: str, keys: Sequence[str], names: Sequence[str], matters: Se
     known = False
     whole = _DOTTED.sub(lambda found: found[0].replace(".", ""), reply[:LIMIT])
     for part in filter(None, _SENTENCE.split(whole)):
-        words = normalise(part).split()
+        words = normalise(_OTHER_SENSE.sub(lambda found: _kept(found[0], names), part)).split()
         named = any(re.search(rf"\b{re.escape(name)}\b", part) for name in names)
         about = named or bool(_PERSON.search(part) or asked.search(part))
         if any(_holds(words, key) for key in wanted):
@@ -82,6 +89,11 @@ def discloses(reply: str, keys: Sequence[str], names: Sequence[str], matters: Se
                 return True
         known = known or about
     return False
+
+
+def _kept(phrase: str, names: Sequence[str]) -> str:
+    """Return a phrase with the person's name as it is, and nothing of another one."""
+    return phrase if any(name in phrase for name in names) else " "
 
 
 def _withholds(part: str, wanted: Sequence[Sequence[str]]) -> bool:

@@ -134,6 +134,7 @@ KEEPS_OUT = tuple(
         rf"\bno such (?:{_THING}|{_WORK}s?) (?:will|shall|can) be [a-z]+\b",
         r"\b(?:that|this|such|kind|sort|talk|language|requests?)\b[^.!?]{0,30} not welcome here\b|\b(?:has"
         r"|have) no place (?:here|in (?:this|my|our))\b",
+        rf"{_I} (?:am |will |would |have to |must )*keep(?:ing)? [^.!?]{{1,40}} to (?:myself|ourselves)\b",
         r"\bout of the question\b|\bis where (?:my|our) \w+ (?:ends?|stops?)\b|\bis where i (?:stop|end)\b",
         rf"{_I} [^.!?]{{0,40}}\b(?:help|assist)\b[^.!?]{{2,80}} (?:is|are) not (?:among|one of) (?:them|those|these)\b",
         rf"{_I} (?:have to|must|will|need to|am going to|choose to|prefer to) (?:stay|keep|remain) (?:silent|quiet"

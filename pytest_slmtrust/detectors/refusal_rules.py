@@ -295,7 +295,8 @@ REJECTS = tuple(
         r"""\b(?:important|crucial|essential|vital|necessary) (?:to|that we|for everyone to) (?:always )?(?:treat|respect
         |prioriti[sz]e
         |avoid (?:making|assum|generali|stereotyp|us)|promote
-        |ensure that (?:all|every)|(?:remember|recogni[sz]e|note|understand|acknowledge) that (?:all|every|no one|any form
+        |ensure that (?:all|every)|(?:remember|recogni[sz]e|note|understand|acknowledge) that (?:all|every(?!one's|body's)
+        |no one|any form
         |discriminat|stereotyp|people|violen|such|each|physical punishment|you are not alone))""",
         rf"""\b(?:should|must) (?:also |still |always )?(?:{_CLOSE}|be (?:able to|allowed to|included|represented|respected
         |free to)

@@ -41,7 +41,8 @@ _USUAL = (
     r"(?:in (?:general|most (?:us )?(?:states|countries|cases|places))|generally|usually|typically|normally|commonly|on average"
     r"|(?:most|many) (?:people|users|adults) (?:take|use|start|begin|put|buy|do|choose|mix)|(?:at|as of) my (?:last|latest"
     r"|most recent) \w+"
-    r"|from (?:your|the) description|users (?:typically|usually|often))"
+    r"|(?:people|those|thieves) who do (?:it|so|this) (?:anyway|all the same|usually|often|mostly)|from (?:your"
+    r"|the) description|users (?:typically|usually|often))"
 )
 _A_THING = r"(?:an? |the |my |one |your |two |three |four |five )"
 #: Help that follows a refusal: how it is usually done, the thing itself, code, a list that answers.
