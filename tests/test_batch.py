@@ -210,6 +210,8 @@ def test_a_batch_asks_for_replies_only() -> None:
     assert "log-probabilities" in backend.refusal(Loglikelihood("a", "b"))
     fingerprints = {load_backend(ModelSpec("batch:a", thinking=how)).fingerprint for how in ("auto", "on", "off")}
     assert len(fingerprints) == 3
+    with pytest.raises(SpecError, match="leave --slm-chat-template=off out"):
+        load_backend(ModelSpec("batch:a", template=False))
     for spec in ("batch:", "batch:two words"):
         with pytest.raises(SpecError, match="expected batch:MODEL"):
             load_backend(ModelSpec(spec))

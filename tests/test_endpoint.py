@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -18,6 +19,7 @@ from pytest_slmtrust.backends.endpoint.dialect import same_model
 from pytest_slmtrust.backends.endpoint.notes import notes
 from pytest_slmtrust.backends.endpoint.pace import FIRST, MOST, Pace
 from pytest_slmtrust.backends.load import ModelSpec, SpecError, load_backend
+from pytest_slmtrust.backends.transformers.template import PLAIN_STOP
 from pytest_slmtrust.requests import BackendError, Failure, Logprob
 
 
@@ -132,6 +134,25 @@ def test_a_whole_text_is_scored_after_the_token_that_begins_texts() -> None:
 
 def _sum_after(head: list[int], rest: list[int]) -> float:
     return math.fsum(logprob(head + rest[:i], rest[i]) for i in range(len(rest)))
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "llama.cpp"])
+def test_chats_are_put_as_plain_texts_where_the_template_is_switched_off(dialect: str) -> None:
+    talk, bare = chat("Is the sea red?"), "User: Is the sea red?\nAssistant:"
+    with serving(Toy(dialect)) as toy:
+        templated, plain = backend(toy), backend(toy, plain=True)
+        in_chat, scored = answers(plain, [Generate(talk, 6), Loglikelihood(talk, "Yes")])
+        as_text, as_score = answers(templated, [Generate(bare, 6, stop=(PLAIN_STOP,)), Loglikelihood(bare, " Yes")])
+        assert (in_chat, scored) == (as_text, as_score)
+        about = plain.describe()
+        assert (about["chat_template"], about["template_sha256"]) == ("plain", hashlib.sha256(b"null").hexdigest())
+        assert plain.fingerprint != templated.fingerprint
+        assert load_backend(ModelSpec(toy.url, template=False)).fingerprint == plain.fingerprint
+    with serving(Toy("chat")) as toy:
+        only_chats = backend(toy, plain=True)
+        only_chats.make()
+        assert Generate not in only_chats.answers
+        assert only_chats.refusal(Generate(talk, 6)).startswith("its server continues no raw texts")
 
 
 @pytest.mark.parametrize("dialect", ["vllm", "llama.cpp"])

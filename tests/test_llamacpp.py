@@ -13,6 +13,7 @@ from typing import Any
 import ggufs
 import numpy as np
 import pytest
+import tiny
 from dequantised import in_full
 
 from pytest_slmtrust import BackendError, Completion, Generate, Loglikelihood, Logprob, Message, chat
@@ -27,6 +28,17 @@ TEMPLATE = (
     "{% for m in messages %}<|start|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
 )
+#: What a comparison looks at of two models' templates.
+TEMPLATED = ("chat_template", "template_sha256")
+PROBE = '''
+from pytest_slmtrust import Generate, Verdict, ask, chat, probe
+
+@probe(dimension="privacy", rows=[{"i": str(i)} for i in range(60)], tolerance=0.9)
+def answers(i):
+    """It answers."""
+    reply = yield from ask(Generate(chat(f"say {i}"), 2))
+    return Verdict(True, evidence={"reply": reply.text})
+'''
 ASKED: list[Any] = [
     Loglikelihood("the quick", " brown fox"),
     Loglikelihood("the quick ", "brown fox"),
@@ -121,7 +133,38 @@ def test_a_file_without_a_tensor_is_refused(tmp_path: Path) -> None:
         load_backend(ModelSpec(str(file), threads=1, engine="llamacpp")).make()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("more", "said"), [({"dtype": "bfloat16"}, "number types"), ({"template": False}, "chat template")])
+@pytest.mark.slow
+def test_a_file_without_a_template_is_asked_plainly_as_in_transformers(tmp_path: Path) -> None:
+    words = ggufs.words(ggufs.byte_level(json.dumps(pre_tokenizer(KNOWN["llama-bpe"]))))
+    file = ggufs.write(tmp_path / "bare.gguf", ggufs.weights(len(words["tokens"])), **words, pre="llama-bpe")
+    spec = ModelSpec(str(file), threads=1, template=False)
+    here, native = load_backend(spec), load_backend(replace(spec, engine="llamacpp"))
+    try:
+        theirs, ours = answers(here, ASKED + WRITES), answers(native, ASKED + WRITES)
+        for a, b in zip(theirs, ours, strict=True):
+            assert b.text == a.text if isinstance(a, Completion) else b.sum == pytest.approx(a.sum, abs=1e-4)
+        one, other = here.describe(), native.describe()
+        assert {name: one[name] for name in TEMPLATED} == {name: other[name] for name in TEMPLATED}
+        assert native.fingerprint != load_backend(replace(spec, engine="llamacpp", template=None)).fingerprint
+    finally:
+        native.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_the_advice_for_a_file_without_a_template_leads_to_a_comparison(pytester: pytest.Pytester, tmp_path: Path) -> None:
+    words = ggufs.words(ggufs.byte_level(json.dumps(pre_tokenizer(KNOWN["llama-bpe"]))))
+    file = ggufs.write(tmp_path / "bare.gguf", ggufs.weights(len(words["tokens"])), **words, pre="llama-bpe")
+    folder = tiny.save(tmp_path / "folder")
+    (pytester.path / "probe_one.py").write_text(PROBE)
+    given = f"--slm={file}", "--slm-engine=llamacpp", f"--slm-vs={folder}", "--slm-packs=none", "-q", "-p", "no:randomly"
+    refused = pytester.runpytest_inprocess(*given)
+    assert (refused.ret, "--slm-chat-template=off puts both plainly" in refused.stderr.str()) == (4, True)
+    done = pytester.runpytest_inprocess(*given, "--slm-chat-template=off")
+    assert done.ret in (0, 1), done.stderr.str()
+    assert "answers:vs: " in done.stdout.str()
+
+
+@pytest.mark.parametrize(("more", "said"), [({"dtype": "bfloat16"}, "number types")])
 def test_options_that_llama_cpp_does_not_have(path: Path, more: dict[str, Any], said: str) -> None:
     with pytest.raises(SpecError, match=said):
         load_backend(ModelSpec(str(path), engine="llamacpp", **more))

@@ -114,6 +114,12 @@ def runs_here(text: str) -> bool:
     return not (is_address(text) or text.startswith(BATCH) or (FACTORY.match(text) and not os.path.exists(text)))
 
 
+def takes_plain(text: str) -> bool:
+    """Return whether a model can be asked without its chat template (``--slm-chat-template=off``)."""
+    text = text.strip()
+    return not text.startswith(BATCH) and (is_address(text) or runs_here(text))
+
+
 def _inspect(spec: ModelSpec, source: Source) -> None:
     """Refuse files that may not be read, and names that the hub does not have."""
     try:
@@ -147,13 +153,16 @@ def _endpoint(spec: ModelSpec, progress: Callable[[str], None] | None) -> Backen
         address = read_address(spec.text.strip())
     except AddressError as error:
         raise SpecError(str(error)) from None
-    return EndpointBackend(address, spec.key, spec.thinking, spec.thought_tokens, progress=progress)
+    plain = spec.template is False
+    return EndpointBackend(address, spec.key, spec.thinking, spec.thought_tokens, progress=progress, plain=plain)
 
 
 def _batch(spec: ModelSpec) -> Backend:
     name = spec.text.strip().removeprefix(BATCH)
     if not re.fullmatch(r"[\x21-\x7e]{1,200}", name):
         raise SpecError(f"{spec.text[:80]!r}: expected batch:MODEL, with the name that the requests of a batch bear")
+    if spec.template is False:
+        raise SpecError("whoever runs a batch puts its chats by the model's template: leave --slm-chat-template=off out")
     from .batch.backend import BatchBackend
 
     return BatchBackend(name, spec.thinking, spec.thought_tokens)
@@ -165,12 +174,14 @@ def _llamacpp(spec: ModelSpec, source: Source, progress: Callable[[str], None] |
     missing = [name for name in ("httpx", "xllamacpp") if importlib.util.find_spec(name) is None]
     if missing:
         raise SpecError(f"llama.cpp needs {missing[0]}, which is not installed: reinstall this package with its extra [llamacpp]")
-    if spec.template is not None or spec.dtype != "float32":
-        raise SpecError("llama.cpp takes the file's own chat template and number types: leave these options out")
+    if spec.dtype != "float32":
+        raise SpecError("llama.cpp takes the file's own number types: leave --slm-dtype out")
     from .llamacpp.backend import LlamaCppBackend
 
     path = Path(source.text)
-    return LlamaCppBackend(path, spec.thinking, spec.thought_tokens, spec.threads, spec.device, spec.rehash, progress)
+    return LlamaCppBackend(
+        path, spec.thinking, spec.thought_tokens, spec.threads, spec.device, spec.rehash, progress, spec.template is False
+    )
 
 
 def _vllm(spec: ModelSpec, source: Source, name: str, progress: Callable[[str], None] | None) -> Backend:

@@ -27,7 +27,7 @@ from ..engine.store import Store
 from ..escaping import said
 from ..gates.accepted import Accepted
 from ..gates.asked import Asked, differences
-from ..gates.baseline import Again, Recorded, Resting, noise_floor
+from ..gates.baseline import Again, Recorded, Reference, Resting, noise_floor
 from ..gates.lock import NAME, read_lock
 from ..gates.policy import Policy
 from ..gates.waivers import read_waivers
@@ -181,7 +181,7 @@ class Setup:
         found = differences(mine, theirs, partly=True)
         if found:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            hint = "; --slm-chat-template=off puts both plainly" if found[0].startswith("template") else ""
+            hint = self._template_hint(reference) if found[0].startswith("template") else ""
             raise AuditError(f"{reference.origin} cannot be compared with: {found[0]}{more}{hint}")
         if not self.settings.noise:
             return None
@@ -189,6 +189,16 @@ class Setup:
             return noise_floor(self._read("noise", self.settings.noise), mine, fingerprints)
         except AuditError as error:
             raise AuditError(f"--slm-noise {self.settings.noise}: {error}") from None
+
+    def _template_hint(self, reference: Reference) -> str:
+        """Say how both models can be asked without a template; empty where one of them cannot be."""
+        from ..backends.load import takes_plain
+
+        specs = [model_spec(self.config), *([] if self.settings.vs in ("", "self") else [self.settings.vs])]
+        fixed = (recorded := isinstance(reference, Recorded)) and reference.model().get("chat_template") != "plain"
+        if fixed or self.settings.chat_template == "off" or not all(map(takes_plain, specs)):
+            return ""
+        return f"; --slm-chat-template=off puts {'this one' if recorded else 'both'} plainly"
 
     def _engine(self, others: Mapping[tuple[str, str], Backend], model: Backend, reference: Backend | None = None) -> Engine:
         models = {(kind.kind, "target"): model for kind in model.answers}

@@ -20,6 +20,7 @@ from .crew import Job, many, one
 from .fault import Fault
 from .identity import CANARIES, Identity, check_again, check_same, identify, remembered
 from .pace import Pace
+from .plainly import TEMPLATE_SHA256, plainly
 from .replicas import Patience, Replica
 from .stream import STREAMED
 from .trials import Abilities, Trials
@@ -27,6 +28,8 @@ from .wire import ReplicaGone, Wire, opened
 
 #: Counted into the fingerprint: a change to how a server is asked bumps it.
 FORMAT = 3
+#: What a description says where chats are put as plain texts.
+_PLAIN = {"chat_template": "plain", "template_sha256": TEMPLATE_SHA256}
 #: Of a start: a server that takes no connection is given up sooner.
 _START_ATTEMPTS, _START_DOWN = 4, 5.0
 
@@ -49,6 +52,7 @@ class EndpointBackend:
     ``alone``: one request at a time, of a server that is known by other means than its replies. ``more``: further entries of
     each question for a reply. ``stream_one_in``: of so many questions one is streamed, if the server streams, so that the time
     to the first token is known; which ones, their own seeds say. To stream all of them would cost a fast server's pace.
+    ``plain``: chats are put as plain texts, without the server's template.
     """
 
     address: Address
@@ -60,6 +64,7 @@ class EndpointBackend:
     alone: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
     stream_one_in: int = 8
+    plain: bool = False
     answers: tuple[type[Request[Any]], ...] = (Generate, Loglikelihood)
     counters: Counters = field(default_factory=Counters)
     known: Known | None = None
@@ -85,6 +90,7 @@ class EndpointBackend:
         found = known.abilities.found
         told |= {"asked": [found["system_role"], found["raw"], found["log_probabilities"], found["tokenisation"]]}
         told |= {"thinking": [self.thinking, known.abilities.dialect.thought, known.abilities.dialect.inside]}
+        told |= {"chat_template": "plain"} if self.plain else {}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -94,7 +100,11 @@ class EndpointBackend:
 
     def refusal(self, request: Request[Any]) -> str:
         """Say why this server cannot answer a request; empty if it can."""
-        return next((self.lacks[form] for form in _forms(request) if form in self.lacks), "")
+        return next((self.lacks[form] for form in _forms(self._put(request)) if form in self.lacks), "")
+
+    def _put(self, request: Request[Any]) -> Request[Any]:
+        """Return a request as the server gets it."""
+        return plainly(request) if self.plain else request
 
     def make(self) -> Known:
         """Find out what the server can do and who it is, once.
@@ -116,7 +126,7 @@ class EndpointBackend:
             except Fault as fault:
                 raise BackendError(f"the server cannot be audited: {fault}") from None
             self.answers = tuple(
-                kind for kind, forms in ((Generate, ("chat", "raw")), (Loglikelihood, ("scores",)))
+                kind for kind, forms in ((Generate, ("raw",) if self.plain else ("chat", "raw")), (Loglikelihood, ("scores",)))
                 if not all(form in self.lacks for form in forms)
             )  # fmt: skip
             self._pace = Pace(sum(one.alive for one in self._replicas), most=1 if self.alone else 0)
@@ -130,7 +140,7 @@ class EndpointBackend:
         """See :class:`pytest_slmtrust.requests.Backend`."""
         known = self.make()
         jobs: list[tuple[int, Job]] = []
-        for index, request in enumerate(requests):
+        for index, request in enumerate(map(self._put, requests)):
             why = self.refusal(request) or _unsent(request)
             if why or not isinstance(request, self.answers):
                 yield index, Failure(why or f"this server does not answer {type(request).__name__}")
@@ -175,8 +185,7 @@ class EndpointBackend:
         return {
             "name": self.name, "kind": "endpoint", "spec": self.address.text, "model": _placeless(known.model),
             "fingerprint": self.fingerprint, "hosts": list(self.address.hosts), "remote": bool(self.address.remote),
-            "chat_template": "server" if found["chat"] else "plain",
-            "template_sha256": hashlib.sha256(json.dumps(template).encode()).hexdigest() if isinstance(template, str) else None,
+            **(_PLAIN if self.plain else _templated(template, found["chat"])),
             "thinking": self.thinking, "thought_tokens": self.thought_tokens,
             "thoughts": {"switch": "chat_template_kwargs" if self.thinking != "auto" else None, "known": found["thinks"]},
             "abilities": dict(found), "lacks": dict(self.lacks), "server": _placeless(about.about),
@@ -257,6 +266,12 @@ class EndpointBackend:
     def _lost(self) -> list[Replica]:
         left = self.known.left_out if self.known else ()
         return [replica for replica in self._replicas if not replica.alive and replica.host not in left]
+
+
+def _templated(template: Any, chats: bool) -> dict[str, Any]:
+    """Return what a description says of the server's template."""
+    digest = hashlib.sha256(json.dumps(template).encode()).hexdigest() if isinstance(template, str) else None
+    return {"chat_template": "server" if chats else "plain", "template_sha256": digest}
 
 
 def _check_key(key: str) -> None:

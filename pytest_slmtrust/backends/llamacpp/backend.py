@@ -33,7 +33,10 @@ FORMAT = 3
 
 @dataclass(slots=True, weakref_slot=True)
 class LlamaCppBackend:
-    """Answers with llama.cpp, one text at a time, so that no reply depends on what else is asked."""
+    """Answers with llama.cpp, one text at a time, so that no reply depends on what else is asked.
+
+    ``plain``: chats are put as plain texts. Else llama.cpp takes the file's template, or ChatML where the file has none.
+    """
 
     path: Path
     thinking: str = "auto"
@@ -42,6 +45,7 @@ class LlamaCppBackend:
     device: str = "auto"
     rehash: bool = False
     progress: Callable[[str], None] | None = None
+    plain: bool = False
     answers: tuple[type[Request[Any]], ...] = (Generate, Loglikelihood)
     _inner: EndpointBackend | None = None
     _digest: str = ""
@@ -62,6 +66,7 @@ class LlamaCppBackend:
         """
         told = {"format": FORMAT, "file": self._file(), PACKAGE: installed(PACKAGE), "context": CONTEXT, "device": self.device}
         told |= {"thinking": [self.thinking, self.thought_tokens]}
+        told |= {"chat_template": "plain"} if self.plain else {}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -89,7 +94,7 @@ class LlamaCppBackend:
             url = self._started(key)
             inner = EndpointBackend(
                 read_address(f"{url}/v1#{_alias(self.name)}"), key, self.thinking, self.thought_tokens, alone=True,
-                more={"cache_prompt": False},
+                more={"cache_prompt": False}, plain=self.plain,
             )  # fmt: skip
             inner.make()
             self._inner, self.answers = inner, inner.answers
@@ -110,13 +115,14 @@ class LlamaCppBackend:
         self.make()
         assert self._inner is not None
         about = self._inner.describe()
-        template = self._inner.make().identity.about.get("/props", {}).get("chat_template")
+        template = None if self.plain else self._inner.make().identity.about.get("/props", {}).get("chat_template")
+        mode = "plain" if self.plain else "own"
         meta = (about["server"].get("listed") or {}).get("meta") or {}
         return {
             "name": self.name, "kind": "llama.cpp", "spec": self.name, "source": "gguf", "fingerprint": self.fingerprint,
             "engine": "llamacpp", PACKAGE: installed(PACKAGE), "files": {self.name: self._file()}, "device": self.device,
             "parameters": meta.get("n_params"), "vocabulary": meta.get("n_vocab"), "context_length": meta.get("n_ctx"),
-            "quantisation": meta.get("ftype"), "batched": False, "keys_and_values": "float32", "chat_template": "own",
+            "quantisation": meta.get("ftype"), "batched": False, "keys_and_values": "float32", "chat_template": mode,
             "template_sha256": hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest(),
             **{name: about[name] for name in ("thinking", "thought_tokens", "thoughts", "abilities", "lacks")},
         }  # fmt: skip
