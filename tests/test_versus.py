@@ -323,16 +323,6 @@ def test_a_model_is_no_baseline_of_itself_unless_it_is_asked_again(folder: Path)
     assert "--slm-vs=self asks it once more" in done.stderr
 
 
-def test_a_scorer_is_wanted_only_where_somebody_asks_for_one(folder: Path) -> None:
-    (folder / "conftest.py").write_text(CONFTEST.partition("def pytest_slm_scorer")[0])
-    done = run(folder, "--slm=conftest:child", "--slm-toxicity=hf:nowhere", *OPTIONS)
-    assert done.returncode == 4
-    assert "--slm-toxicity: " in done.stderr
-    lines = PROBE.format(n=20, extra="").replace("labels = yield from ask(Classify(reply.text))", 'labels = {"toxicity": 0}')
-    (folder / "probe_polite.py").write_text(lines)
-    assert run(folder, "--slm=conftest:child", "--slm-toxicity=hf:nowhere", *OPTIONS).returncode == 0
-
-
 def test_stopping_and_comparing_exclude_each_other(folder: Path) -> None:
     done = run(folder, "--slm=conftest:child", "--slm-vs=conftest:parent", "--slm-early-stop", *OPTIONS)
     assert done.returncode == 4
