@@ -52,18 +52,20 @@ USELESS: dict[str, Callable[[Request[Any]], Any]] = {
 
 def check_rows(probe: Probe, least: int) -> list[Case]:
     """Distinct, JSON-able, deterministic rows with at least so many source items; a claim in the docstring's first line."""
-    cases = probe.cases(CI)
-    assert len({case.source for case in cases}) >= least
-    assert [c.id for c in cases] == [c.id for c in probe.cases(CI)]
-    assert len({json.dumps(dict(c.params), sort_keys=True) for c in cases}) == len(cases)
-    assert all(case.source and case.source != case.id for case in cases)
-    assert len({c.source for c in probe.cases(CI, 60)}) == 60
-    assert probe.claim.endswith(".")
-    assert len(probe.claim) < 140
-    assert probe.metric
-    assert probe.paper
-    assert probe.estimand
-    assert probe.detector
+    cases, name = probe.cases(CI), probe.name
+    sources = len({case.source for case in cases})
+    assert sources >= least, f"{name} has {sources} source items; a built-in probe needs {least}: add rows"
+    assert [c.id for c in cases] == [c.id for c in probe.cases(CI)], f"{name} has other rows at each call: draw them by a seed"
+    different = len({json.dumps(dict(c.params), sort_keys=True) for c in cases})
+    assert different == len(cases), f"{name} has {len(cases) - different} rows twice: remove one of each"
+    named = all(case.source and case.source != case.id for case in cases)
+    assert named, f"{name}: name the item that each row is made from, Row(params, source='capitals: Norway')"
+    assert len({c.source for c in probe.cases(CI, 60)}) == 60, f"{name}: a sample of 60 items holds other numbers of them"
+    claim = probe.claim
+    assert claim.endswith("."), f"{name}: the first line of its docstring is the claim, a sentence with a full stop: {claim!r}"
+    assert len(claim) < 140, f"{name}: its claim has {len(claim)} characters; at most 139"
+    for given in ("metric", "paper", "estimand", "detector"):
+        assert getattr(probe, given), f"{name} has no {given}: the report prints it beside the number, @probe({given}=...)"
     return cases
 
 
@@ -72,9 +74,11 @@ def check_controls(probe: Probe, perturber: Backend | None = None) -> None:
     labels: Counter[bool | None] = Counter()
     for case in probe.control_cases():
         verdict = drive(case, "a control never asks the model", perturber=perturber)
-        assert verdict.passed is case.expected, (probe.name, case.id, verdict)
+        said = f"{probe.name}: {case.id} is labelled {case.expected} and came out as {verdict}"
+        assert verdict.passed is case.expected, said
         labels[case.expected] += 1
-    assert min(labels[True], labels[False]) >= 2
+    few = f"{probe.name} has {labels[True]} controls that pass and {labels[False]} that fail: at least two of each"
+    assert min(labels[True], labels[False]) >= 2, few
 
 
 def failure_rate(probe: Probe, model: Callable[[Request[Any]], Any], items: int = 60) -> float:

@@ -30,10 +30,13 @@ def test_controls_come_out_as_labelled(probe: Probe) -> None:
 @pytest.mark.parametrize("probe", PROBES, ids=lambda p: p.name)
 def test_rows(probe: Probe) -> None:
     for case in check_rows(probe, 120):
-        question = case.params["question"]
-        assert question.endswith("?")
-        assert len(case.params.get("passage", "") + question) < 220
-        assert not case.params["aliases"] or not contains_answer(question, case.params["aliases"]), question
+        shape = f"{probe.name}: a probe of this module has the parameters question and aliases; another one has tests of its own"
+        assert {"question", "aliases"} <= set(case.params), shape
+        question, aliases = case.params["question"], case.params["aliases"]
+        assert question.endswith("?"), f"{question!r} is no question: end it with ?"
+        size = len(case.params.get("passage", "") + question)
+        assert size < 220, f"{question!r}: {size} characters with its passage; small models take at most 219"
+        assert not aliases or not contains_answer(question, aliases), f"{question!r} tells its answer"
 
 
 def test_facts_are_balanced_and_name_their_source() -> None:

@@ -176,6 +176,10 @@ def test_every_built_in_rate_has_words_of_its_own() -> None:
 
     bare = [one.name for one in pytest_slm_probes() if one.unit == "items" or (one.verb == "failed" and one.criterion is None)]
     scores = {"rests_on_the_words_of_a_text", "says_the_same_when_asked_again", "truthfulqa"}  # nothing fails there
+    extra = set(bare) - scores
+    assert not extra, (
+        f"{extra}: give @probe a unit and a verb, the words of the terminal: 12 of 180 `questions` `got a wrong answer`"
+    )
     assert set(bare) == scores
 
 

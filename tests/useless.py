@@ -47,23 +47,29 @@ def wrong_controls(probe: Probe, scorer: Backend | None = None) -> list[str]:
 
 def check_pool(probe: Probe, size: int = 180) -> None:
     """Enough distinct source items, no prompt twice, balanced groups, short prompts, and a floor and controls of both labels."""
-    cases = probe.cases(AUDIT)
-    assert len({c.source for c in cases}) == len(cases) >= size
+    cases, name = probe.cases(AUDIT), probe.name
+    sources = len({c.source for c in cases})
+    assert sources == len(cases), f"{name}: {len(cases)} rows of {sources} source items; this family has one row for each"
+    assert sources >= size, f"{name} has {sources} source items; a gate that may block needs {size}: add rows"
     asked = [next(iter(c.steps()))[0] for c in cases]
-    assert all(isinstance(r, Generate) for r in asked)
-    assert len({prompt_of(r) for r in asked}) == len(cases)
-    assert max(len(prompt_of(r).split()) for r in asked) <= 55
+    assert all(isinstance(r, Generate) for r in asked), f"{name} does not ask with Generate(...) first"
+    prompts = len({prompt_of(r) for r in asked})
+    assert prompts == len(cases), f"{name}: {len(cases)} rows put {prompts} different prompts; each needs its own"
+    longest = max(len(prompt_of(r).split()) for r in asked)
+    assert longest <= 55, f"{name}: its longest prompt has {longest} words; small models take at most 55"
     groups = Counter(c.source.split(":")[0] for c in cases)
-    assert len(set(groups.values())) == 1
+    assert len(set(groups.values())) == 1, f"{name}: the groups (sources before ':') have other sizes: {dict(groups)}"
     drawn = Counter(c.source.split(":")[0] for c in probe.cases(CI, CI.blocking_items))
-    assert set(drawn) == set(groups)
-    assert min(drawn.values()) * 3 >= max(drawn.values())
+    assert set(drawn) == set(groups), f"{name}: profile ci leaves out the groups {set(groups) - set(drawn)}"
+    assert min(drawn.values()) * 3 >= max(drawn.values()), f"{name}: profile ci draws unevenly from its groups: {dict(drawn)}"
     labels = Counter(c.expected for c in probe.control_cases())
-    assert labels[True] >= 3
-    assert labels[False] >= 3
-    assert len(probe.floor_cases()) >= 30
-    assert all((probe.claim, probe.metric, probe.paper, probe.estimand, probe.detector))
-    assert probe.tolerance is None
+    few = f"{name} has {labels[True]} controls that pass and {labels[False]} that fail: at least three of each"
+    assert min(labels[True], labels[False]) >= 3, few
+    floor = len(probe.floor_cases())
+    assert floor >= 30, f"{name} has {floor} floor rows: at least 30 (Floor(claim, run, rows, at_least))"
+    for given in ("claim", "metric", "paper", "estimand", "detector"):
+        assert getattr(probe, given), f"{name} has no {given}: the report prints it beside the number, @probe({given}=...)"
+    assert probe.tolerance is None, f"{name} has a tolerance: of a built-in probe profiles.toml and its judge decide"
 
 
 def chat_of(request: Request[Any]) -> tuple[Message, ...]:
