@@ -102,6 +102,12 @@ def interrupted(pytester: pytest.Pytester) -> tuple[str, ...]:
     return ()
 
 
+def stopped(pytester: pytest.Pytester) -> tuple[str, ...]:
+    project(pytester)
+    pytester.makepyfile(test_z="import os, signal, time\ndef test_z():\n os.kill(os.getpid(), signal.SIGTERM)\n time.sleep(9)")
+    return ()
+
+
 def uncollected(pytester: pytest.Pytester) -> tuple[str, ...]:
     project(pytester)
     pytester.makepyfile(probe_b="import no_such_module")
@@ -164,6 +170,11 @@ STATES: dict[str, tuple[Callable[[pytest.Pytester], tuple[str, ...]], int, str]]
     "a required dimension was not tested": (required, 1, r"NOT TESTED: required and not tested: fairness"),
     "rows of the lock changed or are gone": (changed, 1, r"not what was accepted: 2 rows gone"),
     "interrupted": (interrupted, 2, r"INCOMPLETE: the run did not reach its end \(it was interrupted\)"),
+    "stopped by SIGTERM": (
+        stopped,
+        2,
+        r"INCOMPLETE: .* \(it was stopped by SIGTERM\)(.|\n)*Stopped: it was stopped by SIGTERM: ",
+    ),
     "a file could not be collected": (uncollected, 2, r"INCOMPLETE: .*probe_b\.py could not be collected"),
     "one shard, or the open requests of a batch": (part, 6, r"INCOMPLETE: the run did one part of the work \(shard 1/3"),
     "no model": (no_model, 4, r"ERROR: --slm: \./nothing: no such folder"),

@@ -292,6 +292,7 @@ def test_what_cannot_be_loaded_is_not_tested_by_name(folder: Path, run: Runner) 
         (folder / f"{name}.yaml").write_text(text.replace("FOLDER", str(folder)), "utf-8")
         gate = run(name).gate
         assert (gate.probe, gate.status, gate.blocking) == (name, Status.NOT_TESTED, False)
+        assert gate.reason.endswith("; put its data on this machine (the hub's cache, or local files)") is (name == "remote")
         assert gate.reason.startswith("cannot be asked here: ")
         assert "\n" not in gate.reason
         assert run(name, gates=(f"{name}=0.5",)).gate.blocking  # a limit that the user set is not met

@@ -66,9 +66,13 @@ def stays_polite(complaint: str):
 
 def ended(folder: Path, kill_at: str = "") -> int:
     """Run pytest, killed at a moment; its exit status, or the negative number of the signal."""
+    return int(ended_with(folder, kill_at).returncode)
+
+
+def ended_with(folder: Path, kill_at: str) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KILL_AT", kill_at)
-        return run(folder, "-q", "--slm=fake", "--slm-packs=none", "probe_support.py").returncode
+        return run(folder, "-q", "--slm=fake", "--slm-packs=none", "probe_support.py")
 
 
 def project(folder: Path) -> Path:
@@ -110,3 +114,18 @@ def test_ten_kills_change_nothing(tmp_path: Path) -> None:
     assert before < 5 * len(asked(whole))
     assert ended(torn) == 1
     assert len(asked(torn)) - before == 1  # what failed is asked again by the next run, and nothing else
+
+
+def test_sigterm_before_the_end_is_one_line_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    made = project(tmp_path / "stopped")
+    text = (made / "conftest.py").read_text().replace("signal.SIGKILL", "signal.SIGTERM")
+    (made / "conftest.py").write_text(text)
+    done = ended_with(made, "answer 20")
+    assert done.returncode == 2
+    assert done.stdout.count("Stopped: it was stopped by SIGTERM") == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert audit(made)["incomplete"] == "it was stopped by SIGTERM"
+    asked = len((made / "asked.log").read_text().splitlines())
+    assert ended(made) == 1  # red, and complete
+    assert not audit(made)["incomplete"]
+    assert len((made / "asked.log").read_text().splitlines()) < asked + 2 * ITEMS

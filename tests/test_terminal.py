@@ -203,6 +203,20 @@ def test_what_was_not_tested_takes_five_lines_at_most() -> None:
     )
 
 
+def test_a_test_of_another_tool_that_cannot_be_asked_is_named_with_the_reason() -> None:
+    lacks = [Missing(Lack.TEST, said="its data are elsewhere")] * 4 + [Missing(Lack.TEST, said="it has images")]
+    gates = [
+        replace(GATE, status=Status.NOT_TESTED, blocking=False, probe=f"task{n}", reason=lack.reason, missing=lack)
+        for n, lack in enumerate(lacks)
+    ]
+    lines = in_short(audit_of([*gates, replace(GATE, probe="late", status=Status.NOT_RUN)]))
+    assert lines[:3] == [
+        "task0, task1, task2 and 1 more: cannot be asked here: its data are elsewhere",
+        "task4: cannot be asked here: it has images",
+        "1 gate (privacy): not reached",
+    ]
+
+
 @pytest.mark.parametrize(
     ("evidence", "said"),
     [

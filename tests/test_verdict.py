@@ -15,6 +15,7 @@ from pytest_slmtrust import cli
 from pytest_slmtrust.archive.files import begin_reports, read_audit, write_reports
 from pytest_slmtrust.archive.verify import problems, read_verified
 from pytest_slmtrust.audit.model import Audit, GateResult, Lack, Missing, Status, Waiver
+from pytest_slmtrust.audit.notes import of_absent
 from pytest_slmtrust.audit.verdict import is_red, overall, sentence
 
 Make = Callable[..., pytest.Pytester]
@@ -99,6 +100,18 @@ def test_the_sentence_counts_what_does_not_count() -> None:
     assert sentence(overall(gates), gates).startswith(
         "PARTIAL: 1 of 3 blocking gates pass; 1 optional and absent, 1 outside the selection;"
     )
+
+
+def test_a_selection_is_partial_only_for_what_blocks() -> None:
+    aside = gate("b", Status.NOT_RUN, excuse="unselected", blocking=False)
+    assert overall([PASSED, aside]) is Status.PASS
+    assert of_absent([PASSED, aside]) == ["SELECTION: 1 gate is outside this run's selection; the verdict does not cover it"]
+    block = replace(aside, blocking=True)
+    assert overall([PASSED, aside, block]) is Status.PARTIAL
+    assert of_absent([PASSED, aside, block]) == [
+        "PARTIAL: 2 gates are outside this run's selection; the verdict does not cover them"
+    ]
+    assert of_absent([gate("c", Status.NOT_RUN)]) == ["NOT RUN: 1 gate left no result"]
 
 
 def test_one_probe_is_no_several() -> None:

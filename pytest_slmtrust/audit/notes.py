@@ -37,13 +37,16 @@ def not_asked(by: AskedBy) -> str:
 
 def of_absent(gates: Sequence[GateResult]) -> list[str]:
     """Return what a reader must know of gates that did not run."""
-    unselected = sum(g.excuse == "unselected" for g in gates)
+    unselected = [g for g in gates if g.excuse == "unselected"]
     lost = sum(g.status is Status.NOT_RUN and not g.excuse for g in gates)
     notes = []
     if unselected:
-        notes.append(f"PARTIAL: {unselected} gates are outside this run's selection; the verdict does not cover them")
+        head = "PARTIAL" if any(g.blocking for g in unselected) else "SELECTION"  # the verdict is PARTIAL for what blocks only
+        one = len(unselected) == 1
+        said = "1 gate is" if one else f"{len(unselected)} gates are"
+        notes.append(f"{head}: {said} outside this run's selection; the verdict does not cover {'it' if one else 'them'}")
     if lost:
-        notes.append(f"NOT RUN: {lost} gates left no result")
+        notes.append(f"NOT RUN: {lost} {'gate' if lost == 1 else 'gates'} left no result")
     return notes
 
 

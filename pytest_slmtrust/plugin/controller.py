@@ -52,6 +52,7 @@ from .quiet import quiet
 from .record import Record
 from .scorers import check_scorer
 from .selection import PREFIX, asks_last_failed, check_chosen, check_marker, is_chosen, lift_arguments, names_a_part, outside
+from .stopped import SAID, Terminator
 from .wiring import Setup
 
 
@@ -76,6 +77,7 @@ class Controller:
         mask = Mask(key, self.settings.reveal, self.settings.include_harmful)
         self.unmasked = door.use(mask)
         self.record = Record(config, self.settings, mask) if Record.wanted(config, self.settings) else None
+        self.terminator = Terminator() if self.record is not None else None
         if self.record is not None:
             self.record.begin()
         try:
@@ -103,6 +105,8 @@ class Controller:
         except (ProbeError, BackendError, AuditError, pytest.UsageError) as error:
             if self.record is not None:
                 self.record.refuse(str(error))
+            if self.terminator is not None:
+                self.terminator.close()
             raise usage_error(error) from None
         config.stash[SESSION], config.stash[SETTINGS] = self.session, self.settings
 
@@ -119,6 +123,8 @@ class Controller:
     def pytest_unconfigure(self) -> None:
         if self.worker is None:
             self.limits.forget(self.store)
+        if self.terminator is not None:
+            self.terminator.close()
         self.store.close()
         door.use(self.unmasked)
 
@@ -367,7 +373,7 @@ class Controller:
         if self.crashed:
             return "a worker crashed"
         if not self.finished and not session.shouldfail:
-            return "it was interrupted"
+            return SAID if self.terminator is not None and self.terminator.came else "it was interrupted"
         if asks_last_failed(self.config):
             return "--lf asks what failed last time, and does not read the other files"
         if self.part is not None:

@@ -37,22 +37,40 @@ def by_reason(rows: Iterable[NotTested]) -> tuple[Untested, ...]:
 
 #: Lines that a short list has at most.
 _FEW = 5
+#: Tests of other tools that a line names before it counts the others.
+_NAMED = 3
 
 
 def in_short(audit: Audit) -> list[str]:
-    """Count what was not tested by what it would need, in five lines at most."""
+    """Count what was not tested by what it would need, in five lines at most. Tests of other tools were asked for by name: they
+    are named, with the reason, and come first."""
     silent = silent_of(audit.gates)
-    lines = [line for line in (*_by_need(silent), _of_no_gate(audit, silent)) if line]
+    lines = [*_by_name(silent), *(line for line in (*_by_need(silent), _of_no_gate(audit, silent)) if line)]
     if len(lines) > _FEW:
         return [*lines[: _FEW - 1], f"{len(lines) - _FEW + 1} more reasons (-v)"]
     return lines
+
+
+def _of_another_tool(gate: GateResult) -> bool:
+    return gate.missing is not None and gate.missing.kind is Lack.TEST
+
+
+def _by_name(silent: Sequence[GateResult]) -> Iterator[str]:
+    """Yield one line for each reason why tests of other tools cannot be asked."""
+    found: dict[str, list[str]] = {}
+    for gate in filter(_of_another_tool, silent):
+        found.setdefault(gate.reason, []).append(gate.name)
+    for reason, names in found.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield f"{', '.join(names[:_NAMED])}{more}: {reason}"
 
 
 def _by_need(silent: Sequence[GateResult]) -> Iterator[str]:
     """Yield one line for each kind of need, the most common first."""
     found: dict[str, list[GateResult]] = {}
     for gate in silent:
-        found.setdefault(_need(gate), []).append(gate)
+        if not _of_another_tool(gate):
+            found.setdefault(_need(gate), []).append(gate)
     for need, gates in sorted(found.items(), key=lambda pair: -len(pair[1])):
         names = sorted({name for gate in gates if gate.missing is not None for name in gate.missing.names})
         by = Counter(gate.dimension for gate in gates)
@@ -77,8 +95,6 @@ def _need(gate: GateResult) -> str:
         return "data sets are not installed"
     if missing.kind is Lack.MODULE:
         return "packages are not installed"
-    if missing.kind is Lack.TEST:
-        return "tests of other tools that cannot be asked here"
     return "the model gives no answers of this kind"
 
 

@@ -56,7 +56,7 @@ def loaded(name: str, folder: Path, template: bool = False) -> tuple[dict[str, A
             except BaseException as error:  # a file that is no task, or code that it names
                 if is_file:
                     raise ProbeError(f"{OPTION} {name}: {said(error)}") from None
-                factory.refused[one] = said(error)
+                factory.refused[one] = _lacks(error)
     refused = dict(factory.refused)
     for own in list(found):
         why = _refusal(found[own], template)
@@ -170,7 +170,7 @@ def _tried(refused: dict[str, str], name: Callable[[], str], build: Callable[[],
         raise
     except BaseException as error:  # a file that is no task, data that are not here, or code that it names
         own = name()
-        refused[own] = said(error)
+        refused[own] = _lacks(error)
         return Absent(own)
 
 
@@ -233,3 +233,9 @@ def _refusal(task: Any, template: bool) -> str:
     sampled = bool(given.get("do_sample")) or (given.get("temperature") or 0) > 0
     strange = sorted(set(given) - _SAYS) if sampled else sorted({"num_beams", "repetition_penalty", "max_length"} & set(given))
     return f"its generation_kwargs have {', '.join(strange)}" if task.OUTPUT_TYPE == "generate_until" and strange else ""
+
+
+def _lacks(error: BaseException) -> str:
+    """Say why a task cannot be loaded, and what to do where its data are elsewhere."""
+    elsewhere = isinstance(error, (ConnectionError, FileNotFoundError))
+    return said(error) + ("; put its data on this machine (the hub's cache, or local files)" if elsewhere else "")
