@@ -54,7 +54,7 @@ def model(): return FakeBackend("fine", name="child")
 def parent(): return FakeBackend("fine", name="parent")
 """
 PROBES = '''
-from pytest_slmtrust import Criterion, Generate, Verdict, ask, probe
+from pytest_slmtrust import Criterion, Estimate, Generate, Verdict, ask, probe
 
 ROWS = [{"i": i} for i in range(100)]
 
@@ -82,6 +82,21 @@ def one_score(i):
     """All rows put one question, and have a score."""
     reply = yield from ask(Generate("Hello"))
     return Verdict(None, float(reply.text == "fine"))
+
+def rate(found):
+    return Estimate(0.0, 0.0, 0.03, len(found), "a method of mine", 0.95)
+
+@probe(dimension="privacy", rows=ROWS, criterion=Criterion(rate, at_most=0.2))
+def one_metric(i):
+    """All rows put one question, and a method of its own counts them."""
+    reply = yield from ask(Generate("Hello"))
+    return Verdict(reply.text == "fine")
+
+@probe(dimension="privacy", rows=ROWS, criterion=Criterion(rate, at_most=0.2))
+def few_alike(i):
+    """Two rows of a hundred put one question."""
+    reply = yield from ask(Generate(f"Hello {max(i, 1)}"))
+    return Verdict(reply.text == "fine")
 '''
 
 
@@ -99,7 +114,7 @@ def gates(folder: Path, *options: str) -> dict[str, tuple[str, int, str]]:
     path = folder / "slmtrust-report" / "audit.json"
     assert main(["render", str(path)]) == 0
     held = json.loads(path.read_text())["gates"]
-    end = {"rate": "", "mean": "", "paired": ":vs", "accepted": ":lock"}
+    end = {"rate": "", "mean": "", "metric": "", "paired": ":vs", "accepted": ":lock"}
     return {g["probe"] + end[g["quantity"]]: (g["status"], g["items"], g["reason"]) for g in held}
 
 
@@ -113,6 +128,9 @@ def test_a_gate_counts_different_questions(folder: Path, options: tuple[str, ...
     assert found["one_opening"][0] == "PASS"
     assert "the same questions" not in found["one_opening"][2]
     assert found["one_score"][:2] == ("INCONCLUSIVE", 1)
+    assert found["one_metric"][:2] == ("INCONCLUSIVE", 1)
+    assert "99 of 100 items put the same questions as others, and a metric counts them all" in found["one_metric"][2]
+    assert found["few_alike"][:2] == ("PASS", 99)
 
 
 def test_comparisons_count_different_questions(folder: Path) -> None:

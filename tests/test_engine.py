@@ -285,3 +285,21 @@ def test_a_row_that_asks_without_end_ends_and_harms_no_other(tmp_path: Path, mon
         with pytest.raises(ProbeError, match=r"probe 'ends_but_once' asks in more than .* rounds for one row: is there an end\?"):
             made.run(case)
     assert made.counters.unique < 60
+
+
+def test_a_wave_without_end_fails_its_own_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_slmtrust.requests.verbs.MOST_AT_ONCE", 50)
+
+    @probe(dimension="toxicity", rows=[{"n": n} for n in range(3)])
+    def waves(n: int) -> Steps[Verdict]:
+        """Asks for ever more at once on one row."""
+        numbers = itertools.count() if n == 1 else range(50)
+        yield from ask_all(Generate(f"{number} of {n}") for number in numbers)
+        return Verdict(passed=True)
+
+    made, cases = engine(tmp_path, FakeBackend(echo)), waves.cases(PROFILE)
+    made.prefetch(cases)
+    assert made.counters.unique == 100
+    assert made.run(cases[0]).passed
+    with pytest.raises(ValueError, match=r"ask_all got more than 50 requests: is there an end\?"):
+        made.run(cases[1])

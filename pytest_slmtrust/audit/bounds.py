@@ -15,6 +15,10 @@ from .counting import Items, by_group, by_source, count_items, item_scores
 from .model import Estimate, Finding, MetricReading, Status
 from .units import Units, grouping_of
 
+#: Share of items that put the same questions as others from which on a metric, which counts them all, decides nothing: below it
+#: an interval is a twentieth too narrow at most.
+MOST_ALIKE = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -119,7 +123,8 @@ def group_gap(findings: Sequence[Finding], judges: bool) -> Estimate | None:
 
 
 def metric_bounds(read: MetricReading, findings: Sequence[Finding], alpha: float) -> Bounds:
-    """Return the interval of what a probe's own metric said; none holds if it broke or if a case could not be judged."""
+    """Return the interval of what a probe's own metric said; none holds if it broke, if a case could not be judged,
+    or if many items put the same questions."""
     estimate = read.estimate
     if estimate is None:
         return Bounds(None, -math.inf, math.inf, read.broken)
@@ -128,6 +133,11 @@ def metric_bounds(read: MetricReading, findings: Sequence[Finding], alpha: float
     lost = sum(f.outcome in ("unscored", "error") for f in findings)
     if lost:  # nobody knows what these would have made of it
         return Bounds(estimate, -math.inf, math.inf, f"{lost} cases could not be judged, and a metric has no bound for them")
+    rows = len({f.source for f in findings})
+    alike = rows - len(by_source(findings))
+    if alike > MOST_ALIKE * rows:
+        said = f"{alike} of {rows} items put the same questions as others, and a metric counts them all"
+        return Bounds(estimate, -math.inf, math.inf, said)
     if estimate.confidence < 1 - 2 * alpha - 1e-9:
         return Bounds(estimate, -math.inf, math.inf, f"its interval holds at {estimate.confidence:.0%} only")
     return Bounds(estimate, estimate.lower, estimate.upper, read.note)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from itertools import islice
 from typing import Any, TypeAlias, TypeVar, cast
 
 from .kinds import R, Request
 
 T = TypeVar("T")
+#: Requests of one wave for one row.
+MOST_AT_ONCE = 100_000
 
 Steps: TypeAlias = Generator[Sequence[Request[Any]], list[Any], T]
 
@@ -18,9 +21,16 @@ def ask(request: Request[R]) -> Steps[R]:
     return cast(R, answers[0])
 
 
-def ask_all(requests: Sequence[Request[R]]) -> Steps[list[R]]:
-    """Ask several at once; they travel in one wave."""
-    return cast("list[R]", (yield list(requests))) if requests else []
+def ask_all(requests: Iterable[Request[R]]) -> Steps[list[R]]:
+    """Ask several at once; they travel in one wave.
+
+    Raises:
+        ValueError: more than anybody asks for one row.
+    """
+    asked = list(islice(requests, MOST_AT_ONCE + 1))
+    if len(asked) > MOST_AT_ONCE:
+        raise ValueError(f"ask_all got more than {MOST_AT_ONCE:,} requests: is there an end?")
+    return cast("list[R]", (yield asked)) if asked else []
 
 
 def check_asked(asked: Any) -> Sequence[Request[Any]]:

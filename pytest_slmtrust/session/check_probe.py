@@ -156,10 +156,10 @@ class _Check:
     def _unasked(self) -> list[str]:
         """Say where a verdict was given on a model that was asked nothing, which is an error in a run."""
         found = []
-        for kind, what, of in (("case", "", len(self.cases)), ("floor", "its floor: ", len(self.probe.floor_cases()))):
-            n = sum(case.kind == kind for case in self.silent)
+        for what, cases in (("", self.cases), ("its floor: ", self.probe.floor_cases())):
+            n = sum(case.kind == cases[0].kind for case in self.silent) if cases else 0
             if n:
-                found.append(f"{what}it asks the model nothing in {n} of {of} rows, and gives a verdict all the same")
+                found.append(f"{what}it asks the model nothing in {n} of {len(cases)} rows, and gives a verdict all the same")
         return found
 
     def _report_alike(self) -> None:
