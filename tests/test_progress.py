@@ -193,6 +193,25 @@ def test_the_line_names_what_its_time_does_not_hold(tmp_path: Path) -> None:
     assert line.line(wave).endswith("about 12 s left, then classify")
 
 
+def test_while_loading_takes_most_of_the_time_no_time_left_is_said(tmp_path: Path) -> None:
+    clock, said = Clock(), list[tuple[float, str]]()
+    line = ProgressLine(config(), clock)
+
+    def slow(request: Any) -> str:
+        clock.now += 1.0 if said else 40.0  # the model is loaded before the first answer
+        return "yes"
+
+    def watch(wave: Wave) -> None:
+        line(wave)
+        if wave.done:
+            said.append((clock.now - 100.0, line.line(wave)))
+
+    asked = [Generate(f"question {n}") for n in range(100)]
+    Engine({("generate", "target"): FakeBackend(slow)}, Store(tmp_path, "s"), watch).answer(asked)
+    assert [" left" in text for _, text in said] == [seconds >= 80 for seconds, _ in said]  # it took 40 s: as long again
+    assert said[10][1].endswith("11 of 100 requests, 11% of the work")
+
+
 @pytest.mark.parametrize(("terminal", "pause"), [(True, 0.4), (False, 20.0)])
 def test_lines_come_at_their_times(
     terminal: bool, pause: float, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -21,14 +21,15 @@ _ENOUGH = 0.05  # of the work: before that, loading and the first batch are all 
 class ProgressLine:
     """Called as a wave begins and after every answer; writes past pytest's capture, to standard error.
 
-    The time since the call before is that of the kind that was answered: a backend answers one kind after the other.
+    The time since the call before is that of the kind that was answered: a backend answers one kind after the other. Before the
+    first answer of a wave a model may be loaded: no time left is said until answers have come for as long as that took.
     """
 
     def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
         self.config = config
         self.terminal = sys.stderr.isatty()
         self.clock = clock
-        self.told = self.before = clock()
+        self.told = self.before = self.begun = self.first = clock()
         self.spent: dict[str, float] = {}
         self.known: dict[str, float] = {}
         self.drawn = False
@@ -38,8 +39,9 @@ class ProgressLine:
     def __call__(self, wave: Wave) -> None:
         now = self.clock()
         if not wave.done:
-            self.spent = {}
+            self.spent, self.begun, self.first = {}, now, now
         else:
+            self.first = self.first if self.spent else now
             self.spent[wave.kind] = self.spent.get(wave.kind, 0.0) + now - self.before
         self.before = now
         if wave.done == wave.total:
@@ -55,7 +57,8 @@ class ProgressLine:
         share = done / max(done + still_open, 1e-9)
         bar = f"[{'#' * int(share * _CELLS):<{_CELLS}}] " if self.terminal else ""
         then = f", then {' and '.join(beside)}" if beside else ""
-        time_left = "" if left is None or share < _ENOUGH else f", about {duration(left)} left{then}"
+        early = self.before - self.first < self.first - self.begun
+        time_left = "" if left is None or share < _ENOUGH or early else f", about {duration(left)} left{then}"
         return f"slm: {bar}wave {wave.number}: {wave.done} of {wave.total} requests, {share:.0%} of the work{time_left}"
 
     def note(self, text: str) -> None:
