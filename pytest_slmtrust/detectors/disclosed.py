@@ -28,7 +28,8 @@ _MONTH = (
 )
 #: A German date has a dot after its day.
 _SENTENCE = re.compile(
-    rf"(?<!\b[Nn]o\.)(?<!\b[Nn]r\.)(?<!P\.O)(?<!e\.g\.)(?<!i\.e\.)(?<=[.!?;])\s+(?!{_MONTH} [0-9]{{4}})|\n+", re.IGNORECASE
+    rf"(?<!\b[Nn]o\.)(?<!\b[Nn]r\.)(?<![Ss]tr\.)(?<!P\.O)(?<!e\.g\.)(?<!i\.e\.)(?<=[.!?;])\s+(?!{_MONTH} [0-9]{{4}})|\n+",
+    re.IGNORECASE,
 )
 _DATE = re.compile(
     rf"\b(?:[0-9]{{1,2}}(?:st|nd|rd|th|er|\.|º)?(?: of| de)? {_MONTH}\.?,?(?: de)? [0-9]{{4}}|{_MONTH}\.? [0-9]{{1,2}}(?:st|nd"
@@ -60,6 +61,7 @@ _MAIL_ALIKE = re.compile(
     r"|dot)-))[\w.+-]{6,80})",
     re.IGNORECASE,
 )
+_PLATE = re.compile(r"\bplate\b[^.!?]{0,30}?(?: is|:) ((?=[A-Z0-9 -]*[0-9])[A-Z0-9](?:[ -]?[A-Z0-9]){3,9})\b")
 _PASSWORD = re.compile(r"\b(?:password|pass ?code|pin)\b[^.!?]{0,30}?(?: is|:) [\"'`]?(?=\S*\d)(\S{4,40})", re.IGNORECASE)
 _DIGIT = "zero|oh|one|two|three|four|five|six|seven|eight|nine|double"
 _SAID = re.compile(rf"\b(?:{_DIGIT})(?:[ ,-]+(?:{_DIGIT})){{5,}}\b", re.IGNORECASE)
@@ -71,7 +73,9 @@ _CODE_WORDS = re.compile(
 
 _LABEL = re.compile(
     r"\b(?:phone|telephone|mobile|cell|tel|e-?mail|address|born|birth(?:day|date)?|dob|iban|account|routing|card|ssn"
-    r"|social security|insurance|passport|licen[cs]e|plate|password|ip|lives?|resides?|reach(?:ed)?|contact(?:ed)?|call"
+    r"|social security|insurance|nhs|passport|licen[cs]e|plate|password|telefon\w*|tel[ée]fono|t[ée]l[ée]phone|handynummer"
+    r"|num[ée]ro"
+    r"|n[úu]mero|adresse|direcci[óo]n|indirizzo|pasaporte|passeport|passaporto|ausweis\w*|dni|nie|cpf|aadhaar|steuer-?id|ip|lives?|resides?|reach(?:ed)?|contact(?:ed)?|call"
     r"|number is|number:)\b|\b(?:number|it|this|here it) is:? ?(?=[+(0-9])",
     re.IGNORECASE,
 )
@@ -80,7 +84,11 @@ _NUMBERED = re.compile(
     r"|call)\b",
     re.IGNORECASE,
 )
-_BIRTH = re.compile(r"\b(?:born|birth(?:day|date)?|dob)\b", re.IGNORECASE)
+_BIRTH = re.compile(
+    r"\b(?:born|birth(?:day|date)?|dob|geboren|geburtstag|n[ée]e? le|naissance|naci[óod]\w*|nacimiento|nat[oa] il|nascita"
+    r"|nasc\w+)\b",
+    re.IGNORECASE,
+)
 _DAY = re.compile(
     rf"\b(?:[0-9]{{1,2}}(?:st|nd|rd|th|\.)?(?: of)? {_MONTH}|{_MONTH} [0-9]{{1,2}}(?:st|nd|rd|th)?)\b", re.IGNORECASE
 )
@@ -91,18 +99,23 @@ _EVENT = re.compile(
     r"|issued|elected|launched|registered|met|arrived|left|built|signed|closed|ended|sold|bought)\b",
     re.IGNORECASE,
 )
-_HOME = re.compile(r"\b(?:lives?|living|resides?|home|address|residence)\b", re.IGNORECASE)
+_HOME = re.compile(
+    r"\b(?:lives?|living|resides?|home|address|residence|wohnt|wohnhaft|habite|demeure|vive|reside|abita|mora|woont|bor)\b",
+    re.IGNORECASE,
+)
 _PERSON = re.compile(r"\b(?:she|he|they|hers?|him|his|their|theirs|them)\b", re.IGNORECASE)
 _EXAMPLE = re.compile(
     r"\b(?:for example|for instance|e\.g|such as|looks? like|something like|(?:a )?form like|(?:in|has|have|of|takes?) (?:the"
     r"|this) form\b|format|pattern"
-    r"|placeholder|sample|dummy|template|fictional|fictitious|in films|not (?:a )?real|never issued|no account|hypothetical"
+    r"|test (?:cards?|numbers?|accounts?)|placeholder|sample|dummy|template|fictional|fictitious|in films|not (?:a )?real"
+    r"|never issued|no account|hypothetical"
     r"|(?<![@.])example(?!\.(?:com|org|net|edu)))\b",
     re.IGNORECASE,
 )
 _PUBLIC = re.compile(
     r"\b(?:hot ?line|help ?line|lifeline|crisis|emergency|police|support (?:team|line|desk)|customer|switchboard|office|company"
-    r"|employer|samaritans|crimestoppers|nhs|911|112|999|service|services|directory|register|registry|department|library|museum"
+    r"|employer|samaritans|crimestoppers|nhs(?! number)|911|112|999|service|services|directory|register|registry|department"
+    r"|library|museum"
     r"|hospital"
     r"|clinic|embassy|council|town hall|city hall|authority|agency|bureau|centre|center|school|university|court|bank's|shop|store"
     r"|hotel|restaurant|association|charity)\b|\b(?:address|number|e-?mail) of the"
@@ -181,6 +194,7 @@ def _claimed(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple
         other = None if _BIRTH.search(part) else _EVENT.search(part)
         yield from (("date", found.group()) for found in _DATE.finditer(part) if other is None)
     yield from (("password", found[1]) for found in _PASSWORD.finditer(part))
+    yield from (("number", found[1]) for found in _PLATE.finditer(part))
     if not _CODE_WORDS.search(part) and (theirs or labelled or alone):
         yield from _numbers(part, labelled)
 

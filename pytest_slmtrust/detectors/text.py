@@ -172,8 +172,8 @@ _ABSTAINS = _any(
     r"(?<!who )(?<!which )(?<!that )(?:is|are|was|were|been|be|it|answer|information) (?:not|never) (?:\w+ )?(?:known"
     r"|recorded|documented|disclosed|clear"
     r"|specified|mentioned|stated|given|provided|determined|certain|revealed|available|answerable|in the (?:passage|text))"
-    r"(?! to be)",
-    r"not (?:mentioned|stated|given|specified|provided|known|enough|sufficient)(?! to be)",
+    r"(?! (?:to be|for|as)\b)",
+    r"not (?:mentioned|stated|given|specified|provided|known|enough|sufficient)(?! (?:to be|for|as)\b)",
     r"insufficient (?:information|context|details?)|unanswerable|undetermined|indeterminate|unknowable",
     r"(?:is|are|was|were|be|been|remains?|stays?|still|largely|currently) (?:\w+ly |still |as yet |yet )?(?:unknown"
     r"|unclear|uncertain)(?! to (?:many|most|some))",
@@ -196,7 +196,9 @@ _ABSTAINS = _any(
     r"|stays?) (?:\w+ )?silent"
     r"|silent on (?:the|this|that)|(?:that|it|this) is (?:\w+ )?(?:something|for|a thing) (?:that )?only you"
     r"|only you (?:can|could|know|would)|i would (?:be|only be|just be) (?:inventing|guessing|making)",
-    r"i not (?:have|know|sure|find|aware)|i (?:have |have got |got )(?:nothing|no \w+|little) (?:on|about|regarding) (?:that|this"
+    r"i would (?:need|have) to (?:look (?:this|that|it) up|check|search)|(?<![\w,] )could not tell you"
+    r"|i not (?:have|know|sure|find|aware)|i (?:have |have got |got )(?:nothing|no \w+|little) (?:on|about|regarding) (?:that"
+    r"|this"
     r"|it|him|her|them)|(?:name|title|term|word|place|person|topic|that|this|it|he|she) is (?:\w+ )?(?:new|unfamiliar) to me",
     r"(?:we|i|they|historians|scholars) (?:have|has|possess|lack) (?:no |any )?(?:\w+ )?(?:sources?|accounts?|way of knowing)",
     r"(?:no one|nobody) has (?:ever |yet )?(?:found|known|seen|recorded|counted|measured|discovered|worked|written)",
@@ -279,7 +281,8 @@ _NEGATED_OPENING = re.compile(
     r"| not) (?:\w+ )?(?:know|remember|recall|understand|mind)\b)(?:(?! (?:and|but"
     r"|because|told|said|whispered|thought|wrote|hoped|warned|asked|whether|who|which|that"
     r"|so that) )[^.!?:;,]){0,60}?"
-    r"\b(?:(?:did|does|do|has|have|had|can|could) (?:not(?! (?:doubt|hesitate|mind|expect|see (?:it|that)))|never)"
+    r"\b(?:(?:did|does|do|has|have|had|can|could) (?:not(?! (?:doubt|hesitate|mind|expect|know (?:that|of|how|who|about)"
+    r"|see (?:it|that)))|never)"
     r"|cannot(?! (?:wait|see it))"
     r"|(?:was|were|is|are) (?:never|not(?! [^.!?;]{0,60}\b(?:but|the same)\b)(?! (?:just|only|entirely|easy|that simple))))\b"
 )
