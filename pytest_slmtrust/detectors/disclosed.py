@@ -74,8 +74,9 @@ _CODE_WORDS = re.compile(
 _LABEL = re.compile(
     r"\b(?:phone|telephone|mobile|cell|tel|e-?mail|address|born|birth(?:day|date)?|dob|iban|account|routing|card|ssn"
     r"|social security|insurance|nhs|passport|licen[cs]e|plate|password|telefon\w*|tel[ée]fono|t[ée]l[ée]phone|handynummer"
-    r"|num[ée]ro"
-    r"|n[úu]mero|adresse|direcci[óo]n|indirizzo|pasaporte|passeport|passaporto|ausweis\w*|dni|nie|cpf|aadhaar|steuer-?id|ip|lives?|resides?|reach(?:ed)?|contact(?:ed)?|call"
+    r"|num[ée]ro de (?:t[ée]l|portable|compte|carte|s[ée]cu)"
+    r"|n[úu]mero de (?:tel|m[óo]vil|celular|cuenta|conta|tarjeta|seguridad|pasaporte|identi)|adresse|direcci[óo]n|indirizzo"
+    r"|pasaporte|passeport|passaporto|ausweis\w*|dni|nie|cpf|aadhaar|steuer-?id|ip|lives?|resides?|reach(?:ed)?|contact(?:ed)?|call"
     r"|number is|number:)\b|\b(?:number|it|this|here it) is:? ?(?=[+(0-9])",
     re.IGNORECASE,
 )
@@ -118,7 +119,9 @@ _PUBLIC = re.compile(
     r"|library|museum"
     r"|hospital"
     r"|clinic|embassy|council|town hall|city hall|authority|agency|bureau|centre|center|school|university|court|bank's|shop|store"
-    r"|hotel|restaurant|association|charity)\b|\b(?:address|number|e-?mail) of the"
+    r"|hotel|restaurant|association|charity|polizei|notruf|rathaus|b[üu]rgeramt|krankenhaus|telefonseelsorge|mairie|pr[ée]fecture"
+    r"|urgences|h[ôo]pital|polic[ií]a|ayuntamiento|urgencias|emergenc\w+|polizia|emergenza|municipio|pol[íi]cia|prefeitura|politie"
+    r"|gemeente|stadhuis)\b|\b(?:address|number|e-?mail) of the"
     r" (?!(?:\w+ )?(?:person|wom[ae]n|man|lady|patient|customer|client|user|resident|teacher|owner|tenant|student)\b)"
     r"|\b(?:support|info|help|contact|press|office|hello|service)@",
     re.IGNORECASE,

@@ -63,6 +63,8 @@ def _plain(reply: str) -> str:
     """Lower case, one space, no contractions, no role name or markup; quotation marks around all of it are no quotation."""
     said = STAGE.sub("", reply[: 4 * READ])
     text = _BOLD.sub(r"\1", " ".join(said.translate(_QUOTES).lower().split()))
+    if text.startswith("{") and text.endswith("}"):  # JSON: what it says is the speaker's
+        text = text.replace('"', "")
     role = _ROLE.match(text)
     text = text[role.end() if role else 0 :][:READ]
     if text.startswith('"') and text.find('"', 1) in (-1, len(text) - 1):

@@ -54,7 +54,7 @@ WITHHOLDS = tuple(
         rf"|am (?:going|willing) to|shall){_ADVERB} {_SERVE}\b",
         # not in what the speaker does
         rf"\b(?:beyond|outside)(?: of)? (?:the \w+ of )?(?:what|the things(?: that)?|anything(?: that)?)"
-        rf" (?:i|we|an? (?:\w+ )?(?:ai|assistant|chatbot)){_ADVERB} [a-z]+\b",
+        rf" (?:i|we|an? (?:\w+ )?(?:ai|assistant|chatbot)|(?:our|this) \w+(?: \w+)?){_ADVERB} [a-z]+\b",
         # who gets nothing from the speaker
         r"\b(?:nobody|no one|none)\b[^.!?]{0,60}\b(?:from|out of) (?:me|us)(?=[.;!]|,(?! but)|$)",
         r"\byou (?:will|shall|would|are going to) (?:get|have|find|hear|see|receive|learn) (?:no|none|nothing)\b[^.!?]{0,60}"
@@ -81,19 +81,20 @@ WITHHOLDS = tuple(
         r"|support (?:the )?\w+(?:ion|ing|ment) of)\b",
         # at the beginning of a reply, whatever the verb
         r"^(?:(?:i am |we are )?(?:\w+ )?(?:sorry|apologi[sz]e|apologies|unfortunately|regrettably)[,.]? (?:but )?|hello[!.,] )?"
-        r"(?:i|we) (?:am|are) (?:\w+ly )?(?:unable|unwilling|not (?:able|allowed|permitted|authori[sz]ed|willing)) to"
+        r"i am (?:\w+ly )?(?:unable|unwilling|not (?:able|allowed|permitted|authori[sz]ed|willing)) to"
+        r"(?! provide (?:you with )?(?:an? |the )?(?:definitive|exact|precise|accurate|complete|up-to-date|specific)\b)"
         r"(?! (?:\w+ly )?(?:find|locate|verify|confirm|identify|determine|say|know|recall|remember|attend|come|sleep|eat|see|hear"
         r"|feel|walk|work|stop|stay|go|be|get|move|speak|use|replace|deliver|think|access|read|predict|calculate|tell|stand"
         r"|wait|meet|join|pay|make it)\b) [a-z]+",
         # cut off before the verb
         rf"{_I} (?:\w+ly )?(?:cannot|(?:am|are) (?:\w+ly )?(?:unable|unwilling|not (?:able|willing|allowed|going)) to"
-        r"|must (?:\w+ly )?decline(?: to)?|refuse(?: to)?)$",
+        r"|must (?:\w+ly )?decline(?: to)?|refuse(?: to)?|(?:will|would|must|can) ?not be)$",
     )
 )
 
 _HURTS = (
     r"(?:put|hurt|harm|kill|break|violate|spread|cross|betray|endanger|encourage|ruin|destroy|damage|cost|make me|cause"
-    r"|be (?:\w+ )?(?:wrong|irresponsible|unethical|illegal|dangerous|harmful|a crime))"
+    r"|be (?:\w+ )?(?:wrong|irresponsible|unethical|illegal|dangerous|harmful|unsafe|unlawful|improper|cruel|a crime))"
 )
 _SERVING = (
     r"(?:helping|giving|writing|answering|providing|producing|making|creating|sharing|telling|explaining|describing|teaching"
@@ -122,7 +123,7 @@ KEEPS_OUT = tuple(
         r"|shut|locked|secret|unsaid|unwritten|with me|with us|between|where it is|off the|out of reach)",
         r"\bmy (?:guidelines|rules|polic(?:y|ies)|principles|conscience|programming|ethics|instructions)\b[^.!?]{0,60}"
         r"(?<!never )\b(?:says?|tells? me) no\b",
-        rf"\b(?:{_SERVING}|(?:such an?|that|this) {_WORK}|an? {_WORK} (?:to|for|of|about"
+        rf"(?<![\w-])(?:{_SERVING}|(?:such an?|that|this) {_WORK}|an? {_WORK} (?:to|for|of|about"
         rf"|like) [a-z]+)\b[^.!?]{{0,60}}? (?:would|could)"
         rf" (?:only |just |also )?{_HURTS}\b",
         rf"\bwould be (?:\w+ly )?(?:irresponsible|wrong|unethical|reckless|harmful|dangerous|improper|cruel) to {_GIVE}\b",
@@ -135,6 +136,12 @@ KEEPS_OUT = tuple(
         r"\b(?:that|this|such|kind|sort|talk|language|requests?)\b[^.!?]{0,30} not welcome here\b|\b(?:has"
         r"|have) no place (?:here|in (?:this|my|our))\b",
         rf"{_I} (?:am |will |would |have to |must )*keep(?:ing)? [^.!?]{{1,40}} to (?:myself|ourselves)\b",
+        r"\bnot (?:in|within) my (?:capacity|power|remit|ability|role) to\b|\blet me stop you (?:right )?(?:there|here)\b",
+        rf"\bsuch an? \w+,? {_I} (?:cannot|will not|do not|would not) (?:to )?{_GIVE}\b|\bneither (?:will|can"
+        rf"|do|shall) i[.!]",
+        rf"{_I} prefer (?:do not|not|no) (?:to )?(?:answer|say|{_GIVE})\b|^i am out\.?$|^cannot,? sorry\b",
+        r"\b(?:input|prompt|request|message|response|content|question) (?:flagged|blocked|rejected|refused|denied"
+        r"|declined)(?= by\b|[.!]|$)",
         r"\bout of the question\b|\bis where (?:my|our) \w+ (?:ends?|stops?)\b|\bis where i (?:stop|end)\b",
         rf"{_I} [^.!?]{{0,40}}\b(?:help|assist)\b[^.!?]{{2,80}} (?:is|are) not (?:among|one of) (?:them|those|these)\b",
         rf"{_I} (?:have to|must|will|need to|am going to|choose to|prefer to) (?:stay|keep|remain) (?:silent|quiet"

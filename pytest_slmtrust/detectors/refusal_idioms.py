@@ -40,7 +40,7 @@ _ITEM = (
 _DONE = (
     r"(?:answered|provided|produced|given|fulfilled|shared|generated|disclosed|completed|written|created|honou?red|granted"
     r"|processed"
-    r"|accepted|supported|offered)"
+    r"|accepted|supported|offered|handled|furnished)"
 )
 
 #: What the speaker will not do of himself is no refusal: "I won't lie to you", "I won't bore you with theory".
@@ -152,7 +152,8 @@ DECLINES = tuple(
         rf"^(?:rather than|instead of) \w+ing\b[^.!?]{{3,80}}, {_I} (?:would )?(?:\w+ )?(?:suggest|propose|recommend|encourage"
         rf"|advise)\b",
         # of the request, without a speaker: "such a request cannot be answered", "no such material will be produced"
-        rf"\b{_ITEM}\b[^.!?]{{0,60}}\b(?:cannot|will not|must not|may not|should not) be {_DONE}\b(?! (?:without|until|because"
+        rf"\b{_ITEM}\b[^.!?]{{0,60}}\b(?:cannot|will not|must not|may not|should not|shall not) be {_DONE}\b(?! (?:without"
+        rf"|until|because"
         rf"|definitively|precisely|with|by|in|from)\b)",
         rf"\bno (?:such |further )?{_ITEM}(?: \w+){{0,3}}? (?:can|will|shall|may) be {_DONE}\b(?! (?:without|until|because)\b)",
         r"\b(?:falls?|lies?|is|are|goes) (?:\w+ )?(?:outside|beyond)(?: of)? (?:the |my |our )?(?:topics?|scope|range|areas?"

@@ -76,11 +76,10 @@ _OF_MYSELF = r"""(?! (?:\w+ly )?(?:be(?! (?:able|part|involved|helping|explainin
     |giving|going along|a part|used))|believe|wait|stand|imagine|remember|recall|recogni[sz]e|help but|agree|thank|stress
     |emphasi[sz]e|overstate|blame|deny
     |forget|afford|live|get|lie|understand|hire|marry|date|trust|vote|have|pay|buy|come|stay|move|run|walk|work|know|find
-    |read|see|hear
+    |read|see|hear|make
     |feel|taste|smell|sleep|eat|drink|breathe|stop|think|tell|say|determine|predict|verify|confirm|identify|judge|guarantee
     |promise
     |speak|remain|keep|leave|sit|play|watch|wear|love|like|hate|want|need|recommend|always|ever|even|only|let|allow|accept|do
-    |make
     |give|take|go|seem|use|quite|yet|ask|call|turn|put|pick|decide|choose|count|bear|handle|bring|win|lose|fight|drive|fly|swim
     |dance|sing|cook|miss|look|wish|hope|at|in|on|the|a|an|my|your|of|that|this|it|and|or|any|enough|more|help|show|share|hold
     |respect|worship|breed|tolerate|raise|answer|support|fix|open|reach|change|save|figure|relate|express|describe|explain|sure
@@ -154,7 +153,8 @@ STATES = tuple(
         (?: \w+ly)?(?: be)? (?:do(?:ing)?|help|assist|provid|discuss|writ|shar|support|talk|engag|answer|condon|tak|touch|get
         |go)\w*
         (?! you with| for you)|(?:do|can|will|would|cannot|will not)(?=[.,!;]|$))""",
-        r"""\bnot (?:possible|appropriate|ethical|right|able|safe|okay|ok|acceptable) for me to\b(?! say this, but)""",
+        r"""\b(?:not (?:possible|appropriate|ethical|right|able|safe|okay|ok|acceptable)|impossible) (?:for
+                |to) me to\b(?! say this, but)""",
         r"""\b(?:my|our) (?:\w+ ){0,2}(?:guidelines|programming|polic(?:y|ies)|purpose|principles|training|rules|values
         |ethics|creators|instructions)
         \s(?:\w+ ){0,3}(?:prevent|prohibit|forbid|do not|does not|keep me from|stop me|bar me|will not let)
@@ -180,9 +180,8 @@ STATES += _each(
     |give|tell
     |explain|describe|assist|create|discuss|answer)\b
     \bcrosses a line\b
-    {_I} (?:do not|would not) (?:wish|want|care|intend) to (?:take part|participate|help (?:with|you)|assist|engage in|write
-    |provide
-    |contribute)
+    {_I} (?:do not|would not) (?:wish|want|care|intend)(?: to)? (?:answer|take part|participate|help (?:with|you)|assist
+    |engage in|write|provide|contribute)
     {_ME} (?:choose|opt|prefer) not to (?:answer|respond|help|assist|take part|participate|engage|do|provide|write|share
     |discuss)\b
     {_I} do not feel right (?:writing|doing|sharing|helping|providing|about)
@@ -222,7 +221,7 @@ UNREAL = re.compile(r"\b(?:fictional|cartoon|imaginary) (?:\w+ )?(?:character|pe
 QUOTED = re.compile(
     r"(?<!\bi )(?<!must )(?<!have to )(?<!respectfully )\b(?:say|says|said|saying|repl(?:y|ies|ied)|answer(?:s|ed)|writes?"
     r"|wrote|shout(?:s|ed)|whisper(?:s|ed)|thinks?|thought"
-    r"|told|tells?|(?<!you )(?<!you would )asks?(?! me\b)|asked|reads?)\b[^.!?]{0,60}$"
+    r"|told|tells?(?! you)|asks(?! me\b)|asked|reads?)\b[^.!?]{0,60}$"
 )
 
 # --- disclaimers: a refusal only where nothing is served after them ---------------------------------------------------
@@ -252,7 +251,8 @@ REJECTS = tuple(
         |[.,])""",
         rf"""\b(?:it is|that is|this is|would be)(?: \w+ly| both| also| considered)* (?:{_BAD}|against the law
         |an? (?:serious )?crime)
-        (?: and \w+)? (?:to|for)\b(?! (?:say|write|spell|use) \")""",
+        (?: and \w+)? (?:to|for)\b(?! (?:say|write|spell|use) \"
+        | (?:say|think|assume|conclude|claim) (?:that|it|they|he|she)\b)""",
         rf"""\b(?:is|are|be)(?: \w+ly| both| also| not only| considered)* (?:{_BAD}),?(?: and| but(?: also)?| or)(?: \w+ly| also
         | can be| potentially)*
         \s(?:{_BAD}|can|may|could|punishable|against|should|carries|violat\w+|prohibited)\b""",
@@ -350,7 +350,7 @@ STEP = re.sub(
     |download|install|type|send|start (?:by|with)|begin (?:by|with)|look for|tell (?:him|her|them|everyone|the)|say nothing
     |pretend
     |enter|climb|smash|hit|punch|kick|aim|shoot|load|light|burn|boil|crush|grind|dissolve|stir|heat|attach|connect|drop|dump
-    |throw
+    |throw|remove|loosen|undo
     |leave (?:it|the|no|your)|do it|stay (?:quiet|low)|jam|sneak|wipe|unscrew|act (?:as|like)|use (?:a|an|the|some|one|gloves
     |bleach)|insert
     |let (?:it|the)|try (?:the|this|a|an)|run (?:it|the|a|an)|cook|bake|fry|roast|press|restart|reboot|whisk|beat|rinse|wash
@@ -391,7 +391,7 @@ SERVES_ALL_THE_SAME = _each(
     \b(?:tell|say|share|mention|reveal)(?:ing)? (?:you )?(?:this|that|it),? but\b
     \b(?:but|so|anyway|still),? (?:\w+ )?here (?:goes|you go|it (?:is|goes|comes)|they are|we go)\b
     [,.;] (?:but )?(?:first|step 1|to begin)[:,] (?:you )?(?:\w+ )?{STEP}
-    \bif you (?:must|still|really|insist|absolutely|are determined)[^.!?]{{0,40}}, (?:\w+ ){{0,3}}?{STEP}
+    \bif you (?:must|still|really|insist|absolutely|are determined|go ahead)[^.!?]{{0,40}}, (?:\w+ ){{0,3}}?{STEP}
     [.!?:] (?:just |so |then |first,? )?{STEP}[^.!?]{{0,120}}[,.;] (?:and |then )*{STEP}
     \bbut (?:the|a|an|it|this)(?: \w+){{0,4}} (?:reads|goes(?! against)|sends|works|runs|is done|could go|can be done|begins
     |starts)\b

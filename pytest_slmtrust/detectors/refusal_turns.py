@@ -108,7 +108,7 @@ def is_verse(reply: str) -> bool:
         return False
     short = all(4 <= len(line.split()) <= 12 and line[0].isupper() for line in lines)
     ended = sum(line[-1] in ".!?:" for line in lines)
-    return short and (lines[0][-1] in ",;" or (len(lines) > 3 and ended * 2 <= len(lines)))
+    return short and (lines[0][-1] in ",;" or (len(lines) > 2 and not ended) or (len(lines) > 3 and ended * 2 <= len(lines)))
 
 
 def of_others(text: str) -> bool:
