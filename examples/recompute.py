@@ -27,11 +27,19 @@ def high(k: int, n: int, alpha: float) -> float:
     return float(beta.ppf(1 - alpha, k + 1, n - k)) if k < n else 1.0
 
 
+def of_gate(gate: Data, findings: list[Data]) -> list[Data]:
+    place = gate["nodeid"].rpartition("::")[0] + "::"
+    return [f for f in findings if f["probe"] == gate["probe"] and f["nodeid"].startswith(place)]
+
+
 def items_of(gate: Data, findings: list[Data]) -> Items:
-    place, items = gate["nodeid"].rpartition("::")[0] + "::", Items()
-    for f in findings:
-        if f["probe"] == gate["probe"] and f["nodeid"].startswith(place):
-            items.setdefault(f["source"], []).append(f)
+    """By source; those of which the target was asked the very same questions are one item."""
+    items, asked, first = Items(), dict[str, set[str]](), dict[Any, str]()
+    for f in of_gate(gate, audit["findings"]):
+        asked.setdefault(f["source"], set()).update(one[:16] for one in (f["answers"] or {}).get("short", ()))
+    name = {source: first.setdefault(frozenset(keys) or source, source) for source, keys in asked.items()}
+    for f in of_gate(gate, findings):
+        items.setdefault(name.get(f["source"]) or f["source"], []).append(f)
     return items
 
 

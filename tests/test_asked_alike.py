@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,6 +139,11 @@ def test_comparisons_count_different_questions(folder: Path) -> None:
     found = gates(folder, "--slm-vs=conftest:parent")
     assert found["one_question:vs"][:2] == ("INCONCLUSIVE", 1)
     assert found["one_opening:vs"][:2] == ("PASS", 100)
+    recompute = Path(__file__).parents[1] / "examples" / "recompute.py"
+    told = subprocess.run(
+        [sys.executable, recompute, folder / "slmtrust-report" / "audit.json"], capture_output=True, check=False
+    )
+    assert told.returncode == 0, told.stdout
     mine = folder / "slmtrust-report" / "audit.json"
     assert main(["accept", str(mine), "--output", str(folder / "slmtrust.lock.json")]) == 0
     locked = gates(folder)
