@@ -86,7 +86,7 @@ RUNS: list[tuple[str, Run, set[int], str]] = [
 def test_a_backend_that_breaks_its_contract_leaves_nothing_in_the_store(
     tmp_path: Path, script: Run, failed: set[int], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_slmtrust.engine.engine._COMMIT_SECONDS", -1.0)  # each answer is stored as it comes
+    monkeypatch.setattr("pytest_slmtrust.engine.open_questions._COMMIT_SECONDS", -1.0)  # each answer is stored as it comes
     backend = Scripted(script)
     asked = [Generate(f"q{n}", max_new_tokens=8) for n in range(4)]
     store = Store(tmp_path, "s")
