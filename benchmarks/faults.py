@@ -35,6 +35,7 @@ from pytest_slmtrust import (
     RequestFailed,
     Steps,
     Verdict,
+    ask,
     probe,
 )
 from pytest_slmtrust.audit.model import GateResult, Status
@@ -86,7 +87,7 @@ class OneGate:
         @probe(dimension="robustness", rows=[{"item": item} for item in range(n)], tolerance=tolerance)
         def simulated(item: int) -> Steps[Verdict]:
             """Simulated findings."""
-            yield from ()
+            yield from ask(Generate(f"item {item}"))
             return _outcome(outcomes[item])
 
         self._probe = simulated

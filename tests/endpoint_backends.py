@@ -14,7 +14,7 @@ from pytest_slmtrust.backends.endpoint.pace import Pace
 from pytest_slmtrust.backends.endpoint.replicas import Patience, Replica
 from pytest_slmtrust.engine.admission import admitted
 
-QUICK = Patience(attempts=5, first=0.001, most=0.01, connect=1.0, request=0.8, down=0.2, asked=2.0, silent=8, size=2_000_000)
+QUICK = Patience(attempts=5, first=0.001, most=0.01, connect=1.0, request=0.8, down=0.2, asked=10.0, silent=8, size=2_000_000)
 #: For servers that make no fault: a busy machine may take seconds over an answer.
 SURE = replace(QUICK, connect=20.0, request=20.0, asked=20.0)
 _STARTED: list[Known] = []
