@@ -18,8 +18,10 @@ import pytest
 import scipy.stats
 from runs import LEAN, forked, forks_for
 
+import pytest_slmtrust.authoring.probe
+
 # in-process runs of pytester forget what they were the first to import, and compiled modules load once only
-PRELOADED = (hypothesis, jinja2, msgspec, np, scipy.stats)
+PRELOADED = (hypothesis, jinja2, msgspec, np, scipy.stats, pytest_slmtrust.authoring.probe)
 
 with suppress(ImportError):  # httpx keeps its classes of errors, and knows none of a second import; the bare wheel has none
     import httpcore  # noqa: F401
