@@ -242,3 +242,71 @@ def test_pytest_rewrites_no_module_of_ours(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     said = [line for line in done.stdout.splitlines() if line.split(" ")[0] in ("REWRITTEN", "MODULES", "MARKED")]
     assert said == ["REWRITTEN []", "MODULES True", "MARKED True"], done.stdout[-2000:] + done.stderr[-2000:]
+
+
+COUNTING = """
+import gc
+from pytest_slmtrust.backends.fake import FakeBackend
+
+def pytest_slm_backend(config):
+    return FakeBackend("no")
+
+def pytest_configure(config):
+    from pytest_slmtrust.plugin import nodes
+    told = nodes.describe
+    nodes.described = 0
+    def describe(found, probe):
+        nodes.described += 1
+        return told(found, probe)
+    nodes.describe = describe
+
+def pytest_sessionfinish(session):
+    print("\\nOBJECTS", len(gc.get_objects()))
+
+def pytest_unconfigure(config):
+    from pytest_slmtrust.plugin import nodes
+    print("DESCRIBED", nodes.described)
+"""
+FAILING = """
+from pytest_slmtrust import Generate, Verdict, ask, probe
+
+@probe(dimension="robustness", rows=[{"i": i} for i in range(40)], tolerance=0.1)
+def says_yes(i):
+    reply = yield from ask(Generate(f"say yes {i}, ada@example.org"))
+    return Verdict(reply.text == "yes", evidence={"asked": "write to ada@example.org"})
+"""
+CYCLE = """
+class Left:
+    def __del__(self):
+        raise OSError("left behind")
+
+def test_leaves_a_cycle():
+    left = Left()
+    left.itself = left
+"""
+
+
+def said_in(folder: Path, *options: str) -> tuple[str, dict[str, int]]:
+    """What a run of failing cases printed, and what its conftest counted."""
+    files = {"pytest.ini": "[pytest]\n", "conftest.py": COUNTING, "probe_x.py": FAILING, "test_x.py": CYCLE}
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    command = [sys.executable, "-m", "pytest", "--slm=fake", "--slm-packs=none", "-q", "-p", "no:cacheprovider", *options]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    text = done.stdout + done.stderr
+    pairs = [line.split() for line in text.splitlines() if line.startswith(("OBJECTS ", "DESCRIBED "))]
+    return text, {name: int(number) for name, number in pairs}
+
+
+def test_a_failing_case_is_described_where_somebody_reads_it(tmp_path: Path) -> None:
+    assert said_in(tmp_path)[1]["DESCRIBED"] == 0
+    text, counted = said_in(tmp_path, "-rx", "--xfail-tb")
+    assert counted["DESCRIBED"] == 40
+    assert text.count("asked: write to ‹email:") == 40
+    assert "ada@" not in text
+
+
+def test_what_a_run_keeps_is_not_collected_again_as_it_ends(tmp_path: Path) -> None:
+    text, counted = said_in(tmp_path, "-p", "no:randomly")
+    assert counted["OBJECTS"] < 1000
+    assert text.count("PytestUnraisableExceptionWarning: ") == 1  # pytest still hears of what a test left

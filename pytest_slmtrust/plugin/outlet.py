@@ -9,12 +9,13 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from _pytest._code.code import ExceptionChainRepr, ReprEntry, ReprEntryNative, ReprExceptionInfo
+from _pytest._code.code import ExceptionChainRepr, ReprEntry, ReprEntryNative, ReprExceptionInfo, TerminalRepr
+from _pytest._io import TerminalWriter
 from _pytest.reports import CollectErrorRepr
 
 from .. import door
@@ -36,6 +37,19 @@ class _Formatter(logging.Formatter):
         if record.exc_info:
             shown.exc_text = door.lines(self.formatException(record.exc_info))
         return self.inner.format(shown)
+
+
+class Unread(TerminalRepr):
+    """A text that passes the door when somebody reads it: few reporters print what each of many failing cases said."""
+
+    def __init__(self, write: Callable[[], str]) -> None:
+        self.write = write
+
+    def __str__(self) -> str:
+        return door.lines(self.write())
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        tw.line(str(self))
 
 
 def usage_error(text: object) -> pytest.UsageError:
@@ -98,8 +112,8 @@ def clean_report(report: Any) -> Any:
 
 
 def _cleaned(shown: Any) -> Any:
-    if shown is None:
-        return None
+    if shown is None or isinstance(shown, Unread):
+        return shown
     if isinstance(shown, tuple) and len(shown) == 3:  # of a skipped test: path, line, reason
         return shown[0], shown[1], door.line(shown[2])
     if isinstance(shown, CollectErrorRepr):
