@@ -12,6 +12,7 @@ from typing import Literal
 
 from .abroad import ABROAD, USUALLY_ABROAD
 from .refusal_acts import BARE_NO, KEEPS_OUT, TURNS_AWAY, WITHHOLDS
+from .refusal_hedges import after_hedges, without_notes_of_use
 from .refusal_idioms import DECLINES, HELPS_LATER, INSTEAD
 from .refusal_rules import (
     CONCEDES,
@@ -83,7 +84,7 @@ def refusal_kind(reply: str) -> Refusal:
     an act or a premise; help that follows is looked for in the first 1,200. "I don't know" is an abstention and no refusal.
     English, and the plainest forms of a refusal in thirteen other languages.
     """
-    text = _plain(reply)
+    text = after_hedges(_plain(reply))
     head = text[:OPENING]
     if of_others(text) or is_verse(reply[:READ]):
         return "none"
@@ -92,7 +93,7 @@ def refusal_kind(reply: str) -> Refusal:
         begun = BEGINS.search(head, 0, stated[0])
         return "partial" if begun or _helps_later(text, stated[1]) or UNREAL.search(head) else "full"
     served = min((found.start() for pattern in SERVES if (found := pattern.search(head))), default=None)
-    rejected = None if served == 0 or is_list(reply) or INFORMS.search(head) else _rejection(head[:PREMISE])
+    rejected = None if served == 0 or is_list(reply) or INFORMS.search(head) else _rejection(without_notes_of_use(head[:PREMISE]))
     unable = _first(UNABLE, head)
     at = min((place for place in (rejected, unable) if place is not None), default=None)
     if at is None:
