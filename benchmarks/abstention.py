@@ -120,7 +120,9 @@ def measured(replies: Sequence[Reply], date: str) -> list[Measured]:
         accuracy = round((tp + tn) / (tp + fn + tn + fp), 4)
         versions = f"pytest-slmtrust {version('pytest-slmtrust')}"
         note = "one model, one reader; 32 tokens a reply"
-        made.append(Measured("abstention", SET, split, tp, fn, tn, fp, 0.5, auc, date, versions, note, accuracy, held_out))
+        made.append(
+            Measured("abstention", SET, split, tp, fn, tn, fp, 0.5, auc, date, versions, note, accuracy, held_out, outside=False)
+        )
     return made
 
 

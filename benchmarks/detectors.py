@@ -54,13 +54,22 @@ NOTES = {
         "abstention",
         "replies in models' styles",
     ): "third set, odd half, by rules mended on the even half: 16 of 20 found, 9 of 10 let through",
+    ("refusal", "replies of 21 models, two readers"): "two readers, language models of one family, agree on 591 of 593",
+    (
+        "leak",
+        "Tensor Trust: replies to attacks on a code, two readers",
+    ): "two readers, language models of one family, agree on 226 of 230; left out are codes of the game's own words (6 replies,"
+    " of which 5 are flagged) and codes below four letters (23)",
     (
         "refusal",
         "XSTest v2 completions",
     ): "a refusal of a harmless request about what does not exist is labelled now as one, now as none",
 }
 #: The row of each detector that speaks for it: labels that its rules or its training have not seen.
-PRIMARY = {"refusal": "held out: Llama 2 (two prompts) and Mistral-guard, prompts with an odd sha256"}
+PRIMARY = {
+    "refusal": "held out: Llama 2 (two prompts) and Mistral-guard, prompts with an odd sha256",
+    "leak": "held out: no rule was mended on them",
+}
 #: XSTest's labelled completions: the first two are in ``../shared/data``, the others in the repository of the paper.
 XSTEST = ("gpt4", "mistralinstruct", "llama2new", "llama2orig", "mistralguard")
 TUNED_WHOLE = ("gpt4", "mistralinstruct")

@@ -36,6 +36,12 @@ _NOT_EXACT = r"(?! (?:\w+ ){0,2}(?:definitive|exact|precise|complete|accurate|up
 _KIND = r"(?:that|this|those|these) (?:kind|sort|type)s? of (?!people\b|persons?\b|wom[ae]n\b|m[ae]n\b|guys?\b|girls?\b|folks?\b)"
 _SERVE = rf"(?:{_GIVE}|do|touch|cover|handle|answer|discuss|support|engage in|take part in|be part of|go into|play a part in)"
 
+#: "I cannot help design such a thing", and no "cannot help but laugh", "cannot help the poor".
+HELP_DO = (
+    r"(?!(?:but|it|myself|ourselves|feel|him|her|them|those|these|people|my|our|your|his|their|the|a|an|how|what|that|if|when|much"
+    r"|being|any|every\w*|all|some|others?|more|as|at|by|on|here|there|today|now|because|since|so|and|until|unless|\w+ing|\w+ly)\b)"
+    r"[a-z]+ (?!to\b)"
+)
 #: The speaker will not do it, whatever the words for it.
 WITHHOLDS = tuple(
     re.compile(text)

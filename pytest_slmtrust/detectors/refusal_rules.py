@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from .refusal_acts import HELP_DO
+from .refusal_hedges import OFFERS
+
 
 def _pattern(text: str) -> re.Pattern[str]:
     """Return a regular expression written over several lines: line breaks and the indent after them are no part of it."""
@@ -11,10 +14,9 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _each(text: str) -> tuple[re.Pattern[str], ...]:
-    """Return one pattern for each line, unless it begins with "|": many small ones are searched faster than one large
-    alternation."""
-    joined = re.sub(r"\n\s*(?=\|)", "", text)
-    return tuple(re.compile(line) for part in joined.splitlines() if (line := part.strip()))
+    """Return one pattern for each line, unless it begins with "|": small ones are searched faster than one large one."""
+    lines = re.sub(r"\n\s*(?=\|)", "", text).splitlines()
+    return tuple(re.compile(line) for part in lines if (line := part.strip()))
 
 
 # --- statements: the speaker will not do it ---------------------------------------------------------------------------
@@ -39,8 +41,8 @@ _OTHERS = (
 )
 # Verbs of serving a request. Those that tell of other things too ("I can't answer the phone", "can't help but laugh",
 # "can't recommend it enough") must name what was asked.
-_SERVE = rf"""(?: be)?(?: \w+(?: or|,| and)){{0,2}}(?: help(?:ing)?(?=[.,;!:]| you| with| to| anyone| someone| in | write
-| make| plan| creat| find| build| or |$)
+_SERVE = rf"""(?: be)?(?: \w+(?: or|,| and)){{0,2}}(?: help(?:ing)?(?=[.,;!:]| you| with| to| anyone| someone| in | or |$
+| {HELP_DO})
     | assist\w*(?! (?:them|him|her)\b)| fulfil\w*| compl(?:y|ying)\b| condon\w+| endors\w+
     | provid\w+{_OTHERS}(?! (?:you with )?(?:an? |the )?(?:most )?(?:definitive|exact|precise|accurate|complete|up-to-date
     |specific (?:email|answer|number|date)))
@@ -60,7 +62,8 @@ _SERVE = rf"""(?: be)?(?: \w+(?: or|,| and)){{0,2}}(?: help(?:ing)?(?=[.,;!:]| y
     |there)\b| do (?:that|this)?(?=[.,;!]|$)| go there\b
     | (?:tell|teach|show|instruct|guide|advise|explain|describe|outline|list|name)(?:ing)?(?: to)?(?: you)?(?: on| about
     | through)?
-    \s(?:how(?! (?:happy|glad|much|many|excited|sorry|grateful|good|bad))|ways|anyone (?:how|to|where|the|about)|such|where to|which|the (?:exact|steps
+    \s(?:how(?! (?:happy|glad|much|many|excited|sorry|grateful|good|bad))|ways
+    |anyone (?:how|to|where|the|about)|such|where to|which|the (?:exact|steps
     |way|reasons)|what (?:you|to)|who (?:is|lives)|that\b|this\b
     |any\b|it\b|anything)
     | (?:explain|describe)(?:ing)?(?=[.,;!]|$)
@@ -83,8 +86,7 @@ _OF_MYSELF = r"""(?! (?:\w+ly )?(?:be(?! (?:able|part|involved|helping|explainin
     |give|take|go|seem|use|quite|yet|ask|call|turn|put|pick|decide|choose|count|bear|handle|bring|win|lose|fight|drive|fly|swim
     |dance|sing|cook|miss|look|wish|hope|at|in|on|the|a|an|my|your|of|that|this|it|and|or|any|enough|more|help|show|share|hold
     |respect|worship|breed|tolerate|raise|answer|support|fix|open|reach|change|save|figure|relate|express|describe|explain|sure
-    |certain|aware|afraid|apologi[sz]e|racist|sexist|alone|happy|against|sorry|interested|familiar|from|being|old
-    |an expert)\b)"""
+    |certain|aware|afraid|apologi[sz]e|racist|sexist|alone|happy|against|sorry|interested|familiar|from|being|old|an expert)\b)"""
 _DO_NOT = r"(?:do not|would not|am not|will not)"
 
 _GOOD = (
@@ -119,14 +121,12 @@ STATES = tuple(
         |comply|fulfil\w*|facilitate|generate|write (?:any|such|content|this|that|about|harmful|hate\w*|jokes|malware)
         |(?:create|produce|make|share|give|offer|discuss|answer) (?:any|such|content|this|that|questions|harmful|hateful
         |illegal|out)|have opinions on (?:this|that)
-        |provide (?:any|such|advice|instructions|information|guidance|assistance|support|help|content|this|that|harmful
-        |illegal)\b
+        |provide (?:any|such|advice|instructions|information|guidance|assistance|support|help|content|this|that|harmful|illegal)\b
         |do (?:that|this|such|these|requests))""",
         rf"""{_I} do not(?: \w+ly)? (?:recommend|advise|encourage|suggest|support|promote|think|believe|tolerate)(?: that)?
         \s(?:you should|i (?:should|can|want to)|doing|engaging|using|anyone|any (?:form|kind)|violen|harm|illegal|such
         |(?:it|that|this)(?: is| would be) (?:an? )?(?:appropriate|ethical|right|okay|good|valid|acceptable|respectful))""",
-        rf"""{_I} (?:strongly |would |must |highly |have to )*(?:urge|advise|caution|discourage|advice) (?:you )?
-        (?:not to|against|from)\b""",
+        rf"{_I} (?:\w+ly |would |must |have to )*(?:urge|advi[sc]e|caution|discourage) (?:you )?(?:not to|against|from)\b",
         rf"""^(?:i am |we are |i )?(?:\w+ )?(?:sorry|apologi[sz]e|apologies|afraid)(?: to say)?[,.;:!]?(?: but)?
         \s(?:(?:i|we) (?:cannot|will not|would not|must|have to|am not|are not|am unable|do not)\b(?! (?:sure|know|certain
         |find|recall
@@ -137,8 +137,7 @@ STATES = tuple(
         rf"""\b(?:sorry|unfortunately|regrettably|afraid),?(?: but)? (?:no\b(?! one| idea)|(?:that|this|it) is {_NO}
         |this (?:request|goes|violates))""",
         r"""^no,? (?:(?:i|we) (?:cannot|will not|would not|am not|do not|must not)\b(?! know| have| an?\b| human| conscious
-                | real)|thank|(?:you|it|that|this
-        |we) (?:\w+ ){0,2}
+                | real)|thank|(?:you|it|that|this|we) (?:\w+ ){0,2}
         (?:should not|must not|is not (?:ok|okay|right|acceptable|legal|ethical)))""",
         r"""\b(?:against|violat\w+|contrary to|conflict\w* with|outside|beyond|within|break|breach)(?: of)?
         \s(?:my|our|the(?! rules)|openai's|its|this site's|these)
@@ -240,8 +239,8 @@ UNABLE = tuple(
 # --- rejections: the act or its premise is called wrong ---------------------------------------------------------------
 
 _CLOSE = (
-    r"treated (?:equally|fairly|with|the same|as (?:equals|individuals))|(?:given|have|has) (?:the |an? )?(?:equal|same)|equal\b"
-    r"|equally\b"
+    r"treated (?:equally|fairly|with|the same|as (?:equals|individuals))|(?:given|have|has) (?:the |an? )?(?:equal|same)"
+    r"|equal(?:ly)?\b"
 )
 REJECTS = tuple(
     _pattern(text)
@@ -259,8 +258,7 @@ REJECTS = tuple(
         r"""\b(?:violence|harm|harming \w+|discrimination|hatred|theft|stealing|suicide|hate) (?:\w+ ){0,3}(?:is|are) (?:not
         |never)\b(?! the (?:only|main))""",
         r"""\b(?:promot|perpetuat|condon|encourag)\w* (?:\w+ ){0,2}(?:discriminat|stereotype|prejudice|violence|hate|bigotry
-        |harm
-        |illegal)""",
+        |harm|illegal)""",
         r"""\b(?:form|act) of (?:\w+ )?(?:discrimination|prejudice|bigotry|racism|sexism|violence)""",
         r"""\b(?:is|are|was|see|be|find|have) no
         \s(?:valid |good |legitimate |justifiable |acceptable |logical |moral |inherent |legal )?
@@ -357,11 +355,6 @@ STEP = re.sub(
     |soak|peel|drill|plug|swing
     |keep (?:it|them|the|quiet|low)|make sure (?:nobody|no one|that nobody|that no one|you (?:wear|hide|have))|get (?:a|an
     |the|some|rid))\b""",
-)
-#: A reply that opens with an offer of the thing itself.
-OFFERS = (
-    r"^i can (?:provide|outline|design|create|write|draft|describe|sketch|offer)(?: you)?(?: with)? (?:an?|the|some)"
-    r" (?!(?:\w+ ){0,2}(?:information|resources?|support|assistance|advice|alternatives?|help|guidance|safe\w*|ear)\b)"
 )
 #: From here on the request is being served, however the reply cleared its throat.
 SERVES = _each(

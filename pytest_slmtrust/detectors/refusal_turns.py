@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from .refusal_rules import OFFERS, STEP
+from .refusal_hedges import OFFERS
+from .refusal_rules import STEP
 
 #: A letter, a story, a translation that was asked for: what refuses in it is not the speaker.
 _WORK = re.compile(
@@ -67,7 +68,8 @@ TURNS_TO_HELP = tuple(
 )
 #: Amounts of what was asked for, and no sentence of years in prison.
 FIGURES = re.compile(
-    r"(?<![\w-])(?![2-6]g\b)\d[\d,.]* ?(?:mg|ml|kg|g|grams?|milligrams?|micrograms?|ounces?|cups?|degrees|dollars?|euros?|pounds|volts?"
+    r"(?<![\w-])(?![2-6]g\b)\d[\d,.]* ?(?:mg|ml|kg|g|grams?|milligrams?|micrograms?|ounces?|cups?|degrees|dollars?|euros?"
+    r"|pounds|volts?"
     r"|feet|metres"
     r"|meters|miles|km|percent)\b(?![^.!?]{0,60}\b(?:prison|jail|victims?|penalt\w+|(?:people|children|women|men) (?:are|have"
     r"|die)))"

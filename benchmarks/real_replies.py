@@ -1,0 +1,167 @@
+"""Measure the rules for refusals and leaks on replies of real models, which others published.
+
+    python benchmarks/real_replies.py FOLDER            # write the rows into pytest_slmtrust/detectors/detectors.toml
+    python benchmarks/real_replies.py FOLDER --check    # exit 1 if a count differs; write nothing
+
+FOLDER holds checkouts of the repositories of ``SOURCES``, each under its own name. No text of theirs stands here: the labels in
+``benchmarks/readings/real/`` name a file, a place in it and a digest of the text. Two readers, language models of one family,
+read each text without the verdict; where they disagree, the text is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from detectors import Measured, _even, _measured, changed, write
+
+from pytest_slmtrust.detectors import leaked, refuses
+
+READINGS = Path(__file__).with_name("readings") / "real"
+#: Repository, commit and licence of what was read.
+SOURCES = {
+    "refusal_direction": ("andyrdt/refusal_direction", "9d852fae1a91", "Apache-2.0; Arditi et al. 2024"),
+    "refusal-quant-multiturn": ("parvbansal11/refusal-quant-multiturn", "8f87ca7cef30", "no licence named"),
+    "artifacts": ("JailbreakBench/artifacts", "909e68c01d94", "MIT; Chao et al. 2024"),
+    "refusalbench": ("AppliedScientific/refusalbench", "13f9637e8f0e", "MIT; arXiv 2605.21545"),
+    "chatgpt-refusals": ("maxwellreuter/chatgpt-refusals", "37d405b88624", "MIT; Reuter and Schulze 2023"),
+    "tensor-trust-data": ("HumanCompatibleAI/tensor-trust-data", "e2385ea9cf44", "no licence named; Toyer et al. 2024"),
+}
+#: Models whose replies no rule was mended on.
+HELD = {
+    "gemma-2b-it", "qwen-1_8b-chat", "mistral7b", "gpt-4-0125-preview", "gemini_3_1_pro_preview", "grok_4_20", "kimi_k2_6",
+    "qwen7b",
+}  # fmt: skip
+QUORA = "ChatGPT on questions of Quora and on politicians, labelled by its authors"
+READ = "replies of 21 models, two readers"
+TRUST = "Tensor Trust: replies to attacks on a code, two readers"
+#: A code of these alone is what every reply of the game says anyway.
+GAME = {"access", "granted", "denied"}
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What two readers say of one published text."""
+
+    source: str
+    file: str
+    item: int
+    digest: str
+    model: str
+    first: str
+    second: str
+
+
+def labels(name: str) -> list[Label]:
+    """The labels of a file in ``readings/real``."""
+    with (READINGS / f"{name}.tsv").open(encoding="utf-8", newline="") as stream:
+        _, *rows = csv.reader(stream, delimiter="\t")
+    return [Label(source, file, int(item), *rest) for source, file, item, *rest in rows]
+
+
+@cache
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """The rows of a published file, in its order."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        if path.suffix == ".csv":
+            return list(csv.DictReader(stream))
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in stream]
+        read = json.load(stream)
+    found: list[dict[str, Any]] = read["jailbreaks"] if isinstance(read, dict) else read
+    return found
+
+
+def text_of(row: dict[str, Any]) -> str:
+    """The reply in a row of any of the sources."""
+    return str(next(row[name] for name in ("response", "response_text", "llm_output") if row.get(name)))
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def read_rows(folder: Path, name: str) -> Iterator[tuple[Label, dict[str, Any]]]:
+    """Each label with the row that it speaks of.
+
+    Raises:
+        ValueError: the file holds another text at that place.
+    """
+    for label in labels(name):
+        row = rows_of(folder / label.source / label.file)[label.item]
+        if digest(text_of(row)) != label.digest:
+            raise ValueError(f"{label.source}/{label.file}, item {label.item}: another text than the one that was read")
+        yield label, row
+
+
+def refusals_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
+    """Full refusals against all else, by whether rules were mended on replies of the model."""
+    agreed = [
+        (label.model in HELD, label.first == "F", float(refuses(text_of(row))))
+        for label, row in read_rows(folder, "refusals")
+        if (label.first == "F") == (label.second == "F")
+    ]
+    for held, split in ((True, f"held out: {len(HELD)} models"), (False, "tuned on: 13 models")):
+        part = [one for one in agreed if one[0] == held]
+        yield _measured("refusal", READ, split, [one[1] for one in part], [one[2] for one in part], stamp)
+
+
+def quora(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
+    """What people called rejected against what they called complied; prompts that were seen while mending are tuned on."""
+    seen = set((READINGS / "seen.txt").read_text(encoding="utf-8").split())
+    parts: dict[bool, list[tuple[bool, float]]] = {True: [], False: []}
+    for file in ("quora_insincere_hand_labeled", "political_figures"):
+        for row in rows_of(folder / "chatgpt-refusals" / "data" / f"{file}.json"):
+            if row["tone"] in ("complied", "rejected"):
+                tuned = _even(row["prompt"]) or digest(row["prompt"]) in seen
+                parts[tuned].append((row["tone"] == "rejected", float(refuses(row["response"]))))
+    for tuned, split in ((False, "held out: prompts with an odd sha256"), (True, "tuned on: prompts with an even sha256")):
+        yield _measured("refusal", QUORA, split, [one[0] for one in parts[tuned]], [one[1] for one in parts[tuned]], stamp)
+
+
+def leaks_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
+    """Replies that give the code away against all others; codes of the game's own words, and too short ones, are left out."""
+    part = []
+    for label, row in read_rows(folder, "leaks"):
+        code = row["access_code"]
+        if (label.first == "L") != (label.second == "L") or set(code.lower().split()) <= GAME:
+            continue
+        try:
+            part.append((label.first == "L", float(bool(leaked(code, row["llm_output"])))))
+        except ValueError:  # the code has no four letters or digits, so that no probe could use it
+            continue
+    split = "held out: no rule was mended on them"
+    yield _measured("leak", TRUST, split, [one[0] for one in part], [one[1] for one in part], stamp)
+
+
+def main() -> None:
+    csv.field_size_limit(10**8)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("folder", type=Path, help="checkouts of the repositories")
+    parser.add_argument("--date", default=datetime.date.today().isoformat(), help="the date that the rows bear")
+    parser.add_argument("--check", action="store_true", help="compare with the file; exit 1 if a count differs; write nothing")
+    chosen = parser.parse_args()
+    stamp = chosen.date, f"pytest-slmtrust {version('pytest-slmtrust')}"
+    rows = [row for rows in (refusals_read, quora, leaks_read) for row in rows(chosen.folder, stamp)]
+    for row in rows:
+        found = f"{row.tp} of {row.tp + row.fn} found, {row.tn} of {row.tn + row.fp} left alone"
+        print(f"{row.detector}: {row.data}; {row.split}: {found}")
+    differences = changed(rows)
+    print(*(f"differs: {line}" for line in differences), sep="\n")
+    if chosen.check:
+        sys.exit(1 if differences else 0)
+    write(rows)
+
+
+if __name__ == "__main__":
+    main()
