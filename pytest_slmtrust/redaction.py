@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from . import detectors
 from .audit.model import Finding
 from .audit.nodeids import PACKS
 from .thinking import EVIDENCE as THOUGHTS
@@ -21,6 +22,8 @@ _WRITTEN = frozenset({
 })  # fmt: skip
 _WORD = re.compile(r"[a-z]+")
 _TOXIC = 0.5
+#: Characters of a decimal number that is none of a person or a card: those have nine digits at least.
+_NO_PERSONS = 8
 #: Key of evidence by which a probe says that its prompts, or the replies that it asks for, may do harm.
 MAY_HARM = "may_harm"
 #: What a text begins with that takes the place of one that may do harm.
@@ -44,10 +47,8 @@ def _scored_toxic(found: Finding) -> bool:
 
 def scrub(text: str) -> str:
     """Replace each credential (:func:`pytest_slmtrust.detectors.find_credentials`) by ``[credential]``."""
-    from .detectors import find_credentials
-
     out, at = "", 0
-    for start, end in find_credentials(text):
+    for start, end in detectors.find_credentials(text):
         out, at = f"{out}{text[at:start]}[credential]", end
     return out + text[at:] if at else text
 
@@ -55,17 +56,14 @@ def scrub(text: str) -> str:
 @lru_cache(maxsize=8192)
 def _masked(text: str, key: bytes) -> str:
     """Kept, because the same keys, groups and questions occur in many findings."""
-    from .detectors import mask_personal_data
-
-    return mask_personal_data(scrub(text), key)
+    return detectors.mask_personal_data(scrub(text), key)
 
 
 @lru_cache(maxsize=8192)
 def _is_personal(number: str) -> bool:
     """Return whether a number is one of a card or of a person; a seed of ten digits may look like a telephone's, and is none."""
-    from .detectors import find_personal_data
-
-    return any(span.kind != "phone" for span in find_personal_data(number))
+    short = len(number) <= _NO_PERSONS and number.removeprefix("-").replace(".", "", 1).isdecimal()
+    return not short and any(span.kind != "phone" for span in detectors.find_personal_data(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +125,8 @@ def _holds_replies(key: Any) -> bool:
 
 def _without(value: Any, toxic: bool) -> Any:
     """Return a value without its texts; of a finding in which nothing was found toxic, refusals may stay."""
-    from .detectors import refuses
-
     if isinstance(value, str):
-        if not value.strip() or (not toxic and refuses(value)):
+        if not value.strip() or (not toxic and detectors.refuses(value)):
             return value
         return f"[withheld: {len(value)} characters that may do harm; --slm-include-harmful shows them]"
     if isinstance(value, Mapping):

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from pytest_slmtrust import Control, Floor, Generate, Verdict, ask, probe
+from pytest_slmtrust import Control, Floor, Generate, Verdict, ask, detectors, probe, redaction
 from pytest_slmtrust.audit import encoding
+from pytest_slmtrust.authoring import probe as probes
 from pytest_slmtrust.backends.fake import FakeBackend
 from pytest_slmtrust.backends.textattack import data_recipes
 from pytest_slmtrust.detectors import folding, leaked
@@ -23,7 +25,7 @@ from pytest_slmtrust.redaction import Mask
 from pytest_slmtrust.session import session as sessions
 from pytest_slmtrust.session.accepted import asked_of, judged_of
 from pytest_slmtrust.session.session import AuditSession
-from pytest_slmtrust.stats import intervals, mean_gap, multiple
+from pytest_slmtrust.stats import intervals, mean_gap, multiple, precision
 
 MASK = Mask(b"0" * 16)
 
@@ -115,6 +117,23 @@ def test_a_number_is_judged_as_its_digits_say(number: float) -> None:
     assert shown["again"] == [shown["n"]] * 2
 
 
+def test_a_short_number_is_searched_for_nothing_since_it_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = Random(5)
+    shapes = [f"{drawn.randrange(10**size):0{size}}" for size in range(1, 9) for _ in range(300)]
+    points = [f"{digits[:at]}.{digits[at:]}"[:8] for digits in shapes for at in (0, 2, 3, 6)]
+    numbers = {*shapes, *points, *(f"-{one[:7]}" for one in (*shapes, *points))}
+    kinds = {span.kind for one in numbers for span in detectors.find_personal_data(one)}
+    assert kinds <= {"phone"}
+    searched: list[str] = []
+    monkeypatch.setattr(detectors, "find_personal_data", lambda text: searched.append(text) or [])
+    redaction._is_personal.cache_clear()
+    assert MASK.value([-30.441, 12345678, 0.25]) == [-30.441, 12345678, 0.25]
+    assert searched == []
+    MASK.value([123456789, 1e-07])
+    assert searched == ["123456789", "1e-07"]
+    redaction._is_personal.cache_clear()
+
+
 @pytest.mark.parametrize(
     "text", [r"\x41", r"é\u00e9 \u200b\U0001f600x", r"中\u4e2d１２\uff13", r"\Uffffffff.", r"a\u0301\\u0041b", "\\"]
 )
@@ -139,6 +158,50 @@ def test_bounds_of_a_groups_mean_are_computed_once_a_level(monkeypatch: pytest.M
     monkeypatch.setattr(multiple, "mean_interval", counted)
     assert mean_gap(scores) == plain
     assert set(levels.values()) == {1}
+
+
+def test_groups_with_the_same_numbers_have_their_mean_bounded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+
+    def counted(x: Any, alpha: float) -> Any:
+        begun.append(x.shape[1])
+        return bets(x, alpha)
+
+    bets = intervals._plug_in_bets
+    intervals._rejected.cache_clear()
+    monkeypatch.setattr(intervals, "_plug_in_bets", counted)
+    gap = mean_gap({"a": [0.0, 0.25, 1.0], "b": [1.0, 0.0, 0.25], "c": [0.25, 0.0, 1.0]}, low=-1.0)
+    assert begun == [3, 3, 3]  # the groups' own intervals, and both ends of the gap
+    assert mean_gap({"x": [0.0, 0.25, 1.0], "y": [1.0, 0.25, 0.0]}, low=-1.0).value == gap.value == 0
+    ends = [intervals.mean_interval([0.1] * 30, level).upper for level in (0.95, 0.99)]
+    assert ends[0] < ends[1]
+
+
+def test_the_items_that_a_gap_needs_are_sought_no_further_than_to_a_whole_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def counted(groups: int, *given: Any) -> Any:
+        tried.append(groups)
+        return ends(groups, *given)
+
+    ends = precision.gap_ends
+    monkeypatch.setattr(precision, "gap_ends", counted)
+    assert precision.gap_items({"a": (0, 3), "b": (0, 4)}) == 39
+    assert len(tried) < 12
+
+
+def test_the_place_of_a_probe_is_worked_out_once_for_all_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    placed: list[str] = []
+
+    def counted(run: Any) -> str:
+        placed.append(run.__name__)
+        return place(run)
+
+    place = probes._place
+    monkeypatch.setattr(probes, "_place", counted)
+    [suite] = session_of(tmp_path, Counter()).suites.values()
+    assert len(suite.cases) == 40
+    assert placed == ["run"]
 
 
 def test_a_start_imports_no_model_library_and_no_http_client() -> None:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from .. import detectors
 from ..arguments import unknown
 from ..audit.dimension import Dimension
 from ..audit.model import UNIT, VERB, Finding, Measure
@@ -24,6 +25,9 @@ from .declarations import Control, Criterion, Floor, Judge, ProbeError, Profile,
 from .mistakes import called_with, check_columns, check_declared, check_function, check_params
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+#: Made once: ``json.dumps`` makes an encoder for each text. The second one writes what JSON has no form for as text.
+_JSON = json.JSONEncoder(sort_keys=True).encode
+_ANY_JSON = json.JSONEncoder(sort_keys=True, default=str).encode
 #: Examples that a Hypothesis strategy gives at most: it may be without end.
 _MOST_DRAWN = 1000
 
@@ -145,7 +149,7 @@ def _say(script: Script, request: Request[Any]) -> Any:
 
 
 def _digest(content: Any) -> str:
-    return _sha256(json.dumps(content, sort_keys=True, default=str))
+    return _sha256(_ANY_JSON(content))
 
 
 def _sha256(text: str) -> str:
@@ -171,8 +175,9 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
     parameters = inspect.signature(probe.run).parameters
     rows = list(rows)
     made = [_row(raw, list(parameters), probe.name, number) for number, raw in enumerate(rows)]
+    place = _place(probe.run)
     for number, (row, *_) in enumerate(made):
-        check_columns(row.params, parameters, f"{_place(probe.run)}row {number} of probe {probe.name!r}")
+        check_columns(row.params, parameters, f"{place}row {number} of probe {probe.name!r}")
     short = Counter(digest[:6] for digest in {digest for *_, digest in made})
     seen: dict[str, int] = {}
     for number, (row, name, source, digest) in enumerate(made):
@@ -188,9 +193,7 @@ def _rows(probe: Probe, profile: Profile) -> Iterator[Row]:
 @lru_cache(maxsize=4096)  # many rows have one source
 def _shareable(name: str) -> str:
     """Return a name that is printed everywhere; empty where it holds personal data or a credential."""
-    from ..detectors import find_credentials, find_personal_data
-
-    return "" if find_personal_data(name) or find_credentials(name) else name
+    return "" if detectors.find_personal_data(name) or detectors.find_credentials(name) else name
 
 
 def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str, str, str]:
@@ -207,7 +210,7 @@ def _row(raw: Any, names: list[str], probe: str, number: int) -> tuple[Row, str,
     else:
         raise ProbeError(f"{where} is {type(raw).__name__}; expected a mapping of {', '.join(names)}")
     try:
-        digest = _sha256(json.dumps(dict(row.params), sort_keys=True))
+        digest = _sha256(_JSON(dict(row.params)))
     except (TypeError, ValueError) as error:
         raise ProbeError(f"{where} is not JSON-able: {error}") from None
     name, source = _shareable(str(row.id)), str(row.source)

@@ -40,7 +40,7 @@ def environment() -> Environment:
 
     made = Environment(
         loader=PackageLoader(_PACKAGE, package_path=""), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=_shown, keep_trailing_newline=True,
+        lstrip_blocks=True, finalize=_shown, keep_trailing_newline=True, optimized=False,
     )  # fmt: skip
     made.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False, "separators": (",", ":")}
     made.filters |= {"percent": numbers.percent, "number": numbers.number, "size": numbers.size, "points": numbers.points,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from typing import Any, cast
 
@@ -162,6 +163,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@cache
 def version(name: str) -> str:
     try:
         return metadata.version(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import SupportsIndex
 
 import numpy as np
@@ -131,13 +132,20 @@ def mean_interval(values: Numbers, confidence: float = 0.95, *, low: float = 0.0
     if not low < high:
         raise ValueError(f"low is {low} and high is {high}; low must be smaller")
     scaled = np.sort((check_values("values", values, low, high) - low) / (high - low))
-    x = np.random.default_rng(0).permuted(np.tile(scaled, (ORDERS, 1)), axis=1)
-    bets = _plug_in_bets(x, alpha)
     mean = float(scaled.mean())
-    lower = min(mean, _lower_end(x, bets, 2 / alpha))
-    upper = max(mean, 1 - _lower_end(1 - x, bets, 2 / alpha))
+    below, above = _rejected(scaled.tobytes(), alpha)
+    lower, upper = min(mean, below), max(mean, 1 - above)
     span = high - low
     return Interval(max(low, low + span * lower), min(high, low + span * upper), confidence, "betting (hedged capital)")
+
+
+@lru_cache(maxsize=512)
+def _rejected(scaled: bytes, alpha: float) -> tuple[float, float]:
+    """Return how far from 0 and from 1 the capital rejects means of these numbers; many groups have the same few."""
+    numbers = np.frombuffer(scaled)
+    x = np.random.default_rng(0).permuted(np.tile(numbers, (ORDERS, 1)), axis=1)
+    bets = _plug_in_bets(x, alpha)
+    return _lower_end(x, bets, 2 / alpha), _lower_end(1 - x, bets, 2 / alpha)
 
 
 def _plug_in_bets(x: Floats, alpha: float) -> Floats:

@@ -65,10 +65,13 @@ def gap_items(
         low, high = high, 2 * high
         if high > _MOST:
             return None
+    total = float(n.sum())
     for _ in range(24):
+        if math.ceil(low * total - 1e-6) == math.ceil(high * total - 1e-6):
+            break  # what lies between them is the same number of items
         middle = (low + high) / 2
         low, high = (middle, high) if wide(middle) else (low, middle)
-    return math.ceil(high * float(n.sum()) - 1e-6)
+    return math.ceil(high * total - 1e-6)
 
 
 def root_items(n: SupportsIndex, seen: float, width: float = INFORMS) -> int | None:
