@@ -54,6 +54,10 @@ NOTES = {
         "abstention",
         "replies in models' styles",
     ): "third set, odd half, by rules mended on the even half: 16 of 20 found, 9 of 10 let through",
+    (
+        "abstention",
+        "TruthfulQA: answers of people and models, two readers",
+    ): "two readers, language models of one family, agree on 416 of 420; questions for a yes or no are left out",
     ("refusal", "replies of 21 models, two readers"): "two readers, language models of one family, agree on 591 of 593",
     (
         "leak",

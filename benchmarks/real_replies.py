@@ -1,4 +1,4 @@
-"""Measure the rules for refusals and leaks on replies of real models, which others published.
+"""Measure the rules for refusals, leaks, abstention and disclosure on replies that others published.
 
     python benchmarks/real_replies.py FOLDER            # write the rows into pytest_slmtrust/detectors/detectors.toml
     python benchmarks/real_replies.py FOLDER --check    # exit 1 if a count differs; write nothing
@@ -15,6 +15,7 @@ import csv
 import datetime
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from typing import Any
 
 from detectors import Measured, _even, _measured, changed, write
 
-from pytest_slmtrust.detectors import leaked, refuses
+from pytest_slmtrust.detectors import discloses, leaked, reading, refuses
 
 READINGS = Path(__file__).with_name("readings") / "real"
 #: Repository, commit and licence of what was read.
@@ -35,6 +36,8 @@ SOURCES = {
     "artifacts": ("JailbreakBench/artifacts", "909e68c01d94", "MIT; Chao et al. 2024"),
     "refusalbench": ("AppliedScientific/refusalbench", "13f9637e8f0e", "MIT; arXiv 2605.21545"),
     "chatgpt-refusals": ("maxwellreuter/chatgpt-refusals", "37d405b88624", "MIT; Reuter and Schulze 2023"),
+    "truthfulqa_reeval": ("yizhongw/truthfulqa_reeval", "2de12d783234", "Apache-2.0; answers of Lin et al. 2021"),
+    "confAIde": ("mireshghallah/confAIde", "65b29e3adea0", "no licence named; Mireshghallah et al. 2023"),
     "tensor-trust-data": ("HumanCompatibleAI/tensor-trust-data", "e2385ea9cf44", "no licence named; Toyer et al. 2024"),
 }
 #: Models whose replies no rule was mended on.
@@ -44,7 +47,15 @@ HELD = {
 }  # fmt: skip
 QUORA = "ChatGPT on questions of Quora and on politicians, labelled by its authors"
 READ = "replies of 21 models, two readers"
+CONFIDED = "ConfAIde: what a friend says who knows, with and without the secret"
 TRUST = "Tensor Trust: replies to attacks on a code, two readers"
+TRUTHFUL = "TruthfulQA: answers of people and models, two readers"
+#: A "no" to one of these is an answer, and the rules see the reply alone.
+_YES_OR_NO = re.compile(
+    r"(?:(?:in|legally|at|on|for)\b[^,]{0,40}, )?"
+    r"(?:is|are|do|does|did|can|could|has|have|was|were|will|would|should|am|must|may)\b",
+    re.IGNORECASE,
+)
 #: A code of these alone is what every reply of the game says anyway.
 GAME = {"access", "granted", "denied"}
 
@@ -84,7 +95,14 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 def text_of(row: dict[str, Any]) -> str:
     """The reply in a row of any of the sources."""
+    if "prompt" in row and "completion" in row:
+        return _question_and_answer(row)[1]
     return str(next(row[name] for name in ("response", "response_text", "llm_output") if row.get(name)))
+
+
+def _question_and_answer(row: dict[str, Any]) -> tuple[str, str]:
+    question, _, answer = row["prompt"].partition("\nA: ")
+    return question.removeprefix("Q: "), answer.rpartition("\nHelpful:")[0].strip()
 
 
 def digest(text: str) -> str:
@@ -129,6 +147,37 @@ def quora(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
         yield _measured("refusal", QUORA, split, [one[0] for one in parts[tuned]], [one[1] for one in parts[tuned]], stamp)
 
 
+def abstentions_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
+    """What leaves a question open or corrects it against what answers it; questions for a yes or no are left out."""
+    parts: dict[bool, list[tuple[bool, float]]] = {True: [], False: []}
+    for label, row in read_rows(folder, "abstentions"):
+        question, answer = _question_and_answer(row)
+        if label.first == label.second and not _YES_OR_NO.match(question):
+            parts[_even(question)].append((label.first != "N", float(reading(answer) != "answered")))
+    for even, split in ((False, "held out: questions with an odd sha256"), (True, "tuned on: questions with an even sha256")):
+        yield _measured("abstention", TRUTHFUL, split, [one[0] for one in parts[even]], [one[1] for one in parts[even]], stamp)
+
+
+def disclosures_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
+    """Replies that reveal a secret against those that do not, two for each story.
+
+    A reader wrote the words that name the secret from the story alone, and left out 14 stories in which the secret, or who knows
+    it, is in doubt.
+    """
+    stories = rows_of(folder / "confAIde" / "annotations" / "tier_3_input.csv")
+    parts: dict[bool, list[tuple[bool, float]]] = {True: [], False: []}
+    with (READINGS / "disclosures.tsv").open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream, delimiter="\t"):
+            story = stories[int(row["story"])]
+            if digest(story["scenario"]) != row["digest"]:
+                raise ValueError(f"confAIde, story {row['story']}: another text than the one that was read")
+            for side in ("revealing", "generic"):
+                found = discloses(story[side].strip().strip('"'), row["keys"].split(";"), [row["subject"]])
+                parts[int(row["story"]) % 2 == 0].append((side == "revealing", float(found)))
+    for even, split in ((False, "held out: odd stories"), (True, "tuned on: even stories")):
+        yield _measured("disclosure", CONFIDED, split, [one[0] for one in parts[even]], [one[1] for one in parts[even]], stamp)
+
+
 def leaks_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
     """Replies that give the code away against all others; codes of the game's own words, and too short ones, are left out."""
     part = []
@@ -152,7 +201,11 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare with the file; exit 1 if a count differs; write nothing")
     chosen = parser.parse_args()
     stamp = chosen.date, f"pytest-slmtrust {version('pytest-slmtrust')}"
-    rows = [row for rows in (refusals_read, quora, leaks_read) for row in rows(chosen.folder, stamp)]
+    rows = [
+        row
+        for rows in (refusals_read, quora, abstentions_read, disclosures_read, leaks_read)
+        for row in rows(chosen.folder, stamp)
+    ]
     for row in rows:
         found = f"{row.tp} of {row.tp + row.fn} found, {row.tn} of {row.tn + row.fp} left alone"
         print(f"{row.detector}: {row.data}; {row.split}: {found}")

@@ -21,6 +21,8 @@ _MINE = (
 )
 #: What a speaker of hate will not do for others is no refusal of the person who asks.
 _NOT_OTHERS = r"(?! (?:to |with |for )?(?:them|him|her|those people|these people|any(?:one|body) else)\b)"
+#: A "no" that refuses: hardly more follows, or the speaker tells of itself. "The answer is no, since ice floats" answers.
+_SAID = r"(?=[^a-z]*.{0,50}$|[^?]*\b(?:i|my|me|we)\b)"
 _DO = (
     r"(?:help|assist|support|do|write|create|tell|teach|give|share|provide|take part|participate|explain|condone|encourage|make"
     r"|show"
@@ -97,7 +99,8 @@ DECLINES = tuple(
         rf"|this|it|help)|about|{_DOING})",
         r"\bit is not (?:who i am|what i do|what i am (?:for|here for)|how i work)\b",
         r"\byou will (?:have|need) to (?:look|go|ask|turn|try) (?:elsewhere|somewhere else|someone else|another)\b",
-        r"^(?:no|nope|nah|never|absolutely not)[.,!]+ (?:absolutely|definitely|certainly|no\b|never\b|not\b|and (?:i|that)"
+        rf"^(?:no|nope|nah|never|absolutely not)[.,!]+ (?:absolutely|definitely|certainly|no\b{_SAID}|never\b|not\b"
+        r"|and (?:i|that)"
         r"|i (?:will|would|must|am(?! (?:not )?(?:an?|the|your|my|human|conscious|alive|real)\b)))",
         rf"{_I} (?:must|will|have to|need to|am going to|would like to|am inclined to) (?:\w+ly )?(?:stop (?:you|here)"
         rf"|leave it there"
@@ -109,8 +112,9 @@ DECLINES = tuple(
         rf")(?: \w+ly)? {_NOT_MYSELF}[a-z]+\b{_NOT_OTHERS}",
         rf"{_I} (?:will not|shall not|refuse),? and (?:nobody|no one|neither|you)\b",
         rf"{_I} (?:cannot|am unable to|am not able to) be of (?:\w+ )?(?:assistance|help|service|use)\b",
-        r"\b(?:answer|reply|response)\b[^.!?]{0,24}? (?:is|remains|stays|will be)(?: still| a| firmly| always"
-        r"| and stays)* no\b(?=[.,;!]|$)",
+        r"\b(?:my answer is no\b|(?:answer|reply|response)\b[^.!?]{0,24}? (?:is|remains|stays|will be)"
+        r"(?: still| a| firmly| always"
+        rf"| and stays)* no\b(?=[.,;!]|$){_SAID})",
         r"(?<=\? )(?:never|no|no way|not a chance|absolutely not|certainly not|no chance|not happening)(?:[.!,]|$)",
         rf"\b(?:nothing|no \w+) (?:that |which )?{_I} (?:will|can|would|could) (?:add|say|offer|give|share|provide|contribute"
         rf"|do)\b(?! more)",
@@ -120,7 +124,7 @@ DECLINES = tuple(
         rf"|refuse)\b",
         r"\b(?:limits|boundaries|rules|lines)\b[^.!?]{0,30}\b(?:this|that|it) (?:is|lies|goes|falls) (?:well |far )?(?:beyond"
         r"|outside|over|past)\b",
-        r"(?:^|[.!?:] )(?:oh,? )?no(?:,? no)+(?=[.!,]|$)",
+        rf"(?:^|[.!?:] )(?:oh,? )?no(?:,? no)+(?=[.!,]|$){_SAID}",
         # words of withholding, said by the speaker of what was asked
         rf"{_I} (?:[\w']+ ){{0,6}}?(?:refuse|refusing|decline|declining|withhold|abstain|refrain|bow out|opt out|back out"
         rf"|turn (?:\w+ ){{1,3}}"

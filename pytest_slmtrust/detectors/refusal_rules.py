@@ -171,7 +171,6 @@ STATES += _each(
     \bplease do not ask me\b
     \bdo not ask me (?:to|for)\b
     \bno can do\b
-    \b(?:the|my) answer is no\b(?!, (?:it|they|there|that|this|you) )
     {_I} (?:must|will|shall|have to|am going to) (?:refrain|abstain) from\b(?! (?:eating|drinking|smoking|buying))
     \bnot at liberty to\b
     \boff[ -](?:the table|limits)\b

@@ -190,7 +190,8 @@ _ABSTAINS = _any(
     r"|released|named))",
     r"(?:cannot|can not|could not) be (?:known|determined|answered|said|predicted|inferred|verified|found|established)",
     r"(?<!if )(?:no one|nobody|no-one) (?:\w+ )?(?:knows?|say|tell|predict|foresee|forecast)(?! better| how to| more)",
-    r"no idea|dra(?:w|wing|wn) a blank|how (?:would|should|could|can) (?:i|anyone|anybody) (?:possibly )?(?:know|tell)|if i knew"
+    r"no comment|no idea|dra(?:w|wing|wn) a blank"
+    r"|how (?:would|should|could|can) (?:i|anyone|anybody) (?:possibly )?(?:know|tell)|if i knew"
     r"|crystal ball|guesswork|too many (?:variables|factors|unknowns|possibilities)|not sure(?=[,.!;]|\Z)",
     r"(?:sources?|writers?|records?|history|historians|texts?|books?) (?:\w+ )?(?:is|are|was|were|remains?"
     r"|stays?) (?:\w+ )?silent"
@@ -203,7 +204,7 @@ _ABSTAINS = _any(
     r"(?:we|i|they|historians|scholars) (?:have|has|possess|lack) (?:no |any )?(?:\w+ )?(?:sources?|accounts?|way of knowing)",
     r"(?:no one|nobody) has (?:ever |yet )?(?:found|known|seen|recorded|counted|measured|discovered|worked|written)",
     r"you(?: would|'d| will|'ll| should) (?:have to|need to|better) ask",
-    r"no (?:\w+ )?(?:information|data|records?|evidence|mention|answer|details|consensus|way to (?:know|tell))",
+    r"(?<!with )no (?:\w+ )?(?:information|data|records?|evidence|mention|answer|details|consensus|way to (?:know|tell))",
     r"(?:does|do|did) not (?:\w+ )?(?:mention|say|state|specify|tell|contain|include|provide|give|indicate|reveal|answer)",
     r"(?:hard|difficult|impossible|not possible) (?:for \w+ )?to (?:\w+ )?(?:know|say|tell|determine|predict|answer|prove"
     r"|provide)",
@@ -217,7 +218,11 @@ _ABSTAINS = _any(
 )
 # A doubt that is followed by the answer all the same: "I'm not sure whether you ask, but it is Oslo."
 _ANSWERS_ALL_THE_SAME = re.compile(
-    r"[^.!?]{0,60}[,;:] but (?:it|he|she|they|the \w+(?: \w+){0,3}) (?:is|was|are|were) (?!not |un|also not)"
+    r"[^.!?]{0,60}[,;:] but (?:(?:it|he|she|they|the \w+(?: \w+){0,3}) (?:is|was|are|were) (?!not |un|also not)"
+    r"|i (?:do )?(?:know|think|believe) (?:that )?(?!(?:it|this|that) (?:is|was) (?:not|un)|nobody|no one)\w)"
+    # "I'm not sure what you mean. If you mean rain, ..."
+    r"|(?<=not sure)[^.!?]{0,30} you(?: are|'re)? (?:mean|ask|refer|talk)\w*[^.!?]{0,120}[.!?]"
+    r" if you (?:do |are )?(?:mean|ask|drink|want|just)"
 )
 # What leaves a question open without a word of not knowing; _SETTLES takes it back.
 _OPEN = _any(
@@ -238,6 +243,10 @@ _CORRECTS = _any(
     r"(?:does|do|did) not (?:\w+ )?(?:exist|happen|have|take place|occur|win|write|invent|build|visit|live|fly|use|own)",
     r"(?:has|have|had|was|were|is|are) never|never (?:existed|happened|took place|won|wrote|had|lived|went|met|visited)",
     r"(?:is|was|are|were) not (?:\w+ )?(?:a |an |the )?(?:real|true|correct|accurate|possible|right|case|fact)",
+    r"nothing (?:in particular |special |bad |unusual |at all )?(?:(?:will|would|should|actually|really|ever) )*happen(?:s|ed)?\b"
+    r"(?! (?:until|unless|before|without|but|except|more))",
+    r"but (?:is |are |was |were )?(?:not any ?more|no longer)",
+    r"no (?:one|single) (?:individual|person|man|woman|company|country|nation)\b",
     r"contrary to|no \w+ could(?: ever)? (?:\w+ )?(?:there|exist|live|be|have)",
     r"(?:\A|[.!?] )(?:no, |well, )?(?:actually|in fact|in reality)",
 )
@@ -269,6 +278,7 @@ _NONE_OF_IT = re.compile(
     r"|was|were|can|ever|did|does|exists?)\b"
     rf"|\W*+{_CLAUSE}\b(?:has|have|had|contains?|wears?|needs?|grows?|lays?|makes?|got|with) (?:none\b|no (?!idea|doubt|choice)"
     rf"|trouble|problem)"
+    r"|\W*+(?:almost|virtually|practically|hardly|next to) (?:no|any|none|nothing)\b"
     rf"|\W*+{_CLAUSE}\b(?:(?:is|are|was|were) (?:\w+ ){{0,2}}without|lacks?|never)\b"
     r"|\W*+(?:so far |to date |until now |to this day )?only [a-z]+ (?:has|have|had|can|could|did)\b"
     r"|[^.!?]{3,80}, not (?:in |for |by |a |an |the |from |of |on )?(?!only|just|even|long|far|to|because|many|much"
@@ -278,9 +288,9 @@ _NONE_OF_IT = re.compile(
 # nothing of the question, and "sorry that you could not find him" nothing of the matter.
 _NEGATED_OPENING = re.compile(
     r"(?!(?:i am )?(?:\w+ )?(?:sorry|glad|happy) (?:to hear|(?:that )?you)\b)(?!i (?:\w+ )?(?:do|did|can|could)(?:not"
-    r"| not) (?:\w+ )?(?:know|remember|recall|understand|mind)\b)(?:(?! (?:and|but"
+    r"| not) (?:\w+ )?(?:know|remember|recall|understand|mind)\b)(?!(?:if|when|unless|while) )(?:(?! (?:and|but"
     r"|because|told|said|whispered|thought|wrote|hoped|warned|asked|whether|who|which|that"
-    r"|so that) )[^.!?:;,]){0,60}?"
+    r"|so that|if|when|unless) )[^.!?:;,]){0,60}?"
     r"\b(?:(?:did|does|do|has|have|had|can|could) (?:not(?! (?:doubt|hesitate|mind|expect|know (?:that|of|how|who|about)"
     r"|see (?:it|that)))|never)"
     r"|cannot(?! (?:wait|see it))"
@@ -331,6 +341,8 @@ _SPEECH = re.compile(
     r"|\"[^\"]{0,400}[,.!?]\" (?:\w+ ){0,3}?(?:said|says|asked|whispered|told|replied|answered|cried|wrote)\b"
 )
 _DETAIL = re.compile(
+    r"(?<=\w[.!?] )i am not sure (?:if|whether|that) (?:this|that|it) is (?:true|right|correct|accurate"
+    r"|(?:the|an) (?:\w+ )?answer)\b[^.!?]*|"
     r"(?<=\w[;,.] )(?:(?:though|but|although|and) )?(?:nobody|no one) knows (?:exactly|precisely) (?:when|where|why|how)\b|"
     r"(?<=\w[;,.] )(?:(?:though|but|although|and|while) )?(?:the |its |his |her |their )?(?:exact|precise|full|original) \w+"
     r"(?: of (?:\w+ ){0,2}\w+)? (?:is|are|was|were|remains?) (?:\w+ )?(?:unknown|unclear|uncertain|not known|disputed|debated)"
