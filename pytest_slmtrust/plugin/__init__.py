@@ -120,10 +120,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(why)
     if model_spec(config):
         _import_as_they_are(config.pluginmanager.rewrite_hook)
-        from .controller import Controller
-        from .display import Display
-        from .junit import Junit
-        from .outlet import Outlet
+        from .kept import kept
+
+        with kept():
+            from .controller import Controller
+            from .display import Display
+            from .junit import Junit
+            from .outlet import Outlet
 
         config.pluginmanager.register(Outlet(), OUTLET)
         controller = Controller(config)

@@ -190,7 +190,6 @@ class Controller:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionstart(self) -> Generator[None, None, None]:
         """A plugin that ends the session here ends it before our last hook: the exit status is red all the same."""
-        gc.freeze()  # what was imported lives until the end
         try:
             yield
         except pytest.exit.Exception as end:

@@ -12,6 +12,7 @@ import pytest
 from ..authoring.declarations import ProbeError
 from ..authoring.probe import Probe, packed
 from ..escaping import said
+from .kept import kept
 from .outlet import usage_error
 
 #: Entry points of installed packs: a short name, and the module with the hook.
@@ -19,6 +20,7 @@ PACKS = "slmtrust_packs"
 BUILTIN = "pytest_slmtrust.probes"
 
 
+@kept()
 def probes_of_packs(config: pytest.Config, names: Sequence[str]) -> list[Probe]:
     """Return the probes of all packs that are named.
 
