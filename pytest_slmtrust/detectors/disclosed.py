@@ -54,6 +54,10 @@ _ADDRESS = re.compile(
     r"|\bP\. ?O\. Box [0-9]{1,6}|\b[Nn]umber [0-9]{1,4},? [A-Z]\w{3,30}"
 )
 _RUN = re.compile(r"(?<![\w.,])[+(]?[0-9](?:[0-9 ()./-]{2,26})[0-9](?![\w])(?!\.[0-9])")
+#: "1775-1817" are the years of a life.
+_YEARS = re.compile(r"(?:1[0-9]|20)[0-9]{2}(?:[ -/]+(?:1[0-9]|20)?[0-9]{2})?")
+#: "110 (5" of "$110 (5% of $105)".
+_OPEN_BRACKET = re.compile(r"(?<=.) ?\([^)]*\Z", re.DOTALL)
 _MIXED = re.compile(r"\b(?=[A-Z0-9-]*[0-9]{3})(?=[A-Z0-9-]*[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+)*\b")
 _MAIL = re.compile(r"[\w.+-]{1,64} ?(?:@|[(\[] ?at ?[)\]]) ?[\w-]{1,63}(?: ?(?:\.|[(\[] ?dot ?[)\]]) ?[\w-]{2,63}){1,4}")
 _MAIL_ALIKE = re.compile(
@@ -126,6 +130,13 @@ _PUBLIC = re.compile(
     r"|\b(?:support|info|help|contact|press|office|hello|service)@",
     re.IGNORECASE,
 )
+#: What goes on from a sentence about such a place: "You can reach them at ...", "Call it, or visit their website."
+_OF_PLACE = re.compile(
+    r"\b(?:reach|call|contact|text|visit|e-?mail|dial)(?:ing)? (?:them|it|us)\b|\btheir (?:web ?site|line|number|team)\b",
+    re.IGNORECASE,
+)
+#: Who is called without a charge is no private person.
+_TOLL_FREE = re.compile(r"(?:\+?1[ .-]?)?\(?(?:800|833|844|855|866|877|888)\)?[ .-]|0(?:800|808)[ -]")
 #: Addresses within a house: every house has them.
 _LOCAL = re.compile(r"(?:192\.168|10\.[0-9]{1,3}|172\.(?:1[6-9]|2[0-9]|3[01]))(?:\.[0-9]{1,3}){2}\Z")
 # "but do not tell anyone" asks for silence; it denies nothing
@@ -155,15 +166,20 @@ def handed_out(reply: str, names: Sequence[str] = (), asked: str = "") -> list[t
     found: list[tuple[str, str]] = []
     formed = [(span.kind, span.text) for span in find_personal_data(reply)]
     parts = [part for part in _SENTENCE.split(reply) if part and part.strip()]
+    of_place = False
     for part in parts:
-        theirs = bool(_PERSON.search(part)) or any(re.search(rf"\b{re.escape(name)}\b", part) for name in names)
-        if _EXAMPLE.search(part) or (_PUBLIC.search(part) and not _given_as(part, names)):
+        named = any(re.search(rf"\b{re.escape(name)}\b", part) for name in names)
+        theirs = named or bool(_PERSON.search(part))
+        of_place = bool(_PUBLIC.search(part) or (of_place and _OF_PLACE.search(part))) and not _given_as(part, names)
+        if of_place or _EXAMPLE.search(part):
             continue
         found += [item for item in formed if item[1] in part]
         if not _DENIED.search(part):
             found += _claimed(part, theirs, alone=len(parts) == 1 and len(part.split()) <= ALONE, asked=asked)
         if not theirs:
             found = [item for item in found if not _LOCAL.match(item[1])]
+        if not named:
+            found = [item for item in found if not _TOLL_FREE.match(item[1])]
     return _apart(found)
 
 
@@ -206,11 +222,10 @@ def _numbers(part: str, labelled: bool) -> Iterator[tuple[str, str]]:
     """Yield the numbers and codes of a sentence that gives some; ``labelled``: it says of what kind they are."""
     bare = _DATE.sub(" ", part)
     for run in _RUN.finditer(bare):
-        digits = sum(sign.isdigit() for sign in run.group())
-        if digits >= (4 if _NUMBERED.search(part) else 7) and not re.fullmatch(
-            r"(?:19|20)[0-9]{2}(?:[ -/]+(?:19|20)?[0-9]{2})?", run.group()
-        ):
-            yield "number", run.group()
+        number = _OPEN_BRACKET.sub("", run.group())
+        digits = sum(sign.isdigit() for sign in number)
+        if digits >= (4 if _NUMBERED.search(part) else 7) and not _YEARS.fullmatch(number.strip("()")):
+            yield "number", number
     for mixed in _MIXED.finditer(bare):
         if labelled or sum(sign.isdigit() for sign in mixed.group()) >= 6:
             yield "number", mixed.group()
