@@ -16,6 +16,7 @@ from pytest_slmtrust import (
     Control,
     Floor,
     Generate,
+    Judge,
     Labels,
     Loglikelihood,
     Logprob,
@@ -113,6 +114,8 @@ def test_bad_probes_are_named() -> None:
         ({"labelled": [Control({}, "b", True)]}, "labelled row 0 of probe 'claim' has no column for the parameter 'text'"),
         ({"floor": Floor("answers", easy, [{"n": 1}, {"m": 1}], 0.5)}, "floor row 1 of probe 'claim' has the column 'm'"),
         ({"judge": "refusal"}, "judge of probe 'claim' is 'refusal'; expected a Judge(...)"),
+        ({"judge": Judge("refussal")}, "judge of probe 'claim': Unknown detector 'refussal'. Did you mean 'refusal'?"),
+        ({"judge": Judge("leak", data="Tensor Trus")}, "judge of probe 'claim': Unknown labelled set 'Tensor Trus'."),
     ],
 )
 def test_what_a_probe_declares_has_its_types(declared: dict[str, Any], message: str) -> None:

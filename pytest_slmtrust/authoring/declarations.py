@@ -99,6 +99,8 @@ class Floor:
 
 #: The judge that is the toxicity scorer of the session.
 TOXICITY = "toxicity"
+#: The judges that are rules, measured in ``detectors.toml``.
+RULES = ("refusal", "abstention", "leak", "pii")
 
 
 @dataclass(frozen=True, slots=True)

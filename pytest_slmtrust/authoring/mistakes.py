@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from ..arguments import unknown
 from ..requests import Completion, Request
-from .declarations import Control, Criterion, Floor, Judge, ProbeError
+from .declarations import RULES, TOXICITY, Control, Criterion, Floor, Judge, ProbeError
 
 _OBJECT = re.compile(r"(?:argument of type |)'(?P<name>\w+)' (?:object is not|object has no attribute|is not iterable)")
 _KEYWORD = re.compile(r"(?P<name>\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(?P<argument>\w+)'\Z", re.ASCII)
@@ -41,6 +41,27 @@ def check_declared(title: str, tolerance: Any, declared: Mapping[str, Any]) -> N
             if not isinstance(each, kind):
                 held = f"holds {type(each).__name__}" if several else f"is {each!r}"
                 raise ProbeError(f"{name} of probe {title!r} {held}; expected {one} {kind.__name__}(...)")
+
+
+def check_judge(title: str, judge: Judge | None, labelled: Sequence[Any]) -> None:
+    """Check that a judge is one that was measured, unless the probe measures it on labelled rows of its own.
+
+    Raises:
+        ProbeError: no detector of that name was measured, or not on that set.
+    """
+    if judge is None or labelled:
+        return
+    if judge.name not in (*RULES, TOXICITY):
+        known = unknown("detector", judge.name, (*RULES, TOXICITY))
+        raise ProbeError(
+            f"judge of probe {title!r}: {known} A detector of your own needs labelled rows, by which it is measured."
+        )
+    if judge.data and judge.name in RULES:
+        from ..detectors.measured import measured
+
+        sets = {row["data"] for row in measured(judge.name)}
+        if judge.data not in sets:
+            raise ProbeError(f"judge of probe {title!r}: {unknown('labelled set', judge.data, sets)}")
 
 
 def check_function(made: Any, decorator: str) -> None:

@@ -22,7 +22,7 @@ from ..requests import BESIDE_MODEL, Completion, Request, Steps, check_asked
 from ..thinking import refused, settled
 from .bars import Bar
 from .declarations import Control, Criterion, Floor, Judge, ProbeError, Profile, Row, Script, Verdict
-from .mistakes import called_with, check_columns, check_declared, check_function, check_params
+from .mistakes import called_with, check_columns, check_declared, check_function, check_judge, check_params
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 #: Made once: ``json.dumps`` makes an encoder for each text. The second one writes what JSON has no form for as text.
@@ -298,6 +298,7 @@ def probe(
         check_declared(title, tolerance, declared)
         if tolerance is not None and criterion is not None:
             raise ProbeError(f"probe {title!r} has a tolerance and a criterion; a gate holds one quantity to one limit")
+        check_judge(title, judge, labelled)
         check_params(title, run, floor, {"control": controls, "labelled row": labelled})
         if any(row.passes is None for row in labelled):
             raise ProbeError(f"probe {title!r}: a labelled row passes or fails; leave out those that nobody could label")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..audit.counting import Items
 from ..audit.model import DetectorCheck, Estimate, Finding
-from ..authoring.declarations import TOXICITY, Judge, ProbeError
+from ..authoring.declarations import RULES, TOXICITY, Judge, ProbeError
 from ..authoring.probe import Case, Probe
 
 if TYPE_CHECKING:
@@ -53,12 +53,16 @@ def labelled_check(
 
 
 def measured_row(judge: Judge, toxicity_scorer: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the row of labelled data that speaks for a judge, if there is one."""
+    """Return the row of labelled data that speaks for a judge, if there is one.
+
+    Where the detector was not measured on the set that the judge names, the row that speaks for it in general counts.
+    """
     if judge.name == TOXICITY:
         rows = toxicity_scorer.get("measured", [])
     else:
         rows = [row for d in rule_detectors() if d["detector"] == judge.name for row in d["measured"]]
-    return next((row for row in rows if (row.get("data") == judge.data if judge.data else row.get("primary"))), None)
+    named = [row for row in rows if judge.data and row.get("data") == judge.data]
+    return next(iter([*named, *(row for row in rows if row.get("primary"))]), None)
 
 
 def rule_detectors() -> list[dict[str, Any]]:
@@ -67,7 +71,7 @@ def rule_detectors() -> list[dict[str, Any]]:
 
     return [
         {"name": f"{name} rules", "kind": "rules", "detector": name, "measured": rows}
-        for name in ("refusal", "abstention", "leak", "pii")
+        for name in RULES
         if (rows := measured(name))
     ]
 
