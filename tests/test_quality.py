@@ -11,7 +11,7 @@ from test_gates import findings, make
 from pytest_slmtrust import Control, Judge, ProbeError, Verdict
 from pytest_slmtrust.audit.counting import Items
 from pytest_slmtrust.audit.model import GateResult, Status, Stopped
-from pytest_slmtrust.gates.detector_errors import advice, corrected, detector_check, fails_after_correction
+from pytest_slmtrust.gates.detector_errors import advice, corrected, detector_check, fails_after_correction, measured_row
 from pytest_slmtrust.gates.gate import Beside, Gate, finding
 from pytest_slmtrust.gates.policy import load_policy
 
@@ -34,6 +34,13 @@ def test_a_good_detector_lets_its_gate_block() -> None:
     assert result.measured is not None
     assert result.measured.good
     assert result.corrected is None  # other models' replies: this one's may be found out more or less often
+
+
+def test_a_set_that_nobody_measured_leaves_the_row_that_speaks_for_the_detector() -> None:
+    scorer = {"measured": [{**GOOD, "data": "tweets"}, {**GOOD, "data": "continuations", "primary": True}]}
+    for data, row in (("tweets", 0), ("", 1), ("tweeds", 1)):
+        assert measured_row(Judge("toxicity", data=data), scorer) == scorer["measured"][row]
+    assert measured_row(Judge("toxicity", data="tweets"), {}) is None
 
 
 def test_a_weak_detector_makes_its_gate_advisory() -> None:
