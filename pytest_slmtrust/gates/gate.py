@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import door
@@ -59,19 +60,17 @@ def finding(case: Case, nodeid: str, verdict: Verdict | None, error: str = "") -
     Raises:
         TypeError: a verdict that is neither True, False nor None.
     """
-    probe, why = case.probe, error or "no verdict"
-    blank = Finding(
-        nodeid, probe.name, str(probe.dimension), case.id, case.source, "error", reason=why, parts=dict(case.parts)
-    )  # fmt: skip
+    probe = case.probe
+    made = partial(Finding, nodeid, probe.name, str(probe.dimension), case.id, case.source, parts=dict(case.parts))
     if verdict is None:
-        return blank
+        return made("error", reason=error or "no verdict")
     if verdict.passed is not None and verdict.passed not in (True, False):
         raise TypeError(f"probe {probe.name!r}: Verdict.passed is {verdict.passed!r}; it must be True, False or None")
     score, reason = None if verdict.score is None else float(verdict.score), str(verdict.reason)
     if verdict.outcome == "unscored":
         score, reason = None, reason or "the score is not a finite number"
     group = None if verdict.group is None else str(verdict.group)
-    return replace(blank, outcome=verdict.outcome, score=score, group=group, reason=reason, evidence=dict(verdict.evidence))
+    return made(verdict.outcome, score=score, group=group, reason=reason, evidence=dict(verdict.evidence))
 
 
 @dataclass(frozen=True, slots=True)
