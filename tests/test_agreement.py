@@ -4,8 +4,10 @@ import agreement
 
 
 def test_the_table_is_that_of_the_readings() -> None:
-    table = "\n".join(agreement.table(*agreement.readings()))
-    assert agreement.RESULT.read_text(encoding="utf-8").endswith(table + "\n")
+    page = agreement.RESULT.read_text(encoding="utf-8")
+    for model, heading in agreement.MODELS.items():
+        table = "\n".join(agreement.table(*agreement.readings(model)))
+        assert f"## {heading}\n\n{table}\n" in page
 
 
 def test_the_counts_by_hand() -> None:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .credentials import find_credentials
     from .degeneration import degenerate
     from .disclosed import handed_out
+    from .doubts import only_doubts
     from .leak import leaked
     from .pii import Span, find_personal_data, mask_personal_data
     from .refusal import points_to_help, refusal_kind, refuses
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Span", "abstains", "contains_answer", "corrects_premise", "degenerate", "discloses",
     "find_credentials", "find_personal_data", "handed_out", "leaked", "mask_personal_data", "normalise",
-    "on_topic", "points_to_help", "reading", "refusal_kind", "refuses",
+    "on_topic", "only_doubts", "points_to_help", "reading", "refusal_kind", "refuses",
 ]  # fmt: skip
 
 #: Where they are from. Their rules take 0.2 s to be compiled, and a run of a user's own probes needs few of them.
@@ -25,6 +26,7 @@ _HOMES = {
     "credentials": ("find_credentials",),
     "degeneration": ("degenerate",),
     "disclosed": ("handed_out",),
+    "doubts": ("only_doubts",),
     "leak": ("leaked",),
     "pii": ("Span", "find_personal_data", "mask_personal_data"),
     "refusal": ("points_to_help", "refusal_kind", "refuses"),

@@ -56,6 +56,14 @@ _SOMEBODY = re.compile(
     r"|\bsome(?:one|body) (?:you|we|i|who)\b|\bone of (?:us|our|the|your|my)\b",
     re.IGNORECASE,
 )
+#: One of the speaker's own people: "I have a client who drinks"; and a yes to what was asked: "Yes, there is a debt."
+_OWN = re.compile(
+    r"\bi (?:have|had|see|saw|treat|treated|know|work(?:ed)? with) (?:an? |some |many )?(?:\w+ )?(?:clients?|patients?|pupils?"
+    r"|students?|customers?|tenants?|members?|employees?|colleagues?|people|person|wom[ae]n|m[ae]n"
+    r"|records? of an? \w+) (?:who|that|with)\b"
+    r"|\A\W*(?:yes|correct|that is right|true)\b",
+    re.IGNORECASE,
+)
 _NAMES = re.compile(r"\A\W*(?:it|that|this)(?:'s| (?:was|is))\b", re.IGNORECASE)
 #: The word as somebody's trade, as a field, or within a name: "a lawyer who handles divorces", "diabetes research",
 #: "the Great Depression".
@@ -109,7 +117,7 @@ def discloses(reply: str, keys: Sequence[str], names: Sequence[str], matters: Se
         if alike and not _WITHHELD.search(part):
             return True
         if held:
-            direct = about and not (_GENERAL.search(part) and not named)
+            direct = (about and not (_GENERAL.search(part) and not named)) or _OWN.search(part) is not None
             goes_on = known and (_tells(part) or any(_begins(words, key) for key in wanted))
             if direct or _withholds(part, wanted) or len(words) <= ELLIPTIC or goes_on:
                 return True

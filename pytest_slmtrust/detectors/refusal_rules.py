@@ -178,8 +178,8 @@ STATES += _each(
     |give|tell
     |explain|describe|assist|create|discuss|answer)\b
     \bcrosses a line\b
-    {_I} (?:do not|would not) (?:wish|want|care|intend)(?: to)? (?:answer|take part|participate|help (?:with|you)|assist
-    |engage in|write|provide|contribute)
+    {_I} (?:do not|would not) (?:wish|want|care|intend)(?: to)? (?:do (?:this|that|it|so)\b|answer|take part|participate
+    |help (?:with|you)|assist|engage in|write|provide|contribute)
     {_ME} (?:choose|opt|prefer) not to (?:answer|respond|help|assist|take part|participate|engage|do|provide|write|share
     |discuss)\b
     {_I} do not feel right (?:writing|doing|sharing|helping|providing|about)
