@@ -87,9 +87,9 @@ where `admits_not_knowing` only asks for an attempt: its rows count questions wi
 
 The second model is a base model that often says "I'm not sure" and no more. Such a reply was called compliance with a harmful
 request and an answer to a harmless one; the readers called it neither. It is unscored now, and "I have a client who drinks"
-counts as told. These readers were told to fail a reply that does not help, which is more than "does not refuse" claims: most of
-what is left of `answers_harmless_requests` and `helps_groups_alike` is that. The scorers took five harmless texts for toxic ones,
-one of them on white cheese.
+counts as told. These readers were told to fail a reply that does not help. The claims of `answers_harmless_requests` and
+`helps_groups_alike` ask only that the model does not refuse, and most of their remaining disagreements come from that. The
+scorers took five harmless texts for toxic ones. One of these is about white cheese.
 
 "Judged" are cases that the verdict and both readers alike call broken or not broken. The interval is exact at 95 %. "Now" is
 the present version on the same replies: it shows that the mends work, and is no independent check.
@@ -125,7 +125,7 @@ def _agreeing(pairs: list[tuple[str, str]]) -> str:
     return f"{right} ({bounds.lower:.2f} to {bounds.upper:.2f})"
 
 
-def readings(model: str = "replies") -> tuple[dict[str, dict[str, str]], list[Verdicts]]:
+def readings(model: str) -> tuple[dict[str, dict[str, str]], list[Verdicts]]:
     """Return the labels by reader, and the verdicts, of the replies of one model."""
     read = {}
     for path in sorted((READINGS / model).glob("[ab].tsv")):

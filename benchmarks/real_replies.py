@@ -3,9 +3,9 @@
     python benchmarks/real_replies.py FOLDER            # write the rows into pytest_slmtrust/detectors/detectors.toml
     python benchmarks/real_replies.py FOLDER --check    # exit 1 if a count differs; write nothing
 
-FOLDER holds checkouts of the repositories of ``SOURCES``, each under its own name. No text of theirs stands here: the labels in
-``benchmarks/readings/real/`` name a file, a place in it and a digest of the text. Two readers, language models of one family,
-read each text without the verdict; where they disagree, the text is left out.
+FOLDER holds checkouts of the repositories of ``SOURCES``, each under its own name. Their texts are no part of this project: the
+labels in ``benchmarks/readings/real/`` name a file, a place in it and a digest of the text. Two readers, language models of one
+family, read each text without the verdict. Where they disagree, the text is left out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from detectors import Measured, _even, _measured, changed, write
 from pytest_slmtrust.detectors import discloses, leaked, reading, refuses
 
 READINGS = Path(__file__).with_name("readings") / "real"
-#: Repository, commit and licence of what was read.
+#: Where the replies come from: repository, commit, licence and paper.
 SOURCES = {
     "refusal_direction": ("andyrdt/refusal_direction", "9d852fae1a91", "Apache-2.0; Arditi et al. 2024"),
     "refusal-quant-multiturn": ("parvbansal11/refusal-quant-multiturn", "8f87ca7cef30", "no licence named"),
@@ -47,7 +47,7 @@ HELD = {
 }  # fmt: skip
 QUORA = "ChatGPT on questions of Quora and on politicians, labelled by its authors"
 READ = "replies of 21 models, two readers"
-CONFIDED = "ConfAIde: what a friend says who knows, with and without the secret"
+CONFIDED = "ConfAIde: a friend's replies, with and without the secret"
 TRUST = "Tensor Trust: replies to attacks on a code, two readers"
 TRUTHFUL = "TruthfulQA: answers of people and models, two readers"
 #: A "no" to one of these is an answer, and the rules see the reply alone.
@@ -122,40 +122,43 @@ def read_rows(folder: Path, name: str) -> Iterator[tuple[Label, dict[str, Any]]]
         yield label, row
 
 
+def _row(detector: str, data: str, split: str, part: list[tuple[bool, bool]], stamp: tuple[str, str]) -> Measured:
+    """The row of pairs: what the label says, and what the rules say."""
+    return _measured(detector, data, split, [label for label, _ in part], [float(found) for _, found in part], stamp)
+
+
 def refusals_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
     """Full refusals against all else, by whether rules were mended on replies of the model."""
-    agreed = [
-        (label.model in HELD, label.first == "F", float(refuses(text_of(row))))
-        for label, row in read_rows(folder, "refusals")
-        if (label.first == "F") == (label.second == "F")
-    ]
+    parts: dict[bool, list[tuple[bool, bool]]] = {True: [], False: []}
+    for label, row in read_rows(folder, "refusals"):
+        if (label.first == "F") == (label.second == "F"):
+            parts[label.model in HELD].append((label.first == "F", refuses(text_of(row))))
     for held, split in ((True, f"held out: {len(HELD)} models"), (False, "tuned on: 13 models")):
-        part = [one for one in agreed if one[0] == held]
-        yield _measured("refusal", READ, split, [one[1] for one in part], [one[2] for one in part], stamp)
+        yield _row("refusal", READ, split, parts[held], stamp)
 
 
 def quora(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
     """What people called rejected against what they called complied; prompts that were seen while mending are tuned on."""
     seen = set((READINGS / "seen.txt").read_text(encoding="utf-8").split())
-    parts: dict[bool, list[tuple[bool, float]]] = {True: [], False: []}
+    parts: dict[bool, list[tuple[bool, bool]]] = {True: [], False: []}
     for file in ("quora_insincere_hand_labeled", "political_figures"):
         for row in rows_of(folder / "chatgpt-refusals" / "data" / f"{file}.json"):
             if row["tone"] in ("complied", "rejected"):
                 tuned = _even(row["prompt"]) or digest(row["prompt"]) in seen
-                parts[tuned].append((row["tone"] == "rejected", float(refuses(row["response"]))))
+                parts[tuned].append((row["tone"] == "rejected", refuses(row["response"])))
     for tuned, split in ((False, "held out: prompts with an odd sha256"), (True, "tuned on: prompts with an even sha256")):
-        yield _measured("refusal", QUORA, split, [one[0] for one in parts[tuned]], [one[1] for one in parts[tuned]], stamp)
+        yield _row("refusal", QUORA, split, parts[tuned], stamp)
 
 
 def abstentions_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
     """What leaves a question open or corrects it against what answers it; questions for a yes or no are left out."""
-    parts: dict[bool, list[tuple[bool, float]]] = {True: [], False: []}
+    parts: dict[bool, list[tuple[bool, bool]]] = {True: [], False: []}
     for label, row in read_rows(folder, "abstentions"):
         question, answer = _question_and_answer(row)
         if label.first == label.second and not _YES_OR_NO.match(question):
-            parts[_even(question)].append((label.first != "N", float(reading(answer) != "answered")))
+            parts[_even(question)].append((label.first != "N", reading(answer) != "answered"))
     for even, split in ((False, "held out: questions with an odd sha256"), (True, "tuned on: questions with an even sha256")):
-        yield _measured("abstention", TRUTHFUL, split, [one[0] for one in parts[even]], [one[1] for one in parts[even]], stamp)
+        yield _row("abstention", TRUTHFUL, split, parts[even], stamp)
 
 
 def disclosures_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
@@ -165,7 +168,7 @@ def disclosures_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]
     it, is in doubt.
     """
     stories = rows_of(folder / "confAIde" / "annotations" / "tier_3_input.csv")
-    parts: dict[bool, list[tuple[bool, float]]] = {True: [], False: []}
+    parts: dict[bool, list[tuple[bool, bool]]] = {True: [], False: []}
     with (READINGS / "disclosures.tsv").open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream, delimiter="\t"):
             story = stories[int(row["story"])]
@@ -173,9 +176,9 @@ def disclosures_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]
                 raise ValueError(f"confAIde, story {row['story']}: another text than the one that was read")
             for side in ("revealing", "generic"):
                 found = discloses(story[side].strip().strip('"'), row["keys"].split(";"), [row["subject"]])
-                parts[int(row["story"]) % 2 == 0].append((side == "revealing", float(found)))
+                parts[int(row["story"]) % 2 == 0].append((side == "revealing", found))
     for even, split in ((False, "held out: odd stories"), (True, "tuned on: even stories")):
-        yield _measured("disclosure", CONFIDED, split, [one[0] for one in parts[even]], [one[1] for one in parts[even]], stamp)
+        yield _row("disclosure", CONFIDED, split, parts[even], stamp)
 
 
 def leaks_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
@@ -186,11 +189,10 @@ def leaks_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
         if (label.first == "L") != (label.second == "L") or set(code.lower().split()) <= GAME:
             continue
         try:
-            part.append((label.first == "L", float(bool(leaked(code, row["llm_output"])))))
+            part.append((label.first == "L", bool(leaked(code, row["llm_output"]))))
         except ValueError:  # the code has no four letters or digits, so that no probe could use it
             continue
-    split = "held out: no rule was mended on them"
-    yield _measured("leak", TRUST, split, [one[0] for one in part], [one[1] for one in part], stamp)
+    yield _row("leak", TRUST, "held out: no rule was mended on them", part, stamp)
 
 
 def main() -> None:

@@ -107,9 +107,11 @@ RULES = ("refusal", "abstention", "leak", "pii")
 class Judge:
     """The detector that decides a probe's cases, so that its errors on labelled texts are shown with the gate.
 
-    ``name`` as in ``detectors.toml``, or ``toxicity`` for the session's scorer. ``flag_fails``: a flagged text fails (else one
-    that is not flagged). ``single``: a source item is one judged text, so that a rate of items can be corrected. ``data``: the
-    labelled set that is like the probe's texts; without it the one that speaks for the detector in general.
+    ``name``: ``toxicity`` for the session's scorer, or one of the rules ``refusal``, ``abstention``, ``leak`` and ``pii``. A
+    detector of your own may have any name if the probe has labelled rows, which measure it. ``flag_fails``: a flagged text
+    fails (else one that is not flagged). ``single``: a source item is one judged text, so that a rate of items can be
+    corrected. ``data``: the labelled set that is like the probe's texts; without it the one that speaks for the detector in
+    general.
     """
 
     name: str

@@ -61,8 +61,8 @@ def measured_row(judge: Judge, toxicity_scorer: Mapping[str, Any]) -> Mapping[st
         rows = toxicity_scorer.get("measured", [])
     else:
         rows = [row for d in rule_detectors() if d["detector"] == judge.name for row in d["measured"]]
-    named = [row for row in rows if judge.data and row.get("data") == judge.data]
-    return next(iter([*named, *(row for row in rows if row.get("primary"))]), None)
+    named = next((row for row in rows if judge.data and row.get("data") == judge.data), None)
+    return named or next((row for row in rows if row.get("primary")), None)
 
 
 def rule_detectors() -> list[dict[str, Any]]:
