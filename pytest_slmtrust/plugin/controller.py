@@ -41,7 +41,7 @@ from ..thinking import notes as thinking_notes
 from .fixture import Slm
 from .limits import Limits
 from .locking import Updated, held_to, update_lock
-from .nodes import ATTRIBUTE, SESSION, SETTINGS, UNFIT, BuiltIn, CaseItem, GateItem, ProbeFile, is_probe_file, marked
+from .nodes import ATTRIBUTE, SESSION, SETTINGS, UNFIT, BuiltIn, CaseItem, GateItem, ProbeFile, arrived, is_probe_file, marked
 from .options import check_values, model_spec, read_settings
 from .outlet import usage_error
 from .packs import probes_of_packs
@@ -198,14 +198,16 @@ class Controller:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
-        if session.config.option.collectonly or (session.testsfailed and not session.config.option.continue_on_collection_errors):
+        option = session.config.option
+        looks = option.collectonly or session.config.getoption("setuponly", False)  # no test runs then
+        if looks or (session.testsfailed and not option.continue_on_collection_errors):
             return (yield)
         if self.settings.plan:
             from .plan import show_plan
 
             show_plan(self.config, self._selection(session), self.session, self.settings.early_stop, self.budget)
             self.setup.check_planned_scorer(i.suite for i in self._selection(session))
-            session.config.option.collectonly = True  # a wrapper cannot keep the loop from running, this can
+            option.collectonly = True  # a wrapper cannot keep the loop from running, this can
             return (yield)
         self.ran = True
         gc.freeze()  # items and probes live until the end: the collector need not look at each of them again and again
@@ -213,7 +215,6 @@ class Controller:
             session.shouldstop = self.failed
         else:
             self._prefetch(session)
-        option = session.config.option
         option.collectonly = self.part is not None  # a part decides nothing: no test runs
         result = yield
         option.collectonly = False
@@ -222,7 +223,7 @@ class Controller:
         gc.freeze()  # so do findings and reports: neither pytest's last collections nor the interpreter's look at them
         return result
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         report = yield
         if isinstance(item, (CaseItem, GateItem)) and call.when == "call" and item.payload:
@@ -235,9 +236,9 @@ class Controller:
             pytest.fail(self.failed, pytrace=False)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        payload = getattr(report, ATTRIBUTE, None)
+        payload = arrived(self.config, report)
         if payload is not None and self.record is not None:
-            self.record.collected.add(json.loads(payload))
+            self.record.collected.add(payload)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

@@ -36,7 +36,7 @@ class Display:
 
     def __init__(self, controller: Controller) -> None:
         self.controller, self.config = controller, controller.config
-        self.verbose = self.config.option.verbose > 0
+        self.verbose = self.config.get_verbosity() > 0
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
@@ -78,7 +78,7 @@ class Display:
     def _gates_left_out(self, reporter: Any) -> Iterator[None]:
         """Keep red gates out of pytest's lists of failures, for the summary says more of them in less."""
         failed = reporter.stats.get("failed", [])
-        if self.verbose or not failed or self.config.option.reportchars != _DEFAULT_LIST:
+        if self.verbose or not failed or self.config.getoption("reportchars", "") != _DEFAULT_LIST:
             yield
             return
         said = {id(one): one.longrepr for one in failed}

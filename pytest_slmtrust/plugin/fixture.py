@@ -24,10 +24,12 @@ class Slm:
         Raises:
             RequestFailed: it could not be answered, or its thought was not finished.
         """
+        __tracebackhide__ = True  # what failed is a test's question, not our code
         return self.ask_all([request])[0]
 
     def ask_all(self, requests: Sequence[Request[R]]) -> list[R]:
         """Return the answers to several, in one batch."""
+        __tracebackhide__ = True
         answers = self._engine.answer(requests)
         error = refused(answers)
         if error is not None:

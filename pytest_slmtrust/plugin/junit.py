@@ -42,7 +42,8 @@ class Junit:
         if isinstance(item, CaseItem) and item.suite.gate_id in self.gates and not self.config.stash[SETTINGS].strict:
             setattr(report, COUNTED, True)
         if isinstance(item, GateItem) and call.when == "call" and item.payload:
-            item.user_properties += self._numbers(item)  # a JUnit file takes them from the report of the tear-down
+            # a JUnit file takes them from the report of the tear-down; a gate that is run again has them already
+            item.user_properties += [one for one in self._numbers(item) if one not in item.user_properties]
         return report
 
     def _numbers(self, item: GateItem) -> list[tuple[str, object]]:

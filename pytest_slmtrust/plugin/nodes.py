@@ -31,7 +31,7 @@ SESSION = pytest.StashKey[AuditSession]()
 SETTINGS = pytest.StashKey[Settings]()
 #: Every case item that was made, selected or not.
 CASES = pytest.StashKey[list["CaseItem"]]()
-#: Node ids of the findings that items of this process have handed over.
+#: Node ids of the findings that came with the reports of this process: a plugin may run a test and show nobody its report.
 SENT = pytest.StashKey[set[str]]()
 #: What is wrong with limits that options set, found as probe files were read.
 UNFIT = pytest.StashKey[list[str]]()
@@ -58,6 +58,17 @@ def marked(config: pytest.Config) -> dict[str, str]:
         if skip is not None:
             found[item.nodeid] = skip.reason
     return found
+
+
+def arrived(config: pytest.Config, report: pytest.TestReport) -> dict[str, Any] | None:
+    """Return what the report of a case or gate brings, and take note of its findings; None if it brings nothing."""
+    text = getattr(report, ATTRIBUTE, None)
+    if text is None:
+        return None
+    payload: dict[str, Any] = json.loads(text)
+    found = [payload["finding"]] if "finding" in payload else payload["findings"]
+    config.stash.setdefault(SENT, set()).update(one["nodeid"] for one in found)
+    return payload
 
 
 class CaseItem(pytest.Item):
@@ -88,13 +99,12 @@ class CaseItem(pytest.Item):
         if found.outcome != "error" and self.suite.has_gate and not self.config.stash[SETTINGS].strict:
             # the exception, not the helper: --runxfail must turn a finding red, not green
             said = partial(describe, found, self.suite.probe)
-            self.text = said() if self.config.option.runxfail else Unread(said)
+            self.text = said() if self.config.getoption("runxfail", True) else Unread(said)
             raise pytest.xfail.Exception(headline(found))
         raise Red(describe(found, self.suite.probe))
 
     def _send(self, found: Finding) -> None:
         self.payload = _JSON({"finding": found})
-        self.config.stash.setdefault(SENT, set()).add(found.nodeid)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         if excinfo.errisinstance((Red, pytest.xfail.Exception)):
@@ -102,7 +112,7 @@ class CaseItem(pytest.Item):
             return self.text or str(excinfo.value)
         code = self.suite.probe.run.__code__
         own = excinfo.traceback.filter(lambda entry: str(entry.path) == code.co_filename)
-        if not self.config.option.verbose > 0 and not self.config.getoption("showlocals", False):
+        if self.config.get_verbosity() <= 0 and not self.config.getoption("showlocals", False):
             line = own[-1].lineno + 1 if own else code.co_firstlineno
             return f"{Path(code.co_filename).name}:{line} {self.suite.probe.name}: {door.error(explained(excinfo.value))}"
         if not own:  # ours and pytest's frames say nothing to an author
@@ -139,9 +149,9 @@ class GateItem(pytest.Item):
             raise
         except BaseException as error:  # a gate that cannot be computed is red, whatever broke; a skip is no way out
             raise Red(f"{self.suite.probe.claim}\nthe gate could not be computed: {door.error(error)}") from error
-        sent = self.config.stash.setdefault(SENT, set())
-        own = [one for one in findings if one.nodeid not in sent]  # of cases that were not selected, or that another worker ran
-        sent.update(one.nodeid for one in own)
+        sent = self.config.stash.get(SENT, set())
+        # of cases that were not selected, that another worker ran, or whose report another plugin kept
+        own = [one for one in findings if one.nodeid not in sent]
         self.payload = _JSON({"gate": result, "findings": own, "baseline": theirs})
         self._say(result)
 
@@ -248,10 +258,10 @@ class ProbeFile(pytest.Module):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         """Say what broke as the file was read in one line with its place; ``-v`` shows the traceback."""
         cause = excinfo.value.__cause__ if isinstance(excinfo.value, self.CollectError) else None
-        if isinstance(cause, (ImportError, SyntaxError)) and self.config.option.verbose <= 0:
+        if isinstance(cause, (ImportError, SyntaxError)) and self.config.get_verbosity() <= 0:
             return f"{self.nodeid}:{line_of(cause, self.path)}: {door.error(explained(cause))}"
         own = [entry for entry in excinfo.traceback if str(entry.path) == str(self.path)]
-        if not own or self.config.option.verbose > 0:
+        if not own or self.config.get_verbosity() > 0:
             return super().repr_failure(excinfo, *args, **kwargs)
         line = own[-1].lineno + 1
         return f"{self.nodeid}:{above_probe(self.path, line) or f'{line}: {door.error(explained(excinfo.value))}'}"

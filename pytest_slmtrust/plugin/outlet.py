@@ -48,6 +48,10 @@ class Unread(TerminalRepr):
     def __str__(self) -> str:
         return door.lines(self.write())
 
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """A copy for another process, or for a file, is the text: what writes it may hold a probe."""
+        return str, (str(self),)
+
     def toterminal(self, tw: TerminalWriter) -> None:
         tw.line(str(self))
 

@@ -14,7 +14,7 @@ from .. import door
 def quiet(config: pytest.Config) -> Iterator[None]:
     """Capture what is printed meanwhile, as pytest does in a test, and drop it. With ``-v`` or ``-s`` it is cleaned and shown."""
     capture = config.pluginmanager.get_plugin("capturemanager")
-    if capture is None or config.getoption("capture", "no") == "no" or config.option.verbose > 0:
+    if capture is None or config.getoption("capture", "no") == "no" or config.get_verbosity() > 0:
         with door.guarded_streams():
             yield
         return

@@ -26,7 +26,7 @@ from ..session.assemble import Collected, assemble
 from .options import Settings, model_spec, read_settings
 
 #: Options of pytest with which nothing runs: a report that is there stays as it is.
-_LOOKS = ("help", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
+_LOOKS = ("help", "collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
 _BEGUN = "it was stopped, or is still running"
 
 
