@@ -50,10 +50,60 @@ def _uncommanded(text: str) -> str:
 def said(error: BaseException) -> str:
     """Return an exception's type and words in one line, whatever its own ``__str__`` does."""
     try:
-        words = str(error)[:2000]
+        words = shortened(str(error), 2000)
     except Exception:
         words = "it has no readable message"
+    words = without_halves(words) if isinstance(error, AssertionError) else words
     return one_line(f"{type(error).__name__}: {words}" if words else type(error).__name__)
+
+
+#: Where pytest cuts a long value, and what takes the place of the words that it cut in two.
+_CUT, _GONE = "...", "[cut]"
+#: How a line of a difference between two texts begins: it is whole, but for its end.
+_DIFFERENCE = re.compile(r"E?\s*[-+?] (?! )")
+_QUOTES, _OF_NUMBERS = "'\"()[]{},", frozenset("0123456789().+-/")
+
+
+def without_halves(text: str) -> str:
+    """Return what pytest says of an assertion without the words and numbers that it cut in two.
+
+    Of half a key nobody can tell what it is. Linear in the length of the text.
+    """
+    return "\n".join(_whole(line) for line in text.split("\n")) if _CUT in text else text
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return a text of at most about so many characters, that ends with a whole word."""
+    if len(text) <= limit:
+        return text
+    before, line_feed, last = text[:limit].rpartition("\n")
+    return f"{before}{line_feed}{_whole(last + _CUT, at_end=True)}"
+
+
+def _whole(line: str, at_end: bool = False) -> str:
+    """Return a line without what stands at its cuts; ``at_end``: at its end only."""
+    if _CUT not in line:
+        return line
+    words: list[str | None] = [*line.split(" ")]
+    first = next((at for at, word in enumerate(words) if word not in ("", "E")), 0)
+    at_end = at_end or _DIFFERENCE.match(line) is not None
+    for at in range(len(words) - 1 if at_end else 0, len(words)):
+        before, dots, after = (words[at] or "").partition(_CUT)
+        if not dots or not (before + after).strip(f"{_QUOTES}.") or (not before and at == first):
+            continue  # a whole word, a list that goes on, or a note of pytest's own
+        after = after.rpartition(_CUT)[2] or after
+        words[at] = f"{before[: len(before) - len(before.lstrip(_QUOTES))]}{_GONE}{after[len(after.rstrip(_QUOTES)) :]}"
+        for part, step in ((before, -1), (after, 1)):
+            beside = at + step
+            while _is_number(part.strip(_QUOTES), True) and 0 <= beside < len(words) and _is_number(words[beside] or ""):
+                words[beside] = None  # the rest of a number that has spaces in it
+                beside += step
+    return " ".join(word for word in words if word is not None)
+
+
+def _is_number(word: str, or_nothing: bool = False) -> bool:
+    bare = word.strip("'\",")
+    return _OF_NUMBERS.issuperset(bare) and any(map(str.isdigit, bare)) if bare else or_nothing
 
 
 def xml_safe(text: str) -> str:

@@ -38,7 +38,7 @@ SLOW_FILES = {
     "test_backend_equality.py", "test_backend_families.py", "test_backend_generate.py", "test_backend_lint.py",
     "test_backend_memory.py", "test_backend_score.py", "test_backend_texts.py", "test_backend_thinking.py",
     "test_backend_whole.py", "test_batch.py", "test_budget.py", "test_builtin.py", "test_canaries.py",
-    "test_catalog_garak.py", "test_comparison.py", "test_compression_example.py", "test_credentials.py",
+    "test_catalog_garak.py", "test_comparison.py", "test_compression_example.py", "test_credentials.py", "test_cut_values.py",
     "test_detector_mutants.py", "test_door.py", "test_edited_audits.py", "test_edited_inputs.py", "test_endpoint.py",
     "test_endpoint_faults.py", "test_endpoint_runs.py", "test_endpoint_streams.py", "test_exit_states.py", "test_families.py",
     "test_faults.py", "test_fields_said_twice.py", "test_frictions.py", "test_gguf.py", "test_gguf_early.py",

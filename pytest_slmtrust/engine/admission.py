@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from ..escaping import one_line, said
+from ..escaping import one_line, said, shortened
 from ..requests import Backend, BackendError, Counters, Failure, Request
 from .gatekeeper import Refused, accept, check_text, check_whole, plain_data, shown
 
@@ -153,7 +153,7 @@ class Admitted:
     def _checked(self, request: Request[Any], answer: Any) -> Any:
         if type(answer) is Failure:
             message = answer.message if type(answer.message) is str else f"a Failure whose message is {shown(answer.message)}"
-            return Failure(one_line(message[:_LONGEST_MESSAGE]), answer.lasting is True)
+            return Failure(one_line(shortened(message, _LONGEST_MESSAGE)), answer.lasting is True)
         try:
             return accept(request, answer, thoughts=True)
         except Refused as error:

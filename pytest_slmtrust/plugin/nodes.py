@@ -25,7 +25,7 @@ from ..gates.asked_rows import case_name
 from ..session.probe_file import NO_PROBE, above_probe, line_of, lost_probe, probe_line
 from ..session.session import AuditSession, Suite
 from .options import Settings
-from .outlet import Unread
+from .outlet import Unread, failure_text
 
 SESSION = pytest.StashKey[AuditSession]()
 SETTINGS = pytest.StashKey[Settings]()
@@ -120,9 +120,8 @@ class CaseItem(pytest.Item):
         excinfo.traceback = own
         mask = self.config.stash[SESSION].mask
         if self.config.getoption("showlocals", False) and not mask.reveal:  # pytest cuts them short, and what is cut is not known
-            return visible(mask.text(str(excinfo.getrepr(style="short"))))
-        # a traceback may quote a reply
-        return visible(mask.text(str(super().repr_failure(excinfo, *args, **kwargs))))
+            return failure_text(excinfo.getrepr(style="short"))
+        return failure_text(super().repr_failure(excinfo, *args, **kwargs))  # a traceback may quote a reply
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
         return self.path, 0, self.nodeid  # pytest wants a line for what a marker skips

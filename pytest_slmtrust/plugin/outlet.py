@@ -19,6 +19,7 @@ from _pytest._io import TerminalWriter
 from _pytest.reports import CollectErrorRepr
 
 from .. import door
+from ..escaping import without_halves
 
 #: pytest cuts long values in locals and arguments like this.
 _CUT = "..."
@@ -128,25 +129,32 @@ def _cleaned(shown: Any) -> Any:
     return door.lines(shown)
 
 
+def failure_text(shown: object) -> str:
+    """Return how pytest shows an exception, as it may leave."""
+    return str(_cleaned(shown))
+
+
 def _clean_exception(shown: Any) -> Any:
     """Clean the parts that reporters read, in place: lines, arguments, locals and messages of each exception."""
     chain = getattr(shown, "chain", None) or [(shown.reprtraceback, shown.reprcrash, None)]
     for traceback, crash, _ in chain:
         if crash is not None:
-            crash.message = door.lines(crash.message)
+            crash.message = door.lines(_uncut(crash.message))
         for entry in traceback.reprentries:
             _clean_entry(entry)
     if shown.reprcrash is not None:
-        shown.reprcrash.message = door.lines(shown.reprcrash.message)
+        shown.reprcrash.message = door.lines(_uncut(shown.reprcrash.message))
     shown.sections = [(door.line(name), door.lines(content), sep) for name, content, sep in shown.sections]
     return shown
 
 
 def _clean_entry(entry: ReprEntry | ReprEntryNative) -> None:
     if not isinstance(entry, ReprEntry):
-        entry.lines = [door.lines("".join(entry.lines))]
+        source = ("Traceback", "  ")
+        entry.lines = [door.lines("".join(one if one.startswith(source) else _uncut(one) for one in entry.lines))]
         return
-    entry.lines = _together(entry.lines)
+    with_source = entry.style in ("short", "long")
+    entry.lines = _together([_uncut(line) if line.startswith("E") or not with_source else line for line in entry.lines])
     if entry.reprfuncargs is not None:
         entry.reprfuncargs.args = [(name, door.line(_withheld(str(value)))) for name, value in entry.reprfuncargs.args]
     if entry.reprlocals is not None:
@@ -163,6 +171,11 @@ def _together(parts: Sequence[str]) -> list[str]:
 def _local(shown: str) -> str:
     name, equals, value = shown.partition(" = ")
     return f"{name}{equals}{_withheld(value)}" if equals else _withheld(shown)
+
+
+def _uncut(text: str) -> str:
+    """Return the words of an exception, unless pytest cut them in two."""
+    return text if door.reveals() else without_halves(text)
 
 
 def _withheld(value: str) -> str:
