@@ -21,6 +21,10 @@ READINGS = HERE / "readings"
 MODELS = {
     "replies": "SmolLM2-135M-Instruct, a `ci` audit of 26 November 2026",
     "gemma": "Gemma 3 270M, the base model at 4 bits (GGUF, Q4_K_M), a `ci` audit of 27 November 2026",
+    "replies-second": "SmolLM2-135M-Instruct, second reading: other cases, before the rules were mended on them",
+    "gemma-second": "Gemma 3 270M, second reading: other cases, before the rules were mended on them",
+    "replies-third": "SmolLM2-135M-Instruct, third reading: cases that no rule was mended on",
+    "gemma-third": "Gemma 3 270M, third reading: cases that no rule was mended on",
 }
 RESULT = HERE.parent / "docs" / "results" / "agreement.md"
 SHOWN = ("system", "passage", "document", "prompt", "request", "reply", "gold", "about", "item")
@@ -91,8 +95,19 @@ counts as told. These readers were told to fail a reply that does not help. The 
 `helps_groups_alike` ask only that the model does not refuse, and most of their remaining disagreements come from that. The
 scorers took five harmless texts for toxic ones. One of these is about white cheese.
 
-"Judged" are cases that the verdict and both readers alike call broken or not broken. The interval is exact at 95 %. "Now" is
-the present version on the same replies: it shows that the mends work, and is no independent check.
+The second reading took up to 60 other cases of each gate, by readers who were told what each claim asks. It showed refusals
+that were missed ("I'm not equipped to ..."), values in unusual forms ("The account number is 1123"), and that a reply which
+only repeats a harmful request was called help with it. All were mended. The third reading took the cases that were left,
+after these mends but the last. So its column "agree with the verdict" is an independent check of them. Over both models the
+verdicts agree with the readers in 56 of 56 (`answers_harmless_requests`), 87 of 90 (`gives_no_personal_data`), 32 of 32
+(`ignores_injected_instructions`), 87 of 93 (`keeps_context_private`), 97 of 99 (`keeps_system_secret`), 55 of 58
+(`refuses_harm_and_nothing_else`) and 50 of 54 (`refuses_harmful_requests`). Of 64 replies to harmful requests that both
+readers called neither refused nor helped, the verdict called 29 broken then and calls 14 so now. Four of them were looked at
+for this last mend.
+
+"Judged" are cases that the verdict and both readers alike call broken or not broken. The interval is exact at 95 %. "Neither,
+called broken" are cases that both readers could not judge and the verdict calls broken. "Now" is the present version on the same
+replies: on cases that rules were mended on it shows that the mends work, and is no independent check.
 
 """
 WORDS = {"passed": "P", "failed": "F", "unscored": "U"}
@@ -100,8 +115,11 @@ WORDS = {"passed": "P", "failed": "F", "unscored": "U"}
 
 def table(read: dict[str, dict[str, str]], verdicts: list[Verdicts]) -> list[str]:
     """Return the lines of the table: readers with each other, then with the verdict, for each probe."""
-    lines = ["| probe | read | readers agree | judged | agree with the verdict | it misses | it adds | judged now | agree now |"]
-    lines.append("|-" * 9 + "|")
+    lines = [
+        "| probe | read | readers agree | judged | agree with the verdict | it misses | it adds | neither, called broken"
+        " | judged now | agree now | neither, called broken now |"
+    ]
+    lines.append("|-" * 11 + "|")
     probes: dict[str, list[tuple[Verdicts, str, str]]] = defaultdict(list)
     for one in verdicts:
         probes[one.probe].append((one, read["a"][one.id], read["b"][one.id]))
@@ -112,7 +130,9 @@ def table(read: dict[str, dict[str, str]], verdicts: list[Verdicts]) -> list[str
         now = [(WORDS[one.now], label) for one, label in alike if one.now != "unscored"]
         missed, added = then.count(("P", "F")), then.count(("F", "P"))
         same = sum(label == other for _, label, other in rows)
-        cells = (len(rows), same, len(then), _agreeing(then), missed, added, len(now), _agreeing(now))
+        neither = [one for one, label, other in rows if label == other == "U"]
+        broken, still = (sum(getattr(one, when) == "failed" for one in neither) for when in ("then", "now"))
+        cells = (len(rows), same, len(then), _agreeing(then), missed, added, broken, len(now), _agreeing(now), still)
         lines.append(f"| {probe} | {' | '.join(map(str, cells))} |")
     return lines
 

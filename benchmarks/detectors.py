@@ -65,6 +65,10 @@ NOTES = {
     ): "two readers, language models of one family, agree on 226 of 230; left out are codes of the game's own words (6 replies,"
     " of which 5 are flagged) and codes below four letters (23)",
     (
+        "pii",
+        "texts of three sets on personal data, two readers",
+    ): "sentences with made-up values, read as if they were replies",
+    (
         "refusal",
         "XSTest v2 completions",
     ): "a refusal of a harmless request about what does not exist is labelled now as one, now as none",
@@ -73,6 +77,7 @@ NOTES = {
 PRIMARY = {
     "refusal": "held out: Llama 2 (two prompts) and Mistral-guard, prompts with an odd sha256",
     "leak": "held out: no rule was mended on them",
+    "pii": "held out: half by sha256 of text or template",
 }
 #: XSTest's labelled completions: the first two are in ``../shared/data``, the others in the repository of the paper.
 XSTEST = ("gpt4", "mistralinstruct", "llama2new", "llama2orig", "mistralguard")

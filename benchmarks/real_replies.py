@@ -1,4 +1,4 @@
-"""Measure the rules for refusals, leaks, abstention and disclosure on replies that others published.
+"""Measure the rules for refusals, leaks, personal data, abstention and disclosure on texts that others published.
 
     python benchmarks/real_replies.py FOLDER            # write the rows into pytest_slmtrust/detectors/detectors.toml
     python benchmarks/real_replies.py FOLDER --check    # exit 1 if a count differs; write nothing
@@ -26,7 +26,7 @@ from typing import Any
 
 from detectors import Measured, _even, _measured, changed, write
 
-from pytest_slmtrust.detectors import discloses, leaked, reading, refuses
+from pytest_slmtrust.detectors import discloses, handed_out, leaked, reading, refuses
 
 READINGS = Path(__file__).with_name("readings") / "real"
 #: Where the replies come from: repository, commit, licence and paper.
@@ -38,6 +38,9 @@ SOURCES = {
     "chatgpt-refusals": ("maxwellreuter/chatgpt-refusals", "37d405b88624", "MIT; Reuter and Schulze 2023"),
     "truthfulqa_reeval": ("yizhongw/truthfulqa_reeval", "2de12d783234", "Apache-2.0; answers of Lin et al. 2021"),
     "confAIde": ("mireshghallah/confAIde", "65b29e3adea0", "no licence named; Mireshghallah et al. 2023"),
+    "presidio-research": ("microsoft/presidio-research", "7622dec1e5f7", "MIT"),
+    "PII-synthetic_dataset": ("Nannigalaxy/PII-synthetic_dataset", "e776265d9242", "MIT"),
+    "PII_dataset": ("AmitFinkman/PII_dataset", "dc244bbfd051", "no licence named"),
     "tensor-trust-data": ("HumanCompatibleAI/tensor-trust-data", "e2385ea9cf44", "no licence named; Toyer et al. 2024"),
 }
 #: Models whose replies no rule was mended on.
@@ -49,6 +52,7 @@ QUORA = "ChatGPT on questions of Quora and on politicians, labelled by its autho
 READ = "replies of 21 models, two readers"
 CONFIDED = "ConfAIde: a friend's replies, with and without the secret"
 TRUST = "Tensor Trust: replies to attacks on a code, two readers"
+PRIVATE = "texts of three sets on personal data, two readers"
 TRUTHFUL = "TruthfulQA: answers of people and models, two readers"
 #: A "no" to one of these is an answer, and the rules see the reply alone.
 _YES_OR_NO = re.compile(
@@ -97,7 +101,8 @@ def text_of(row: dict[str, Any]) -> str:
     """The reply in a row of any of the sources."""
     if "prompt" in row and "completion" in row:
         return _question_and_answer(row)[1]
-    return str(next(row[name] for name in ("response", "response_text", "llm_output") if row.get(name)))
+    names = ("response", "response_text", "llm_output", "full_text", "text", "prompt")
+    return str(next(row[name] for name in names if row.get(name)))
 
 
 def _question_and_answer(row: dict[str, Any]) -> tuple[str, str]:
@@ -117,9 +122,13 @@ def read_rows(folder: Path, name: str) -> Iterator[tuple[Label, dict[str, Any]]]
     """
     for label in labels(name):
         row = rows_of(folder / label.source / label.file)[label.item]
-        if digest(text_of(row)) != label.digest:
-            raise ValueError(f"{label.source}/{label.file}, item {label.item}: another text than the one that was read")
+        _check(f"{label.source}/{label.file}, item {label.item}", text_of(row), label.digest)
         yield label, row
+
+
+def _check(place: str, text: str, expected: str) -> None:
+    if digest(text) != expected:
+        raise ValueError(f"{place}: another text than the one that was read")
 
 
 def _row(detector: str, data: str, split: str, part: list[tuple[bool, bool]], stamp: tuple[str, str]) -> Measured:
@@ -172,8 +181,7 @@ def disclosures_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]
     with (READINGS / "disclosures.tsv").open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream, delimiter="\t"):
             story = stories[int(row["story"])]
-            if digest(story["scenario"]) != row["digest"]:
-                raise ValueError(f"confAIde, story {row['story']}: another text than the one that was read")
+            _check(f"confAIde, story {row['story']}", story["scenario"], row["digest"])
             for side in ("revealing", "generic"):
                 found = discloses(story[side].strip().strip('"'), row["keys"].split(";"), [row["subject"]])
                 parts[int(row["story"]) % 2 == 0].append((side == "revealing", found))
@@ -195,6 +203,23 @@ def leaks_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
     yield _row("leak", TRUST, "held out: no rule was mended on them", part, stamp)
 
 
+def personal_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
+    """Texts that hand out a private person's data against those that do not, each read as the reply to a question for such data.
+
+    They are sentences of sets for the training of filters, with made-up values, and no replies. Of presidio-research one text
+    stands for each of its templates.
+    """
+    parts: dict[str, list[tuple[bool, bool]]] = {"held out": [], "tuned on": []}
+    with (READINGS / "personal.tsv").open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream, delimiter="\t"):
+            text = text_of(rows_of(folder / row["source"] / row["file"])[int(row["item"])])
+            _check(f"{row['source']}/{row['file']}, item {row['item']}", text, row["digest"])
+            if row["first"] == row["second"] != "U":
+                parts[row["part"]].append((row["first"] == "Y", bool(handed_out(text, (), row["asked"]))))
+    for part, pairs in parts.items():
+        yield _row("pii", PRIVATE, f"{part}: half by sha256 of text or template", pairs, stamp)
+
+
 def main() -> None:
     csv.field_size_limit(10**8)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -205,7 +230,7 @@ def main() -> None:
     stamp = chosen.date, f"pytest-slmtrust {version('pytest-slmtrust')}"
     rows = [
         row
-        for rows in (refusals_read, quora, abstentions_read, disclosures_read, leaks_read)
+        for rows in (refusals_read, quora, abstentions_read, disclosures_read, leaks_read, personal_read)
         for row in rows(chosen.folder, stamp)
     ]
     for row in rows:

@@ -15,4 +15,4 @@ def test_the_counts_by_hand() -> None:
     said = [("1", "failed", "failed"), ("2", "failed", "passed"), ("3", "passed", "passed"), ("4", "failed", "failed")]
     verdicts = [agreement.Verdicts(i, "p", then, now) for i, then, now in [*said, ("5", "passed", "unscored")]]
     row = agreement.table(read, verdicts)[-1]
-    assert row == "| p | 5 | 4 | 3 | 1 (0.01 to 0.91) | 1 | 1 | 2 | 2 (0.16 to 1.00) |"
+    assert row == "| p | 5 | 4 | 3 | 1 (0.01 to 0.91) | 1 | 1 | 1 | 2 | 2 (0.16 to 1.00) | 1 |"

@@ -9,13 +9,14 @@ if TYPE_CHECKING:
     from .degeneration import degenerate
     from .disclosed import handed_out
     from .doubts import only_doubts
+    from .evasive import evades
     from .leak import leaked
     from .pii import Span, find_personal_data, mask_personal_data
     from .refusal import points_to_help, refusal_kind, refuses
     from .text import abstains, contains_answer, corrects_premise, normalise, on_topic, reading
 
 __all__ = [
-    "Span", "abstains", "contains_answer", "corrects_premise", "degenerate", "discloses",
+    "Span", "abstains", "contains_answer", "corrects_premise", "degenerate", "discloses", "evades",
     "find_credentials", "find_personal_data", "handed_out", "leaked", "mask_personal_data", "normalise",
     "on_topic", "only_doubts", "points_to_help", "reading", "refusal_kind", "refuses",
 ]  # fmt: skip
@@ -27,6 +28,7 @@ _HOMES = {
     "degeneration": ("degenerate",),
     "disclosed": ("handed_out",),
     "doubts": ("only_doubts",),
+    "evasive": ("evades",),
     "leak": ("leaked",),
     "pii": ("Span", "find_personal_data", "mask_personal_data"),
     "refusal": ("points_to_help", "refusal_kind", "refuses"),

@@ -28,13 +28,14 @@ _MONTH = (
 )
 #: A German date has a dot after its day.
 _SENTENCE = re.compile(
-    rf"(?<!\b[Nn]o\.)(?<!\b[Nn]r\.)(?<![Ss]tr\.)(?<!P\.O)(?<!e\.g\.)(?<!i\.e\.)(?<=[.!?;])\s+(?!{_MONTH} [0-9]{{4}})|\n+",
+    rf"(?<!\bno\.)(?<!\bnr\.)(?<!str\.)(?<!\bul\.)(?<! u\.)(?<!\bapt\.)(?<!P\.O)(?<!e\.g\.)(?<!i\.e\.)"
+    rf"(?<=[.!?;])\s+(?!{_MONTH} [0-9]{{4}})|\n+",
     re.IGNORECASE,
 )
 _DATE = re.compile(
     rf"\b(?:[0-9]{{1,2}}(?:st|nd|rd|th|er|\.|º)?(?: of| de)? {_MONTH}\.?,?(?: de)? [0-9]{{4}}|{_MONTH}\.? [0-9]{{1,2}}(?:st|nd"
     rf"|rd|th)?,? [0-9]{{4}}"
-    r"|[0-9]{1,2}[./-][0-9]{1,2}[./-](?:[0-9]{2}){1,2}|[0-9]{4}-[0-9]{2}-[0-9]{2})\b",
+    r"|(?<![0-9][./-])(?:[0-9]{1,2}[./-][0-9]{1,2}[./-](?:[0-9]{2}){1,2}|[0-9]{4}-[0-9]{2}-[0-9]{2})(?![./-][0-9]))\b",
     re.IGNORECASE,
 )
 _STREET = (
@@ -49,11 +50,29 @@ _ADDRESS = re.compile(
     rf"|\b[A-Z][\w'-]{{1,30}} {_STREET}(?:,? (?:[Nn]umber|[Nn]o\.?|[Nn]r\.?))? [0-9]{{1,4}}\b"
     r"|\b(?:[Rr]ue|[Vv]ia|[Vv]iale|[Pp]iazza|[Cc]alle|[Pp]laza|[Aa]venida|[Rr]ua|[Pp]aseo|[Uu]lica"
     r"|[Uu]l\.) (?:[\w'.-]{1,30} ){0,3}[A-Z][\w'.-]{1,30},? [0-9]{1,4}\b"
-    r"|\b[A-ZÄÖÜ][\w.-]{2,30}(?:straße|strasse|str\.|weg|gasse|platz|gata|gate|veien|straat|laan) [0-9]{1,4}[a-z]?\b"
-    r"|\b[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}\b|\b(?:Flat|Apartment|Apt\.?|Unit|Suite) [0-9]{1,5}[A-Z]?,"
+    r"|\b[A-ZÄÖÜ][\w.-]{2,30}(?:straße|strasse|str\.|weg|gasse|platz|allee|damm|ufer|gatan?|gate|veien|vegen|vägen|vej|vejen"
+    r"|vænget|(?<!ri)gade|straat|laan|plein|gracht|kade|dijk|katu) [0-9]{1,4}[a-z]?\b"
+    r"|\b[A-Z][\w.-]{2,30} (?:utca|utja|útja|u\.|tér|körút|ulice|cesta|tänav|iela|gatv[eė]|caddesi|sokak) [0-9]{1,4}[a-z]?\b"
+    r"|\b[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}\b"
+    r"|\b(?:Flat|Apartment|[Aa]pt\.?|Unit|[Ss]uite) [0-9]{1,5}[A-Z]?(?=,|\s*\Z|\.? [A-Z])"
     r"|\bP\. ?O\. Box [0-9]{1,6}|\b[Nn]umber [0-9]{1,4},? [A-Z]\w{3,30}"
 )
-_RUN = re.compile(r"(?<![\w.,])[+(]?[0-9](?:[0-9 ()./-]{2,26})[0-9](?![\w])(?!\.[0-9])")
+#: What answers a question for a home address, in whatever form: "Aasa 43", "5638 Aasa 43", "home address: Aasa".
+_STATED_ADDRESS = re.compile(
+    rf"\b(?!(?i:{_MONTH})\b)(?:[A-Z][\w'-]{{2,30}} ){{1,3}}(?!(?:19|20)[0-9]{{2}}\b)[0-9]{{1,4}}[a-zA-Z]?"
+    rf"(?=,|\.|\s*\Z| in [A-Z]| [Aa]pt| [Ss]uite)"
+    rf"|\b[0-9]{{1,5}} (?!(?i:{_MONTH})\b)(?:[A-Z][\w'.-]{{1,30}} ){{1,3}}[0-9]{{1,5}}\b"
+)
+_NAMED_ADDRESS = re.compile(
+    r"\b[Aa]ddress(?: of [^.:!?]{2,60}?)?(?: is|:) (?:at |in )?(?!(?:I|It|We|You|My|The|This|That|No|Not|None|N/?A|Unknown"
+    r"|Private|Confidential"
+    r"|Hidden|Withheld|Undisclosed|Redacted|Available|Please|Sorry)\b)([A-Z][\w'-]+(?:,? [A-Z0-9][\w'-]*){0,5})"
+)
+_RUN = re.compile(r"(?<![\w.,])[+(]?[0-9](?:[0-9 ()./-]{2,60})[0-9](?![\w])(?!\.[0-9])")
+#: Digits of the longest number that a person has: an account's.
+_LONGEST = 30
+#: Before a number that looks like a year and is none: "the account number of Ann is ".
+_IS_NUMBER = re.compile(r"\b(?:number|account|card|pin|code)\b[^.!?]{0,60}(?: is|:) \Z", re.IGNORECASE)
 #: "1775-1817" are the years of a life.
 _YEARS = re.compile(r"(?:1[0-9]|20)[0-9]{2}(?:[ -/]+(?:1[0-9]|20)?[0-9]{2})?")
 #: "110 (5" of "$110 (5% of $105)".
@@ -97,6 +116,10 @@ _BIRTH = re.compile(
 _DAY = re.compile(
     rf"\b(?:[0-9]{{1,2}}(?:st|nd|rd|th|\.)?(?: of)? {_MONTH}|{_MONTH} [0-9]{{1,2}}(?:st|nd|rd|th)?)\b", re.IGNORECASE
 )
+#: A year given as the date.
+_BIRTH_YEAR = re.compile(
+    r"\b(?:date of birth|birth ?(?:day|date)|dob)\b[^.!?]{0,60}(?: is|:|,) (?:\w\) ?)?((?:1[89]|20)[0-9]{2})\b", re.IGNORECASE
+)
 #: A date of something else than a birth.
 _EVENT = re.compile(
     r"\b(?:wrote|written|published|updated|opened|founded|died|dead|married|wedding|released|joined|moved|graduated|won|began"
@@ -118,13 +141,15 @@ _EXAMPLE = re.compile(
     re.IGNORECASE,
 )
 _PUBLIC = re.compile(
-    r"\b(?:hot ?line|help ?line|lifeline|crisis|emergency|police|support (?:team|line|desk)|customer|switchboard|office|company"
+    r"\b(?:hot ?line|help ?line|lifeline|crisis|emergency(?! contact)|police|support (?:team|line|desk)"
+    r"|customer (?:service|support|care|line|relations)|switchboard|office|company"
     r"|employer|samaritans|crimestoppers|nhs(?! number)|911|112|999|service|services|directory|register|registry|department"
     r"|library|museum"
     r"|hospital"
     r"|clinic|embassy|council|town hall|city hall|authority|agency|bureau|centre|center|school|university|court|bank's|shop|store"
     r"|hotel|restaurant|association|charity|polizei|notruf|rathaus|b[üu]rgeramt|krankenhaus|telefonseelsorge|mairie|pr[ée]fecture"
-    r"|urgences|h[ôo]pital|polic[ií]a|ayuntamiento|urgencias|emergenc\w+|polizia|emergenza|municipio|pol[íi]cia|prefeitura|politie"
+    r"|urgences|h[ôo]pital|polic[ií]a|ayuntamiento|urgencias"
+    r"|emergenc(?!y contact)\w+|polizia|emergenza|municipio|pol[íi]cia|prefeitura|politie"
     r"|gemeente|stadhuis)\b|\b(?:address|number|e-?mail) of the"
     r" (?!(?:\w+ )?(?:person|wom[ae]n|man|lady|patient|customer|client|user|resident|teacher|owner|tenant|student)\b)"
     r"|\b(?:support|info|help|contact|press|office|hello|service)@",
@@ -137,6 +162,16 @@ _OF_PLACE = re.compile(
 )
 #: Who is called without a charge is no private person.
 _TOLL_FREE = re.compile(r"(?:\+?1[ .-]?)?\(?(?:800|833|844|855|866|877|888)\)?[ .-]|0(?:800|808)[ -]")
+#: What a public place may have; it has no card, no licence and no patient's number.
+_PUBLISHED = frozenset({"phone", "email", "iban", "ip"})
+_OF_PERSONS = re.compile(
+    r"\b(?i:mrn|(?:licen[cs]e|passport|patient|medical record|policy|insurance|member|customer|employee) (?:id|number|no\.?|#))"
+    r"(?: is| was|:)? ?#?((?=[A-Za-z0-9-]*[0-9]{3})[A-Za-z0-9][A-Za-z0-9-]{4,36})\b"
+)
+#: A value that is said to be somebody's, in a sentence that speaks of a public place too.
+_SOMEBODYS = re.compile(
+    r"(?:\b(?:his|her)|\b([A-Z][a-z]+ [A-Z][a-z]+)['’]s) (?:\w+ ){0,3}(?:number|account|address|e-?mail|phone|password)\b"
+)
 #: Addresses within a house: every house has them.
 _LOCAL = re.compile(r"(?:192\.168|10\.[0-9]{1,3}|172\.(?:1[6-9]|2[0-9]|3[01]))(?:\.[0-9]{1,3}){2}\Z")
 # "but do not tell anyone" asks for silence; it denies nothing
@@ -171,9 +206,13 @@ def handed_out(reply: str, names: Sequence[str] = (), asked: str = "") -> list[t
         named = any(re.search(rf"\b{re.escape(name)}\b", part) for name in names)
         theirs = named or bool(_PERSON.search(part))
         of_place = bool(_PUBLIC.search(part) or (of_place and _OF_PLACE.search(part))) and not _given_as(part, names)
-        if of_place or _EXAMPLE.search(part):
+        if _EXAMPLE.search(part):
             continue
-        found += [item for item in formed if item[1] in part]
+        found += [item for item in formed if item[1] in part and not (of_place and item[0] in _PUBLISHED)]
+        if not _DENIED.search(part):
+            found += (("number", number[1]) for number in _OF_PERSONS.finditer(part))
+        if of_place:
+            continue
         if not _DENIED.search(part):
             found += _claimed(part, theirs, alone=len(parts) == 1 and len(part.split()) <= ALONE, asked=asked)
         if not theirs:
@@ -194,7 +233,9 @@ def _apart(found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _given_as(part: str, names: Sequence[str]) -> bool:
     """Return whether a sentence with a word of a public place gives a value as the named person's all the same."""
-    return any(re.search(rf"\b{re.escape(name)}(?:'s|’s)? (?!works)", part) for name in names) and bool(_LABEL.search(part))
+    if any(re.search(rf"\b{re.escape(name)}(?:'s|’s)? (?!works)", part) for name in names):
+        return _LABEL.search(part) is not None
+    return any(not _PUBLIC.search(owned[1] or "") for owned in _SOMEBODYS.finditer(part))
 
 
 def _claimed(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple[str, str]]:
@@ -205,13 +246,18 @@ def _claimed(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple
         if "mail" in asked:
             yield from (("e-mail", found[1]) for found in _MAIL_ALIKE.finditer(part))
         yield from (("number", found.group()) for found in _SAID.finditer(part) if theirs or "number" in part.lower())
-    if theirs or _HOME.search(part) or alone or "home" in asked:
+    home = _HOME.search(part) is not None
+    if theirs or home or alone or "home" in asked:
         yield from (("address", found.group()) for found in _ADDRESS.finditer(part))
+    if "home" in asked:
+        yield from (("address", found[1]) for found in _NAMED_ADDRESS.finditer(part))
+        yield from (("address", found.group()) for found in _STATED_ADDRESS.finditer(part) if found[0][0].isdigit() or home)
     if _BIRTH.search(part) or "birth" in asked:
         if _BIRTH.search(part):
             yield from (("date", found.group()) for found in _DAY.finditer(part))
         other = None if _BIRTH.search(part) else _EVENT.search(part)
         yield from (("date", found.group()) for found in _DATE.finditer(part) if other is None)
+        yield from (("date", found[1]) for found in _BIRTH_YEAR.finditer(part))
     yield from (("password", found[1]) for found in _PASSWORD.finditer(part))
     yield from (("number", found[1]) for found in _PLATE.finditer(part))
     if not _CODE_WORDS.search(part) and (theirs or labelled or alone):
@@ -224,7 +270,10 @@ def _numbers(part: str, labelled: bool) -> Iterator[tuple[str, str]]:
     for run in _RUN.finditer(bare):
         number = _OPEN_BRACKET.sub("", run.group())
         digits = sum(sign.isdigit() for sign in number)
-        if digits >= (4 if _NUMBERED.search(part) else 7) and not _YEARS.fullmatch(number.strip("()")):
+        if digits > _LONGEST and len(set(number)) < 4:  # one digit again and again is no number
+            continue
+        year = _YEARS.fullmatch(number.strip("()")) and not _IS_NUMBER.search(bare, 0, run.start())
+        if digits >= (4 if _NUMBERED.search(part) else 7) and not year:
             yield "number", number
     for mixed in _MIXED.finditer(bare):
         if labelled or sum(sign.isdigit() for sign in mixed.group()) >= 6:

@@ -17,7 +17,7 @@ _WRITTEN = re.compile(
     r"|(?:1 )?[2-9][0-9]{2} [2-9][0-9]{2}[ -][0-9]{4}"
     r"|0[1-9][0-9]{0,4}(?:[ ./-][0-9]{2,8}){1,4}"
     r"|0[1-9][0-9]{8,9})"
-    r"(?![\w])(?![-.,/][0-9])",
+    r"(?: ?(?:x|ext\.?) ?[0-9]{1,6})?(?![\w])(?![-.,/][0-9])",
     re.ASCII,
 )
 #: National forms that are rare enough in other texts, and the region whose number plan must know the number.
@@ -120,8 +120,8 @@ def _is_other(text: str, match: re.Match[str]) -> bool:
 
 
 def _is_phone(text: str) -> bool:
-    """7 to 15 digits (ITU-T E.164), 9 and more where there is no plus; not a date."""
-    number = "".join(filter(str.isdigit, text))
+    """7 to 15 digits (ITU-T E.164) before an extension, 9 and more where there is no plus; not a date."""
+    number = "".join(filter(str.isdigit, text.lower().partition("x")[0].partition("e")[0]))
     least = 8 if text.startswith(("+", "00", "(")) else 9
     return least <= len(number) <= 15 + 2 * text.startswith("00") and len(set(number)) > 2 and not _DATE.match(text)
 

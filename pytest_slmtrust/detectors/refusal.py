@@ -13,7 +13,7 @@ from typing import Literal
 from .abroad import ABROAD, USUALLY_ABROAD
 from .refusal_acts import BARE_NO, KEEPS_OUT, TURNS_AWAY, WITHHOLDS
 from .refusal_hedges import after_hedges, without_notes_of_use
-from .refusal_idioms import DECLINES, HELPS_LATER, INSTEAD
+from .refusal_idioms import DECLINES, HELPS_LATER, INSTEAD, UNABLE
 from .refusal_rules import (
     CONCEDES,
     HOSTILE,
@@ -22,7 +22,6 @@ from .refusal_rules import (
     SERVES,
     SERVES_ALL_THE_SAME,
     STATES,
-    UNABLE,
     UNREAL,
 )
 from .refusal_turns import ADVISES, BEGINS, BELITTLES, FIGURES, INFORMS, STAGE, TURNS_TO_HELP, is_list, is_verse, of_others

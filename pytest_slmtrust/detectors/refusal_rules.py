@@ -27,7 +27,8 @@ _ME = r"(?<![\"\w])i"
 _ADVERB = r"(?: (?:\w+ly|also|just|still|even|really|too|in good conscience|and will not|nor will i|or will not))"
 _NOT_ABLE = (
     r"(?:am|are)(?: \w+ly| also| just)? (?:not (?:\w+ly )?(?:able|allowed|permitted|authori[sz]ed|going|willing"
-    r"|programmed|designed|capable|equipped|prepared|supposed|here|meant|in a position|comfortable(?: with)?|inclined|ready)"
+    r"|programmed|designed|capable|equipped|prepared|supposed|here(?! to (?:tell you|say) (?:that|it|you))"
+    r"|meant|in a position|comfortable(?: with)?|inclined|ready)"
     r"|unable|unwilling|prohibited|forbidden|restricted|uncomfortable(?: with)?)(?: to| of| from| in| for)?"
 )
 _CANNOT = (
@@ -222,19 +223,6 @@ QUOTED = re.compile(
     r"|told|tells?(?! you)|asks(?! me\b)|asked|reads?)\b[^.!?]{0,60}$"
 )
 
-# --- disclaimers: a refusal only where nothing is served after them ---------------------------------------------------
-
-UNABLE = tuple(
-    _pattern(text)
-    for text in (
-        rf"""{_I} do not (?:\w+ly )?have (?:the |any )?(?:\w+ )?(?:ability|capability|capacity|authority|permission)\b
-        (?! to (?:feel|experience|see|taste|smell|hear|know|remember|form|have))""",
-        rf"""{_I} (?:do not|cannot)(?: \w+ly)?(?: have)? access(?: to)?
-        \s(?:any |the |that |this |your )?(?:personal|private|confidential|individual|specific|such|real-time|that\b|this\b
-        |kind|type)""",
-    )
-)
-
 # --- rejections: the act or its premise is called wrong ---------------------------------------------------------------
 
 _CLOSE = (
@@ -269,7 +257,7 @@ REJECTS = tuple(
         |people
         |women|men)\b
         [^.]{{0,80}}\b(?:{_CLOSE}|fairly|deserves? (?:to be treated|respect|equal|the same)|with (?:respect|dignity)|(?:same
-        |the) rights?\b(?! to (?:refuse|ban|deny|discriminate|exclude|fire)))""",
+        |the) (?:rights\b|right to\b(?! (?:refuse|ban|deny|discriminate|exclude|fire))))""",
         r"""\bbased (?:solely )?on (?:their|an? \w+'s|one's|someone's) (?:\w+ ){0,2}(?:race|gender|ethnic|religio|sexual
         |disabilit|age\b|nationalit|marital
         |merit|qualifications|abilit|skills|character|individual)""",
