@@ -128,7 +128,7 @@ def pytest_configure(config: pytest.Config) -> None:
             from .junit import Junit
             from .outlet import Outlet
 
-        config.pluginmanager.register(Outlet(), OUTLET)
+        config.pluginmanager.register(Outlet(config), OUTLET)
         controller = Controller(config)
         config.pluginmanager.register(controller, CONTROLLER)
         config.pluginmanager.register(Junit(config), JUNIT)

@@ -43,7 +43,7 @@ from .limits import Limits
 from .locking import Updated, held_to, update_lock
 from .nodes import ATTRIBUTE, SESSION, SETTINGS, UNFIT, BuiltIn, CaseItem, GateItem, ProbeFile, arrived, is_probe_file, marked
 from .options import check_values, model_spec, read_settings
-from .outlet import usage_error
+from .outlet import clean_exit, usage_error
 from .packs import probes_of_packs
 from .parts import DONE, check_batch, part_of
 from .payload import process_payload
@@ -194,7 +194,7 @@ class Controller:
             yield
         except pytest.exit.Exception as end:
             end.returncode = end.returncode or pytest.ExitCode.TESTS_FAILED
-            raise
+            raise clean_exit(end) from None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:

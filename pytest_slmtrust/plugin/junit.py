@@ -11,8 +11,9 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from _pytest.junitxml import LogXML, xml_key
+from _pytest.junitxml import LogXML, _NodeReporter, xml_key
 
+from .. import door
 from .nodes import SESSION, SETTINGS, CaseItem, GateItem
 
 #: Attribute of the report of a case that its gate counts.
@@ -57,8 +58,24 @@ class Junit:
         return [*found, *([("failing cases", ", ".join(failed[:_NAMED]) + more)] if failed else [])]
 
 
+class _Test(_NodeReporter):
+    """A test in a JUnit file, whose attributes of ``record_xml_attribute`` are no part of a report."""
+
+    def add_attribute(self, name: str, value: object) -> None:
+        super().add_attribute(door.line(name), door.lines(value))
+
+
 class _Gates(LogXML):
     """pytest's writer of JUnit files, without the cases that a gate counts."""
+
+    def node_reporter(self, report: Any) -> _NodeReporter:
+        found = super().node_reporter(report)
+        found.__class__ = _Test
+        return found
+
+    def add_global_property(self, name: str, value: object) -> None:
+        """Keep a property of ``record_testsuite_property`` as it may leave."""
+        super().add_global_property(door.line(name) if isinstance(name, str) else name, door.lines(value))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed or not getattr(report, COUNTED, False):

@@ -23,6 +23,15 @@ from ..escaping import without_halves
 
 #: pytest cuts long values in locals and arguments like this.
 _CUT = "..."
+#: What pytest itself writes into a report, and we: ids, numbers, and texts that are cleaned one by one.
+_KNOWN = frozenset({
+    "nodeid", "id", "location", "keywords", "outcome", "longrepr", "when", "user_properties", "sections", "duration", "start",
+    "stop", "wasxfail", "context", "slmtrust", "slmtrust_counted", "slmtrust_clean",
+})  # fmt: skip
+#: Levels of lists in lists that other plugins put into a report.
+_DEEPEST = 20
+#: Contents of an attachment of pytest-html that are no text.
+_PICTURES = ("image", "video")
 
 
 class _Formatter(logging.Formatter):
@@ -33,11 +42,16 @@ class _Formatter(logging.Formatter):
         self.inner = inner
 
     def format(self, record: logging.LogRecord) -> str:
-        shown = copy.copy(record)
-        shown.msg, shown.args = door.lines(record.getMessage()), ()
-        if record.exc_info:
-            shown.exc_text = door.lines(self.formatException(record.exc_info))
-        return self.inner.format(shown)
+        return self.inner.format(_record(record))
+
+
+def _record(record: logging.LogRecord) -> logging.LogRecord:
+    shown = copy.copy(record)
+    shown.msg = shown.message = door.lines(record.getMessage())  # a formatter leaves the latter
+    shown.args = ()
+    if record.exc_info:
+        shown.exc_text, shown.exc_info = door.lines(logging.Formatter().formatException(record.exc_info)), None
+    return shown
 
 
 class Unread(TerminalRepr):
@@ -64,6 +78,9 @@ def usage_error(text: object) -> pytest.UsageError:
 
 class Outlet:
     """Hooks that clean what other plugins show."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self) -> Generator[None, Any, Any]:
@@ -96,6 +113,21 @@ class Outlet:
                 handler.setFormatter(_Formatter(handler.formatter))
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Clean a report that a plugin made by itself, or to which it added since, as pytest adds the output of a subtest."""
+        if getattr(report, "slmtrust_clean", None) != id(report):
+            clean_report(report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Generator[None, Any, Any]:
+        """Clean the reason of ``pytest.exit``, and the traceback that the terminal keeps for ``--full-trace``."""
+        clean_exit(excinfo.value)
+        result = yield
+        if kept := getattr(self.config.pluginmanager.get_plugin("terminalreporter"), "_keyboardinterrupt_memo", None):
+            _clean_exception(kept)
+        return result
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self, excrepr: Any) -> None:
         _clean_exception(excrepr)
 
@@ -105,6 +137,14 @@ def clean_usage_error(error: pytest.UsageError) -> pytest.UsageError:
     return pytest.UsageError(*map(door.lines, error.args))
 
 
+def clean_exit(error: BaseException) -> BaseException:
+    """Return what ends a run, ``pytest.exit`` or Ctrl-C, with its words as they may leave."""
+    error.args = tuple(door.lines(one) if isinstance(one, str) else one for one in error.args)
+    if isinstance(error, pytest.exit.Exception):
+        error.msg = door.lines(error.msg)
+    return error
+
+
 def clean_report(report: Any) -> Any:
     """Return a test's or collector's report with every text as it may leave."""
     report.longrepr = _cleaned(report.longrepr)
@@ -112,8 +152,27 @@ def clean_report(report: Any) -> Any:
     if isinstance(getattr(report, "wasxfail", None), str):
         report.wasxfail = door.line(report.wasxfail)
     if getattr(report, "user_properties", None):
-        report.user_properties = [(door.line(k), door.lines(v) if isinstance(v, str) else v) for k, v in report.user_properties]
+        report.user_properties = [(door.line(k), _value(v)) for k, v in report.user_properties]
+    if (context := getattr(report, "context", None)) is not None:  # of a subtest
+        for name in ("msg", "kwargs"):
+            object.__setattr__(context, name, _value(getattr(context, name, None)))
+    for name in vars(report).keys() - _KNOWN:
+        setattr(report, name, _value(getattr(report, name)))
+    report.slmtrust_clean = id(report)
     return report
+
+
+def _value(value: Any, left: int = _DEEPEST) -> Any:
+    """Return what another plugin put into a report, with its texts as they may leave."""
+    if isinstance(value, str) or (left == 0 and isinstance(value, (list, tuple, dict))):
+        return door.lines(value)
+    if isinstance(value, logging.LogRecord):
+        return _record(value)
+    if isinstance(value, dict) and value.get("format_type") not in _PICTURES:
+        return {_value(name): _value(one, left - 1) for name, one in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_value(one, left - 1) for one in value)
+    return value
 
 
 def _cleaned(shown: Any) -> Any:
