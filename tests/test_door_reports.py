@@ -60,7 +60,7 @@ def pytest_configure(config):
 
 def pytest_keyboard_interrupt(excinfo):
     with open("stages.log", "a", encoding="utf-8") as log:
-        log.write(f"{{excinfo.value}} {{excinfo.value.msg}}\\n")
+        log.write(f"{{excinfo.value}} {{vars(excinfo.value)}}\\n")
 
 def pytest_runtest_logreport(report):
     stage = getattr(report, "extra_stage", {{"log": []}})
@@ -97,7 +97,7 @@ def test_parts(reply, subtests):
 """
 ENDS = """
 def end(with_text):
-    pytest.exit(with_text)
+    raise {end}(with_text)
 
 def test_ends(reply):
     end(reply)
@@ -109,8 +109,9 @@ OPTIONS = [
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_no_key_leaves_by_what_others_add(tmp_path: Path, options: tuple[str, ...]) -> None:
+    ends = ENDS.format(end="KeyboardInterrupt" if "--full-trace" in options else "pytest.exit.Exception")
     parts = SUBTESTS if hasattr(pytest, "Subtests") else ""
-    for name, text in {"pytest.ini": "[pytest]\n", "conftest.py": CONFTEST, "test_own.py": TESTS + parts + ENDS}.items():
+    for name, text in {"pytest.ini": "[pytest]\n", "conftest.py": CONFTEST, "test_own.py": TESTS + parts + ends}.items():
         (tmp_path / name).write_text(text)
     done = run(tmp_path, "--slm=conftest:model", "--slm-packs=none", *options)
     assert done.returncode == 2, done.stdout + done.stderr
