@@ -51,7 +51,16 @@ def pytest_runtest_logfinish(nodeid, location):
     if MADE and nodeid.endswith("test_props"):
         CONFIG.hook.pytest_runtest_logreport(report=MADE[0])
 
+def pytest_exception_interact(call):
+    """As flaky keeps exceptions, and writes their words at the end."""
+    SAID.append(str(call.excinfo.value))
+
+def pytest_terminal_summary(terminalreporter):
+    for said in SAID:
+        terminalreporter.write_line(f"kept: {{said}}")
+
 MADE = []
+SAID = []
 CONFIG = None
 
 def pytest_configure(config):
@@ -82,6 +91,9 @@ def test_logs(reply, request):
         raise ValueError(reply)
     except ValueError:
         logging.getLogger("own").exception("broken")
+
+def test_fails(reply):
+    raise ValueError(reply)
 
 def test_props(reply, request, record_property, record_xml_attribute, record_testsuite_property):
     record_property("list", [reply, {"in": (reply,)}])
@@ -117,6 +129,7 @@ def test_no_key_leaves_by_what_others_add(tmp_path: Path, options: tuple[str, ..
     assert done.returncode == 2, done.stdout + done.stderr
     assert "INTERNALERROR" not in done.stdout
     assert "made.py::test_made" in done.stdout
+    assert "kept: the key [credential]" in done.stdout
     files = {path.name: path.read_text(encoding="utf-8") for path in (*tmp_path.glob("*.xml"), *tmp_path.glob("*.log"))}
     assert files["stages.log"].count("[credential]") >= 10
     for name, text in {"stdout": done.stdout, "stderr": done.stderr, **files}.items():

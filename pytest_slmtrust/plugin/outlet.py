@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import nullcontext
@@ -28,6 +29,7 @@ _KNOWN = frozenset({
     "nodeid", "id", "location", "keywords", "outcome", "longrepr", "when", "user_properties", "sections", "duration", "start",
     "stop", "wasxfail", "context", "slmtrust", "slmtrust_counted", "slmtrust_clean",
 })  # fmt: skip
+_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 #: Levels of lists in lists that other plugins put into a report.
 _DEEPEST = 20
 #: Contents of an attachment of pytest-html that are no text.
@@ -119,6 +121,17 @@ class Outlet:
             clean_report(report)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, Any, Any]:
+        """Clean what other plugins write at the end: they may have kept an exception, and not its report."""
+        writer = terminalreporter._tw
+        write = writer.write
+        writer.write = lambda text, **how: write(_coloured(text), **how)
+        try:
+            return (yield)
+        finally:
+            del writer.write
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Generator[None, Any, Any]:
         """Clean the reason of ``pytest.exit``, and the traceback that the terminal keeps for ``--full-trace``."""
         clean_exit(excinfo.value)
@@ -160,6 +173,11 @@ def clean_report(report: Any) -> Any:
         setattr(report, name, _value(getattr(report, name)))
     report.slmtrust_clean = id(report)
     return report
+
+
+def _coloured(text: str) -> str:
+    """Return a text for a terminal with everything between its colours as it may leave."""
+    return "".join(part if at % 2 else door.lines(part) for at, part in enumerate(_COLOUR.split(text)))
 
 
 def _value(value: Any, left: int = _DEEPEST) -> Any:
