@@ -17,6 +17,8 @@ from typing import Any
 import forked_readers
 import pytest
 
+import pytest_slmtrust
+
 #: Plugins of others that import half a second to two seconds of modules in every process, for nothing that is tested here.
 LEAN = ("-p", "no:hypothesispytest", "-p", "no:anyio")
 
@@ -61,7 +63,9 @@ def forked(folder: Path, environment: Mapping[str, str], arguments: Sequence[str
         streams = [Path(place, name) for name in ("out", "err")]
         asked = (str(folder), dict(environment), list(arguments), streams, forked_readers.in_use())
         process = _FORKS.Process(target=_pytest, args=asked)
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # of the forking process, which starts once
+        # of the forking process, which starts once, in whatever folder a test works: the package that this process tests
+        places = Path(__file__).parent, Path(pytest_slmtrust.__file__).parents[1]
+        patch.setenv("PYTHONPATH", os.pathsep.join(map(str, places)))
         if _loads_files(folder, arguments):
             patch.setattr(forkserver, "connect_to_new_process", _WITH_TORCH.connect_to_new_process)
         process.start()
