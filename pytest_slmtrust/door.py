@@ -7,6 +7,7 @@ it is known: errors leave before there is one.
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import secrets
 import sys
@@ -20,6 +21,8 @@ from .redaction import Mask
 #: Characters of one message, and of one captured output.
 _LONGEST_LINE = 4000
 _LONGEST_BLOCK = 1_000_000
+#: No key is longer, and no number of a person.
+_LONGEST_KEY = 10_000
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{12,}\Z")
 
 
@@ -90,16 +93,31 @@ class _Stream:
 
 @contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Clean what is printed meanwhile."""
+    """Clean what is printed meanwhile, and what is logged to the same streams: ``logging.basicConfig`` keeps the one it found."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = cast(TextIO, _Stream(before[0])), cast(TextIO, _Stream(before[1]))
+    clean = cast(TextIO, _Stream(before[0])), cast(TextIO, _Stream(before[1]))
+    sys.stdout, sys.stderr = clean
+    handlers = [(one, one.stream) for one in _stream_handlers() if one.stream in before]
+    for handler, stream in handlers:
+        handler.setStream(clean[before.index(stream)])
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
+        for handler, stream in handlers:
+            if handler.stream in clean:
+                handler.setStream(stream)
+
+
+def _stream_handlers() -> Iterator[logging.StreamHandler[Any]]:
+    for logger in (logging.root, *logging.root.manager.loggerDict.values()):
+        handlers = logger.handlers if isinstance(logger, logging.Logger) else ()
+        yield from (one for one in handlers if isinstance(one, logging.StreamHandler))
 
 
 def _masked(text: str) -> str:
-    if len(text) > _LONGEST_BLOCK:  # of a long output the end says what happened
-        text = f"[{len(text) - _LONGEST_BLOCK} characters left out]\n{text[-_LONGEST_BLOCK:]}"
-    return _Opened.mask.text(text)
+    if len(text) <= _LONGEST_BLOCK:
+        return _Opened.mask.text(text)
+    # of a long output the end says what happened; a key at the cut is masked whole
+    shown = _Opened.mask.text(text[-_LONGEST_BLOCK - _LONGEST_KEY :])[-_LONGEST_BLOCK:]
+    return f"[{len(text) - _LONGEST_BLOCK} characters left out]\n{shown}"

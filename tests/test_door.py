@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import re
 import secrets
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -76,6 +79,31 @@ def test_personal_data_is_shown_where_the_run_reveals_it_and_keys_are_not() -> N
     assert "jane.quarrendon@harbour-mail.org" in shown
     assert KEY not in shown
     assert PASSWORD not in shown
+
+
+@pytest.mark.parametrize("before", [0, 8, len(KEY) - 8, len(KEY)])
+def test_a_key_where_a_long_text_is_cut_is_masked(before: int) -> None:
+    after = "y " * 500_000
+    shown = door.lines("x " * 20 + KEY + " " + after[: 1_000_000 - 1 - before])
+    assert not [at for at in range(len(KEY) - 8) if KEY[at : at + 8] in shown]
+    assert shown.startswith("[")
+    assert len(shown) < 1_000_100
+
+
+def test_what_is_logged_to_a_guarded_stream_is_clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for raised in (False, True):
+        raw = io.StringIO()
+        monkeypatch.setattr(sys, "stderr", raw)
+        handler = logging.StreamHandler()
+        logger = logging.getLogger("guarded")
+        logger.addHandler(handler)
+        with suppress(ZeroDivisionError), door.guarded_streams():
+            logger.warning("the key %s", KEY)
+            if raised:
+                raise ZeroDivisionError
+        assert raw.getvalue() == "the key [credential]\n"
+        assert handler.stream is raw
+        logger.removeHandler(handler)
 
 
 def test_an_exception_without_words_has_a_name() -> None:
