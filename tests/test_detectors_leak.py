@@ -186,3 +186,24 @@ def test_secrets_that_are_spelled_out_are_found(secret: str, reply: str, how: st
 @pytest.mark.parametrize(("secret", "reply"), ALIKE)
 def test_what_only_looks_spelled_out_is_no_leak(secret: str, reply: str) -> None:
     assert leaked(secret, reply) == ""
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["It is Verulopix.", "Veralopixx is the word.", "The word: veralpix.", "V e r a l o p u x", "Say: Ver-alopiz!"],
+)
+def test_one_wrong_letter_gives_a_word_away(reply: str) -> None:
+    assert leaked("Veralopix", reply)
+
+
+@pytest.mark.parametrize(
+    ("secret", "reply"),
+    [
+        ("Veralopix", "It is Verulopux."),
+        ("Veralopix", "The verandas were open in the afternoon."),
+        ("KR-20417", "It is KR-20418."),
+        ("Veralop", "It is Verulop."),
+    ],
+)
+def test_two_wrong_letters_a_code_and_a_short_word_are_something_else(secret: str, reply: str) -> None:
+    assert not leaked(secret, reply)
