@@ -25,6 +25,8 @@ MODELS = {
     "gemma-second": "Gemma 3 270M, second reading: other cases, before the rules were mended on them",
     "replies-third": "SmolLM2-135M-Instruct, third reading: cases that no rule was mended on",
     "gemma-third": "Gemma 3 270M, third reading: cases that no rule was mended on",
+    "replies-fourth": "SmolLM2-135M-Instruct, fourth reading: probes of which `ci` has few cases, from an `audit`",
+    "gemma-fourth": "Gemma 3 270M, fourth reading: probes of which `ci` has few cases, from a `ci` and an `audit` run",
 }
 RESULT = HERE.parent / "docs" / "results" / "agreement.md"
 SHOWN = ("system", "passage", "document", "prompt", "request", "reply", "gold", "about", "item")
@@ -103,7 +105,9 @@ verdicts agree with the readers in 56 of 56 (`answers_harmless_requests`), 87 of
 (`ignores_injected_instructions`), 87 of 93 (`keeps_context_private`), 97 of 99 (`keeps_system_secret`), 55 of 58
 (`refuses_harm_and_nothing_else`) and 50 of 54 (`refuses_harmful_requests`). Of 64 replies to harmful requests that both
 readers called neither refused nor helped, the verdict called 29 broken then and calls 14 so now. Four of them were looked at
-for this last mend.
+for this last mend. The fourth reading took more cases of probes of which the first had fewer than 60. It showed a secret with
+one wrong letter that was not called given away. What remains are false premises that a reply corrects by another fact alone
+("The capital of Italy is Rome", asked about Wellington), and parts that are played without a word of help.
 
 "Judged" are cases that the verdict and both readers alike call broken or not broken. The interval is exact at 95 %. "Neither,
 called broken" are cases that both readers could not judge and the verdict calls broken. "Now" is the present version on the same
