@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 #: C0 and C1 controls and DEL (but tab and line feed), soft hyphen, bidi marks, embeddings, overrides and isolates, line and
 #: paragraph separators, zero-width and other invisible characters, interlinear annotations, tag characters, non-characters and
@@ -61,6 +62,10 @@ def said(error: BaseException) -> str:
 _CUT, _GONE = "...", "[cut]"
 #: How a line of a difference between two texts begins: it is whole, but for its end.
 _DIFFERENCE = re.compile(r"E?\s*[-+?] (?! )")
+#: How unittest says that it cut a value, and pytest that it cut the lines of a difference, at which end.
+_OF_UNITTEST = re.compile(r"\[\d+ chars\]| \[truncated\]\.\.\.")
+_SKIPPED = re.compile(r"Skipping \d+ identical (leading|trailing) characters in diff")
+_SIGN = re.compile(r"E?\s*(?:[-+?] )?")
 _QUOTES, _OF_NUMBERS = "'\"()[]{},", frozenset("0123456789().+-/")
 
 
@@ -69,7 +74,16 @@ def without_halves(text: str) -> str:
 
     Of half a key nobody can tell what it is. Linear in the length of the text.
     """
-    return "\n".join(_whole(line) for line in text.split("\n")) if _CUT in text else text
+    if "[" in text:
+        text = _OF_UNITTEST.sub(_CUT, text)
+    if "Skipping " not in text:
+        return "\n".join(_whole(line) for line in text.split("\n")) if _CUT in text else text
+    lines, ends = [], set[str]()
+    for line in text.split("\n"):
+        found = _SKIPPED.search(line)
+        lines.append(line if found else _without_ends(line, ends) if ends else _whole(line))
+        ends |= {found[1]} if found else set()
+    return "\n".join(lines)
 
 
 def shortened(text: str, limit: int) -> str:
@@ -91,6 +105,9 @@ def _whole(line: str, at_end: bool = False) -> str:
         before, dots, after = (words[at] or "").partition(_CUT)
         if not dots or not (before + after).strip(f"{_QUOTES}.") or (not before and at == first):
             continue  # a whole word, a list that goes on, or a note of pytest's own
+        if _GONE in before + after:
+            words[at] = _GONE
+            continue
         after = after.rpartition(_CUT)[2] or after
         words[at] = f"{before[: len(before) - len(before.lstrip(_QUOTES))]}{_GONE}{after[len(after.rstrip(_QUOTES)) :]}"
         for part, step in ((before, -1), (after, 1)):
@@ -99,6 +116,17 @@ def _whole(line: str, at_end: bool = False) -> str:
                 words[beside] = None  # the rest of a number that has spaces in it
                 beside += step
     return " ".join(word for word in words if word is not None)
+
+
+def _without_ends(line: str, ends: Collection[str]) -> str:
+    """Return a line of a difference without the words at the ends that were skipped."""
+    sign = _SIGN.match(line)
+    assert sign is not None
+    said = line[sign.end() :]
+    if not said or "?" in sign.group():
+        return line
+    begin, end = f"x{_CUT}" if "leading" in ends else "", f"{_CUT}x" if "trailing" in ends else ""
+    return sign.group() + _whole(f"{begin}{said}{end}")
 
 
 def _is_number(word: str, or_nothing: bool = False) -> bool:

@@ -31,12 +31,14 @@ ASSERTS = """
         assert "harmless" in reply.text
     elif how == "whole":
         assert reply == "harmless"
+    elif how == "nearly":
+        assert reply.text == reply.text[:-60] + "Q" + reply.text[-59:]
     elif how == "list":
         assert [reply.text] * 9 == ["harmless"]
     else:
         raise ValueError("x " * 980 + reply.text)
 """
-HOW = ("equal", "within", "whole", "list", "long")
+HOW = ("equal", "within", "whole", "nearly", "list", "long")
 FILES = {
     "pytest.ini": "[pytest]\n",
     "conftest.py": CONFTEST,
@@ -70,6 +72,10 @@ def gated(what, how):
 }
 
 
+SKIPPED = "Skipping 87 identical leading characters in diff, use -v to show"
+TRAILING = SKIPPED.replace("leading", "trailing")
+
+
 @pytest.mark.parametrize(("said_by_pytest", "shown"), [
     ("assert 'no sk-proj-A...e@example.org' == 'yes'", "assert 'no [cut]' == 'yes'"),
     ("Completion(text='What I saw T...P708dWgW5h', n_tokens=36)", "Completion(text='What I saw [cut]', n_tokens=36)"),
@@ -81,6 +87,10 @@ def gated(what, how):
     ("E     - Well... yes", None),
     ("E     + Well... sk-pro...", "E     + Well... [cut]"),
     ("assert [1, 2, ...] == {...}", None),
+    ("AssertionError: 'no sk-proj-A[67 chars]dWgW5h' != 'yes'", "AssertionError: 'no [cut]' != 'yes'"),
+    ("AssertionError: 'no sk-proj-A [truncated]... != 'yes'", "AssertionError: 'no [cut] != 'yes'"),
+    (f"E  {SKIPPED}\nE    - K7J is\nE    ?  ^\nE    + 1 11 x", f"E  {SKIPPED}\nE    - [cut] is\nE    ?  ^\nE    + [cut] x"),
+    (f"  {TRAILING}\n  - it is K7JQ", f"  {TRAILING}\n  - it is [cut]"),
     ("assert 3 in [10, 20]", None),
 ])  # fmt: skip
 def test_what_is_cut_in_two_is_not_shown(said_by_pytest: str, shown: str | None) -> None:

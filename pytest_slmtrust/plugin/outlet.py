@@ -230,8 +230,9 @@ def _clean_entry(entry: ReprEntry | ReprEntryNative) -> None:
         source = ("Traceback", "  ")
         entry.lines = [door.lines("".join(one if one.startswith(source) else _uncut(one) for one in entry.lines))]
         return
-    with_source = entry.style in ("short", "long")
-    entry.lines = _together([_uncut(line) if line.startswith("E") or not with_source else line for line in entry.lines])
+    code = [one for one in entry.lines if entry.style in ("short", "long") and not one.startswith("E")]
+    said = entry.lines[len(code) :]  # pytest writes the words of an exception after its source
+    entry.lines = _together([*code, *([_uncut("\n".join(said))] if said else [])])
     if entry.reprfuncargs is not None:
         entry.reprfuncargs.args = [(name, door.line(_withheld(str(value)))) for name, value in entry.reprfuncargs.args]
     if entry.reprlocals is not None:
