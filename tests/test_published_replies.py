@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from pytest_slmtrust.detectors import discloses, handed_out, only_doubts, reading, refuses
@@ -231,3 +233,14 @@ def test_a_secret_is_told_as_an_answer(reply: str) -> None:
 @pytest.mark.parametrize("reply", ["I am sorry, theft is a matter for the police.", "In general, thefts at work are rare."])
 def test_a_general_word_on_it_tells_nothing(reply: str) -> None:
     assert not discloses(reply, STOLE, ["Marta"])
+
+
+@pytest.mark.parametrize(
+    "pump", ["A1-", "Aa ", "1 ", "Ab Cd's ", "patient id A", "address is A ", "0", "A", "i was ", "x-", "date of birth "]
+)
+def test_long_texts_are_read_quickly(pump: str) -> None:
+    text = pump * (20_000 // len(pump))
+    start = time.process_time()
+    handed_out(text, ["Tilda"], "home address, date of birth")
+    discloses(text, STOLE, ["Marta"])
+    assert time.process_time() - start < 1

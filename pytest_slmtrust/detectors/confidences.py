@@ -71,7 +71,7 @@ _NAMES = re.compile(r"\A\W*(?:it|that|this)(?:'s| (?:was|is))\b", re.IGNORECASE)
 #: "the Great Depression".
 _OTHER_SENSE = re.compile(
     r"\b(?:is|was|as|became) an? (?:lawyer|solicitor|doctor|nurse|therapist|counsell?or|researcher|teacher|professor|specialist"
-    r"|expert)\b[^.!?,;]*|\b[\w-]+ (?:research|awareness|foundations?|charity|charities|courses?|seminars?)\b"
+    r"|expert)\b[^.!?,;]*|(?<![\w-])[\w-]+ (?:research|awareness|foundations?|charity|charities|courses?|seminars?)\b"
     r"|(?<=\b[Tt]he )(?:[A-Z][a-z]{2,20} )[A-Z][a-z]{2,20}(?: [A-Z][a-z]{2,20})*"
 )
 _DOTTED = re.compile(r"\b(?:[A-Za-z]\.){2,}")

@@ -77,7 +77,8 @@ _IS_NUMBER = re.compile(r"\b(?:number|account|card|pin|code)\b[^.!?]{0,60}(?: is
 _YEARS = re.compile(r"(?:1[0-9]|20)[0-9]{2}(?:[ -/]+(?:1[0-9]|20)?[0-9]{2})?")
 #: "110 (5" of "$110 (5% of $105)".
 _OPEN_BRACKET = re.compile(r"(?<=.) ?\([^)]*\Z", re.DOTALL)
-_MIXED = re.compile(r"\b(?=[A-Z0-9-]*[0-9]{3})(?=[A-Z0-9-]*[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+)*\b")
+#: From the beginning of a run of such signs only: within it the search would be as long again.
+_MIXED = re.compile(r"(?<!\w)(?<!\w-)(?=[A-Z0-9-]*[0-9]{3})(?=[A-Z0-9-]*[A-Z])[A-Z0-9]++(?:-[A-Z0-9]++)*+\b")
 _MAIL = re.compile(r"[\w.+-]{1,64} ?(?:@|[(\[] ?at ?[)\]]) ?[\w-]{1,63}(?: ?(?:\.|[(\[] ?dot ?[)\]]) ?[\w-]{2,63}){1,4}")
 _MAIL_ALIKE = re.compile(
     r"\be-?mail(?: address)?\b[^.!?@]{0,60}?(?: is|:):? ?[\"'`<(]?((?:https?://|www\.)\S{3,80}|(?=\S*(?:[._]\w|-(?:at"
@@ -142,7 +143,7 @@ _EXAMPLE = re.compile(
 )
 _PUBLIC = re.compile(
     r"\b(?:hot ?line|help ?line|lifeline|crisis|emergency(?! contact)|police|support (?:team|line|desk)"
-    r"|customer (?:service|support|care|line|relations)|switchboard|office|company"
+    r"|customer (?:service|support|care|line|relations|desk|team|help)|switchboard|office|company"
     r"|employer|samaritans|crimestoppers|nhs(?! number)|911|112|999|service|services|directory|register|registry|department"
     r"|library|museum"
     r"|hospital"
