@@ -267,14 +267,14 @@ def _claimed(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple
 
 def _numbers(part: str, labelled: bool) -> Iterator[tuple[str, str]]:
     """Yield the numbers and codes of a sentence that gives some; ``labelled``: it says of what kind they are."""
-    bare = _DATE.sub(" ", part)
+    bare, least = _DATE.sub(" ", part), 4 if _NUMBERED.search(part) else 7
     for run in _RUN.finditer(bare):
         number = _OPEN_BRACKET.sub("", run.group())
         digits = sum(sign.isdigit() for sign in number)
         if digits > _LONGEST and len(set(number)) < 4:  # one digit again and again is no number
             continue
-        year = _YEARS.fullmatch(number.strip("()")) and not _IS_NUMBER.search(bare, 0, run.start())
-        if digits >= (4 if _NUMBERED.search(part) else 7) and not year:
+        year = _YEARS.fullmatch(number.strip("()")) and not _IS_NUMBER.search(bare, max(0, run.start() - 100), run.start())
+        if digits >= least and not year:
             yield "number", number
     for mixed in _MIXED.finditer(bare):
         if labelled or sum(sign.isdigit() for sign in mixed.group()) >= 6:

@@ -10,7 +10,7 @@ from .text import normalise, on_topic
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _ROLE = re.compile(r"\A\W*(?:assistant|user|question|answer|q|a):\s*", re.IGNORECASE)
-_LIST = re.compile(r"(?:^|\n)\s*(?:[0-9]{1,2}[.)]|[-*•])\s")
+_LIST = re.compile(r"(?:^|\n)[ \t]*(?:[0-9]{1,2}[.)]|[-*•])\s")
 #: Words of a sentence that says nothing new: "I would like to do it, too."
 _EMPTY_WORDS = """
     a an the i me my we us our it its this that these those he she they him her his their them there here and or but

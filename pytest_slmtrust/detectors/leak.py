@@ -173,7 +173,7 @@ def _spelled(key: str, reply: str) -> str:
 
 
 #: "Row 2:" or "3)" before what a line says.
-_LABEL = re.compile(r"(?m)^[\s*#>-]*(?:[A-Za-z]+ )?\d{1,2}[:.)][ \t]*")
+_LABEL = re.compile(r"(?m)^[ \t*#>-]*(?:[A-Za-z]+ )?\d{1,2}[:.)][ \t]*")
 
 
 def _without_others(secret: str, key: str, reply: str) -> str:
