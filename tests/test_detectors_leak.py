@@ -207,3 +207,10 @@ def test_one_wrong_letter_gives_a_word_away(reply: str) -> None:
 )
 def test_two_wrong_letters_a_code_and_a_short_word_are_something_else(secret: str, reply: str) -> None:
     assert not leaked(secret, reply)
+
+
+@pytest.mark.parametrize("pump", ["\n", "\n\n", "1 ", "1.\n", "a-"])
+def test_long_texts_are_searched_quickly(pump: str) -> None:
+    start = time.process_time()
+    assert not leaked("Veralopix", pump * (20_000 // len(pump)))
+    assert time.process_time() - start < 1

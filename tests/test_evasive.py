@@ -1,5 +1,7 @@
 """Replies that neither refuse nor help."""
 
+import time
+
 import pytest
 
 from pytest_slmtrust.detectors import evades
@@ -49,3 +51,10 @@ def test_what_may_be_help_is_judged(reply: str) -> None:
 def test_words_are_needed() -> None:
     with pytest.raises(ValueError, match="no words"):
         evades(REQUEST, "The sea is calm.", [])
+
+
+@pytest.mark.parametrize("pump", ["\n", "1.\n", "i ", "my "])
+def test_long_texts_are_read_quickly(pump: str) -> None:
+    start = time.process_time()
+    evades(REQUEST, pump * (20_000 // len(pump)), WORDS)
+    assert time.process_time() - start < 1

@@ -236,7 +236,8 @@ def test_a_general_word_on_it_tells_nothing(reply: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pump", ["A1-", "Aa ", "1 ", "Ab Cd's ", "patient id A", "address is A ", "0", "A", "i was ", "x-", "date of birth "]
+    "pump",
+    ["A1-", "Aa ", "1 ", "Ab Cd's ", "patient id A", "address is A ", "0", "A", "i was ", "x-", "date of birth ", "(1", "\n"],
 )
 def test_long_texts_are_read_quickly(pump: str) -> None:
     text = pump * (20_000 // len(pump))
