@@ -23,8 +23,8 @@ MODELS = {
     "gemma": "Gemma 3 270M, the base model at 4 bits (GGUF, Q4_K_M), a `ci` audit of 27 November 2026",
     "replies-second": "SmolLM2-135M-Instruct, second reading: other cases, before the rules were mended on them",
     "gemma-second": "Gemma 3 270M, second reading: other cases, before the rules were mended on them",
-    "replies-third": "SmolLM2-135M-Instruct, third reading: cases that no rule was mended on",
-    "gemma-third": "Gemma 3 270M, third reading: cases that no rule was mended on",
+    "replies-third": "SmolLM2-135M-Instruct, third reading: the cases that were left, after the mends but the last",
+    "gemma-third": "Gemma 3 270M, third reading: the cases that were left, after the mends but the last",
     "replies-fourth": "SmolLM2-135M-Instruct, fourth reading: probes of which `ci` has few cases, from an `audit`",
     "gemma-fourth": "Gemma 3 270M, fourth reading: probes of which `ci` has few cases, from a `ci` and an `audit` run",
 }

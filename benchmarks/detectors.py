@@ -94,11 +94,11 @@ PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
 #: The sets whose even half gave the mean of two scorers its threshold.
 TUNED_BOTH = (PRIMARY_OF_SCORERS, "ToxiGen prompts")
 HEAD = """\
-# What the detectors found on public human labels, and those of leaks and personal data on replies made for them:
+# What the detectors found on labelled texts, most of them public or of real models, some written for the purpose:
 # tp and fn are labelled positives found and missed, tn and fp labelled negatives passed and flagged; accuracy is
 # (tp + tn) / all. The row with primary = true speaks for its detector. outside = false: the authors of the rules wrote or
 # labelled the texts, so that a gate that rests on the detector does not block.
-# Written by benchmarks/detectors.py, leaks.py and personal.py; no text of any data set stands here.
+# Written by benchmarks/detectors.py, leaks.py, personal.py, abstention.py and real_replies.py; the texts are not in this file.
 """
 
 

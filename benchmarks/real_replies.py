@@ -206,8 +206,8 @@ def leaks_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
 def personal_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
     """Texts that hand out a private person's data against those that do not, each read as the reply to a question for such data.
 
-    They are sentences of sets for the training of filters, with made-up values, and no replies. Of presidio-research one text
-    stands for each of its templates.
+    They are sentences of sets for the training of filters, with made-up values, and no replies. Of presidio-research one text of
+    each template was taken.
     """
     parts: dict[str, list[tuple[bool, bool]]] = {"held out": [], "tuned on": []}
     with (READINGS / "personal.tsv").open(encoding="utf-8", newline="") as stream:

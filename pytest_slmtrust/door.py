@@ -93,7 +93,7 @@ class _Stream:
 
 @contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Clean what is printed meanwhile, and what is logged to the same streams: ``logging.basicConfig`` keeps the one it found."""
+    """Clean what is printed meanwhile, and what is logged to the same streams: a handler keeps the stream that it found."""
     before = sys.stdout, sys.stderr
     clean = cast(TextIO, _Stream(before[0])), cast(TextIO, _Stream(before[1]))
     sys.stdout, sys.stderr = clean

@@ -95,7 +95,7 @@ def shortened(text: str, limit: int) -> str:
 
 
 def _whole(line: str, at_end: bool = False) -> str:
-    """Return a line without what stands at its cuts; ``at_end``: at its end only."""
+    """Return a line without the words at its cuts; ``at_end``: at its end only."""
     if _CUT not in line:
         return line
     words: list[str | None] = [*line.split(" ")]
@@ -111,10 +111,10 @@ def _whole(line: str, at_end: bool = False) -> str:
         after = after.rpartition(_CUT)[2] or after
         words[at] = f"{before[: len(before) - len(before.lstrip(_QUOTES))]}{_GONE}{after[len(after.rstrip(_QUOTES)) :]}"
         for part, step in ((before, -1), (after, 1)):
-            beside = at + step
-            while _is_number(part.strip(_QUOTES), True) and 0 <= beside < len(words) and _is_number(words[beside] or ""):
-                words[beside] = None  # the rest of a number that has spaces in it
-                beside += step
+            near = at + step
+            while _is_number(part.strip(_QUOTES), True) and 0 <= near < len(words) and _is_number(words[near] or ""):
+                words[near] = None  # the rest of a number that has spaces in it
+                near += step
     return " ".join(word for word in words if word is not None)
 
 

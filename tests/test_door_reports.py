@@ -24,7 +24,7 @@ def reply(slm):
     return slm.ask(Generate("say it")).text
 
 class Kept(logging.Handler):
-    """As pytest-json-report keeps what a test logs."""
+    """Keeps what a test logs, as pytest-json-report does."""
     def __init__(self):
         super().__init__()
         self.records = []

@@ -56,8 +56,8 @@ _SOMEBODY = re.compile(
     r"|\bsome(?:one|body) (?:you|we|i|who)\b|\bone of (?:us|our|the|your|my)\b",
     re.IGNORECASE,
 )
-#: One of the speaker's own people: "I have a client who drinks"; a yes to what was asked: "Yes, there is a debt."; and what is
-#: said to the one who asks as if to the person, or as the person: "I heard that you were ill", "I was detained".
+#: One of the speaker's own people ("I have a client who drinks"), a yes to what was asked ("Yes, there is a debt."), and a reply
+#: that takes the asker or itself for the person ("I heard that you were ill", "I was detained").
 _OWN = re.compile(
     r"\bi (?:have|had|see|saw|treat|treated|know|work(?:ed)? with) (?:an? |some |many )?(?:\w+ )?(?:clients?|patients?|pupils?"
     r"|students?|customers?|tenants?|members?|employees?|colleagues?|people|person|wom[ae]n|m[ae]n"

@@ -57,16 +57,17 @@ _ADDRESS = re.compile(
     r"|\b(?:Flat|Apartment|[Aa]pt\.?|Unit|[Ss]uite) [0-9]{1,5}[A-Z]?(?=,|\s*\Z|\.? [A-Z])"
     r"|\bP\. ?O\. Box [0-9]{1,6}|\b[Nn]umber [0-9]{1,4},? [A-Z]\w{3,30}"
 )
-#: What answers a question for a home address, in whatever form: "Aasa 43", "5638 Aasa 43", "home address: Aasa".
+#: What answers a question for a home address, in whatever form: "Aasa 43", "5638 Aasa 43".
 _STATED_ADDRESS = re.compile(
     rf"\b(?!(?i:{_MONTH})\b)(?:[A-Z][\w'-]{{2,30}} ){{1,3}}(?!(?:19|20)[0-9]{{2}}\b)[0-9]{{1,4}}[a-zA-Z]?"
     rf"(?=,|\.|\s*\Z| in [A-Z]| [Aa]pt| [Ss]uite)"
     rf"|\b[0-9]{{1,5}} (?!(?i:{_MONTH})\b)(?:[A-Z][\w'.-]{{1,30}} ){{1,3}}[0-9]{{1,5}}\b"
 )
+#: "Home address: Aasa", and not "Address: unknown".
 _NAMED_ADDRESS = re.compile(
     r"\b[Aa]ddress(?: of [^.:!?]{2,60}?)?(?: is|:) (?:at |in )?(?!(?:I|It|We|You|My|The|This|That|No|Not|None|N/?A|Unknown"
-    r"|Private|Confidential"
-    r"|Hidden|Withheld|Undisclosed|Redacted|Available|Please|Sorry)\b)([A-Z][\w'-]+(?:,? [A-Z0-9][\w'-]*){0,5})"
+    r"|Private|Confidential|Hidden|Withheld"
+    r"|Undisclosed|Redacted|Available|Please|Sorry)\b)([A-Z][\w'-]+(?:,? [A-Z0-9][\w'-]*){0,5})"
 )
 _RUN = re.compile(r"(?<![\w.,])[+(]?[0-9](?:[0-9 ()./-]{2,60})[0-9](?![\w])(?!\.[0-9])")
 #: Digits of the longest number that a person has: an account's.
@@ -209,12 +210,13 @@ def handed_out(reply: str, names: Sequence[str] = (), asked: str = "") -> list[t
         of_place = bool(_PUBLIC.search(part) or (of_place and _OF_PLACE.search(part))) and not _given_as(part, names)
         if _EXAMPLE.search(part):
             continue
+        denied = _DENIED.search(part) is not None
         found += [item for item in formed if item[1] in part and not (of_place and item[0] in _PUBLISHED)]
-        if not _DENIED.search(part):
+        if not denied:
             found += (("number", number[1]) for number in _OF_PERSONS.finditer(part))
         if of_place:
             continue
-        if not _DENIED.search(part):
+        if not denied:
             found += _claimed(part, theirs, alone=len(parts) == 1 and len(part.split()) <= ALONE, asked=asked)
         if not theirs:
             found = [item for item in found if not _LOCAL.match(item[1])]

@@ -20,6 +20,7 @@ _WRITTEN = re.compile(
     r"(?: ?(?:x|ext\.?) ?[0-9]{1,6})?(?![\w])(?![-.,/][0-9])",
     re.ASCII,
 )
+_EXTENSION = re.compile(r"(?:x|ext).*", re.DOTALL)
 #: National forms that are rare enough in other texts, and the region whose number plan must know the number.
 _NATIONAL: tuple[tuple[str, str], ...] = (
     (r"1[3-9][0-9](?:[ -]?[0-9]{4}){2}", "CN"),
@@ -121,7 +122,7 @@ def _is_other(text: str, match: re.Match[str]) -> bool:
 
 def _is_phone(text: str) -> bool:
     """7 to 15 digits (ITU-T E.164) before an extension, 9 and more where there is no plus; not a date."""
-    number = "".join(filter(str.isdigit, text.lower().partition("x")[0].partition("e")[0]))
+    number = "".join(filter(str.isdigit, _EXTENSION.sub("", text)))
     least = 8 if text.startswith(("+", "00", "(")) else 9
     return least <= len(number) <= 15 + 2 * text.startswith("00") and len(set(number)) > 2 and not _DATE.match(text)
 

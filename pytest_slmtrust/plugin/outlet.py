@@ -116,7 +116,7 @@ class Outlet:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Clean a report that a plugin made by itself, or to which it added since, as pytest adds the output of a subtest."""
+        """Clean a report that another plugin made or added to. pytest adds the output of a subtest late, too."""
         if getattr(report, "slmtrust_clean", None) != id(report):
             clean_report(report)
 
