@@ -119,6 +119,13 @@ def stays_polite(complaint: str):
 '''
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_ci() -> None:
+    """The pytest of a test prints the same on a CI service, where it would write messages out in its summary, too."""
+    for name in ("CI", "BUILD_NUMBER"):  # the two that pytest asks for
+        os.environ.pop(name, None)
+
+
 @pytest.fixture(autouse=True)
 def lean_children(request: pytest.FixtureRequest) -> None:
     """Processes and workers that a test starts with pytester load no plugins that no test asks for."""
