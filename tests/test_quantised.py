@@ -41,7 +41,8 @@ def test_bitsandbytes_runs_as_it_is_stored(options: dict[str, Any], tmp_path: Pa
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    whole, folder = tiny.save(tmp_path / "whole"), tmp_path / "small"
+    # wide as a block: where the processor computes in bfloat16, bitsandbytes packs 4 bits in whole blocks of 64
+    whole, folder = tiny.save(tmp_path / "whole", width=64), tmp_path / "small"
     config = BitsAndBytesConfig(**options)
     model = AutoModelForCausalLM.from_pretrained(whole, quantization_config=config, dtype=torch.float32)
     model.save_pretrained(folder)
