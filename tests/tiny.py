@@ -67,8 +67,9 @@ def config(family: str, vocabulary: int = 420, context: int = 256, width: int = 
 
     inner = 48 if width == 32 else 2 * width
     common = {
-        "vocab_size": vocabulary, "hidden_size": width, "intermediate_size": inner, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "max_position_embeddings": context, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2,
+        "vocab_size": vocabulary, "hidden_size": width, "intermediate_size": inner, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": context,
+        "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2,
     }  # fmt: skip
     ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
     if family == "gpt2":
