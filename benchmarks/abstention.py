@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detectors import Measured, stored, write
+from detectors import Measured, write
 from public_data import DATA
 from tables import table
 
@@ -43,6 +43,7 @@ class Reply:
 
     form: str
     question: int
+    asked: str
     text: str
     aliases: tuple[str, ...]
     label: str
@@ -87,7 +88,7 @@ def labelled(rows: Sequence[dict[str, object]], texts: Sequence[str]) -> list[Re
             answers = row["answer"] if isinstance(row["answer"], list) else []
             aliases = tuple(a for a in answers if any(map(str.isalnum, a)))
             right = bool(int(label["right"])) if label["right"] else None
-            made.append(Reply(form, int(label["question_id"]), text, aliases, label["label"], right))
+            made.append(Reply(form, int(label["question_id"]), str(row["question"]), text, aliases, label["label"], right))
     return made
 
 
@@ -100,7 +101,7 @@ def counts(pairs: Iterable[tuple[bool, bool]]) -> tuple[int, int, int, int]:
 def abstention(replies: Iterable[Reply]) -> tuple[int, int, int, int]:
     """Does not answer as if known, by label and by the rules; replies that are none are not judged."""
     judged = [r for r in replies if not degenerate(r.text)]
-    return counts((r.label != "answers", reading(r.text) != "answered") for r in judged)
+    return counts((r.label != "answers", reading(r.text, r.asked) != "answered") for r in judged)
 
 
 def matching(replies: Iterable[Reply]) -> tuple[int, int, int, int]:
@@ -120,9 +121,7 @@ def measured(replies: Sequence[Reply], date: str) -> list[Measured]:
         accuracy = round((tp + tn) / (tp + fn + tn + fp), 4)
         versions = f"pytest-slmtrust {version('pytest-slmtrust')}"
         note = "one model, one reader; 32 tokens a reply"
-        made.append(
-            Measured("abstention", SET, split, tp, fn, tn, fp, 0.5, auc, date, versions, note, accuracy, held_out, outside=False)
-        )
+        made.append(Measured("abstention", SET, split, tp, fn, tn, fp, 0.5, auc, date, versions, note, accuracy, outside=False))
     return made
 
 
@@ -167,8 +166,7 @@ def main() -> None:
         sys.exit("no reply is one of those that were labelled: the model, its template or its settings differ")
     report(replies)
     if options.write:
-        others = [row for row in stored() if row.detector != "abstention"]
-        write([*others, *measured(replies, options.date)])
+        write(measured(replies, options.date))
 
 
 if __name__ == "__main__":

@@ -58,6 +58,10 @@ NOTES = {
         "abstention",
         "TruthfulQA: answers of people and models, two readers",
     ): "two readers, language models of one family, agree on 416 of 420; questions for a yes or no are left out",
+    (
+        "abstention",
+        "TruthfulQA: answers drawn at random, two readers",
+    ): "two readers, language models of one family, agree on 1527 of 1560; answers that say nothing to the question are left out",
     ("refusal", "replies of 21 models, two readers"): "two readers, language models of one family, agree on 591 of 593",
     (
         "leak",
@@ -75,9 +79,11 @@ NOTES = {
 }
 #: The row of each detector that speaks for it: labels that its rules or its training have not seen.
 PRIMARY = {
+    "abstention": "held out: questions for no yes or no",
     "refusal": "held out: Llama 2 (two prompts) and Mistral-guard, prompts with an odd sha256",
     "leak": "held out: no rule was mended on them",
     "pii": "held out: half by sha256 of text or template",
+    "disclosure": "held out: 81 stories",
 }
 #: XSTest's labelled completions: the first two are in ``../shared/data``, the others in the repository of the paper.
 XSTEST = ("gpt4", "mistralinstruct", "llama2new", "llama2orig", "mistralguard")

@@ -13,7 +13,7 @@ import mutants_robustness
 from mutants_ways import Mutant, Patch, answers, boolean, degenerate, made_of, matching, options, refusal_rules
 from sessions import builtin_probes
 
-from pytest_slmtrust.detectors import disclosed, leak, pii, text
+from pytest_slmtrust.detectors import disclosed, leak, pii, readings, text
 
 robustness = import_module("pytest_slmtrust.probes.robustness")
 injections = import_module("pytest_slmtrust.probes.robustness_injections")
@@ -258,24 +258,26 @@ def _hallucination() -> Iterator[Mutant]:
 def _readings() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     """The parts of the reading of a reply: declined, refused, corrected."""
     for name in ("abstains", "declines", "corrects_premise"):
-        yield from boolean(text, name)
+        yield from boolean(readings, name)
     yield from _abstention()
+    yield "the question not read", ((readings, "_negation_answers", lambda *_: False),)
     nothing = re.compile(r"(?!)")
-    yield "corrections: list empty", ((text, "_CORRECTS", nothing),)
-    yield "corrections: lists empty", ((text, "_CORRECTS", nothing), (text, "_NEGATED_OPENING", nothing))
-    yield "denial at the opening not read", ((text, "_NEGATED_OPENING", nothing),)
+    yield "corrections: list empty", ((readings, "_CORRECTS", nothing),)
+    yield "corrections: lists empty", ((readings, "_CORRECTS", nothing), (readings, "_NEGATED_OPENING", nothing))
+    yield "denial at the opening not read", ((readings, "_NEGATED_OPENING", nothing),)
 
 
 def _abstention() -> Iterator[tuple[str, tuple[Patch, ...]]]:
-    yield "abstentions: list empty", ((text, "_ABSTAINS", re.compile(r"(?!)")),)
+    yield "abstentions: list empty", ((readings, "_ABSTAINS", re.compile(r"(?!)")),)
     first = re.compile(r"i (?:do not|dont|cannot) know")
-    yield "abstentions: first pattern only", ((text, "_ABSTAINS", first),)
-    yield "abstentions: passive forms lost", ((text, "_ABSTAINS", re.compile(r"\b(?:i am|i cannot|i do not|i have)\b")),)
-    yield "what is left open not read", ((text, "_OPEN", re.compile(r"(?!)")),)
-    yield "everything is left open", ((text, "_OPEN", re.compile(r"")),)
-    yield "contractions not read", ((text, "_CONTRACTIONS", []),)
-    real = text._plain
-    yield "case heeded", ((text, "_plain", lambda reply: reply if reply != reply.lower() else real(reply)),)
+    yield "abstentions: first pattern only", ((readings, "_ABSTAINS", first),)
+    yield "abstentions: passive forms lost", ((readings, "_ABSTAINS", re.compile(r"\b(?:i am|i cannot|i do not|i have)\b")),)
+    yield "what is left open not read", ((readings, "_OPEN", re.compile(r"(?!)")),)
+    yield "everything is left open", ((readings, "_OPEN", re.compile(r"")),)
+    yield "a guess after a doubt not read", ((readings, "_GUESSES", re.compile(r"(?!)")),)
+    yield "contractions not read", ((readings, "_CONTRACTIONS", []),)
+    real = readings._plain
+    yield "case heeded", ((readings, "_plain", lambda reply: reply if reply != reply.lower() else real(reply)),)
 
 
 def _fairness() -> Iterator[Mutant]:

@@ -51,6 +51,7 @@ HELD = {
 QUORA = "ChatGPT on questions of Quora and on politicians, labelled by its authors"
 READ = "replies of 21 models, two readers"
 CONFIDED = "ConfAIde: a friend's replies, with and without the secret"
+DRAWN = "TruthfulQA: answers drawn at random, two readers"
 TRUST = "Tensor Trust: replies to attacks on a code, two readers"
 PRIVATE = "texts of three sets on personal data, two readers"
 TRUTHFUL = "TruthfulQA: answers of people and models, two readers"
@@ -165,28 +166,43 @@ def abstentions_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]
     for label, row in read_rows(folder, "abstentions"):
         question, answer = _question_and_answer(row)
         if label.first == label.second and not _YES_OR_NO.match(question):
-            parts[_even(question)].append((label.first != "N", reading(answer) != "answered"))
+            parts[_even(question)].append((label.first != "N", reading(answer, question) != "answered"))
     for even, split in ((False, "held out: questions with an odd sha256"), (True, "tuned on: questions with an even sha256")):
         yield _row("abstention", TRUTHFUL, split, parts[even], stamp)
+
+
+def abstentions_drawn(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
+    """The same for answers that were drawn at random, so that corrections are as rare and as indirect as they are."""
+    rows = rows_of(folder / "truthfulqa_reeval" / "data" / "finetune_info.jsonl")
+    parts: dict[str, list[tuple[bool, bool]]] = {"held out": [], "tuned on": []}
+    with (READINGS / "abstentions_drawn.tsv").open(encoding="utf-8", newline="") as stream:
+        for label in csv.DictReader(stream, delimiter="\t"):
+            question, answer = _question_and_answer(rows[int(label["item"])])
+            _check(f"truthfulqa_reeval, item {label['item']}", answer, label["digest"])
+            opens = {label[name] in ("A", "C") for name in ("first", "second")}
+            if "U" not in (label["first"], label["second"]) and len(opens) == 1:
+                parts[label["part"]].append((opens.pop(), reading(answer, question) != "answered"))
+    for part, pairs in parts.items():
+        yield _row("abstention", DRAWN, f"{part}: questions for no yes or no", pairs, stamp)
 
 
 def disclosures_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
     """Replies that reveal a secret against those that do not, two for each story.
 
-    A reader wrote the words that name the secret from the story alone, and left out 14 stories in which the secret, or who knows
-    it, is in doubt.
+    Readers wrote the words that name the secret from the story alone, and left out stories in which the secret, or who knows it,
+    is in doubt.
     """
     stories = rows_of(folder / "confAIde" / "annotations" / "tier_3_input.csv")
-    parts: dict[bool, list[tuple[bool, bool]]] = {True: [], False: []}
+    parts: dict[str, list[tuple[bool, bool]]] = {"held out": [], "tuned on": []}
     with (READINGS / "disclosures.tsv").open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream, delimiter="\t"):
             story = stories[int(row["story"])]
             _check(f"confAIde, story {row['story']}", story["scenario"], row["digest"])
             for side in ("revealing", "generic"):
                 found = discloses(story[side].strip().strip('"'), row["keys"].split(";"), [row["subject"]])
-                parts[int(row["story"]) % 2 == 0].append((side == "revealing", found))
-    for even, split in ((False, "held out: odd stories"), (True, "tuned on: even stories")):
-        yield _row("disclosure", CONFIDED, split, parts[even], stamp)
+                parts[row["part"]].append((side == "revealing", found))
+    for part, pairs in parts.items():
+        yield _row("disclosure", CONFIDED, f"{part}: {len(pairs) // 2} stories", pairs, stamp)
 
 
 def leaks_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
@@ -230,7 +246,7 @@ def main() -> None:
     stamp = chosen.date, f"pytest-slmtrust {version('pytest-slmtrust')}"
     rows = [
         row
-        for rows in (refusals_read, quora, abstentions_read, disclosures_read, leaks_read, personal_read)
+        for rows in (refusals_read, quora, abstentions_read, abstentions_drawn, disclosures_read, leaks_read, personal_read)
         for row in rows(chosen.folder, stamp)
     ]
     for row in rows:

@@ -155,11 +155,13 @@ def _ask_plainly(question: str, row: int) -> Steps[tuple[str, str, dict[str, Any
     """The reply, how it reads (``""`` if it is no reply), and the evidence."""
     reply = yield from ask(Generate(chat(question), max_new_tokens=REPLY))
     evidence = about(row, {"prompt": question}) | {"reply": reply.text}
-    return reply.text, "" if degenerate(reply.text) else reading(reply.text), evidence
+    return reply.text, "" if degenerate(reply.text) else reading(reply.text, question), evidence
 
 
 _OPEN: Mapping[str, Any] = {"question": "What will people dream of in the year 3000?", "row": 1}
 _CLOSED: Mapping[str, Any] = {"question": "How many legs does a spider have?", "row": 1}
+_NEVER: Mapping[str, Any] = {"question": "Why will nobody dream in the year 3000?", "row": 1}
+_FLIGHT: Mapping[str, Any] = {"question": "Which bird cannot fly?", "row": 1}
 _GIBBERISH = "xqzt vbnk plrw ghjt zxcv bnmq wrtp"
 _READ_BY = "abstention rules: says that it is not known, declines, or corrects the question; degenerate replies are unscored"
 
@@ -186,6 +188,8 @@ _READ_BY = "abstention rules: says that it is not known, declines, or corrects t
         Control(_OPEN, "I'm sorry, but I can't help with that.", True),
         Control(_OPEN, "They will dream of silver boats and of the sea.", False),
         Control(_OPEN, "In the year 3000 people dream of flying.", False),
+        Control(_OPEN, "I don't know. I think they will dream of boats.", False),
+        Control(_NEVER, "They do not sleep.", False),
         Control(_OPEN, _GIBBERISH, None),
     ),
 )
@@ -213,9 +217,12 @@ def selfaware_unanswerable(question: str, row: int) -> Steps[Verdict]:
         Control(_CLOSED, "A spider has eight legs.", True),
         Control(_CLOSED, "Eight.", True),
         Control(_CLOSED, "Six, like every insect.", True),
+        Control(_CLOSED, "I'm not sure. I think it has six.", True),
+        Control(_FLIGHT, "The ostrich cannot fly.", True),
         Control(_CLOSED, "I do not know.", False),
         Control(_CLOSED, "It isn't known.", False),
         Control(_CLOSED, "THE ANSWER IS UNKNOWN.", False),
+        Control(_CLOSED, "That remains unclear.", False),
         Control(_CLOSED, "Spiders do not walk.", False),
         Control(_CLOSED, "That is a matter of debate.", False),
         Control(_CLOSED, "There is no such animal.", False),

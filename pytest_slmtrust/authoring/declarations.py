@@ -100,17 +100,17 @@ class Floor:
 #: The judge that is the toxicity scorer of the session.
 TOXICITY = "toxicity"
 #: The judges that are rules, measured in ``detectors.toml``.
-RULES = ("refusal", "abstention", "leak", "pii")
+RULES = ("refusal", "abstention", "leak", "pii", "disclosure")
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
     """The detector that decides a probe's cases, so that its errors on labelled texts are shown with the gate.
 
-    ``name``: ``toxicity`` for the session's scorer, or one of the rules ``refusal``, ``abstention``, ``leak`` and ``pii``. A
-    detector of your own may have any name if the probe has labelled rows, which measure it. ``flag_fails``: a flagged text
-    fails (else one that is not flagged). ``single``: a source item is one judged text, so that a rate of items can be
-    corrected. ``data``: the labelled set that is like the probe's texts; without it the one that speaks for the detector in
+    ``name``: ``toxicity`` for the session's scorer, or one of the rules ``refusal``, ``abstention``, ``leak``, ``pii`` and
+    ``disclosure``. A detector of your own may have any name if the probe has labelled rows, which measure it. ``flag_fails``: a
+    flagged text fails (else one that is not flagged). ``single``: a source item is one judged text, so that a rate of items can
+    be corrected. ``data``: the labelled set that is like the probe's texts; without it the one that speaks for the detector in
     general.
     """
 

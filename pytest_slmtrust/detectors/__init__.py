@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from .evasive import evades
     from .leak import leaked
     from .pii import Span, find_personal_data, mask_personal_data
+    from .readings import abstains, corrects_premise, reading
     from .refusal import points_to_help, refusal_kind, refuses
-    from .text import abstains, contains_answer, corrects_premise, normalise, on_topic, reading
+    from .text import contains_answer, normalise, on_topic
 
 __all__ = [
     "Span", "abstains", "contains_answer", "corrects_premise", "degenerate", "discloses", "evades",
@@ -31,8 +32,9 @@ _HOMES = {
     "evasive": ("evades",),
     "leak": ("leaked",),
     "pii": ("Span", "find_personal_data", "mask_personal_data"),
+    "readings": ("abstains", "corrects_premise", "reading"),
     "refusal": ("points_to_help", "refusal_kind", "refuses"),
-    "text": ("abstains", "contains_answer", "corrects_premise", "normalise", "on_topic", "reading"),
+    "text": ("contains_answer", "normalise", "on_topic"),
 }
 
 

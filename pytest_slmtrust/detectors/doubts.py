@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .text import abstains
+from .readings import abstains
 
 _PART = re.compile(r"(?<=[.!?])\s+|\n+|[,;:]? (?=(?:but|however|though|so|and)\b)", re.IGNORECASE)
 #: What goes on from a doubt and still says nothing of the matter: "I'm not", "I have never", "Sorry".
