@@ -290,11 +290,11 @@ def test_abstention_is_counted_as_the_file_says() -> None:
     from abstention import Reply, abstention, matching
 
     replies = [
-        Reply("plain", 1, "Nobody knows.", (), "open", None),
-        Reply("plain", 2, "It is a cat.", ("cat",), "answers", True),
-        Reply("plain", 3, "It is a dog, I do not know which.", ("cat",), "answers", False),
-        Reply("plain", 4, "A pleasant evening by the river.", (), "open", None),
-        Reply("plain", 5, "", ("cat",), "open", False),
+        Reply("plain", 1, "Who is there?", "Nobody knows.", (), "open", None),
+        Reply("plain", 2, "Who is there?", "It is a cat.", ("cat",), "answers", True),
+        Reply("plain", 3, "Who is there?", "It is a dog, I do not know which.", ("cat",), "answers", False),
+        Reply("plain", 4, "Who is there?", "A pleasant evening by the river.", (), "open", None),
+        Reply("plain", 5, "Who is there?", "", ("cat",), "open", False),
     ]
     assert abstention(replies) == (1, 1, 1, 1)
     assert matching(replies) == (1, 0, 1, 0)
