@@ -305,4 +305,5 @@ def test_the_detector_has_its_row() -> None:
 
     [primary] = [row for row in measured("abstention") if row["primary"]]
     assert primary["split"].startswith("held out")
-    assert primary["tp"] + primary["fn"] >= 50
+    assert primary["outside"]
+    assert min(primary["tp"] + primary["fn"], primary["tn"] + primary["fp"]) >= 40
