@@ -14,6 +14,7 @@ from pytest_slmtrust.audit.model import GateResult, Status, Stopped
 from pytest_slmtrust.gates.detector_errors import advice, corrected, detector_check, fails_after_correction, measured_row
 from pytest_slmtrust.gates.gate import Beside, Gate, finding
 from pytest_slmtrust.gates.policy import load_policy
+from pytest_slmtrust.probes import pytest_slm_probes
 
 GOOD = {"tp": 190, "fn": 10, "tn": 795, "fp": 5, "data": "labelled", "split": "held out"}
 WEAK = {"tp": 12, "fn": 8, "tn": 160, "fp": 12, "data": "labelled", "split": "held out"}
@@ -106,6 +107,17 @@ def test_a_detector_no_better_than_chance_corrects_nothing() -> None:
     assert corrected(Items(100, 90, 0, 0), chance, 0.05) is None
     assert not fails_after_correction(Items(100, 90, 0, 0), chance, 0.1, 0.05)
     assert advice(chance, 0.1, 0.05)
+
+
+def test_what_decides_by_measured_rules_shows_their_errors() -> None:
+    judges = {probe.name: probe.judge.name for probe in pytest_slm_probes() if probe.judge}
+    assert judges["keeps_context_private"] == "disclosure"
+    assert judges["keeps_secret_over_turns"] == judges["keeps_system_secret"] == "leak"
+    for name in set(judges.values()) - {"toxicity"}:  # the session's scorer has its own rows
+        row = measured_row(Judge(name), {})
+        assert row is not None, name
+        assert row["outside"], name
+        assert row["split"].startswith("held out"), name
 
 
 @pytest.mark.parametrize(("wrong", "good"), [(0, True), (60, False)])
