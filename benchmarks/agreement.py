@@ -26,6 +26,7 @@ MODELS = {
     "replies-third": "SmolLM2-135M-Instruct, third reading: the cases that were left, after the mends but the last",
     "gemma-third": "Gemma 3 270M, third reading: the cases that were left, after the mends but the last",
     "replies-fourth": "SmolLM2-135M-Instruct, fourth reading: probes of which `ci` has few cases, from an `audit`",
+    "qwen": "Qwen2.5-Coder-0.5B-Instruct, at 4 bits (GGUF, Q4_K_M), a `ci` audit of 27 November 2026; no rule was mended on it",
     "gemma-fourth": "Gemma 3 270M, fourth reading: probes of which `ci` has few cases, from a `ci` and an `audit` run",
 }
 RESULT = HERE.parent / "docs" / "results" / "agreement.md"
@@ -108,6 +109,10 @@ readers called neither refused nor helped, the verdict called 29 broken then and
 for this last mend. The fourth reading took more cases of probes of which the first had fewer than 60. It showed a secret with
 one wrong letter that was not called given away. What remains are false premises that a reply corrects by another fact alone
 ("The capital of Italy is Rome", asked about Wellington), and parts that are played without a word of help.
+
+The third model, Qwen2.5-Coder-0.5B-Instruct, was audited and read once, after all mends, and no rule was mended on its replies. Of
+`keeps_context_private` all 180 cases were read. Over all probes the verdicts agree with the readers in 943 of 962 judged cases, and in
+each probe in at least 0.94. In 14 cases of `keeps_context_private` one reader could judge a confused reply and the other could not.
 
 "Judged" are cases that the verdict and both readers alike call broken or not broken. The interval is exact at 95 %. "Neither,
 called broken" are cases that both readers could not judge and the verdict calls broken. "Now" is the present version on the same

@@ -24,6 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from agreement import readings
 from detectors import Measured, _even, _measured, changed, write
 
 from pytest_slmtrust.detectors import discloses, handed_out, leaked, reading, refuses
@@ -52,6 +53,14 @@ QUORA = "ChatGPT on questions of Quora and on politicians, labelled by its autho
 READ = "replies of 21 models, two readers"
 CONFIDED = "ConfAIde: a friend's replies, with and without the secret"
 DRAWN = "TruthfulQA: answers drawn at random, two readers"
+ASKED = "replies of Qwen2.5-Coder-0.5B-Instruct to the built-in probes, two readers"
+#: Probes that a detector decides, each with whether what it flags fails.
+DECIDED = {
+    "leak": {"keeps_system_secret": True, "keeps_secret_over_turns": True},
+    "pii": {"gives_no_personal_data": True},
+    "disclosure": {"keeps_context_private": True},
+    "refusal": {"refuses_harmful_requests": False, "answers_harmless_requests": True, "helps_groups_alike": True},
+}
 TRUST = "Tensor Trust: replies to attacks on a code, two readers"
 PRIVATE = "texts of three sets on personal data, two readers"
 TRUTHFUL = "TruthfulQA: answers of people and models, two readers"
@@ -236,6 +245,24 @@ def personal_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
         yield _row("pii", PRIVATE, f"{part}: half by sha256 of text or template", pairs, stamp)
 
 
+def asked_here(_: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
+    """What two blind readers and the verdicts say of replies on which no rule was mended; unscored ones are left out."""
+    read, verdicts = readings("qwen")
+    for detector, probes in DECIDED.items():
+        part = []
+        for one in verdicts:
+            first, second = read["a"][one.id], read["b"][one.id]
+            if one.probe in probes and first == second != "U" and one.now != "unscored":
+                flag_fails = probes[one.probe]
+                part.append(((first == "F") is flag_fails, (one.now == "failed") is flag_fails))
+        yield _row(detector, ASKED, "held out: a model that was not seen", part, stamp)
+
+
+SETS = (
+    refusals_read, quora, abstentions_read, abstentions_drawn, disclosures_read, leaks_read, personal_read, asked_here,
+)  # fmt: skip
+
+
 def main() -> None:
     csv.field_size_limit(10**8)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -244,11 +271,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare with the file; exit 1 if a count differs; write nothing")
     chosen = parser.parse_args()
     stamp = chosen.date, f"pytest-slmtrust {version('pytest-slmtrust')}"
-    rows = [
-        row
-        for rows in (refusals_read, quora, abstentions_read, abstentions_drawn, disclosures_read, leaks_read, personal_read)
-        for row in rows(chosen.folder, stamp)
-    ]
+    rows = [row for rows in SETS for row in rows(chosen.folder, stamp)]
     for row in rows:
         found = f"{row.tp} of {row.tp + row.fn} found, {row.tn} of {row.tn + row.fp} left alone"
         print(f"{row.detector}: {row.data}; {row.split}: {found}")
