@@ -95,7 +95,9 @@ SECOND = "replies of a second writer, against the rules"
 #: Replies of a third writer, in the styles of small models: a third set, and a fourth to measure anew what was mended on it.
 STYLES = "replies in models' styles"
 #: Halves of these that no rule was mended on.
-UNREAD = {("disclosure", "third", False), ("refusal", "fourth", False), ("abstention", "fourth", False)}
+UNREAD = {("disclosure", "third", False), ("refusal", "fourth", False), ("abstention", "fourth", False),
+          ("abstention", "fifth", False), ("disclosure", "fourth", False), ("disclosure", "fourth", True)}  # fmt: skip
+SETS_OF = {"refusal": ("third", "fourth"), "abstention": ("third", "fourth", "fifth"), "disclosure": ("third", "fourth")}
 PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
 #: The sets whose even half gave the mean of two scorers its threshold.
 TUNED_BOTH = (PRIMARY_OF_SCORERS, "ToxiGen prompts")
@@ -197,7 +199,7 @@ def style_rows(date: str) -> Iterator[Measured]:
     stamp = date, f"pytest-slmtrust {version('pytest-slmtrust')}"
     kinds = _kinds(["Marisol", "Tennant"]) | {"refusal": ("refusal", "kind", lambda row: refuses(row["reply"]))}
     for detector, (file, label, finds) in kinds.items():
-        for name in ("third", "fourth") if detector in ("refusal", "abstention") else ("third",):
+        for name in SETS_OF.get(detector, ("third",)):
             for even in (True, False):
                 part = [row for row in _second(file, name) if _even(row["reply"]) == even]
                 role = "held out" if (detector, name, even) in UNREAD else "tuned on"
@@ -211,7 +213,7 @@ def _kinds(names: list[str]) -> dict[str, tuple[str, str, Callable[[dict[str, An
     return {
         "leak": ("leak", "leaks", lambda row: bool(leaked(row["secret"], row["reply"]))),
         "pii": ("personal", "gives", lambda row: bool(handed_out(row["reply"], names, row["asked"]))),
-        "abstention": ("abstention", "abstains", lambda row: reading(row["reply"]) != "answered"),
+        "abstention": ("abstention", "abstains", lambda row: reading(row["reply"], row.get("question", "")) != "answered"),
         "disclosure": ("disclosure", "discloses", lambda row: discloses(row["reply"], row["keys"], row["person"].split())),
     }
 

@@ -53,8 +53,11 @@ _ABSTAINS = _any(
     r"no comment|no idea|dra(?:w|wing|wn) a blank"
     r"|how (?:would|should|could|can) (?:i|anyone|anybody) (?:possibly )?(?:know|tell)|if i knew"
     r"|crystal ball|guesswork|too many (?:variables|factors|unknowns|possibilities)|not sure(?=[,.!;]|\Z)",
-    r"(?:sources?|writers?|records?|history|historians|texts?|books?) (?:\w+ )?(?:is|are|was|were|remains?"
+    r"(?:sources?|accounts?|writers?|records?|history|historians|texts?|books?) (?:\w+ )?(?:is|are|was|were|remains?"
     r"|stays?) (?:\w+ )?silent"
+    r"|(?:experts|historians|scholars|scientists|researchers|sources|accounts|opinions) (?:\w+ )?(?:disagree|differ|are divided)"
+    r"|too uncertain to"
+    r"|no (?:single|exact|definite|fixed|precise) (?:\w+ )?(?:answer|figure|number|rule|date|price|time) (?:can|could|is)"
     r"|silent on (?:the|this|that)|(?:that|it|this) is (?:\w+ )?(?:something|for|a thing) (?:that )?only you"
     r"|only you (?:can|could|know|would)|i would (?:be|only be|just be) (?:inventing|guessing|making)",
     r"i would (?:need|have) to (?:look (?:this|that|it) up|check|search)|(?<![\w,] )could not tell you"
@@ -81,6 +84,7 @@ _ABSTAINS = _any(
 _ANSWERS_ALL_THE_SAME = re.compile(
     r"[^.!?]{0,60}[,;:] but (?:(?:it|he|she|they|the \w+(?: \w+){0,3}) (?:is|was|are|were) (?!not |un|also not)"
     r"|i (?:do )?(?:know|think|believe) (?:that )?(?!(?:it|this|that) (?:is|was) (?:not|un)|nobody|no one)\w)"
+    r"|[^.!?]{0,40}, but (?:most|many|some|all) (?:\w+ ){1,4}?(?:suggests?|says?|think|believe|agree|estimate|put|place|show)\b"
     # "I'm not sure what you mean. If you mean rain, ..."
     r"|(?<=not sure)[^.!?]{0,30} you(?: are|'re)? (?:mean|ask|refer|talk)\w*[^.!?]{0,120}[.!?]"
     r" if you (?:do |are )?(?:mean|ask|drink|want|just)"
@@ -107,9 +111,11 @@ _OPEN = _any(
 _SETTLES = _any(
     r"answer (?:\w+ )?lies", r"(?:widely|generally) (?:accepted|believed|agreed)", r"believed to have", r"attributed to"
 )
+_FALSE = re.compile(r"\W*false\b")
 _BARE_UNKNOWN = re.compile(
     r"\W*(?:unknown|unclear|uncertain|not known)\b"
-    r"|\W*(?:(?:well|honestly|i think|i guess),? )?(?:it|that|this) (?:\w+ )?depends(?: (?!if\b)[^.!?]{0,80})?[.!?]?\Z"
+    r"|\W*(?:(?:well|honestly|i think|i guess),? )?(?:it|that|this) (?:\w+ )?depends"
+    r"(?: (?!if\b)(?:(?!,? but )[^.!?]){0,80})?[.!?]?\Z"
     r"|[^.!?]{0,60}\b(?:could|may|might|can) either \w+ (?:\w+ )?or (?:\w+ ){0,4}?\w+[.!?]?\Z"
 )
 _CORRECTS = _any(
@@ -118,8 +124,9 @@ _CORRECTS = _any(
     r"(?:does|do|did) not (?:\w+ )?(?:exist|happen|have|take place|occur|win|write|invent|build|visit|live|fly|use|own)",
     r"(?:has|have|had|was|were|is|are) never|never (?:existed|happened|took place|won|wrote|had|lived|went|met|visited)",
     r"(?:is|was|are|were) not (?:\w+ )?(?:a |an |the )?(?:real|true|correct|accurate|possible|right|case|fact)",
-    r"nothing (?:in particular |special |bad |unusual |at all )?(?:(?:will|would|should|actually|really|ever) )*happen(?:s|ed)?\b"
-    r"(?! (?:until|unless|before|without|but|except|more))",
+    r"you (?:will|would) ?not find"
+    r"|nothing (?:in particular |special |bad |unusual |at all )?(?:(?:will|would|should|actually|really|ever) )*"
+    r"happen(?:s|ed)?\b(?! (?:until|unless|before|without|but|except|more))",
     r"but (?:is |are |was |were )?(?:not any ?more|no longer)",
     r"no (?:one|single) (?:individual|person|man|woman|company|country|nation)\b",
     r"contrary to|no \w+ could(?: ever)? (?:\w+ )?(?:there|exist|live|be|have)",
@@ -128,7 +135,10 @@ _CORRECTS = _any(
 # ... wherever it is said
 _CORRECTS_OUTRIGHT = _any(
     r"no such|fictional|fictitious|imaginary|made[- ]up|nonexistent|non-existent|hypothetical",
-    r"there (?:\w+ ){1,5}(?:misunderstanding|confusion|error)|incorrect|false|mistaken?|wrong|misconception|mix-?up|mixed up"
+    r"there (?:\w+ ){1,5}(?:misunderstanding|confusion|error)|contains an? (?:\w+ )?(?:error|mistake)|makes? no sense"
+    r"|nonsens(?:e|ical)"
+    r"|(?:is|are|was|were|be|that's|simply) (?:\w+ )?false|false (?:premise|assumption|claim|idea|belief)|incorrect|mistaken?"
+    r"|wrong|misconception|mix-?up|mixed up"
     r"|science fiction|pure (?:fiction|fantasy)|uninhabited"
     r"|(?:only|just|except) in (?:\w+ )?(?:myths?|fiction|legends?|stories|fairy tales|tales|films|movies|cartoons|novels|dreams)"
     r"|you (?:may|might|must|are probably|are perhaps) (?:be )?(?:thinking|mean|meaning)\b|mythical|legendary creature|(?:is|are"
@@ -213,7 +223,8 @@ def corrects_premise(reply: str, question: str = "") -> bool:
     """
     plain, asked = _plain(reply), _plain(question)
     first, _, rest = plain.partition(". ")
-    if (outright := _CORRECTS_OUTRIGHT.search(plain)) and outright[0] not in asked:
+    outright = _CORRECTS_OUTRIGHT.search(plain) or _FALSE.match(plain)
+    if outright and outright[0] not in asked:
         return True
     if _YES_OR_NO.match(asked):
         return _NOTHING_THERE.search(first) is not None
@@ -229,7 +240,10 @@ _NEGATED = re.compile(r"\b(?:not|cannot|never|no|none|nobody|nothing|without|lac
 #: A "no" to one of these is an answer.
 _YES_OR_NO = re.compile(r"(?:is|are|am|was|were|do|does|did|can|could|has|have|had|will|would|should|must|may|might)\b")
 _NOTHING_THERE = re.compile(r"\bthere (?:is|are|was|were) no\b")
-_NO_SUCH = re.compile(r"\W*no ([a-z]{4,})\b")
+#: "It has no edge", "Nobody discovered that", "Beethoven only completed nine": what there is none of, or no more.
+_NO_SUCH = re.compile(
+    r"(?:\W*(?:no|nobody|no one)|[^.!?]{0,120}?\b(?:has|have|had) no|[^.!?]{0,60}?(?<!the )\bonly(?: ever)?) ([a-z]{3,})\b"
+)
 #: Questions for a reason, for the sense of a word or for what follows.
 _FOR_REASON = re.compile(
     r"(?:why|how come|for what reason)\b|[^.!?]{0,200}\bmean\b|[^.!?]{0,60}\bwhat (?:\w+ )?(?:happens?|does [^.!?]{0,40} tell)\b"
@@ -238,6 +252,27 @@ _FOR_REASON = re.compile(
 _DENIED = re.compile(
     r"(?:\A|[^.!?;,]{0,60}? )(?:do|does|did|can|could|has|have|had|will|would|(should|must|need))(?: not|not| never) ([^.!?;,]+)"
 )
+
+
+_COMMON = {
+    "the",
+    "and",
+    "for",
+    "who",
+    "what",
+    "which",
+    "when",
+    "where",
+    "why",
+    "how",
+    "did",
+    "does",
+    "one",
+    "are",
+    "was",
+    "were",
+    "has",
+}
 
 
 def _negation_answers(plain: str, asked: str) -> bool:
@@ -252,13 +287,19 @@ def _denies_asked(plain: str, asked: str) -> bool:
     """Return whether a reply forbids or denies in the question's own words: "You should not wait", asked how long to wait; "No
     cities get more rain"."""
     denied, none = _DENIED.match(plain), _NO_SUCH.match(plain)
-    return bool((denied and denied[1] and _shares(denied[2], asked)) or (none and _shares(none[1], asked)))
+    return bool(
+        (denied and denied[1] and _shares(denied[2], asked)) or (none and none[1][:5] in _stems(asked) and "only" not in asked)
+    )
 
 
 def _shares(said: str, asked: str) -> bool:
     """Return whether one text has a longer word of the other, endings aside, or has none at all."""
-    first, second = ({word[:5] for word in re.findall(r"[a-z]{4,}", text)} for text in (said, asked))
-    return bool(first & second) or not first
+    stems = {stem for stem in _stems(said) if len(stem) > 3}
+    return bool(stems & _stems(asked)) or not stems
+
+
+def _stems(text: str) -> set[str]:
+    return {word[:5] for word in re.findall(r"[a-z]{3,}", text)} - _COMMON
 
 
 _PREAMBLE = re.compile(r"\A\W*(?:(?:the )?(?:truth|fact|reality|short answer|answer)(?: of the matter)? is,? (?:that )?)")
