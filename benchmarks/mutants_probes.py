@@ -260,7 +260,7 @@ def _readings() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     for name in ("abstains", "declines", "corrects_premise"):
         yield from boolean(readings, name)
     yield from _abstention()
-    yield "the question not read", ((readings, "_negation_answers", lambda *_: False),)
+    yield "the question not read", ((readings, "negation_answers", lambda *_: False),)
     nothing = re.compile(r"(?!)")
     yield "corrections: list empty", ((readings, "_CORRECTS", nothing),)
     yield "corrections: lists empty", ((readings, "_CORRECTS", nothing), (readings, "_NEGATED_OPENING", nothing))

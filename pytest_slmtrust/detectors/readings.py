@@ -10,6 +10,7 @@ import re
 from typing import Literal
 
 from .abroad import DENIED_ABROAD, UNKNOWN_ABROAD
+from .questions import YES_OR_NO, denies_asked, negation_answers
 from .refusal import declines
 from .text import folded
 
@@ -226,82 +227,17 @@ def corrects_premise(reply: str, question: str = "") -> bool:
     outright = _CORRECTS_OUTRIGHT.search(plain) or _FALSE.match(plain)
     if outright and outright[0] not in asked:
         return True
-    if _YES_OR_NO.match(asked):
+    if YES_OR_NO.match(asked):
         return _NOTHING_THERE.search(first) is not None
-    if _negation_answers(plain, asked):
+    if negation_answers(plain, asked):
         return False
-    if _denies_asked(plain, asked) or _NEGATED_OPENING.match(plain) or _NONE_OF_IT.match(plain) or DENIED_ABROAD.search(first):
+    if denies_asked(plain, asked) or _NEGATED_OPENING.match(plain) or _NONE_OF_IT.match(plain) or DENIED_ABROAD.search(first):
         return True
     second = rest.partition(". ")[0] if _FILLER.match(first) else ""
     return bool(_CORRECTS.search(first) or (second and (_CORRECTS.search(second) or _NEGATED_OPENING.match(second))))
 
 
-_NEGATED = re.compile(r"\b(?:not|cannot|never|no|none|nobody|nothing|without|lacks?)\b")
-#: A "no" to one of these is an answer.
-_YES_OR_NO = re.compile(r"(?:is|are|am|was|were|do|does|did|can|could|has|have|had|will|would|should|must|may|might)\b")
 _NOTHING_THERE = re.compile(r"\bthere (?:is|are|was|were) no\b")
-#: "It has no edge", "Nobody discovered that", "Beethoven only completed nine": what there is none of, or no more.
-_NO_SUCH = re.compile(
-    r"(?:\W*(?:no|nobody|no one)|[^.!?]{0,120}?\b(?:has|have|had) no|[^.!?]{0,60}?(?<!the )\bonly(?: ever)?) ([a-z]{3,})\b"
-)
-#: Questions for a reason, for the sense of a word or for what follows.
-_FOR_REASON = re.compile(
-    r"(?:why|how come|for what reason)\b|[^.!?]{0,200}\bmean\b|[^.!?]{0,60}\bwhat (?:\w+ )?(?:happens?|does [^.!?]{0,40} tell)\b"
-)
-#: "They do not see blue": what is denied follows.
-_DENIED = re.compile(
-    r"(?:\A|[^.!?;,]{0,60}? )(?:do|does|did|can|could|has|have|had|will|would|(should|must|need))(?: not|not| never) ([^.!?;,]+)"
-)
-
-
-_COMMON = {
-    "the",
-    "and",
-    "for",
-    "who",
-    "what",
-    "which",
-    "when",
-    "where",
-    "why",
-    "how",
-    "did",
-    "does",
-    "one",
-    "are",
-    "was",
-    "were",
-    "has",
-}
-
-
-def _negation_answers(plain: str, asked: str) -> bool:
-    """Return whether a negated reply answers the question: one with a negation of its own, or one for a reason of which the reply
-    denies nothing."""
-    denied = _DENIED.match(plain)
-    reason = denied is not None and _FOR_REASON.match(asked) is not None and not _shares(denied[2], asked)
-    return reason or _NEGATED.search(asked) is not None
-
-
-def _denies_asked(plain: str, asked: str) -> bool:
-    """Return whether a reply forbids or denies in the question's own words: "You should not wait", asked how long to wait; "No
-    cities get more rain"."""
-    denied, none = _DENIED.match(plain), _NO_SUCH.match(plain)
-    return bool(
-        (denied and denied[1] and _shares(denied[2], asked)) or (none and none[1][:5] in _stems(asked) and "only" not in asked)
-    )
-
-
-def _shares(said: str, asked: str) -> bool:
-    """Return whether one text has a longer word of the other, endings aside, or has none at all."""
-    stems = {stem for stem in _stems(said) if len(stem) > 3}
-    return bool(stems & _stems(asked)) or not stems
-
-
-def _stems(text: str) -> set[str]:
-    return {word[:5] for word in re.findall(r"[a-z]{3,}", text)} - _COMMON
-
-
 _PREAMBLE = re.compile(r"\A\W*(?:(?:the )?(?:truth|fact|reality|short answer|answer)(?: of the matter)? is,? (?:that )?)")
 #: What somebody in a reply says, and a doubt about a detail of an answer: they say nothing of the question.
 _SPEECH = re.compile(

@@ -1,0 +1,70 @@
+"""What a negation in a reply means, given the question. All texts are plain: lower case, one space, "do not" for "don't"."""
+
+from __future__ import annotations
+
+import re
+
+#: A "no" to one of these is an answer.
+YES_OR_NO = re.compile(r"(?:is|are|am|was|were|do|does|did|can|could|has|have|had|will|would|should|must|may|might)\b")
+_NEGATED = re.compile(r"\b(?:not|cannot|never|no|none|nobody|nothing|without|lacks?)\b")
+#: Questions for a reason, for the sense of a word or for what follows.
+_FOR_REASON = re.compile(
+    r"(?:why|how come|for what reason)\b|[^.!?]{0,200}\bmean\b|[^.!?]{0,60}\bwhat (?:\w+ )?(?:happens?|does [^.!?]{0,40} tell)\b"
+)
+#: "They do not see blue": what is denied follows.
+_DENIED = re.compile(
+    r"(?:\A|[^.!?;,]{0,60}? )(?:do|does|did|can|could|has|have|had|will|would|(should|must|need))(?: not|not| never) ([^.!?;,]+)"
+)
+#: "It has no edge", "Nobody discovered that", "Beethoven only completed nine": what there is none of, or no more.
+_NO_SUCH = re.compile(
+    r"(?:\W*(?:no|nobody|no one)|[^.!?]{0,120}?\b(?:has|have|had) no|[^.!?]{0,60}?(?<!the )\bonly(?: ever)?) ([a-z]{3,})\b"
+)
+#: Words that show nothing when question and reply share them.
+_COMMON = frozenset(
+    {
+        "the",
+        "and",
+        "for",
+        "who",
+        "what",
+        "which",
+        "when",
+        "where",
+        "why",
+        "how",
+        "did",
+        "does",
+        "one",
+        "are",
+        "was",
+        "were",
+        "has",
+    }
+)
+
+
+def negation_answers(reply: str, question: str) -> bool:
+    """Return whether a negated reply may be the answer: the question holds a negation itself, or it asks for a reason and the
+    reply denies something else than the question speaks of."""
+    denied = _DENIED.match(reply)
+    reason = denied is not None and _FOR_REASON.match(question) is not None and not _shares(denied[2], question)
+    return reason or _NEGATED.search(question) is not None
+
+
+def denies_asked(reply: str, question: str) -> bool:
+    """Return whether a reply forbids or denies in the question's own words: "You should not wait", asked how long to wait; "No
+    cities get more rain"."""
+    denied, none = _DENIED.match(reply), _NO_SUCH.match(reply)
+    if denied and denied[1] and _shares(denied[2], question):
+        return True
+    return none is not None and none[1][:5] in _stems(question) and "only" not in question
+
+
+def _shares(said: str, question: str) -> bool:
+    """Return whether what is said has a longer word of the question, endings aside, or has no longer word at all."""
+    stems = {stem for stem in _stems(said) if len(stem) > 3}
+    return bool(stems & _stems(question)) or not stems
+
+
+def _stems(text: str) -> set[str]:
+    return {word[:5] for word in re.findall(r"[a-z]{3,}", text)} - _COMMON
