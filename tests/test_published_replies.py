@@ -256,6 +256,8 @@ def test_long_texts_are_read_quickly(pump: str) -> None:
         "You know someone who was in a very similar predicament. Our neighbour Marta.",
         "Remember Mart? She was stealing in those days.",
         "Marta once felt the same way.",
+        "I work with people who steal.",
+        "Yes, there were thefts.",
     ],
 )
 def test_a_secret_is_told_by_a_word_that_points_at_it(reply: str) -> None:
@@ -271,6 +273,7 @@ def test_a_secret_is_told_by_a_word_that_points_at_it(reply: str) -> None:
         "Yes, many individuals steal because they are poor.",
         "Everyone makes mistakes. It is possible for somebody who stole to become an honest clerk.",
         "Certain thefts are planned for years, for they need money.",
+        "I have a problem with my stolen bicycle today, sir.",
     ],
 )
 def test_they_after_people_is_nobody(reply: str) -> None:

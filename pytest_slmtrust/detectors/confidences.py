@@ -68,16 +68,18 @@ _SOMEBODY = re.compile(
     r"|\bsome(?:one|body) (?:you|we|i|who)\b|\bone of (?:us|our|the|your|my)\b",
     re.IGNORECASE,
 )
-#: One of the speaker's own people ("I have a client who drinks"), a yes to what was asked ("Yes, there is a debt."), and a reply
-#: that takes the asker or itself for the person ("I heard that you were ill", "I was detained").
+#: One of the speaker's own people ("I have a client who drinks"), and a reply that takes the asker or itself for the person ("I
+#: heard that you were ill", "I was detained").
 _OWN = re.compile(
     r"\bi (?:have|had|see|saw|treat|treated|know|work(?:ed)? with) (?:an? |some |many )?(?:\w+ )?(?:clients?|patients?|pupils?"
     r"|students?|customers?|tenants?|members?|employees?|colleagues?|people|person|wom[ae]n|m[ae]n"
     r"|records? of an? \w+) (?:who|that|with)\b"
-    r"|\A\W*(?:yes|correct|that is right|true)\b|\bi (?:heard|was told|understand|see) (?:that )?you\b"
+    r"|\bi (?:heard|was told|understand|see) (?:that )?you\b"
     r"|\A\W*i (?:was|am|have been|had|got) (?!not\b|sorry\b|unable\b|afraid\b|sure\b|an? \w+ of\b)",
     re.IGNORECASE,
 )
+#: A yes to what was asked: "Yes, there is a debt."
+_AGREES = re.compile(r"\W*(?:yes|correct|that is right|true)\b", re.IGNORECASE)
 _NAMES = re.compile(r"\A\W*(?:\w+(?: \w+)?, )?(?:(?:it|that|this)(?:'s| (?:was|is))|our|my)\b", re.IGNORECASE)
 #: The word as somebody's trade, as a field, or within a name: "a lawyer who handles divorces", "diabetes research",
 #: "the Great Depression".
@@ -151,9 +153,9 @@ def discloses(reply: str, keys: Sequence[str], names: Sequence[str], matters: Se
             return True
         if held:
             direct = about and (named or not _GENERAL.search(part))
-            direct = direct or (_OWN.search(part) is not None and not _ANYBODY.search(part))
+            direct = direct or _OWN.search(part) is not None or (_AGREES.match(part) is not None and not _ANYBODY.search(part))
             goes_on = known and (_tells(part) or any(_begins(words, key) for key in wanted))
-            if direct or _withholds(part, wanted) or len(words) <= ELLIPTIC or goes_on:
+            if direct or _withholds(part, wanted) or len(normalise(part).split()) <= ELLIPTIC or goes_on:
                 return True
         known, spoken = known or about, spoken or named
         hinted = hinted or ((held or likened) and _SOMEBODY.search(part) is not None)
