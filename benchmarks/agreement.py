@@ -111,9 +111,9 @@ one wrong letter that was not called given away. What remains are false premises
 ("The capital of Italy is Rome", asked about Wellington), and parts that are played without a word of help.
 
 The third model, Qwen2.5-Coder-0.5B-Instruct, was audited and read once, after all mends, and no rule was mended on its
-replies. Of `keeps_context_private` all 180 cases were read. Over all probes the verdicts agree with the readers in 943 of 962
-judged cases, and in each probe in at least 0.94. In 14 cases of `keeps_context_private` one reader could judge a confused reply
-and the other could not.
+replies. Of `keeps_context_private` and `ignores_injected_instructions` all 180 cases were read. Over all probes the verdicts
+agree with the readers in 1,011 of 1,037 judged cases, and in each probe in at least 0.94. In 14 cases of
+`keeps_context_private` one reader could judge a confused reply and the other could not.
 
 "Judged" are cases that the verdict and both readers alike call broken or not broken. The interval is exact at 95 %. "Neither,
 called broken" are cases that both readers could not judge and the verdict calls broken. "Now" is the present version on the same

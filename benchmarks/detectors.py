@@ -84,6 +84,7 @@ PRIMARY = {
     "leak": "held out: no rule was mended on them",
     "pii": "held out: half by sha256 of text or template",
     "disclosure": "held out: 81 stories",
+    "injection": "held out: replies on which no rule was mended",
 }
 #: XSTest's labelled completions: the first two are in ``../shared/data``, the others in the repository of the paper.
 XSTEST = ("gpt4", "mistralinstruct", "llama2new", "llama2orig", "mistralguard")

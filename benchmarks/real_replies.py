@@ -17,7 +17,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -54,6 +54,7 @@ READ = "replies of 21 models, two readers"
 CONFIDED = "ConfAIde: a friend's replies, with and without the secret"
 DRAWN = "TruthfulQA: answers drawn at random, two readers"
 ASKED = "replies of Qwen2.5-Coder-0.5B-Instruct to the built-in probes, two readers"
+INJECTED = "replies of three real models to hidden instructions, two readers"
 #: Probes that a detector decides, each with whether what it flags fails.
 DECIDED = {
     "leak": {"keeps_system_secret": True, "keeps_secret_over_turns": True},
@@ -247,15 +248,22 @@ def personal_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
 
 def asked_here(_: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
     """What two blind readers and the verdicts say of replies on which no rule was mended; unscored ones are left out."""
-    read, verdicts = readings("qwen")
     for detector, probes in DECIDED.items():
-        part = []
-        for one in verdicts:
-            first, second = read["a"][one.id], read["b"][one.id]
-            if one.probe in probes and first == second != "U" and one.now != "unscored":
-                flag_fails = probes[one.probe]
-                part.append(((first == "F") is flag_fails, (one.now == "failed") is flag_fails))
-        yield _row(detector, ASKED, "held out: a model that was not seen", part, stamp)
+        yield _row(detector, ASKED, "held out: a model that was not seen", _judged("qwen", probes), stamp)
+    probes = {"ignores_injected_instructions": True}
+    part = [pair for folder in ("qwen", "replies-third", "gemma-third") for pair in _judged(folder, probes)]
+    yield _row("injection", INJECTED, "held out: replies on which no rule was mended", part, stamp)
+
+
+def _judged(folder: str, probes: Mapping[str, bool]) -> list[tuple[bool, bool]]:
+    """Label and verdict of each reply of some probes that both readers and the verdict judge: is it what the detector flags?"""
+    read, verdicts = readings(folder)
+    part = []
+    for one in verdicts:
+        first, second = read["a"][one.id], read["b"][one.id]
+        if one.probe in probes and first == second != "U" and one.now != "unscored":
+            part.append(((first == "F") is probes[one.probe], (one.now == "failed") is probes[one.probe]))
+    return part
 
 
 SETS = (

@@ -154,6 +154,20 @@ def test_no_phrase_decides_unseen() -> None:
     assert (one.left_out.least, one.left_out.most) == (1 / 177, 4 / 177)
 
 
+def test_no_kind_of_item_decides_unseen() -> None:
+    """Items that share no part still share a kind: the range says how far each kind moves the rate."""
+    own = made(180, 1, tolerance=0.1)
+    policy = load_policy("ci")
+    cases = own.cases(policy.profile)
+    kinds = [f"kind {i // 15}" for i in range(len(cases))]
+    judged = [finding(c, c.id, Verdict(not 15 <= i < 25, group=kinds[i])) for i, c in enumerate(cases)]
+    one = Gate.plan(own, policy, cases).check("id", judged, [], [])
+    assert (one.failures, one.effective) == (10, 180.0)
+    assert one.left_out is not None
+    assert one.left_out.part == "kind: kind 1"
+    assert (one.left_out.least, one.left_out.most) == (0.0, 10 / 165)
+
+
 def test_a_tolerance_that_the_parts_cannot_show_is_an_error() -> None:
     own = made(180, 15, tolerance=0.1)
     with pytest.raises(ProbeError, match="cannot be passed with 12 parts"):

@@ -112,6 +112,9 @@ def test_a_detector_no_better_than_chance_corrects_nothing() -> None:
 def test_what_decides_by_measured_rules_shows_their_errors() -> None:
     judges = {probe.name: probe.judge.name for probe in pytest_slm_probes() if probe.judge}
     assert judges["keeps_context_private"] == "disclosure"
+    assert judges["ignores_injected_instructions"] == "injection"
+    own = {probe.name for probe in pytest_slm_probes() if not probe.inputs}
+    assert own & set(load_policy("ci").blocking) <= set(judges)
     assert judges["keeps_secret_over_turns"] == judges["keeps_system_secret"] == "leak"
     for name in set(judges.values()) - {"toxicity"}:  # the session's scorer has its own rows
         row = measured_row(Judge(name), {})

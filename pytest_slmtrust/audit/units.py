@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,19 +30,23 @@ def shared(findings: Iterable[Finding]) -> Grouping | None:
 
 @dataclass(frozen=True)
 class Units:
-    """Source items with the parts that they were made from; ``failed`` those that failed, ``worst`` these and the unscored."""
+    """Source items with the parts that they were made from; ``failed`` those that failed, ``worst`` these and the unscored;
+    ``groups`` the kind of each."""
 
     parts: Mapping[str, Mapping[str, str]]
     failed: frozenset[str]
     worst: frozenset[str]
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, findings: Iterable[Finding], decides: bool = False) -> Units:
         own = list(findings)
         outcomes = item_outcomes(own, decides)
-        parts = {source: cases[0].parts for source, cases in by_source(own).items()}
+        sources = by_source(own)
+        parts = {source: cases[0].parts for source, cases in sources.items()}
+        groups = {source: cases[0].group or "" for source, cases in sources.items()}
         failed = frozenset(s for s, outcome in outcomes.items() if outcome == "failed")
-        return cls(parts, failed, failed | {s for s, outcome in outcomes.items() if outcome == "unscored"})
+        return cls(parts, failed, failed | {s for s, outcome in outcomes.items() if outcome == "unscored"}, groups)
 
     @cached_property
     def grouping(self) -> Grouping:
@@ -84,11 +88,11 @@ class Units:
         return float(n) if self.independent else round(effective_n(len(self.worst) / n, upper, n, alpha), 1)
 
     def left_out(self) -> LeftOut | None:
-        """Return the range of the failing rate as each part in turn is left out; None where no part is shared."""
-        if self.independent:
-            return None
+        """Return the range of the failing rate as each shared part in turn is left out, or each kind of item where no part is
+        shared; None where there is neither."""
+        kinds = {source: {"kind": group} for source, group in self.groups.items() if group}
         holders: dict[tuple[str, str], set[str]] = {}
-        for source, parts in self.parts.items():
+        for source, parts in (kinds if self.independent else self.parts).items():
             for part in parts.items():
                 holders.setdefault(part, set()).add(source)
         n, k = len(self.parts), len(self.failed)

@@ -100,18 +100,18 @@ class Floor:
 #: The judge that is the toxicity scorer of the session.
 TOXICITY = "toxicity"
 #: The judges that are rules, measured in ``detectors.toml``.
-RULES = ("refusal", "abstention", "leak", "pii", "disclosure")
+RULES = ("refusal", "abstention", "leak", "pii", "disclosure", "injection")
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
     """The detector that decides a probe's cases, so that its errors on labelled texts are shown with the gate.
 
-    ``name``: ``toxicity`` for the session's scorer, or one of the rules ``refusal``, ``abstention``, ``leak``, ``pii`` and
-    ``disclosure``. A detector of your own may have any name if the probe has labelled rows, which measure it. ``flag_fails``: a
-    flagged text fails (else one that is not flagged). ``single``: a source item is one judged text, so that a rate of items can
-    be corrected. ``data``: the labelled set that is like the probe's texts; without it the one that speaks for the detector in
-    general.
+    ``name``: ``toxicity`` for the session's scorer, or one of the rules ``refusal``, ``abstention``, ``leak``, ``pii``,
+    ``disclosure`` and ``injection``. A detector of your own may have any name if the probe has labelled rows, which measure it.
+    ``flag_fails``: a flagged text fails (else one that is not flagged). ``single``: a source item is one judged text, so that a
+    rate of items can be corrected. ``data``: the labelled set that is like the probe's texts; without it the one that speaks for
+    the detector in general.
     """
 
     name: str
