@@ -197,7 +197,7 @@ def test_a_recount_gives_the_table(model: str) -> None:
     assert found == rows_of(f"tuned on: {model}, prompts with an odd sha256")
 
 
-def test_the_table_speaks_of_models_that_the_rules_were_not_tuned_on() -> None:
+def test_the_table_speaks_of_prompts_that_the_rules_were_not_tuned_on() -> None:
     held = rows_of("held out: Llama 2 (two prompts) and Mistral-guard, prompts with an odd sha256")
     assert (held["tp"] + held["tn"]) / sum(held.values()) >= 0.95
 
