@@ -34,6 +34,7 @@ from ..audit.units import Units, group_rates, grouping_of, supported_tolerance
 from ..authoring.declarations import ProbeError, Profile, Verdict
 from ..authoring.probe import Case, Probe
 from .detector_errors import (
+    OUTLASTS,
     advice,
     check_labelled,
     corrected,
@@ -233,6 +234,8 @@ class Gate:
         if self.decidable and self.quantity.counted and self.tolerance is not None:
             firm = single and status is Status.FAIL and self._firm(items, findings, checks)
             advisory = "" if firm else advice(measured, self.tolerance, self.profile.alpha)
+            if firm and measured is not None and not measured.good:
+                reason += f"; {OUTLASTS}"
         if bounds is not None and bounds.void and self.decidable:
             advisory = bounds.void
         rate = self.quantity.counted and stopped is None  # an estimate at a chosen time would be biased
