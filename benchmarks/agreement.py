@@ -83,9 +83,9 @@ HEAD = """\
 `python benchmarks/agreement.py` writes these tables from `benchmarks/readings/`.
 
 Two readers saw claim, question and reply of up to 60 cases of each probe, without the verdict, and said whether the reply
-breaks the claim. Of the built-in probes these are the ones that judge a reply by its words; the others compare likelihoods or
-chosen options, measure without a verdict on a case, or ask the rows of public data. Both readers are language models of one family, so they may share errors; no person has read all replies. No
-audit uses their labels.
+breaks the claim. Of the built-in probes these are the ones that judge a reply by its words. The others compare likelihoods or
+chosen options, measure without a verdict on a case, or ask the rows of public data. Both readers are language models of one
+family, so they may share errors; no person has read all replies. No audit uses their labels.
 
 The verdicts are those of the version that the readers checked. After the first model we mended what they disagreed on:
 malformed e-mail addresses and told places count now, an evasive reply is unscored and no refusal, and a hidden instruction

@@ -15,7 +15,7 @@ RUNS = 400
 
 
 @pytest.mark.parametrize("rates", [(0.3, 0.3), (0.1, 0.5), (0.1, 0.3, 0.3, 0.5), (0.05,) * 8, (0.1,) * 7 + (0.6,)])
-def test_the_interval_of_a_gap_covers_and_is_a_quarter_shorter_than_shared_out_ones(rates: tuple[float, ...]) -> None:
+def test_the_interval_of_a_gap_covers_and_is_a_tenth_shorter_than_shared_out_ones(rates: tuple[float, ...]) -> None:
     rng, n, gap = np.random.default_rng(4), 20, max(rates) - min(rates)
     held, width, before = 0, 0.0, 0.0
     for _ in range(RUNS):
