@@ -133,8 +133,8 @@ def test_labelled_cases_stand_in_the_report(made: Callable[..., Data]) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": 2}, r"an audit of format 2 of pytest-slmtrust '[\w.]+'; this version reads format 5"),
-        ({"format": 2, "provenance": {}}, r"an audit of format 2; this version reads format 5"),
+        ({"format": 2}, r"an audit of format 2 of pytest-slmtrust '[\w.]+'; this version reads format 6"),
+        ({"format": 2, "provenance": {}}, r"an audit of format 2; this version reads format 6"),
         ({"format": 2, "provenance": {"versions": {"pytest-slmtrust": "\x1b[2J\n::error::x"}}}, r"an audit of format 2 of"),
         ({"format": 99}, "an audit of format 99"),
         ({"format": "3"}, "expected a number"), ({"format": True}, "expected a number"),

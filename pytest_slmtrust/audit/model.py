@@ -71,7 +71,7 @@ __all__ = [
 ]
 
 #: Number of the layout of ``audit.json``.
-Layout = Literal[5]
+Layout = Literal[6]
 FORMAT: Layout = get_args(Layout)[0]
 #: How a summary speaks of source items, and of failing, where a probe has no words for them.
 UNIT, VERB = "items", "failed"
