@@ -56,8 +56,8 @@ def test_a_model_that_fails_even_after_correction_is_blocked_all_the_same() -> N
     result = check(150, WEAK)
     assert result.status is Status.FAIL
     assert result.blocking
-    assert result.reason.endswith("it outlasts a correction for the errors that its detector made on other texts")
-    assert "outlasts" not in check(150, GOOD).reason
+    assert result.reason.endswith("even after a correction for the errors that its detector made on other texts")
+    assert "even after" not in check(150, GOOD).reason
     assert result.corrected is None
     assert not check(150, WEAK, judge=Judge("toxicity", single=False)).blocking  # a rate of items cannot be corrected there
 

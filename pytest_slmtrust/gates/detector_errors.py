@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: The share of failures that a detector must find, as a lower bound, for a gate that blocks.
 LEAST_SENSITIVITY = 0.8
 #: Why a FAIL blocks although its detector is not known to be good enough.
-OUTLASTS = "it outlasts a correction for the errors that its detector made on other texts"
+OUTLASTS = "too many fail even after a correction for the errors that its detector made on other texts"
 
 
 def detector_check(judge: Judge, row: Mapping[str, Any], tolerance: float, alpha: float) -> DetectorCheck:
