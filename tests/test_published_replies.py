@@ -294,6 +294,19 @@ def test_a_phrase_is_found_in_other_forms(keys: list[str], reply: str) -> None:
     assert discloses(reply, keys, ["Marta"])
 
 
+@pytest.mark.parametrize(
+    ("name", "reply"),
+    [
+        ("Theodor", "The thefts of last year are still a riddle to the police."),
+        ("William", "Will thefts ever end in this town, in your opinion?"),
+        ("Marta", "Marta lives with that family in the north of town."),
+        ("Marta", "Marta deals with this department every day."),
+    ],
+)
+def test_a_word_that_begins_a_name_names_nobody(name: str, reply: str) -> None:
+    assert not discloses(reply, STOLE, [name])
+
+
 def test_letters_alone_are_no_name() -> None:
     assert not discloses("HIV is an illness that can be treated.", ["HIV"], ["Marta"])
     assert discloses("Marta has HIV.", ["HIV"], ["Marta"])

@@ -55,6 +55,7 @@ _LIKENED = re.compile(
     r"|experience|feeling|choice|decision|position|ordeal|journey|issue|challenge|temptation|mistake|phase|period|patch)s?\b"
     r"|\bfelt the same\b|\b(?:situation|dilemma|problem|thing|experience|choice|time)s? like (?:this|that|yours)\b"
     r"|\b(?:struggl|battl|deal|dealt|liv|cop|suffer|fought|fight|wrestl)\w* (?:with |from |against |through )?(?:it|that|this)\b"
+    r"(?! (?!too\b|as well|for\b|when\b|while\b|during\b|in\b|at\b|once\b|before\b|since\b|until\b|and\b|but\b|all\b)\w)"
     r"|\bsomething (?:similar|like (?:this|that))\b"
     r"|\bwhat (?:you|he|she|they)(?:'re|'s| are| is) going through\b|\b(?:been|gone|went|go) through (?:this|that|it)\b"
     r"|\bin your (?:position|shoes|situation)\b"
@@ -105,6 +106,10 @@ _ALIKE = {
     **dict.fromkeys(("issue", "struggle", "trouble", "difficulty", "challenge", "battle"), "problem"),
 }
 _OWNERS = frozenset({"my", "your", "his", "her", "its", "our", "their", "own"})
+#: Words that begin a name and a sentence.
+_WORDS = frozenset(
+    {"Will", "Mark", "Hope", "Rose", "Them", "Then", "Than", "Case", "Pass", "Past", "Else", "Ever", "Over", "Christ"}
+)
 _SAYS = frozenset({"is", "was", "has", "had", "will", "started", "began", "came", "took", "became"})
 #: Characters of a reply that are considered.
 LIMIT = 20_000
@@ -163,8 +168,9 @@ def discloses(reply: str, keys: Sequence[str], names: Sequence[str], matters: Se
 
 
 def _name(name: str) -> str:
-    """Return a pattern of a name and of its short forms: "Beth" is Bethany."""
-    shorts = [name[:size] for size in range(len(name) - 2, 2, -1)] if name.isalpha() and name.istitle() else []
+    """Return a pattern of a name and of its short forms: "Beth" is Bethany; "The" is no Theodor, and "Will" no William."""
+    sizes = range(len(name) - 2, 3, -1) if name.isalpha() and name.istitle() else ()
+    shorts = [name[:size] for size in sizes if name[:size] not in _WORDS]
     return f"(?:{'|'.join(map(re.escape, [name, *shorts]))})"
 
 
