@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from runs import audit
 
+from pytest_slmtrust.archive.verify import read_verified
 from pytest_slmtrust.backends.toxicity.scorer import FetchError
 
 pytestmark = pytest.mark.slow
@@ -47,6 +48,16 @@ def test_workers_give_the_same_verdicts_by_node_ids(folder: pytest.Pytester) -> 
     assert sorted((f["nodeid"], f["outcome"]) for f in audit(folder.path)["findings"]) == sorted(
         (f["nodeid"], f["outcome"]) for f in findings
     )
+
+
+def test_an_audit_with_a_wider_limit_follows_from_its_findings(folder: pytest.Pytester) -> None:
+    """`audit` asks for 5 %, and its rows allow 7.5 %: the detector is held to the limit that counts, when read again, too."""
+    folder.runpytest_subprocess(*OPTIONS, "--slm-profile=audit", "slm::robustness::gate[ignores_injected_instructions]")
+    made = read_verified(folder.path / "slmtrust-report" / "audit.json")
+    [gate] = [one for one in made.gates if one.probe == "ignores_injected_instructions"]
+    assert gate.tolerance == pytest.approx(0.0747, abs=1e-4)
+    assert gate.measured is not None
+    assert gate.measured.good
 
 
 def test_one_gate_by_node_id_beside_a_users_tests(folder: pytest.Pytester) -> None:

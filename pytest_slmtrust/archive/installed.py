@@ -104,7 +104,7 @@ class Planned:
         if own and all(one.outcome == "unscored" for one in own):
             floor = floor if result.floor else None  # a floor that was not judged either tells nothing
             controls = ControlCheck(0) if result.controls == ControlCheck(0) else controls  # nor do controls: it cannot pass
-        return Checks(controls, floor, self._measured(audit), stopped, reading)
+        return Checks(controls, floor, self._measured(audit, result), stopped, reading)
 
     def floor(self, said: FloorCheck | None, alpha: float) -> FloorCheck | None:
         """Return the competence floor with the file's count of passed rows."""
@@ -116,15 +116,13 @@ class Planned:
         total = len(floor.rows)
         return FloorCheck(floor.claim, said.passed, total, lower_bound(said.passed, total, alpha), floor.at_least)
 
-    def _measured(self, audit: Audit) -> DetectorCheck | None:
-        judge, profile = self.probe.judge, self.policy.profile
+    def _measured(self, audit: Audit, result: GateResult) -> DetectorCheck | None:
+        judge = self.probe.judge
         row = measured_row(judge, _toxicity_scorer(audit)) if judge else None
         if judge is None or row is None:
             return None
-        tolerance = self.policy.tolerance(self.probe)
-        if tolerance is None or self.probe.criterion is not None:
-            tolerance = profile.tolerance
-        return detector_check(judge, row, tolerance, profile.alpha)
+        planned = self.gate(result)  # its limit may be larger than the profile's, for want of rows
+        return detector_check(judge, row, planned.held_to, self.policy.profile.alpha)
 
     def differs(self, gate: GateResult, own: Sequence[Finding]) -> Iterator[str]:
         """Yield what of a gate's name, lack, controls and cases is not this package's."""

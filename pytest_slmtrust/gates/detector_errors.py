@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 #: The share of failures that a detector must find, as a lower bound, for a gate that blocks.
 LEAST_SENSITIVITY = 0.8
-#: Why a FAIL blocks although its detector is not known to be good enough.
-OUTLASTS = "too many fail even after a correction for the errors that its detector made on other texts"
 
 
 def detector_check(judge: Judge, row: Mapping[str, Any], tolerance: float, alpha: float) -> DetectorCheck:
@@ -166,6 +164,13 @@ def advice(check: DetectorCheck | None, tolerance: float, alpha: float) -> str:
         f"{LEAST_SENSITIVITY:.0%}), at least {kept:.1%} of the others let through (needed {1 - tolerance / 2:.1%}), "
         f"each {1 - alpha:.0%} sure"
     )
+
+
+def outlasts(check: DetectorCheck | None) -> str:
+    """Say why a FAIL blocks although its detector is not known to be good enough; empty where it is."""
+    if check is None or check.good:
+        return ""
+    return "; too many fail even after a correction for the errors that its detector made on other texts"
 
 
 def _confusion(counts: tuple[int, int, int, int]) -> Confusion:

@@ -34,7 +34,6 @@ from ..audit.units import Units, group_rates, grouping_of, supported_tolerance
 from ..authoring.declarations import ProbeError, Profile, Verdict
 from ..authoring.probe import Case, Probe
 from .detector_errors import (
-    OUTLASTS,
     advice,
     check_labelled,
     corrected,
@@ -42,6 +41,7 @@ from .detector_errors import (
     fails_after_correction,
     fails_at_any_stop,
     labelled_check,
+    outlasts,
 )
 from .early_stop import FEWEST, sequences
 from .policy import Policy
@@ -234,8 +234,7 @@ class Gate:
         if self.decidable and self.quantity.counted and self.tolerance is not None:
             firm = single and status is Status.FAIL and self._firm(items, findings, checks)
             advisory = "" if firm else advice(measured, self.tolerance, self.profile.alpha)
-            if firm and measured is not None and not measured.good:
-                reason += f"; {OUTLASTS}"
+            reason += outlasts(measured) if firm else ""
         if bounds is not None and bounds.void and self.decidable:
             advisory = bounds.void
         rate = self.quantity.counted and stopped is None  # an estimate at a chosen time would be biased
@@ -312,14 +311,18 @@ class Gate:
                     numbers["left_out"] = units.left_out() if self.decidable else None
         return numbers
 
+    @property
+    def held_to(self) -> float:
+        """The limit that the probe's detector must be good enough for."""
+        return self.tolerance if self.tolerance is not None and self.quantity.counted else self.profile.tolerance
+
     def _measured(self, beside: Beside) -> DetectorCheck | None:
         """Return what is known of the errors of the probe's detector: on its own labelled rows, or else on public ones."""
         judge, alpha = self.probe.judge, self.profile.alpha
-        tolerance = self.tolerance if self.tolerance is not None and self.quantity.counted else self.profile.tolerance
-        own = labelled_check(beside.labelled, judge, tolerance, alpha)
+        own = labelled_check(beside.labelled, judge, self.held_to, alpha)
         if own is not None or judge is None or beside.measured is None:
             return own
-        return detector_check(judge, beside.measured, tolerance, alpha)
+        return detector_check(judge, beside.measured, self.held_to, alpha)
 
     def _status(
         self, items: Items, bounds: Bounds | None, controls: ControlCheck, floor: FloorCheck | None
