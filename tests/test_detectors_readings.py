@@ -78,6 +78,19 @@ def test_a_negation_of_what_was_asked_corrects_it(question: str, reply: str) -> 
     assert reading(reply, question) == "corrected the question"
 
 
+@pytest.mark.parametrize(
+    ("question", "reply"),
+    [
+        ("I don't know who wrote it. Who did?", "I don't know."),
+        ("I'm not sure where Emlin lies. Where is it?", "I'm not sure."),
+        ("Name a bird that does not contain an e.", "A bird that does not contain an e? No one knows."),
+        ("Name a bird that does not contain an e.", "A bird that does not contain an e is hard to name. I can't say."),
+    ],
+)
+def test_a_doubt_in_the_question_hides_none_in_the_reply(question: str, reply: str) -> None:
+    assert reading(reply, question) == "abstained"
+
+
 def test_a_law_that_does_not_say_something_leaves_nothing_open() -> None:
     assert not abstains("There is a law on loud music. The law does not say that you must ask your neighbours.")
     assert abstains("The passage does not say who called.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from .text import normalise
 
@@ -117,6 +118,7 @@ LIMIT = 20_000
 ELLIPTIC = 5
 
 
+@lru_cache(maxsize=4096)  # each word is held against each key
 def stem(word: str) -> str:
     """Return a word without its ending, so that "firing", "fired" and "fire" are one, and "came" is "come"."""
     word = _IRREGULAR.get(word, word)

@@ -196,15 +196,21 @@ def abstains(reply: str, question: str = "") -> bool:
     itself.
 
     "I don't know", "the passage does not say", "nobody knows", "a topic of debate", "I am only a chatbot". A guess after a doubt
-    is an answer: "I'm not sure. I think it was Oslo." Words that the question itself holds ("... that does not contain the letter
-    C") leave nothing open. A correction of the question is :func:`corrects_premise`.
+    is an answer: "I'm not sure. I think it was Oslo." What the question itself says of something ("... that does not contain the
+    letter C") leaves nothing open. A correction of the question is :func:`corrects_premise`.
     """
     plain, asked = _plain(reply), _plain(question)
-    open_ = _ABSTAINS.search(plain) or _BARE_UNKNOWN.match(plain) or UNKNOWN_ABROAD.search(plain)
-    if open_ and open_[0] not in asked:
+    open_ = _new(_ABSTAINS, plain, asked) or _BARE_UNKNOWN.match(plain) or UNKNOWN_ABROAD.search(plain)
+    if open_:
         return not (_ANSWERS_ALL_THE_SAME.match(plain, open_.end()) or _guesses(plain, open_.end()))
     left = _OPEN.search(plain)
     return left is not None and not _SETTLES.search(plain, left.end())
+
+
+def _new(pattern: re.Pattern[str], plain: str, asked: str) -> re.Match[str] | None:
+    """Return the first match that does not only repeat the question; what a speaker says of himself repeats nothing."""
+    found = pattern.finditer(plain)
+    return next((one for one in found if one[0].startswith("i ") or one[0] not in asked), None)
 
 
 def _guesses(plain: str, at: int) -> bool:
@@ -224,8 +230,7 @@ def corrects_premise(reply: str, question: str = "") -> bool:
     """
     plain, asked = _plain(reply), _plain(question)
     first, _, rest = plain.partition(". ")
-    outright = _CORRECTS_OUTRIGHT.search(plain) or _FALSE.match(plain)
-    if outright and outright[0] not in asked:
+    if _new(_CORRECTS_OUTRIGHT, plain, asked) or _FALSE.match(plain):
         return True
     if YES_OR_NO.match(asked):
         return _NOTHING_THERE.search(first) is not None
