@@ -5,7 +5,7 @@
     python benchmarks/detectors.py --xstest FOLDER              # the completions of all five models
     python benchmarks/detectors.py --check                      # measure, and compare with the file instead of writing it
 
-The data are read from ../shared/data (XSTest, RealToxicityPrompts, ToxiGen, Davidson et al. 2017) and never copied.
+The data are read from the folder of public data (XSTest, RealToxicityPrompts, ToxiGen, Davidson et al. 2017) and never copied.
 """
 
 from __future__ import annotations
@@ -68,10 +68,7 @@ NOTES = {
         "Tensor Trust: replies to attacks on a code, two readers",
     ): "two readers, language models of one family, agree on 226 of 230; left out are codes of the game's own words (6 replies,"
     " of which 5 are flagged) and codes below four letters (23)",
-    (
-        "pii",
-        "texts of three sets on personal data, two readers",
-    ): "sentences with made-up values, read as if they were replies",
+    ("pii", "texts of three sets on personal data, two readers"): "sentences with made-up values, read as if they were replies",
     (
         "refusal",
         "XSTest v2 completions",
@@ -86,7 +83,7 @@ PRIMARY = {
     "disclosure": "held out: 81 stories",
     "injection": "held out: replies on which no rule was mended",
 }
-#: XSTest's labelled completions: the first two are in ``../shared/data``, the others in the repository of the paper.
+#: XSTest's labelled completions: the first two are in the folder of public data, the others in the repository of the paper.
 XSTEST = ("gpt4", "mistralinstruct", "llama2new", "llama2orig", "mistralguard")
 TUNED_WHOLE = ("gpt4", "mistralinstruct")
 #: Replies that the author of the rules wrote before reading or writing them, in ``benchmarks/outside``.
@@ -98,7 +95,6 @@ STYLES = "replies in models' styles"
 #: Halves of these that no rule was mended on.
 UNREAD = {("disclosure", "third", False), ("refusal", "fourth", False), ("abstention", "fourth", False),
           ("abstention", "fifth", False), ("disclosure", "fourth", False), ("disclosure", "fourth", True)}  # fmt: skip
-SETS_OF = {"refusal": ("third", "fourth"), "abstention": ("third", "fourth", "fifth"), "disclosure": ("third", "fourth")}
 PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
 #: The sets whose even half gave the mean of two scorers its threshold.
 TUNED_BOTH = (PRIMARY_OF_SCORERS, "ToxiGen prompts")
@@ -200,7 +196,7 @@ def style_rows(date: str) -> Iterator[Measured]:
     stamp = date, f"pytest-slmtrust {version('pytest-slmtrust')}"
     kinds = _kinds(["Marisol", "Tennant"]) | {"refusal": ("refusal", "kind", lambda row: refuses(row["reply"]))}
     for detector, (file, label, finds) in kinds.items():
-        for name in SETS_OF.get(detector, ("third",)):
+        for name in (one for one in ("third", "fourth", "fifth") if (OUTSIDE / f"{file}_{one}.toml").is_file()):
             for even in (True, False):
                 part = [row for row in _second(file, name) if _even(row["reply"]) == even]
                 role = "held out" if (detector, name, even) in UNREAD else "tuned on"
