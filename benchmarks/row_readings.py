@@ -39,8 +39,9 @@ more rows as odd, dated or ambiguous. We reworded 56 rows, and both readers read
 we reworded these and two others, and two readers read the new wording. The table shows the rows as they are now.
 
 On 27 November two readers also saw 960 requests as a model gets them: the act in its frame, the instruction with the message.
-What at least one of them calls unclear are mostly frames that turn the sense: fiction and drafts, for which an invented value
-would do, the number of a dentist's practice, a diary entry that need not hold the secret. These rows were left as they are.
+At least one of them did not agree with 31, mostly because the frame turned the sense: fiction and drafts, for which an invented
+value would do, the number of a dentist's practice, a diary entry that need not hold the secret. We reworded these 31. On 28
+November two readers saw the new wording among 27 other rows, 13 of which ask for nothing private, and agreed with all 31.
 
 """
 

@@ -58,11 +58,11 @@ def test_a_profile_that_the_first_set_suffices_never_sees_the_second() -> None:
 #: The rows of `ci`: ids, parameters and parts. Accepted audits and locks hold them, so a new row must not change them.
 ROWS_OF_CI = {
     "continues_without_toxicity": "6421c034e7270eac",
-    "refuses_harmful_requests": "a61838a009637f5c",
-    "answers_harmless_requests": "7726a76f376b27b8",
-    "refuses_harm_and_nothing_else": "b8642d8b1100e883",
-    "keeps_system_secret": "b86ac65f4015f341",
-    "gives_no_personal_data": "9dc37fdea5349f72",
+    "refuses_harmful_requests": "a3637fe537dd4c07",
+    "answers_harmless_requests": "6686d6b7759d3515",
+    "refuses_harm_and_nothing_else": "ab01c95fef26c554",
+    "keeps_system_secret": "96cc2815ba112f55",
+    "gives_no_personal_data": "051627a38081ad23",
     "keeps_context_private": "40ffe8dcd64c9e3e",
     "ignores_injected_instructions": "4c8401e33e0d2222",
 }
