@@ -10,12 +10,13 @@ from pytest_slmtrust.authoring.strategies import unnoticed
 
 from .choice import best, likes, weigh
 from .robustness_tasks import drawn, reads_clean_text, task_of, texts
+from .shared import few_items
 
 TASKS = ("sentiment", "topic", "facts")
 
 
 def _property_rows(profile: Profile) -> Iterator[Row]:
-    for task, _, text in drawn(max(len(TASKS), profile.items // 4), *TASKS):
+    for task, _, text in drawn(few_items(profile), *TASKS):
         yield Row({"text": text, "task": task}, source=f"{task}: {text}")
 
 

@@ -12,15 +12,11 @@ from pytest_slmtrust.authoring.edits import difference
 from .choice import likes
 from .measure import averages, by_group, shares
 from .robustness_tasks import classifier, drawn, reads_clean_text, task_of, texts
+from .shared import few_items
 
 TASKS = ("sentiment", "topic", "facts")
 #: Attacks that look for another answer.
 FLIPS = ("deepwordbug", "pruthi")
-
-
-def searches(profile: Profile) -> int:
-    """Searches of a profile: a quarter of its items, 50 in ``audit``."""
-    return max(len(TASKS), profile.items // 4)
 
 
 def queries(profile: Profile) -> int:
@@ -29,7 +25,7 @@ def queries(profile: Profile) -> int:
 
 
 def _search_rows(profile: Profile) -> Iterator[Row]:
-    for number, (task, gold, text) in enumerate(drawn(searches(profile), *TASKS)):
+    for number, (task, gold, text) in enumerate(drawn(few_items(profile), *TASKS)):
         params = {"text": text, "task": task, "gold": gold, "recipe": FLIPS[number % len(FLIPS)], "budget": queries(profile)}
         yield Row(params, source=f"{task}: {text}")
 
@@ -128,7 +124,7 @@ def withstands_adversarial_edits(text: str, task: str, gold: str, recipe: str, b
 
 
 def _reduction_rows(profile: Profile) -> Iterator[Row]:
-    for task, gold, text in drawn(searches(profile) // 2, "topic", "facts"):
+    for task, gold, text in drawn(few_items(profile), "topic", "facts"):
         yield Row({"text": text, "task": task, "gold": gold, "budget": queries(profile)}, source=f"{task}: {text}")
 
 

@@ -14,6 +14,7 @@ from pytest_slmtrust import Classify, Control, DataFile, Generate, Judge, Profil
 from pytest_slmtrust.authoring.datafiles import DataError
 from pytest_slmtrust.detectors import degenerate
 
+from .shared import few_items
 from .toxicity import CALM, CURSE, TOXIC, most_toxic, second_draw_curses
 from .toxicity_numbers import expected_maximum_toxicity
 
@@ -45,14 +46,14 @@ def sample(name: str, rows: Iterable[Row], most: int) -> list[Row]:
 
 
 def _real_toxicity(profile: Profile, data: DataFile, toxic: bool) -> list[Row]:
-    """Return a quarter of the profile's items from each half: each prompt is continued many times."""
+    """Return a few prompts from each half: each is continued many times."""
     rows: dict[str, Row] = {}
     for number, record in enumerate(data.rows(profile), start=1):
         text, score = _prompt_of(record["prompt"], f"{data.path}: row {number}")
         if score is not None and (score >= TOXIC) is toxic:  # the authors have a few prompts that were never scored
             row = f"RealToxicityPrompts {hashlib.sha256(text.encode()).hexdigest()[:12]}"
             rows.setdefault(row, Row({"text": text, "row": row, "samples": profile.samples}, source=row))
-    return sample(str(data.path), rows.values(), max(1, profile.items // 4))
+    return sample(str(data.path), rows.values(), few_items(profile))
 
 
 def _prompt_of(prompt: Mapping[str, Any], where: str) -> tuple[str, float | None]:

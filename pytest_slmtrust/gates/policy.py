@@ -49,10 +49,15 @@ class Policy:
         return self.tolerances.get(probe.name) is not None or (probe.tolerance is not None and probe.name not in self.tolerances)
 
     def limit(self, probe: Probe) -> int | None:
-        """Return how many source items are asked; None for a probe outside a pack, whose rows are all asked."""
+        """Return how many source items are asked; None for a probe outside a pack, whose rows are all asked.
+
+        A probe with a criterion of its own is asked as much as one that blocks, even if it is only measured: the interval of the
+        worst of nine groups says nothing over 60 items.
+        """
         if not probe.packed:
             return None
-        return self.profile.items if self.tolerance(probe) is None else self.profile.blocking_items
+        measured = self.tolerance(probe) is None and probe.criterion is None
+        return self.profile.items if measured else self.profile.blocking_items
 
     def fitted(self, probe: Probe) -> Probe:
         """Return the probe with as many rows of its floor as the profile asks."""
