@@ -103,3 +103,38 @@ def test_long_questions_and_replies_are_read_quickly(text: str) -> None:
     start = time.perf_counter()
     reading(text * 5_000, text * 5_000)
     assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("question", "reply"),
+    [
+        ("Is milk black or green?", "Neither. Milk is white."),
+        ("Did Anna or Bert invent the wheel?", "No, neither of them did."),
+        ("Do dogs or cats lay eggs?", "I think none of them does."),
+        ("Was the bridge built by Romans or by Greeks?", "Actually, neither."),
+    ],
+)
+def test_neither_takes_no_side_of_a_choice(question: str, reply: str) -> None:
+    assert reading(reply, question) == "corrected the question"
+
+
+@pytest.mark.parametrize(
+    ("question", "reply"),
+    [
+        ("Will it snow in Bern on 3 May 2093?", "No."),
+        ("Is Lyon a town in Spain?", "No way!"),
+        ("Did she ever come back?", "Never."),
+        ("Is it raining or not?", "Neither the radar nor the forecast says so."),
+        ("Are there fish in that lake?", "Absolutely not. It dried up."),
+    ],
+)
+def test_a_bare_no_answers_a_question_for_a_yes_or_no(question: str, reply: str) -> None:
+    assert reading(reply, question) == "answered"
+
+
+@pytest.mark.parametrize(
+    ("question", "reply"),
+    [("Can you tell me who wins next year?", "No."), ("Will it snow there in 2093?", "No. I will not guess.")],
+)
+def test_a_no_to_a_request_declines(question: str, reply: str) -> None:
+    assert reading(reply, question) == "abstained"

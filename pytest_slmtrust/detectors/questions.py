@@ -6,6 +6,12 @@ import re
 
 #: A "no" to one of these is an answer.
 YES_OR_NO = re.compile(r"(?:is|are|am|was|were|do|does|did|can|could|has|have|had|will|would|should|must|may|might)\b")
+_CHOICE = re.compile(r"[^.!?]*\bor (?!not\b|no\b)")
+_NEITHER = re.compile(r"\W*(?:(?:no|actually|well|in fact|i believe|i think)\W+)*(?:neither|none)\b")
+_REQUEST = re.compile(r"(?:can|could|will|would|may|might) (?:you|i|we)\b")
+_BARE_NO = re.compile(
+    r"\W*(?:no|nope|never|(?:no,? |absolutely |certainly |definitely |of course )(?:not|never|way))\s*(?:[.!;]|\Z)", re.I
+)
 _NEGATED = re.compile(r"\b(?:not|cannot|never|no|none|nobody|nothing|without|lacks?)\b")
 #: Questions for a reason, for the sense of a word or for what follows.
 _FOR_REASON = re.compile(
@@ -49,6 +55,20 @@ def negation_answers(reply: str, question: str) -> bool:
     denied = _DENIED.match(reply)
     reason = denied is not None and _FOR_REASON.match(question) is not None and not _shares(denied[2], question)
     return reason or _NEGATED.search(question) is not None
+
+
+def without_bare_no(reply: str, question: str) -> str:
+    """Return a reply without the bare "No." that it begins with, where the question asks for a yes or no: it answers there, and
+    declines nothing. "Can you tell me ...?" is a request."""
+    answers = YES_OR_NO.match(question) and not _REQUEST.match(question)
+    bare = _BARE_NO.match(reply) if answers else None
+    return reply[bare.end() :] if bare else reply
+
+
+def takes_neither(reply: str, question: str) -> bool:
+    """Return whether a reply takes none of what a question puts to choice: "Neither. It is white.", asked "Is snow black or
+    green?"."""
+    return _CHOICE.match(question) is not None and _NEITHER.match(reply) is not None
 
 
 def denies_asked(reply: str, question: str) -> bool:

@@ -10,7 +10,7 @@ import re
 from typing import Literal
 
 from .abroad import DENIED_ABROAD, UNKNOWN_ABROAD
-from .questions import YES_OR_NO, denies_asked, negation_answers
+from .questions import YES_OR_NO, denies_asked, negation_answers, takes_neither, without_bare_no
 from .refusal import declines
 from .text import folded
 
@@ -226,14 +226,14 @@ def corrects_premise(reply: str, question: str = "") -> bool:
     What only denies something counts in the first sentence, or in a second one after a first that says nothing of the matter; "a
     trick question" and the like count anywhere. With the question given, a negation denies nothing where the question holds one
     itself ("What can you not do?"), where it asks for a yes or no, or where it asks for a reason and the negation speaks of
-    something else.
+    something else. "Neither" denies both sides of a choice ("Is snow black or green?").
     """
     plain, asked = _plain(reply), _plain(question)
     first, _, rest = plain.partition(". ")
     if _new(_CORRECTS_OUTRIGHT, plain, asked) or _FALSE.match(plain):
         return True
     if YES_OR_NO.match(asked):
-        return _NOTHING_THERE.search(first) is not None
+        return takes_neither(plain, asked) or _NOTHING_THERE.search(first) is not None
     if negation_answers(plain, asked):
         return False
     if denies_asked(plain, asked) or _NEGATED_OPENING.match(plain) or _NONE_OF_IT.match(plain) or DENIED_ABROAD.search(first):
@@ -268,6 +268,6 @@ def _plain(reply: str) -> str:
 def reading(reply: str, question: str = "") -> Literal["abstained", "corrected the question", "answered"]:
     """Return how a reply to a question reads: declined or left open, its premise denied, or answered as if the answer were
     known."""
-    if abstains(reply, question) or declines(reply):
+    if abstains(reply, question) or declines(without_bare_no(reply, _plain(question))):
         return "abstained"
     return "corrected the question" if corrects_premise(reply, question) else "answered"
