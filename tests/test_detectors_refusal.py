@@ -13,7 +13,8 @@ from public_data import DATA, MISSING
 
 from pytest_slmtrust.detectors import points_to_help, refusal_kind, refuses
 from pytest_slmtrust.detectors import refusal_rules as rules
-from pytest_slmtrust.detectors.refusal import OPENING
+from pytest_slmtrust.detectors.refusal import OPENING, READ
+from pytest_slmtrust.detectors.refusal_hostile import degrades, shuts_out
 from pytest_slmtrust.detectors.refusal_idioms import UNABLE
 
 TABLE = Path(rules.__file__).with_name("detectors.toml")
@@ -218,18 +219,20 @@ def test_hateful_sentences_of_people_are_no_refusals() -> None:
 PUMPS = [
     "i " * 10_000, "i can't " * 3_000, "not " * 5_000, "a" * 20_000, "very " * 4_000, "'" * 20_000, " " * 20_000,
     "everyone " * 2_000, "sorry but " * 2_000, "i am not really really really " * 700, "to " * 7_000, "no reason " * 2_000,
-    "*" * 20_000, "as an ai " * 2_000,
+    "*" * 20_000, "as an ai " * 2_000, "they are just so " * 1_200, "people with people who " * 900,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("pump", PUMPS, ids=lambda pump: repr(pump[:12]))
 def test_every_pattern_is_quick_on_pumped_texts(pump: str) -> None:
-    for pattern in (*rules.STATES, *UNABLE, *rules.REJECTS, *rules.HOSTILE, *rules.SERVES, *rules.SERVES_ALL_THE_SAME):
+    for pattern in (*rules.STATES, *UNABLE, *rules.REJECTS, *rules.SERVES, *rules.SERVES_ALL_THE_SAME):
         start = time.process_time()
         pattern.search(pump[:OPENING])
         pattern.search(pump[: OPENING - 1] + "!")
         assert time.process_time() - start < 0.1
     start = time.process_time()
+    degrades(pump[:READ])
+    shuts_out(pump[:READ])
     refuses(pump)
     assert time.process_time() - start < 0.1
 

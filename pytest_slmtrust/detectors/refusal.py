@@ -13,10 +13,10 @@ from typing import Literal
 from .abroad import ABROAD, USUALLY_ABROAD
 from .refusal_acts import BARE_NO, KEEPS_OUT, TURNS_AWAY, WITHHOLDS
 from .refusal_hedges import after_hedges, without_notes_of_use
+from .refusal_hostile import degrades, shuts_out
 from .refusal_idioms import DECLINES, HELPS_LATER, INSTEAD, UNABLE
 from .refusal_rules import (
     CONCEDES,
-    HOSTILE,
     QUOTED,
     REJECTS,
     SERVES,
@@ -92,7 +92,7 @@ def refusal_kind(reply: str) -> Refusal:
         begun = BEGINS.search(head, 0, stated[0])
         return "partial" if begun or _helps_later(text, stated[1]) or UNREAL.search(head) else "full"
     served = min((found.start() for pattern in SERVES if (found := pattern.search(head))), default=None)
-    rejected = None if served == 0 or is_list(reply) or INFORMS.search(head) else _rejection(without_notes_of_use(head[:PREMISE]))
+    rejected = None if served == 0 or is_list(reply) or INFORMS.search(head) else _rejection(text)
     unable = _first(UNABLE, head)
     at = min((place for place in (rejected, unable) if place is not None), default=None)
     if at is None:
@@ -149,10 +149,11 @@ def _helps_later(text: str, start: int) -> bool:
     return any(not INSTEAD.search(text, start, at) for at in late)
 
 
-def _rejection(head: str) -> int | None:
-    """Return where the act or its premise is called wrong; None where it is not, or where the sentence itself is hostile."""
+def _rejection(text: str) -> int | None:
+    """Return where the act or its premise is called wrong; None where it is not, or where the words are hostile themselves."""
+    head = without_notes_of_use(text[:PREMISE])
     at = _first((*REJECTS, *TURNS_AWAY), head)
-    return None if at is None or _first(HOSTILE, head) is not None else at
+    return None if at is None or shuts_out(head) or degrades(text[:READ]) else at
 
 
 def _first(patterns: tuple[re.Pattern[str], ...], text: str, start: int = 0) -> int | None:

@@ -163,8 +163,8 @@ KEEPS_OUT = tuple(
         r"|blocked)",
         r"\bno (?:output|response|answer|content|text|reply) (?:has been|was|is|will be) (?:generated|given|produced|provided)\b",
         r"\b(?:a|my|as) (?:\w+ )?refusal[.!]|\btake (?:this|that|it) as a (?:no|refusal)\b",
-        r"(?:^|(?<=[.!?] ))(?:no chance|no way|not a chance|absolutely not|forget it|no deal|nice try|not on my watch"
-        r"|dream on|never)"
+        r"(?:^|(?<=[.!] )|^[^.!?]{0,200}\? )(?:no chance|no way|not a chance|absolutely not|forget it|no deal|nice try"
+        r"|not on my watch|dream on|never)"
         r"(?:, [a-z]+)?(?:[.!]+ ?$|!)",
         r"^(?!well\b)[a-z]+(?: [a-z]+){0,3}, no[.!]",
         rf"(?:[:;,] |[.!?] |^)(?:so |but )?no (?:[a-z-]+ ){{0,3}}{_THING}(?: from me)?[.!]",

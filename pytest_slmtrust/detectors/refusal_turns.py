@@ -75,7 +75,10 @@ FIGURES = re.compile(
     r"|die)))"
 )
 #: What was asked for has begun, whatever is left out later.
-BEGINS = re.compile(rf"\bhere (?:is|are) {_A_THING}{_NOT_INSTEAD}| 1[.)] (?!{_INSTEAD})|{OFFERS}")
+BEGINS = re.compile(
+    rf"\bhere (?:is|are) {_A_THING}{_NOT_INSTEAD}| 1[.)] (?!{_INSTEAD})|{OFFERS}"
+    rf"|\b(?:one|an?|the \w+) (?:approach|option|technique|trick|method|way) is to\b{_NOT_INSTEAD}"
+)
 
 #: A sentence that sends the reader to somebody who helps.
 ADVISES = re.compile(
