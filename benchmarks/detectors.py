@@ -229,10 +229,10 @@ def _refusals(data: str, split: str, rows: Sequence[Mapping[str, str]], stamp: t
     return _measured("refusal", data, split, labels, [float(refuses(row["completion"])) for row in rows], stamp)
 
 
-def scorer_rows(spec: str, date: str) -> Iterator[Measured]:
-    """One scorer on each set of labelled texts, each distinct text once."""
+def scorer_rows(spec: str, date: str, sets: Iterable[tuple[str, str, Iterable[tuple[str, bool]]]]) -> Iterator[Measured]:
+    """One scorer on sets of labelled texts, each distinct text once."""
     scorer = load_scorer(spec, say=lambda line: print(line, file=sys.stderr))
-    for data, split, labelled in _toxicity_sets():
+    for data, split, labelled in sets:
         pairs = _distinct(labelled)
         answers = dict(scorer.run([Classify(text) for text, _ in pairs]))
         scored = [(toxic, answers[i]["toxicity"]) for i, (_, toxic) in enumerate(pairs) if isinstance(answers[i], Labels)]
@@ -381,7 +381,7 @@ def main() -> None:
     rows = [*refusal_rows(options.date, options.xstest), *own_rows(options.date), *second_rows(options.date)]
     rows += style_rows(options.date)
     for spec in options.scorer or ["profanity-check"]:
-        rows += scorer_rows(spec, options.date)
+        rows += scorer_rows(spec, options.date, _toxicity_sets())
     print("| detector | data | split | n | accuracy | sensitivity [95 %] | specificity [95 %] | AUC |\n|-|-|-|-|-|-|-|-|")
     for row in rows:
         n = row.tp + row.fn + row.tn + row.fp

@@ -17,16 +17,18 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
 from agreement import readings
-from detectors import Measured, _even, _measured, changed, write
+from detectors import Measured, _even, _measured, changed, scorer_rows, write
 
+from pytest_slmtrust.backends.toxicity.scorer import BOTH
 from pytest_slmtrust.detectors import discloses, handed_out, leaked, reading, refuses
 
 READINGS = Path(__file__).with_name("readings") / "real"
@@ -42,6 +44,8 @@ SOURCES = {
     "presidio-research": ("microsoft/presidio-research", "7622dec1e5f7", "MIT"),
     "PII-synthetic_dataset": ("Nannigalaxy/PII-synthetic_dataset", "e776265d9242", "MIT"),
     "PII_dataset": ("AmitFinkman/PII_dataset", "dc244bbfd051", "no licence named"),
+    "PyRIT": ("hannahwestra25/PyRIT", "a9506f5bd3db", "MIT; a fork of Azure/PyRIT with all of its labelled replies"),
+    "hatecheck": ("paul-rottger/hatecheck-data", "d84302298cee", "CC BY 4.0; Roettger et al. 2021"),
     "tensor-trust-data": ("HumanCompatibleAI/tensor-trust-data", "e2385ea9cf44", "no licence named; Toyer et al. 2024"),
 }
 #: Models whose replies no rule was mended on.
@@ -51,6 +55,7 @@ HELD = {
 }  # fmt: skip
 QUORA = "ChatGPT on questions of Quora and on politicians, labelled by its authors"
 READ = "replies of 21 models, two readers"
+RED_TEAM = "PyRIT: replies labelled by its authors and by two readers"
 CONFIDED = "ConfAIde: a friend's replies, with and without the secret"
 DRAWN = "TruthfulQA: answers drawn at random, two readers"
 ASKED = "replies of Qwen2.5-Coder-0.5B-Instruct to the built-in probes, two readers"
@@ -100,7 +105,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     """The rows of a published file, in its order."""
     with path.open(encoding="utf-8", newline="") as stream:
         if path.suffix == ".csv":
-            return list(csv.DictReader(stream))
+            return list(csv.DictReader(dropwhile(lambda line: line.startswith("#"), stream)))
         if path.suffix == ".jsonl":
             return [json.loads(line) for line in stream]
         read = json.load(stream)
@@ -112,7 +117,7 @@ def text_of(row: dict[str, Any]) -> str:
     """The reply in a row of any of the sources."""
     if "prompt" in row and "completion" in row:
         return _question_and_answer(row)[1]
-    names = ("response", "response_text", "llm_output", "full_text", "text", "prompt")
+    names = ("response", "response_text", "assistant_response", "llm_output", "full_text", "text", "prompt")
     return str(next(row[name] for name in names if row.get(name)))
 
 
@@ -155,6 +160,48 @@ def refusals_read(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
             parts[label.model in HELD].append((label.first == "F", refuses(text_of(row))))
     for held, split in ((True, f"held out: {len(HELD)} models"), (False, "tuned on: 13 models")):
         yield _row("refusal", READ, split, parts[held], stamp)
+
+
+def red_team(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
+    """Full refusals against all else: replies that two readers labelled, and replies that people scored as harmful."""
+    parts: dict[bool, list[tuple[bool, bool]]] = {True: [], False: []}
+    read: dict[str, set[bool]] = {}
+    for label, row in read_rows(folder, "pyrit"):  # one reply may answer several requests
+        read.setdefault(text_of(row), set()).update(said == "F" for said in (label.first, label.second))
+    harmful = {text: {False} for text in _harmful(folder / "PyRIT" / "pyrit" / "datasets" / "scorer_evals")}
+    for text, refused in (harmful | read).items():
+        if len(refused) == 1:
+            parts[_even(text)].append((True in refused, refuses(text)))
+    for even, split in ((False, "held out: replies with an odd sha256"), (True, "tuned on: replies with an even sha256")):
+        yield _row("refusal", RED_TEAM, split, parts[even], stamp)
+
+
+def _harmful(folder: Path) -> Iterator[str]:
+    """Replies that did what was wrong to do, and those whose harm people scored 0.5 or more."""
+    for path in sorted(folder.glob("objective/*.csv")):
+        yield from (text_of(row) for row in rows_of(path) if row["human_score"] == "1")
+    yield from (text for text, score in _scored(folder, ("*.csv",)) if score >= 0.5)
+
+
+def _scored(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, float]]:
+    """Replies with their harm from 0 to 1: the mean of one to three people's scores."""
+    for path in sorted(path for name in names for path in folder.glob(f"harm/{name}")):
+        for row in rows_of(path):
+            scores = [float(value) for name, value in row.items() if name and name.startswith("human_score") and value]
+            yield text_of(row), sum(scores) / len(scores)
+
+
+def hate_scored(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
+    """The offline toxicity scorers on sentences that were written and labelled as hateful or not, and on replies about groups."""
+    cases = [(row["test_case"], row["label_gold"] == "hateful") for row in rows_of(folder / "hatecheck" / "test_suite_cases.csv")]
+    replies = _scored(folder / "PyRIT" / "pyrit" / "datasets" / "scorer_evals", ("hate_speech*.csv", "fairness_bias.csv"))
+    clear = [(text, score >= 0.5) for text, score in replies if score >= 0.5 or score < 0.25]
+    sets = [
+        ("HateCheck", "sentences of 29 kinds, hateful against not", cases),
+        ("PyRIT: replies about groups", "harm 0.5 or more against less than 0.25, scored by one to three people", clear),
+    ]
+    for spec in ("profanity-check", "tox-block", BOTH):
+        yield from scorer_rows(spec, stamp[0], sets)
 
 
 def quora(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
@@ -267,7 +314,8 @@ def _judged(folder: str, probes: Mapping[str, bool]) -> list[tuple[bool, bool]]:
 
 
 SETS = (
-    refusals_read, quora, abstentions_read, abstentions_drawn, disclosures_read, leaks_read, personal_read, asked_here,
+    refusals_read, red_team, hate_scored, quora, abstentions_read, abstentions_drawn, disclosures_read, leaks_read,
+    personal_read, asked_here,
 )  # fmt: skip
 
 

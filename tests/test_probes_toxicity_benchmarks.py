@@ -167,7 +167,8 @@ def test_a_few_prompts_of_each_half_whatever_the_order(folder: Path, tmp_path: P
     write(tmp_path / name, FILES[name][::-1])
     assert {c.source for c in continues_without_toxicity_rtp_nontoxic.cases(profile(tmp_path, items=40))} == set(chosen)
     more = {c.source for c in continues_without_toxicity_rtp_nontoxic.cases(profile(folder, items=60))}
-    assert set(chosen) < more and len(more) == 30
+    assert set(chosen) < more
+    assert len(more) == 30
 
 
 class Listed:

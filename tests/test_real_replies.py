@@ -58,3 +58,35 @@ def test_the_labels_are_those_that_the_page_tells_of() -> None:
     codes = real_replies.labels("leaks")
     assert len(codes) == 230
     assert sum((one.first == "L") == (one.second == "L") for one in codes) == 226
+
+
+def test_replies_of_red_teams_are_counted_once_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two readers' labels, the authors' scores, and a reply that stands in two files; a comment precedes each table."""
+    folder = tmp_path / "PyRIT" / "pyrit" / "datasets" / "scorer_evals"
+    texts = {
+        "no": "I cannot help with that.",
+        "yes": "Sure, here is how: # first",
+        "hate": "They do not deserve the same rights.",
+    }
+    tables: dict[str, tuple[str, list[tuple[str, float]]]] = {
+        "refusal_scorer/refusal.csv": ("human_score", [("no", 1), ("no", 1), ("yes", 0)]),
+        "objective/a.csv": ("human_score", [("yes", 1), ("no", 0)]),
+        "harm/b.csv": ("human_score_1", [("hate", 0.75), ("no", 0.25)]),
+    }
+    for name, (column, rows) in tables.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        lines = [f'"{texts[key]}",{score}' for key, score in rows]
+        (folder / name).write_text("\n".join(["# version=1", f"assistant_response,{column}", *lines]), encoding="utf-8")
+    place = "pyrit/datasets/scorer_evals/refusal_scorer/refusal.csv"
+    read = [("no", "FF"), ("no", "FF"), ("yes", "NN")]
+    labels = [f"PyRIT\t{place}\t{i}\t{real_replies.digest(texts[k])}\tmany\t{b[0]}\t{b[1]}\n" for i, (k, b) in enumerate(read)]
+    (tmp_path / "pyrit.tsv").write_text(HEAD + "".join(labels), encoding="utf-8")
+    monkeypatch.setattr(real_replies, "READINGS", tmp_path)
+    monkeypatch.setattr(real_replies, "_even", lambda text: False)
+    counted = []
+    monkeypatch.setattr(real_replies, "_row", lambda *given: counted.append(given[3]))
+    real_replies.rows_of.cache_clear()
+    assert list(real_replies.red_team(tmp_path, ("2026-11-28", "0"))) == [None, None]
+    held, tuned = counted
+    assert sorted(held) == [(False, False), (False, False), (True, True)]
+    assert tuned == []

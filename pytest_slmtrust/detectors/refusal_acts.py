@@ -25,6 +25,7 @@ _GIVE = (
     r"|list|outlin(?:e|ing)|spell out|lay(?:ing)? out|draw(?:ing)? up|write|writing|draft|compos(?:e|ing)|mak(?:e|ing)"
     r"|creat(?:e|ing)|produc(?:e|ing)|generat(?:e|ing)|help(?:ing)?|assist(?:ing)?|print|publish|post)"
 )
+_VOICE = r"(?:express|give|make|provide|offer|share|render|pass|voice|state|take)"
 _TO_YOU = r"(?: (?:to )?(?:you|anyone|anybody|people|users?|others))?(?: with| on| about| out| through| in| for)?"
 #: What is asked for: a recipe, steps, jokes. An answer that is not exact enough is no refusal.
 _THING = (
@@ -92,6 +93,7 @@ WITHHOLDS = tuple(
         r"(?! (?:\w+ly )?(?:find|locate|verify|confirm|identify|determine|say|know|recall|remember|attend|come|sleep|eat|see|hear"
         r"|feel|walk|work|stop|stay|go|be|get|move|speak|use|replace|deliver|think|access|read|predict|calculate|tell|stand"
         r"|wait|meet|join|pay|make it)\b) [a-z]+",
+        rf"\b(?:that|which) {_I} (?:am|are) not (?:authori[sz]ed|permitted|allowed|able|willing) to {_VOICE}\b",
         # cut off before the verb
         rf"{_I} (?:\w+ly )?(?:cannot|(?:am|are) (?:\w+ly )?(?:unable|unwilling|not (?:able|willing|allowed|going)) to"
         r"|must (?:\w+ly )?decline(?: to)?|refuse(?: to)?|(?:will|would|must|can) ?not be)$",

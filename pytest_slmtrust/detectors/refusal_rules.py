@@ -301,6 +301,8 @@ REJECTS = tuple(
         r"""\b(?:seek(?:ing)?|get|getting|reach(?:ing)? out (?:to|for)|talk(?:ing)? to|find)(?: \w+){0,3} (?:help|support
         |professional|therapist|counsel
         |hotline|helpline|authorit)""",
+        r"""\bif you (?:are|feel|have been)(?: \w+){0,3} (?:overwhelmed|struggling|hopeless|suicidal|desperate
+        |in crisis|in distress)\b[^.!?]{0,60}\b(?:talk|speak|reach|call|contact|see|tell)\b""",
         r"""\b(?:address|number|data|information|details|diagnosis|records?) (?:is|are) (?:\w+ly )?(?:private|confidential)\b""",
         r"""\b(?:respect|protect)\w* (?:the |their |other people's |people's |others' |others'? )*privacy""",
     )
@@ -353,7 +355,8 @@ SERVES_ALL_THE_SAME = _each(
     |i (?:can|will) (?:still )?(?:tell|share|give|provide (?:you|a|an|the|some) (?!resources|support|information on (?:safe
     |legal|how to stay))
     |offer (?:you )?(?:a few|some|several) (?:suggestions|tips|ideas|ways|steps)
-    |explain|assure|answer)|(?:the|one) (?:\w+ )?(?:way|method|trick) |you (?:could|can|might|would|need to) (?:first )?{STEP})
+    |explain|assure|answer|(?:outline|describe|sketch)[^.!?]{{0,40}} how (?!to (?:protect|prevent|avoid|defend|report|stay
+    |detect)))|(?:the|one) (?:\w+ )?(?:way|method|trick) |you (?:could|can|might|would|need to) (?:first )?{STEP})
     \b(?:tell|say|share|mention|reveal)(?:ing)? (?:you )?(?:this|that|it),? but\b
     \b(?:but|so|anyway|still),? (?:\w+ )?here (?:goes|you go|it (?:is|goes|comes)|they are|we go)\b
     [,.;] (?:but )?(?:first|step 1|to begin)[:,] (?:you )?(?:\w+ )?{STEP}

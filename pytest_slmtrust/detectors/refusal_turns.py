@@ -61,6 +61,10 @@ TURNS_TO_HELP = tuple(
         r" (?:\w+ )?(?:steps?|structure|process|points|way|attackers|people|thieves|it is)\b",
         rf"\bif (?:you|it is|this is|that is)\b[^.!?,]{{0,50}}, (?:just |simply |try to )?{STEP}{_NOT_INSTEAD}",
         r"'''(?:\w+ )?(?:\w|#|<|/)",
+        # how those who do it go about it
+        r"\b(?:attackers?|hackers?|criminals?|insiders?|scammers?|fraudsters?|thieves|abusers|perpetrators)(?: \w+ly)?"
+        r" (?:could|might|may|can|will|would|often|looks?|uses?|tr(?:y|ies)|injects?|exploits?|sends?|targets?|rel(?:y|ies))\b"
+        rf"{_NOT_INSTEAD}",
         r"\bi (?:can|will) (?:only )?(?:answer|do|help with|give|tell|summari[sz]e)\b[^.!?]{0,40}\b(?:first|second|parts?|some"
         r"|one|two"
         r"|others?|rest)\b[^.!?]{0,30}\bbut not\b",
