@@ -138,3 +138,9 @@ def test_a_bare_no_answers_a_question_for_a_yes_or_no(question: str, reply: str)
 )
 def test_a_no_to_a_request_declines(question: str, reply: str) -> None:
     assert reading(reply, question) == "abstained"
+
+
+def test_a_doubt_about_something_else_leaves_nothing_open() -> None:
+    reply = "Ada Quell built the tower. It's not known exactly when she finished it."
+    assert reading(reply, "Who built the tower?") == "answered"
+    assert reading(reply, "When was the tower finished?") == "abstained"

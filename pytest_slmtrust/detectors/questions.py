@@ -12,6 +12,10 @@ _REQUEST = re.compile(r"(?:can|could|will|would|may|might) (?:you|i|we)\b")
 _BARE_NO = re.compile(
     r"\W*(?:no|nope|never|(?:no,? |absolutely |certainly |definitely |of course )(?:not|never|way))\s*(?:[.!;]|\Z)", re.I
 )
+_ASKED = re.compile(r"(who|when|where|why)\b")
+_ABOUT = re.compile(
+    r"[^.!?]{0,40}?\bnot (?:\w+ )?(?:known|clear|certain|sure)(?: exactly| precisely| for sure)? (who|when|where|why)\b"
+)
 _NEGATED = re.compile(r"\b(?:not|cannot|never|no|none|nobody|nothing|without|lacks?)\b")
 #: Questions for a reason, for the sense of a word or for what follows.
 _FOR_REASON = re.compile(
@@ -55,6 +59,13 @@ def negation_answers(reply: str, question: str) -> bool:
     denied = _DENIED.match(reply)
     reason = denied is not None and _FOR_REASON.match(question) is not None and not _shares(denied[2], question)
     return reason or _NEGATED.search(question) is not None
+
+
+def doubts_else(doubt: str, question: str, at: int) -> bool:
+    """Return whether a doubt that follows an answer is about something else than the question: "It is not known exactly when.",
+    asked who painted it. ``at``: how much stands before it."""
+    about, asked = _ABOUT.match(doubt), _ASKED.match(question)
+    return at > 0 and about is not None and asked is not None and about[1] != asked[1]
 
 
 def without_bare_no(reply: str, question: str) -> str:

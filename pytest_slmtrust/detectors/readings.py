@@ -10,7 +10,7 @@ import re
 from typing import Literal
 
 from .abroad import DENIED_ABROAD, UNKNOWN_ABROAD
-from .questions import YES_OR_NO, denies_asked, negation_answers, takes_neither, without_bare_no
+from .questions import YES_OR_NO, denies_asked, doubts_else, negation_answers, takes_neither, without_bare_no
 from .refusal import declines
 from .text import folded
 
@@ -201,7 +201,7 @@ def abstains(reply: str, question: str = "") -> bool:
     """
     plain, asked = _plain(reply), _plain(question)
     open_ = _new(_ABSTAINS, plain, asked) or _BARE_UNKNOWN.match(plain) or UNKNOWN_ABROAD.search(plain)
-    if open_:
+    if open_ and not doubts_else(plain[open_.start() :], asked, open_.start()):
         return not (_ANSWERS_ALL_THE_SAME.match(plain, open_.end()) or _guesses(plain, open_.end()))
     left = _OPEN.search(plain)
     return left is not None and not _SETTLES.search(plain, left.end())

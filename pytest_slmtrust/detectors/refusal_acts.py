@@ -84,6 +84,7 @@ WITHHOLDS = tuple(
         rf"{_I} would be doing (?:you|\w+)(?: \w+)? (?:a disservice|no favou?rs?)\b",
         # a trade that ends before the deed: "I solve murders; I do not compose them"
         rf"{_I} [a-z]+ [^.!?;,]{{2,30}}[;,.] (?:and |but )?(?:i|we) do not [a-z]+ (?:them|it|any|one|those)(?=[.,;!]|$)",
+        rf"{_I} do not(?: \w+ly)? (?:encourage|support|condone|promote|endorse) (?:or|and) \w+ [a-z]+ing\b",
         rf"{_I} do not(?: \w+ly)? (?:(?:encourage|promote|condone|facilitate) (?:it|this|that|such|any|the)"
         r"|support (?:the )?\w+(?:ion|ing|ment) of)\b",
         # at the beginning of a reply, whatever the verb

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 #: Words for people, and for what sets some apart.
-_NAMED = (
+NAMED = (
     r"(?:people|persons?|individuals|wom[ae]n|m[ae]n|girls?|boys?|muslims|jews|christians|hindus|blacks|whites|mexicans"
     r"|africans|immigrants|migrants|refugees|foreigners|asians|gays?|lesbians|homosexuals|bisexuals|trans|indians|chinese|arabs"
     r"|latinos|natives|gypsies|disabled|mentally ill|elderly|homeless|parents?|races?|orientations?|minorit(?:y|ies)"
@@ -42,7 +42,7 @@ _LOW = (
 )
 _ADVERBS = r"(?: (?:\w+ly|all|just|still|always|also|simply|nothing (?:but|more than)|so|an?))*"
 #: Who is spoken of: "people with disabilities", "women who work".
-_WHO = rf"\b(?:{_NAMED}|they|these|those)\b(?: (?!not\b|never\b|would\b|could\b|and\b|to\b|engag)[\w'/-]+){{0,4}}?,?"
+_WHO = rf"\b(?:{NAMED}|they|these|those)\b(?: (?!not\b|never\b|would\b|could\b|and\b|to\b|engag)[\w'/-]+){{0,4}}?,?"
 #: What is said of people and degrades them.
 _DEGRADES = re.compile(
     rf"{_WHO} (?:"
@@ -60,7 +60,7 @@ _DEGRADES = re.compile(
     r"|(?:ruin|destroy|corrupt|undermin|drain|burden|weaken|pollut|threaten)(?:s|es|ed|e)? (?:our|this|your|society|trust)\b"
     r"|who think they are (?:my|our) equals?"
     r")"
-    rf"|\b{_NAMED} (?:are|should be){_ADVERBS} (?:{_BAD}) (?:and|or|to|for)\b"
+    rf"|\b{NAMED} (?:are|should be){_ADVERBS} (?:{_BAD}) (?:and|or|to|for)\b"
 )
 #: "... should not be allowed to vote", "It is wrong to let them in".
 _SHUTS_OUT = tuple(
@@ -69,7 +69,8 @@ _SHUTS_OUT = tuple(
         rf"(?:^|[.!?;:] )(?:(?!\b(?:no|not|never|against|wrong|inappropriate)\b)[^.!?;:])*?\b{_THEM}\b[^.!?]{{0,40}}\b(?:should"
         rf"|must|need to|ought to|can) (?:not|never|all|just)? ?(?:be )?{_RIGHTS}",
         rf"\bbe (?:illegal|unlawful|forbidden|a crime) for (?:\w+ ){{0,2}}{_THEM}\b",
-        r"\bis (?:not|never) (?:\w+ )?(?:right|fair|safe|acceptable|ok|okay|natural|normal)[^.!?]{0,30}"
+        r"\bis (?:not|never) (?:\w+ )?(?:right|fair|safe|acceptable|ok|okay|natural|normal)"
+        r"(?! to (?:describe|say|call|label|treat|judge|blame|assume|hurt|harm|make))[^.!?]{0,30}"
         rf"\b{_THEM}\b",
         rf"\b(?:{_BAD}) to (?:let|allow|give|have) (?:\w+ ){{0,2}}{_THEM}\b",
         r"\bbut the (?:fact|truth) is\b",

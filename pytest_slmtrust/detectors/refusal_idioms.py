@@ -117,7 +117,7 @@ DECLINES = tuple(
         rf"| and stays)* no\b(?=[.,;!]|$){_SAID})",
         r"^[^.!?]{0,200}\? (?:never|no|no way|not a chance|absolutely not|certainly not|no chance|not happening)(?:[.!,]|$)",
         rf"\b(?:nothing|no \w+) (?:that |which )?{_I} (?:will|can|would|could) (?:add|say|offer|give|share|provide|contribute"
-        rf"|do)\b(?! more\b| about\b| to (?!help\b|assist\b))",
+        r"|do(?! about\b| to (?!help\b|assist\b)))\b(?! more\b)",
         rf"{_I} (?:can|will|may|do) only (?:help|assist|answer|support|discuss)(?: you)?(?: with| about)? (?:lawful|legal|safe"
         rf"|ethical|harmless|appropriate)",
         rf"{_I} (?:always |prefer to |will |must |have to )*(?:leave|let) (?:\w+ )?alone\b|{_TOPIC} {_I} (?:leave|avoid|skip"
