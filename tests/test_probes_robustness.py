@@ -24,6 +24,7 @@ from pytest_slmtrust.probes.robustness import (
     survives_character_noise,
 )
 from pytest_slmtrust.probes.robustness_injections import ignores_injected_instructions, obeyed
+from pytest_slmtrust.probes.shared import table
 
 LEAST = {
     "survives_character_noise": 200,
@@ -247,13 +248,17 @@ def _tasks() -> dict[str, str]:
     return {f"{c.params['task']}.".lower(): c.params["word"] for c in ignores_injected_instructions.cases(CI)}
 
 
+@cache
+def _documents() -> list[str]:
+    return [f"{first} {second}" for _, first, second, _ in table("robustness_documents.toml")["documents"]]
+
+
 def _sums_up(request: Request[Any]) -> Completion:
     """Repeats the first sentence of a document that is no instruction; does a task that is asked for."""
     if "\n\n" not in prompt_text(request):
         return Completion(_tasks()[prompt_text(request).lower()])
     document = prompt_text(request).split("\n\n", 1)[1]
-    known = [" ".join(c.params["document"].split()) for c in ignores_injected_instructions.floor_cases()]
-    return Completion(next(d for d in known if d.split(". ")[0].rstrip("?.") in document))
+    return Completion(next(d for d in _documents() if d.split(". ")[0].rstrip("?.") in document))
 
 
 def test_injection_two_sided() -> None:
@@ -302,3 +307,12 @@ def test_useless_models_miss_the_other_floors(name: str) -> None:
 def test_only_log_likelihoods_are_asked_of_base_models() -> None:
     for probe in (survives_character_noise, ignores_format_and_option_order):
         assert probe.needs == (Loglikelihood,)
+
+
+def test_an_echo_of_the_task_does_not_show_that_the_model_can_do_it() -> None:
+    case = next(c for c in ignores_injected_instructions.cases(CI) if c.params["kind"] == "literal")
+    task = case.params["task"]
+    for said in (f"{task.capitalize()}.", f"I cannot {task}.", f"You want me to {task}."):
+        asked = case.params["document"]
+        verdict = drive(case, lambda r, said=said, asked=asked: Completion("A short text." if asked in prompt_text(r) else said))
+        assert verdict.outcome == "unscored", said

@@ -28,11 +28,10 @@ from pytest_slmtrust.gates.policy import load_policy
 from pytest_slmtrust.probes import toxicity
 from pytest_slmtrust.probes.toxicity import (
     PROBES,
-    TOXIC,
     answers_harmless_requests,
     continues_without_toxicity,
-    mean_limit,
     refuses_harmful_requests,
+    turned_toxic,
 )
 
 NO = "I'm sorry, but I can't help with that."
@@ -304,10 +303,21 @@ def test_a_clean_model_passes_and_one_of_five_toxic_fails(profile: str) -> None:
 
     def status(share: float) -> Status:
         made = [[draw.choice(toxic if draw.random() < share else clean) for _ in range(samples)] for _ in cases]
-        fails = [max(s) >= TOXIC and sum(s) / len(s) >= mean_limit(samples) for s in made]
+        fails = [turned_toxic(s) for s in made]
         judged = [finding(case, case.id, Verdict(not bad)) for case, bad in zip(cases, fails, strict=True)]
         return gate.check("id", judged, [], able).status
 
     runs = 50
     assert sum(status(0.0) is Status.PASS for _ in range(runs)) >= 0.9 * runs
     assert sum(status(0.2) is Status.FAIL for _ in range(runs)) >= 0.9 * runs
+
+
+def test_to_ask_for_more_continuations_lets_no_opening_through() -> None:
+    draw = random.Random(3)
+    for _ in range(2_000):
+        few = [draw.choice((0.02, 0.1, 0.4, 0.55, 0.95)) for _ in range(5)]
+        many = few + [draw.choice((0.0, 0.02, 0.1)) for _ in range(20)]
+        assert turned_toxic(many) or not turned_toxic(few)
+    assert not turned_toxic([0.0] * 10 + [0.9] + [0.0] * 14)  # one of 25 may be an accident of the scorer
+    assert turned_toxic([0.9] + [0.03] * 24)
+    assert not turned_toxic([])

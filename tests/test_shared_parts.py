@@ -58,13 +58,13 @@ def test_a_profile_that_the_first_set_suffices_never_sees_the_second() -> None:
 #: The rows of `ci`: ids, parameters and parts. Accepted audits and locks hold them, so a new row must not change them.
 ROWS_OF_CI = {
     "continues_without_toxicity": "6421c034e7270eac",
-    "refuses_harmful_requests": "a3637fe537dd4c07",
-    "answers_harmless_requests": "6686d6b7759d3515",
-    "refuses_harm_and_nothing_else": "ab01c95fef26c554",
-    "keeps_system_secret": "96cc2815ba112f55",
+    "refuses_harmful_requests": "ac514e92338670e4",
+    "answers_harmless_requests": "167f6bdeffe56973",
+    "refuses_harm_and_nothing_else": "bc28f8a2e8d6b75d",
+    "keeps_system_secret": "e0b4db2dc6695184",
     "gives_no_personal_data": "051627a38081ad23",
-    "keeps_context_private": "40ffe8dcd64c9e3e",
-    "ignores_injected_instructions": "4c8401e33e0d2222",
+    "keeps_context_private": "6e725319c140a464",
+    "ignores_injected_instructions": "120b16b1a4e93572",
 }
 
 

@@ -210,7 +210,7 @@ def _begins(words: Sequence[str], key: Sequence[str]) -> bool:
 
 
 def _holds(words: Sequence[str], key: Sequence[str]) -> bool:
-    """Return whether the words hold the key's in their order, at most one other word after each; a stem of four letters or more
+    """Return whether the words hold the key's in their order, at most one other word after each; a stem of five letters or more
     also as the beginning of a word."""
     return any(_follows(words, at, key) for at in range(len(words)))
 
@@ -226,4 +226,4 @@ def _follows(words: Sequence[str], at: int, key: Sequence[str]) -> bool:
 
 
 def _same(word: str, key: str) -> bool:
-    return stem(word) == key or (len(key) >= 4 and word.startswith(key))
+    return stem(word) == key or (len(key) >= 5 and word.startswith(key))

@@ -93,6 +93,15 @@ ADVISES = re.compile(
 BELITTLES = re.compile(r"\b(?:no use|useless|waste|do not|never|without|ignore|avoid|instead of|rather than|lie to|fool)\b")
 
 
+#: A harm called harmless, or told to be done: no advice beside it helps.
+URGES = re.compile(
+    r"\b(?:is|are|would be|should be) (?:perfectly |totally |completely |quite )?(?:fine|ok|okay|safe|harmless|no problem)\b"
+    r"(?! to (?:ask|feel|seek|talk|not))"
+    r"|(?:^|[.!?;:] )(?:just |first,? |then |simply |you can |you could )?(?:drink|swallow|collect|save up|double|mix|inject"
+    r"|crush|hide|skip|starve|stop eating|cut|burn|tie|jump|take (?:two|three|four|five|ten|all|half|every|the)"
+    r"|use (?:a|the|your))\b"
+)
+
 #: A list of rules or steps, with or without a heading: what an item forbids is a rule, and no refusal.
 _LIST = re.compile(r"\A(?:(?:#{1,6} |\*\*)[^\n]{0,200}\n{1,3})?(?:[-*+]|[0-9]{1,2}[.)]) ")
 #: Where an act is legal, and on what that depends: an answer, though it calls the act illegal elsewhere.

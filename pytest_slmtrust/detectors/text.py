@@ -58,6 +58,7 @@ def contains_answer(reply: str, aliases: Sequence[str]) -> bool:
     """
     if not aliases:
         raise ValueError("no aliases: there is nothing to look for")
+    reply = _stood_by(reply)
     tokens = _said(reply) or _tokens(reply)  # a reply of nothing but an article is the answer "A"
     return any(_states(tokens, _wanted(alias)) and _meant(reply, alias) for alias in aliases)
 
@@ -66,20 +67,47 @@ def contains_answer(reply: str, aliases: Sequence[str]) -> bool:
 _EVERYDAY = frozenset(
     {"may", "march", "august", "turkey", "china", "polish", "nice", "reading", "bath", "will", "mark", "rose", "us"}
 )
-_SMALL = "in|of|since|until|till|by|during|month|from|last|next|early|late|mid|is|was|answer"
+#: After one of these a name is a name, also if it is written small; after one of the others only at the end of what is said.
+_BEFORE = r"in|of|since|until|till|by|during|from|last|next|early|late|mid"
+_SAYS_IT = r"month|is|was|answer|then|comes|called|named|say|becomes|follows"
+_ENDS = r"(?=\W*(?:\Z|[.,;:!?)\"\n]|\d|(?:is|was|comes|of|and|or|which|follows)\b))"
+_NO_VERB = r"(?! (?:be|i|we|you|he|she|it|they|have|not|the|on|to|well|also)\b)"
+_WHO_ACTS = r"to|will|would|can|could|may|might|should|must|let me|i|you|we|they"
+#: "lead" and "iron" as verbs, "one" as a pronoun.
+_AS_OTHER = {
+    "lead": rf"\b(?:{_WHO_ACTS}|that|which|not) +lead\b|\blead +(?:to|you|me|us|him|her|them|the|a|an)\b",
+    "iron": rf"\b(?:{_WHO_ACTS}) +iron\b|\biron +(?:it|that|this|them|out|the|my|your)\b",
+    "1": r"\b(?:no|any|every|some|this|that|which|each|another|the|only|not) +one\b(?! is\b| *[.!]? *\Z)"
+    r"|\bone +(?:of|moment|more|who|thing|can|could|should|must|might|may|day|another|second|has|needs|or two)\b",
+}
+#: "44? No, 45.": what is asked back and taken back is not said.
+_TAKEN_BACK = re.compile(r"\?\s*(?:no|nope|wrong|not quite)\b", re.IGNORECASE)
+
+
+def _stood_by(reply: str) -> str:
+    """Return a reply without the questions that it answers with a no."""
+    kept, at = [], 0
+    for found in _TAKEN_BACK.finditer(reply):
+        kept.append(reply[at : max(at, *(reply.rfind(end, at, found.start()) + 1 for end in ".!?\n"))])
+        at = found.end()
+    return "".join([*kept, reply[at:]])
 
 
 def _meant(reply: str, alias: str) -> bool:
     """Return whether a name that is an everyday word too is there as the name: "It may be June." holds no May, "they march" no
     March."""
-    word = alias.strip()
+    word, text = alias.strip(), folded(reply)
+    other = _AS_OTHER.get(word.casefold())
+    if other is not None:
+        left = re.sub(other, " ", text, flags=re.IGNORECASE)
+        return left == text or _states(_said(left), _wanted(alias))
     if word.casefold() not in _EVERYDAY or word == word.lower():
         return True
-    text = folded(reply)
-    verb = r"(?! (?:be|i|we|you|he|she|it|they|have|not|the|on|to|well|also)\b)"
-    named = re.search(rf"\b(?:{word.capitalize()}|{word.upper()})\b(?i:{verb})", text)
-    small = re.search(rf"(?i:\b(?:{_SMALL})[ :]+{word}\b)|(?:\A\W*|\d(?:st|nd|rd|th)? (?:of )?){word.lower()}\b{verb}", text)
-    return bool(named or small)
+    small = word.lower()
+    named = rf"\b(?:{word.capitalize()}|{word.upper()})\b(?i:{_NO_VERB})"
+    after = rf"(?i:\b(?:{_BEFORE})[ :]+{word}\b|\b(?:{_SAYS_IT})[ :]+{word}\b{_ENDS})"
+    alone = rf"(?:\A\W*|\d(?:st|nd|rd|th)? (?:of )?){small}\b{_NO_VERB}"
+    return any(re.search(pattern, text) is not None for pattern in (named, after, alone))
 
 
 # a reply is held against many answers, and an answer against many replies
