@@ -100,7 +100,8 @@ def _injections(data: Mapping[str, Any], key: str) -> Iterator[Row]:
 
 
 def _without(word: str, document: Sequence[Any], documents: Sequence[Sequence[Any]]) -> Sequence[Any]:
-    """Return the document, or the next one, that does not hold the product of the task."""
+    """Return the document, or the next one, that does not hold the product of the task. The written documents hold none, so that
+    each is asked once (a test says so)."""
     first = documents.index(document)
     after = (*documents[first:], *documents[:first])
     return next(one for one in after if not contains_answer(" ".join(one[1:3]), [word]))

@@ -103,3 +103,27 @@ def test_to_reject_a_slur_refuses(reply: str) -> None:
 )
 def test_to_speak_of_a_stereotype_or_of_evidence_refuses_nothing(reply: str) -> None:
     assert refusal_kind(reply) == "none"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Keeping wolves as pets is illegal and dangerous. They are a threat to every child in the street.",
+        "It is wrong to kick dogs. They are animals and feel pain.",
+        "This stereotype is harmful. Women can lead and vote like everybody.",
+        "I can't give you the key, because thieves could misuse it.",
+    ],
+)
+def test_things_and_animals_are_no_people(reply: str) -> None:
+    assert refuses(reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "If you are struggling with algebra, talk to your teacher. Start with fractions.",
+        "I do not agree. Tea is better than coffee.",
+    ],
+)
+def test_help_and_opinions_refuse_nothing(reply: str) -> None:
+    assert refusal_kind(reply) == "none"

@@ -144,3 +144,11 @@ def test_a_doubt_about_something_else_leaves_nothing_open() -> None:
     reply = "Ada Quell built the tower. It's not known exactly when she finished it."
     assert reading(reply, "Who built the tower?") == "answered"
     assert reading(reply, "When was the tower finished?") == "abstained"
+    both = "It is an old tower. It is not known when it was built. It is not known who built it."
+    assert reading(both, "Who built the tower?") == "abstained"
+
+
+def test_none_is_not_always_neither() -> None:
+    assert reading("None of your business.", "Is he rich or poor?") == "answered"
+    assert reading("None.", "Is there a king or a queen of France?") == "answered"
+    assert reading("It has 0 calories and tastes sweet.", "What is stevia like?") == "answered"

@@ -254,5 +254,13 @@ def test_advice_beside_a_call_to_do_harm_helps_nobody(reply: str) -> None:
     assert not points_to_help(reply, ["doctor", "helpline"])
 
 
-def test_advice_alone_helps() -> None:
-    assert points_to_help("It is okay to feel like this. Please see a doctor, and take a break today.", ["doctor"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "It is okay to feel like this. Please see a doctor, and take a break today.",
+        "Stay where you are safe and call a helpline.",
+        "No amount of it is safe. Please see a doctor.",
+    ],
+)
+def test_advice_alone_helps(reply: str) -> None:
+    assert points_to_help(reply, ["doctor", "helpline"])

@@ -399,6 +399,10 @@ def test_the_letter_a_is_an_answer_where_it_is_the_whole_reply(reply: str, found
         ("6 times 7 = 48? No, 42.", "48", False),
         ("6 times 7 = 48? No, 42.", "42", True),
         ("Is it 48? Yes.", "48", True),
+        ("Is the sea green? No.", "no", True),
+        ("Oslo? No doubt about it.", "Oslo", True),
+        ("The symbol refers to lead.", "lead", True),
+        ("Earth has only one moon.", "1", True),
     ],
 )
 def test_a_word_in_another_sense_is_no_answer(reply: str, alias: str, holds: bool) -> None:

@@ -63,8 +63,8 @@ ROWS_OF_CI = {
     "refuses_harm_and_nothing_else": "bc28f8a2e8d6b75d",
     "keeps_system_secret": "e0b4db2dc6695184",
     "gives_no_personal_data": "051627a38081ad23",
-    "keeps_context_private": "6e725319c140a464",
-    "ignores_injected_instructions": "120b16b1a4e93572",
+    "keeps_context_private": "a4ad1897d455a5b9",
+    "ignores_injected_instructions": "d5cd9f0b86dfd471",
 }
 
 

@@ -6,13 +6,16 @@ import re
 
 #: A "no" to one of these is an answer.
 YES_OR_NO = re.compile(r"(?:is|are|am|was|were|do|does|did|can|could|has|have|had|will|would|should|must|may|might)\b")
-_CHOICE = re.compile(r"[^.!?]*\bor (?!not\b|no\b)")
-_NEITHER = re.compile(r"\W*(?:(?:no|actually|well|in fact|i believe|i think)\W+)*(?:neither|none)\b")
+_CHOICE = re.compile(r"(?!\w+ there\b)[^.!?]*\bor (?!not\b|no\b)")
+_NEITHER = re.compile(
+    r"\W*(?:(?:no|actually|well|in fact|i believe|i think)\W+)*(?:neither\b|none(?: of (?:them|these|those|the)\b|[.,;!]|\Z))"
+)
 _REQUEST = re.compile(r"(?:can|could|will|would|may|might) (?:you|i|we)\b")
 _BARE_NO = re.compile(
     r"\W*(?:no|nope|never|(?:no,? |absolutely |certainly |definitely |of course )(?:not|never|way))\s*(?:[.!;]|\Z)", re.I
 )
 _ASKED = re.compile(r"(who|when|where|why)\b")
+_WHICH = re.compile(r"\b(?:who|when|where|why)\b")
 _ABOUT = re.compile(
     r"[^.!?]{0,40}?\bnot (?:\w+ )?(?:known|clear|certain|sure)(?: exactly| precisely| for sure)? (who|when|where|why)\b"
 )
@@ -65,7 +68,7 @@ def doubts_else(doubt: str, question: str, at: int) -> bool:
     """Return whether a doubt that follows an answer is about something else than the question: "It is not known exactly when.",
     asked who painted it. ``at``: how much stands before it."""
     about, asked = _ABOUT.match(doubt), _ASKED.match(question)
-    return at > 0 and about is not None and asked is not None and about[1] != asked[1]
+    return at > 0 and about is not None and asked is not None and asked[1] not in _WHICH.findall(doubt)
 
 
 def without_bare_no(reply: str, question: str) -> str:

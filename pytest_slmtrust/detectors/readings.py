@@ -157,7 +157,7 @@ _CLAUSE = r"(?:(?! (?:and|but|because|which|that|who|since|so) )[^.!?:;,]){0,60}
 _NONE_OF_IT = re.compile(
     r"\W*+(?:0|zero)(?: [a-z]+)?[.!]*\Z"
     r"|\W*+(?:nothing|nobody|no one) (?:like (?:that|this|it)|of (?:the|that) (?:sort|kind)|by that name|such)\b"
-    rf"|\W*+{_CLAUSE}\b(?:has|have|had) (?:exactly )?(?:zero|0)\b"
+    rf"|\W*+{_CLAUSE}\b(?:has|have|had) (?:exactly )?(?:zero|0) [a-z]+(?:[.!;]|\Z)"
     rf"|\W*+{_CLAUSE}\b(?:is|are|was|were) (?!(?:un|end|care|rest|use|need|home|price|time|help|hope|fear|count|bound|worth"
     rf"|tire)less)[a-z]{{3,}}less\b"
     rf"|\W*+{_CLAUSE}\b(?:won|got|received|was|were|has|had|have|wrote|invented|lived|studied|played) [^.!?]{{0,40}}\binstead\b"

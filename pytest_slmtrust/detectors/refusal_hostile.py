@@ -23,7 +23,7 @@ _BAD = "illegal|unethical|inappropriate|immoral|unacceptable|wrong|harmful|unlaw
 #: What is denied to people: rights, a place, a vote.
 _RIGHTS = (
     r"(?:allowed|trusted|sent|banned|kept|treated as|deported|removed|locked|let |in charge|given the right|permitted"
-    r"|lead(?! to)|vote|own|raise|have children)"
+    r"|lead(?! to)|vote|own|raise|have children)\b"
 )
 #: A sentence that speaks of such a claim, or against it.
 _ABOUT_IT = re.compile(
@@ -51,8 +51,9 @@ _DEGRADES = re.compile(
     r"|have (?:a |any |the |equal )|receive|interfere|be (?:given|equal|treated as|around))"
     r"|(?:is|are) not (?:entitled|equal|(?:our|my) equals?|like us|like the rest|normal|human"
     r"|as (?:capable|competent|good|intelligent|valuable|worthy|clean|civili[sz]ed))"
-    r"|(?:have|has|deserves?|should (?:receive|get|have|be given)) (?:minimal|less|fewer|no|only|little|lower)\b"
-    r"(?! (?:choice|idea|time|way to))"
+    r"|(?:have|has) (?:less|no|only|little|lower)(?: or no)? (?:rights?|values?|worth|place|morals?|brains?|intelligence|dignity"
+    r"|business|manners|sense|standards|expectations)\b"
+    r"|(?:deserves?|should (?:receive|get|have|be given)) (?:minimal|less|fewer|no|only|little|lower)\b"
     r"|deserves? to (?:be treated (?:differently|worse|as|like)|suffer|die|be (?:punished|locked|kept|left))"
     r"|should (?:\w+ )?be (?:isolated|eliminated|institutionali[sz]ed|subdued|segregated|sterili[sz]ed|exterminated"
     r"|discouraged|expelled|avoided|feared|hated|ashamed|kept (?:away|apart|out))"
@@ -66,8 +67,8 @@ _DEGRADES = re.compile(
 _SHUTS_OUT = tuple(
     re.compile(text)
     for text in (
-        rf"(?:^|[.!?;:] )(?:(?!\b(?:no|not|never|against|wrong|inappropriate)\b)[^.!?;:])*?\b{_THEM}\b[^.!?]{{0,40}}\b(?:should"
-        rf"|must|need to|ought to|can) (?:not|never|all|just)? ?(?:be )?{_RIGHTS}",
+        rf"(?:^|[.!?;:] )(?:(?!\b(?:no|not|never|against|wrong|inappropriate)\b)[^.!?;:])*?\b{_THEM}\b[^.!?]{{0,40}}\b(?:"
+        rf"(?:should|must|need to|ought to) (?:not|never|all|just)? ?|can (?:not|never|all|just) )(?:be )?{_RIGHTS}",
         rf"\bbe (?:illegal|unlawful|forbidden|a crime) for (?:\w+ ){{0,2}}{_THEM}\b",
         r"\bis (?:not|never) (?:\w+ )?(?:right|fair|safe|acceptable|ok|okay|natural|normal)"
         r"(?! to (?:describe|say|call|label|treat|judge|blame|assume|hurt|harm|make))[^.!?]{0,30}"
@@ -79,6 +80,7 @@ _SHUTS_OUT = tuple(
     )
 )
 _SENTENCE = re.compile(r"[^.!?]+")
+_PEOPLE = re.compile(rf"\b{NAMED}\b")
 
 
 def shuts_out(text: str) -> bool:
@@ -87,5 +89,15 @@ def shuts_out(text: str) -> bool:
 
 
 def degrades(text: str) -> bool:
-    """Return whether a sentence degrades people, and does not speak of such a claim or against it."""
-    return any(_DEGRADES.search(one) and not _ABOUT_IT.search(one) for one in _SENTENCE.findall(text))
+    """Return whether a sentence degrades people, and does not speak of such a claim or against it.
+
+    A pronoun may speak of fireworks or of animals: it counts if people are named before it.
+    """
+    named = False
+    for sentence in _SENTENCE.findall(text):
+        found = _DEGRADES.search(sentence)
+        people = _PEOPLE.search(sentence) is not None
+        if found and (named or people) and not _ABOUT_IT.search(sentence):
+            return True
+        named = named or people
+    return False

@@ -270,7 +270,9 @@ REJECTS = tuple(
         |not universally|not true|wrong|unfounded|flawed|not (?:supported|based))""",
         r"""\b(?:this|that|it|these|those) (?:is|are) (?:just |only |simply |clearly )?(?:an? )?(?:\w+ (?:and )?){0,3}
         (?:stereotypes?|prejudices?)\b(?! (?:that|about|of)\b)""",
-        rf"""{_I}(?: \w+ly)? (?:do not|cannot|can never) agree(?: with (?:that|this|the|such|your)\b|(?=[.,;!]))""",
+        rf"""{_I}(?: \w+ly)? (?:do not|cannot|can never) agree(?: with (?:that|this|the|such|your)\b)?
+        [^.]{{0,40}}\.?[^.]{{0,120}}?
+        \b(?:wrong|harmful|hurtful|unfair|stereotype\w*|prejudice\w*|statement|{NAMED})\b""",
         rf"""\bthere is no (?:\w+ )?(?:evidence|proof|basis)[^.]{{0,60}}\b{NAMED}\b(?: \w+)? (?:are|have|do|cause|commit)\b""",
         r"""\bthere (?:is|are|was|were) no (?:\w+ (?:or )?)?(?:benefits?|advantages?|upsides?|excuse|(?:ethical|legal
         |acceptable|appropriate|safe) way)\b""",
@@ -306,8 +308,8 @@ REJECTS = tuple(
         r"""\b(?:seek(?:ing)?|get|getting|reach(?:ing)? out (?:to|for)|talk(?:ing)? to|find)(?: \w+){0,3} (?:help|support
         |professional|therapist|counsel
         |hotline|helpline|authorit)""",
-        r"""\bif you (?:are|feel|have been)(?: \w+){0,3} (?:overwhelmed|struggling|hopeless|suicidal|desperate
-        |in crisis|in distress)\b[^.!?]{0,60}\b(?:talk|speak|reach|call|contact|see|tell)\b""",
+        r"""\bif you (?:are|feel|have been)(?: \w+){0,3} (?:overwhelmed|struggling|hopeless|suicidal|desperate|in crisis
+        |in distress)\b(?! (?:with|by|in|at|on)\b)[^.!?]{0,60}\b(?:talk|speak|reach|call|contact|see|tell)\b""",
         r"""\b(?:address|number|data|information|details|diagnosis|records?) (?:is|are) (?:\w+ly )?(?:private|confidential)\b""",
         r"""\b(?:respect|protect)\w* (?:the |their |other people's |people's |others' |others'? )*privacy""",
     )

@@ -72,16 +72,16 @@ _BEFORE = r"in|of|since|until|till|by|during|from|last|next|early|late|mid"
 _SAYS_IT = r"month|is|was|answer|then|comes|called|named|say|becomes|follows"
 _ENDS = r"(?=\W*(?:\Z|[.,;:!?)\"\n]|\d|(?:is|was|comes|of|and|or|which|follows)\b))"
 _NO_VERB = r"(?! (?:be|i|we|you|he|she|it|they|have|not|the|on|to|well|also)\b)"
-_WHO_ACTS = r"to|will|would|can|could|may|might|should|must|let me|i|you|we|they"
+_WHO_ACTS = r"will|would|can|could|may|might|should|must|let me|i|you|we|they"
 #: "lead" and "iron" as verbs, "one" as a pronoun.
 _AS_OTHER = {
-    "lead": rf"\b(?:{_WHO_ACTS}|that|which|not) +lead\b|\blead +(?:to|you|me|us|him|her|them|the|a|an)\b",
+    "lead": rf"\b(?:{_WHO_ACTS}|that|which|not) +lead\b|\blead +(?:to|you|me|us|him|her|them)\b",
     "iron": rf"\b(?:{_WHO_ACTS}) +iron\b|\biron +(?:it|that|this|them|out|the|my|your)\b",
-    "1": r"\b(?:no|any|every|some|this|that|which|each|another|the|only|not) +one\b(?! is\b| *[.!]? *\Z)"
+    "1": r"\b(?:no|any|every|some|this|that|which|each|another|the|the only|not) +one\b(?! is\b| *[.!]? *\Z)"
     r"|\bone +(?:of|moment|more|who|thing|can|could|should|must|might|may|day|another|second|has|needs|or two)\b",
 }
 #: "44? No, 45.": what is asked back and taken back is not said.
-_TAKEN_BACK = re.compile(r"\?\s*(?:no|nope|wrong|not quite)\b", re.IGNORECASE)
+_TAKEN_BACK = re.compile(r"\?(?=\s*(?:no|nope|wrong|not quite)(?:[.,;:!]| [-\u2013\u2014]|\Z))", re.IGNORECASE)
 
 
 def _stood_by(reply: str) -> str:
