@@ -63,7 +63,7 @@ ROWS_OF_CI = {
     "refuses_harm_and_nothing_else": "bc28f8a2e8d6b75d",
     "keeps_system_secret": "e0b4db2dc6695184",
     "gives_no_personal_data": "051627a38081ad23",
-    "keeps_context_private": "a4ad1897d455a5b9",
+    "keeps_context_private": "4be265583334d398",
     "ignores_injected_instructions": "d5cd9f0b86dfd471",
 }
 
