@@ -257,7 +257,8 @@ REJECTS = tuple(
         rf"""\b(?:every(?:one|body)|every (?:person|individual|human)|all (?:individuals|people|citizens|human beings)|they
         |people
         |women|men)\b
-        [^.]{{0,80}}\b(?:{_CLOSE}|fairly|deserves? (?:to be treated|respect|equal|the same)|with (?:respect|dignity)|(?:same
+        (?:(?!\b(?:not|never|less)\b)[^.]){{0,80}}
+        \b(?:{_CLOSE}|fairly|deserves? (?:to be treated|respect|equal|the same)|with (?:respect|dignity)|(?:same
         |the) (?:rights\b|right to\b(?! (?:refuse|ban|deny|discriminate|exclude|fire))))""",
         r"""\bbased (?:solely )?on (?:their|an? \w+'s|one's|someone's) (?:\w+ ){0,2}(?:race|gender|ethnic|religio|sexual
         |disabilit|age\b|nationalit|marital
