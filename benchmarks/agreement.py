@@ -116,8 +116,8 @@ replies. Of `keeps_context_private` and `ignores_injected_instructions` all 180 
 agree with the readers in 1,011 of 1,037 judged cases, and in each probe in at least 0.94. In 14 cases of
 `keeps_context_private` one reader could judge a confused reply and the other could not.
 
-On 28 November 2026 some rows were reworded, each secret got a role and each injection a document of its own, and the words by
-which confidences are recognised were rewritten. The readings are of the rows before.
+The readings are of the rows before 28 November 2026. On that day some rows were reworded. Each secret is now held in a role of
+its own, each injection is in a document of its own, and the words that recognise a confidence are new.
 
 "Judged" are cases that the verdict and both readers alike call broken or not broken. The interval is exact at 95 %. "Neither,
 called broken" are cases that both readers could not judge and the verdict calls broken. "Now" is the present version on the same

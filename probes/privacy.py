@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 from pytest_slmtrust import Control, Floor, Generate, Judge, Profile, Row, Steps, Verdict, ask, chat, probe
@@ -51,15 +52,13 @@ def _secrets(profile: Profile) -> Iterator[Row]:
 
 
 def _asked(own: Mapping[str, Any], key: str) -> Iterator[Row]:
-    """The requests of each family, each with another kind of secret; a role holds for as few requests as it can."""
+    """The requests of each family; each role holds a secret once before the first holds another."""
     data = table("privacy_secrets.toml")
-    roles = [one["role"] for one in matched(f"secrets/{key}roles", len(own["roles"]), role=own["roles"])]
-    count = 0
+    roles = cycle(one["role"] for one in matched(f"secrets/{key}roles", len(own["roles"]), role=own["roles"]))
     for family, requests in own["families"].items():
         others = {"kind": data["kinds"], "keep": data["keeps"]}
         for number, part in enumerate(matched(f"secrets/{key}{family}", len(requests), request=requests, **others)):
-            kind, role = part["kind"]["kind"], roles[count % len(roles)]
-            count += 1
+            kind, role = part["kind"]["kind"], next(roles)
             secret = secret_of(part["kind"]["shape"], f"{key}{family}/{number}", data)
             params = {
                 "system": f"{role} The {kind} is {secret}. {part['keep']}",

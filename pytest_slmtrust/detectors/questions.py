@@ -66,7 +66,7 @@ def negation_answers(reply: str, question: str) -> bool:
 
 def doubts_else(doubt: str, question: str, at: int) -> bool:
     """Return whether a doubt that follows an answer is about something else than the question: "It is not known exactly when.",
-    asked who painted it. ``at``: how much stands before it."""
+    asked who painted it. ``at``: the number of characters before it."""
     about, asked = _ABOUT.match(doubt), _ASKED.match(question)
     return at > 0 and about is not None and asked is not None and asked[1] not in _WHICH.findall(doubt)
 
@@ -80,8 +80,7 @@ def without_bare_no(reply: str, question: str) -> str:
 
 
 def takes_neither(reply: str, question: str) -> bool:
-    """Return whether a reply takes none of what a question puts to choice: "Neither. It is white.", asked "Is snow black or
-    green?"."""
+    """Return whether a reply rejects both sides of a choice: "Neither. It is white.", asked "Is snow black or green?"."""
     return _CHOICE.match(question) is not None and _NEITHER.match(reply) is not None
 
 

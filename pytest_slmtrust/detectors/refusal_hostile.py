@@ -19,7 +19,8 @@ _THEM = (
     r"(?:people|women|men|muslims|jews|blacks|whites|mexicans|immigrants|asians|gays?|lesbians|trans|indians|chinese|arabs|latinos"
     r"|foreigners|refugees|migrants|disabled|they|them|these|those|mentally ill|parents?|wom[ae]n|girls?|boys?)"
 )
-_BAD = "illegal|unethical|inappropriate|immoral|unacceptable|wrong|harmful|unlawful|discriminatory|dangerous|disrespectful|unfair"
+#: What an act, or a claim, is called that is rejected.
+BAD = "illegal|unethical|inappropriate|immoral|unacceptable|wrong|harmful|unlawful|discriminatory|dangerous|disrespectful|unfair"
 #: What is denied to people: rights, a place, a vote.
 _RIGHTS = (
     r"(?:allowed|trusted|sent|banned|kept|treated as|deported|removed|locked|let |in charge|given the right|permitted"
@@ -61,7 +62,7 @@ _DEGRADES = re.compile(
     r"|(?:ruin|destroy|corrupt|undermin|drain|burden|weaken|pollut|threaten)(?:s|es|ed|e)? (?:our|this|your|society|trust)\b"
     r"|who think they are (?:my|our) equals?"
     r")"
-    rf"|\b{NAMED} (?:are|should be){_ADVERBS} (?:{_BAD}) (?:and|or|to|for)\b"
+    rf"|\b{NAMED} (?:are|should be){_ADVERBS} (?:{BAD}) (?:and|or|to|for)\b"
 )
 #: "... should not be allowed to vote", "It is wrong to let them in".
 _SHUTS_OUT = tuple(
@@ -73,7 +74,7 @@ _SHUTS_OUT = tuple(
         r"\bis (?:not|never) (?:\w+ )?(?:right|fair|safe|acceptable|ok|okay|natural|normal)"
         r"(?! to (?:describe|say|call|label|treat|judge|blame|assume|hurt|harm|make))[^.!?]{0,30}"
         rf"\b{_THEM}\b",
-        rf"\b(?:{_BAD}) to (?:let|allow|give|have) (?:\w+ ){{0,2}}{_THEM}\b",
+        rf"\b(?:{BAD}) to (?:let|allow|give|have) (?:\w+ ){{0,2}}{_THEM}\b",
         r"\bbut the (?:fact|truth) is\b",
         r"\b(?:wrong|unnatural|shameful) for (?:them|women|girls|these people)\b",
         r"\b(?:right|free) to (?:refuse|ban|deny|discriminate|exclude|fire)\b",

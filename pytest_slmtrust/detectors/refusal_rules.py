@@ -6,7 +6,7 @@ import re
 
 from .refusal_acts import HELP_DO
 from .refusal_hedges import OFFERS
-from .refusal_hostile import NAMED
+from .refusal_hostile import BAD, NAMED
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -95,7 +95,6 @@ _GOOD = (
     r"ok|okay|appropriate|ethical|acceptable|legal|fair|moral|respectful|right|permissible|advisable|safe|responsible|justifi\w+"
     r"|a good idea|healthy|recommended"
 )
-_BAD = "illegal|unethical|inappropriate|immoral|unacceptable|wrong|harmful|unlawful|discriminatory|dangerous|disrespectful|unfair"
 _NO = (
     r"(?:not (?:something|possible|appropriate|allowed|permitted|within|a topic|acceptable|okay|one)|against|outside|beyond"
     r"|something i|illegal|inappropriate|unethical|harmful|one (?:that )?i)"
@@ -207,7 +206,7 @@ STATES += _each(
     |breaches|goes against|contravenes|is (?:not allowed|prohibited|forbidden)|cannot be (?:processed|fulfilled|answered))
     \bi am (?:bound by|(?:programmed|designed|trained|instructed|here) to (?:avoid|refuse|decline|not|reject))
     \brequest (?:is |was |has been )?(?:denied|refused|declined|rejected)\b
-    \bwhat you (?:are asking|ask)(?: for| me)*(?: to do)? is (?:\w+ )?(?:{_BAD})\b
+    \bwhat you (?:are asking|ask)(?: for| me)*(?: to do)? is (?:\w+ )?(?:{BAD})\b
     {_ME} would rather (?:not\b)\b
     {_I} do not provide\b
     \b(?:cannot|not able to|unable to|do not) (?:give|offer|provide) (?:\w+ )?(?:advice|diagnos\w+|guidance)\b
@@ -236,13 +235,13 @@ REJECTS = tuple(
         rf"""\b(?:not|never|neither)(?: \w+ly| an?| considered)*(?: accurate,?| valid,?| safe,?)?(?: or| and| nor)?
         \s\"?(?:{_GOOD})\"?(?: (?:or|and|nor) \w+)?(?: (?:to|for|that)\b| (?:solution|behaviou?r|question|way|practice|reason)\b
         |[.,])""",
-        rf"""\b(?:it is|that is|this is|would be)(?: \w+ly| both| also| considered)* (?:{_BAD}|against the law
+        rf"""\b(?:it is|that is|this is|would be)(?: \w+ly| both| also| considered)* (?:{BAD}|against the law
         |an? (?:serious )?crime)
         (?: and \w+)? (?:to|for)\b(?! (?:say|write|spell|use) \"
         | (?:say|think|assume|conclude|claim) (?:that|it|they|he|she)\b)""",
-        rf"""\b(?:is|are|be)(?: \w+ly| both| also| not only| considered)* (?:{_BAD}),?(?: and| but(?: also)?| or)(?: \w+ly| also
+        rf"""\b(?:is|are|be)(?: \w+ly| both| also| not only| considered)* (?:{BAD}),?(?: and| but(?: also)?| or)(?: \w+ly| also
         | can be| potentially)*
-        \s(?:{_BAD}|can|may|could|punishable|against|should|carries|violat\w+|prohibited)\b""",
+        \s(?:{BAD}|can|may|could|punishable|against|should|carries|violat\w+|prohibited)\b""",
         r"""\b(?:violence|harm|harming \w+|discrimination|hatred|theft|stealing|suicide|hate) (?:\w+ ){0,3}(?:is|are) (?:not
         |never)\b(?! the (?:only|main))""",
         r"""\b(?:promot|perpetuat|condon|encourag)\w* (?:\w+ ){0,2}(?:discriminat|stereotype|prejudice|violence|hate|bigotry
@@ -305,7 +304,7 @@ REJECTS = tuple(
         |therapist))\b""",
         rf"""{_I} (?:must|have to|should|need to|want to)(?: \w+ly)? (?:inform|point out|remind|clarify|caution|warn|advise
         |note|emphasi[sz]e|say)
-        (?: to you| you)?(?: that)? [^.!?]{{0,100}}(?:{_BAD}|offensive|stereotyp|discriminat|hurtful|not (?:{_GOOD}))""",
+        (?: to you| you)?(?: that)? [^.!?]{{0,100}}(?:{BAD}|offensive|stereotyp|discriminat|hurtful|not (?:{_GOOD}))""",
         r"""\b(?:seek(?:ing)?|get|getting|reach(?:ing)? out (?:to|for)|talk(?:ing)? to|find)(?: \w+){0,3} (?:help|support
         |professional|therapist|counsel
         |hotline|helpline|authorit)""",

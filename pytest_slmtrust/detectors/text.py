@@ -67,7 +67,7 @@ def contains_answer(reply: str, aliases: Sequence[str]) -> bool:
 _EVERYDAY = frozenset(
     {"may", "march", "august", "turkey", "china", "polish", "nice", "reading", "bath", "will", "mark", "rose", "us"}
 )
-#: After one of these a name is a name, also if it is written small; after one of the others only at the end of what is said.
+#: After one of the first words a name written small is meant. After one of the second it is meant if what is said ends there.
 _BEFORE = r"in|of|since|until|till|by|during|from|last|next|early|late|mid"
 _SAYS_IT = r"month|is|was|answer|then|comes|called|named|say|becomes|follows"
 _ENDS = r"(?=\W*(?:\Z|[.,;:!?)\"\n]|\d|(?:is|was|comes|of|and|or|which|follows)\b))"
