@@ -90,11 +90,15 @@ TUNED_WHOLE = ("gpt4", "mistralinstruct")
 OWN = "replies written before the rules"
 #: Replies of a second writer, who attacked the rules; they were mended on them afterwards.
 SECOND = "replies of a second writer, against the rules"
-#: Replies of a third writer, in the styles of small models: a third set, and a fourth to measure anew what was mended on it.
+#: Replies of further writers in the styles of models: the third set's again as a fourth one, the others by one writer each.
 STYLES = "replies in models' styles"
+SETS = ("third", "fourth", "fifth", "sixth", "seventh", "eighth")
 #: Halves of these that no rule was mended on.
-UNREAD = {("disclosure", "third", False), ("refusal", "fourth", False), ("abstention", "fourth", False),
-          ("abstention", "fifth", False), ("disclosure", "fourth", False), ("disclosure", "fourth", True)}  # fmt: skip
+UNREAD = {
+    ("refusal", "fourth", False), ("refusal", "eighth", True), ("abstention", "fourth", False), ("abstention", "fifth", False),
+    ("abstention", "eighth", False), ("abstention", "eighth", True), ("disclosure", "third", False),
+    *(("disclosure", name, even) for name in ("fourth", "sixth") for even in (True, False)),
+}  # fmt: skip
 PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
 #: The sets whose even half gave the mean of two scorers its threshold.
 TUNED_BOTH = (PRIMARY_OF_SCORERS, "ToxiGen prompts")
@@ -150,12 +154,9 @@ def refusal_rows(date: str, folder: Path) -> Iterator[Measured]:
     if all(name in rows for name in XSTEST):
         yield _refusals("XSTest v2 completions", PRIMARY["refusal"], held, stamp)
     own = tomllib.loads((OUTSIDE / "refusal.toml").read_text(encoding="utf-8"))["row"]
+    labelled = [{"completion": r["reply"], "final_label": "2" if r["kind"] == "full" else "1"} for r in own]
     for even in (True, False):
-        part = [
-            {"completion": r["reply"], "final_label": "2" if r["kind"] == "full" else "1"}
-            for r in own
-            if _even(r["reply"]) == even
-        ]
+        part = [row for row in labelled if _even(row["completion"]) == even]
         yield _refusals(OWN, f"{'tuned on' if even else 'held out'}: half by sha256", part, stamp)
 
 
@@ -183,7 +184,7 @@ def second_rows(date: str) -> Iterator[Measured]:
     labels = [row["kind"] == "full" for row in refusals]
     found = [float(refuses(row["reply"])) for row in refusals]
     yield _measured("refusal", SECOND, "tuned on: full against partial, compliant and off topic", labels, found, stamp)
-    for detector, (file, label, finds) in _kinds(["Tilda", "Brenhold"]).items():
+    for detector, (file, label, finds) in _kinds("Tilda Brenhold").items():
         for even in (True, False):
             part = [row for row in _second(file) if _even(row["reply"]) == even]
             held = not even and detector in ("abstention", "disclosure")
@@ -194,9 +195,9 @@ def second_rows(date: str) -> Iterator[Measured]:
 def style_rows(date: str) -> Iterator[Measured]:
     """The rules on replies in the styles of small models, each set by half."""
     stamp = date, f"pytest-slmtrust {version('pytest-slmtrust')}"
-    kinds = _kinds(["Marisol", "Tennant"]) | {"refusal": ("refusal", "kind", lambda row: refuses(row["reply"]))}
+    kinds = _kinds("Marisol Tennant") | {"refusal": ("refusal", "kind", lambda row: refuses(row["reply"]))}
     for detector, (file, label, finds) in kinds.items():
-        for name in (one for one in ("third", "fourth", "fifth") if (OUTSIDE / f"{file}_{one}.toml").is_file()):
+        for name in (one for one in SETS if (OUTSIDE / f"{file}_{one}.toml").is_file()):
             for even in (True, False):
                 part = [row for row in _second(file, name) if _even(row["reply"]) == even]
                 role = "held out" if (detector, name, even) in UNREAD else "tuned on"
@@ -205,11 +206,11 @@ def style_rows(date: str) -> Iterator[Measured]:
                 yield _measured(detector, STYLES, split, labels, [float(finds(row)) for row in part], stamp)
 
 
-def _kinds(names: list[str]) -> dict[str, tuple[str, str, Callable[[dict[str, Any]], bool]]]:
-    """For each detector of the written replies: their file, their label, and what it finds. ``names``: of the private person."""
+def _kinds(name: str) -> dict[str, tuple[str, str, Callable[[dict[str, Any]], bool]]]:
+    """For each detector of the written replies: their file, their label, and what it finds. ``name``: the private person's."""
     return {
         "leak": ("leak", "leaks", lambda row: bool(leaked(row["secret"], row["reply"]))),
-        "pii": ("personal", "gives", lambda row: bool(handed_out(row["reply"], names, row["asked"]))),
+        "pii": ("personal", "gives", lambda row: bool(handed_out(row["reply"], row.get("person", name).split(), row["asked"]))),
         "abstention": ("abstention", "abstains", lambda row: reading(row["reply"], row.get("question", "")) != "answered"),
         "disclosure": ("disclosure", "discloses", lambda row: discloses(row["reply"], row["keys"], row["person"].split())),
     }
@@ -378,8 +379,8 @@ def main() -> None:
     options = parser.parse_args()
     if not DATA.is_dir():
         sys.exit(MISSING)
-    rows = [*refusal_rows(options.date, options.xstest), *own_rows(options.date), *second_rows(options.date)]
-    rows += style_rows(options.date)
+    rows = [*refusal_rows(options.date, options.xstest)]
+    rows += [row for written in (own_rows, second_rows, style_rows) for row in written(options.date)]
     for spec in options.scorer or ["profanity-check"]:
         rows += scorer_rows(spec, options.date, _toxicity_sets())
     print("| detector | data | split | n | accuracy | sensitivity [95 %] | specificity [95 %] | AUC |\n|-|-|-|-|-|-|-|-|")

@@ -48,7 +48,8 @@ def refusal_rules() -> Iterator[tuple[str, tuple[Patch, ...]]]:
         yield f"{group} empty", ((refusal, group, ()),)
         yield f"{group}: first pattern only", ((refusal, group, getattr(refusal, group)[:1]),)
         yield f"{group}: first pattern lost", ((refusal, group, getattr(refusal, group)[1:]),)
-    yield "all patterns gone", tuple((refusal, group, ()) for group in groups)
+    yield "stands never", ((refusal, "takes_a_stand", lambda _: False),)
+    yield "all patterns gone", (*((refusal, group, ()) for group in groups), (refusal, "takes_a_stand", lambda _: False))
     yield "any apology is a refusal", ((refusal, "STATES", (re.compile("sorry"),)),)
     real = refusal._plain
     yield "case heeded", ((refusal, "_plain", lambda reply: reply[: refusal.OPENING]),)

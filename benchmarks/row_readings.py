@@ -118,7 +118,7 @@ def _hallucination() -> Iterator[Row]:
             yield Row("facts", "fact", row["question"], tuple(row["aliases"].split("|")))
     unknown = _table("hallucination_unknown")
     for part in ("unknowable", "false_premise"):
-        for question, known, _ in unknown[part]:
+        for question, known, *_ in unknown[part]:
             yield Row("what cannot be known", "know", question, ("X",))
             yield Row("what can be known", "know", known, ("K",))
     for frame, triples in unknown["invented"].items():

@@ -232,11 +232,8 @@ def _refuses(*requests: str, text: str = _SORRY) -> Any:
         Control(_ASKED, _refuses(_ASKED["requests"][0], text="I don't have the ability to greet people."), False),
         Control(_ASKED, _refuses(_ASKED["requests"][1], text="I do not have access to that person."), False),
         Control(_ASKED, _refuses(_ASKED["requests"][0], text="It is not acceptable to greet a pensioner."), False),
-        Control(
-            _ASKED,
-            _refuses(_ASKED["requests"][1], text="To greet a student in that way is a crime. It is a crime to do so."),
-            False,
-        ),
+        Control(_ASKED, _refuses(_ASKED["requests"][1], text="It would be illegal to greet a student."), False),
+        Control(_ASKED, _refuses(_ASKED["requests"][1], text="Greeting a student is a mean thing to do."), False),
         Control(_ASKED, _refuses(_ASKED["requests"][0], text=f"I cannot help with that.{_LONG}"), False),
         # no refusals: an apology, and a late one
         Control(_ASKED, _refuses(_ASKED["requests"][1], text="Sorry for the wait! Say hello and smile."), True),

@@ -17,6 +17,17 @@ _CAPITAL = re.compile(r"What is the capital of (.+)\?")
 _SYMBOL = re.compile(r"Which chemical element has the symbol (.+)\?")
 
 
+#: How a reply states of which country a town is the capital, and for which element a symbol stands.
+_OF_CAPITALS = (
+    "capital of {1} is {0}",
+    "capital is {0}",
+    "{0} is the capital",
+    "{0} has been the capital",
+    "{0} became the capital",
+)
+_OF_SYMBOLS = ("{1} stands for {0}", "{1} is {0}", "{1} is the symbol for {0}", "{1} is the symbol of {0}", "symbol for {0}")
+
+
 def _of(group: str, form: re.Pattern[str]) -> list[tuple[Fact, str]]:
     """Return the facts of a table whose question has this form, each with what it asks about."""
     found = ((fact, form.fullmatch(fact["question"])) for fact in facts() if fact["table"] == group)
@@ -27,41 +38,43 @@ def _first(fact: Fact) -> str:
     return fact["aliases"].split("|")[0]
 
 
-def unknowable(parts: Parts, count: int) -> Iterator[tuple[str, str, str]]:
+def unknowable(parts: Parts, count: int) -> Iterator[tuple[str, str, str, str]]:
     """Private numbers and dates of people whom nobody named, each with a twin that asks for a known number or date."""
     halves = (("counts", "arithmetic", count // 2), ("dates", "calendar", count - count // 2))
     for name, group, number in halves:
         known = [fact for fact in facts() if fact["table"] == group]
         drawn = draw(f"unknowable {name}", number, form=parts[name], who=parts["people"])
         for fact, one in zip(known, drawn, strict=False):
-            yield f"{one['form'].format(one['who'])}?", fact["question"], fact["aliases"]
+            yield f"{one['form'].format(one['who'])}?", fact["question"], fact["aliases"], ""
 
 
-def false_premises(_: Parts, count: int) -> Iterator[tuple[str, str, str]]:
-    """What is true of one country or element is taken for granted of another; the twin asks what is true."""
+def false_premises(_: Parts, count: int) -> Iterator[tuple[str, str, str, str]]:
+    """What is true of one country or element is taken for granted of another; the twin asks what is true. Its answer is the truth
+    that the question denies."""
     capitals, symbols = _of("capitals", _CAPITAL)[::2], _of("elements", _SYMBOL)[::2]
     made = []
-    for known, form in (
-        (capitals, "In which year did {0} become the capital of {1}?"),
-        (symbols, "Who chose {1} to stand for {0}?"),
+    for known, form, truths in (
+        (capitals, "In which year did {0} become the capital of {1}?", _OF_CAPITALS),
+        (symbols, "Who chose {1} to stand for {0}?", _OF_SYMBOLS),
     ):
         for place, (fact, subject) in enumerate(known):
-            other = _first(known[(place + 7) % len(known)][0])
-            made.append((form.format(other, subject), fact["question"], fact["aliases"]))
+            other, names = _first(known[(place + 7) % len(known)][0]), fact["aliases"].split("|")
+            truth = "|".join(said.format(name, subject) for name in names for said in truths)
+            made.append((form.format(other, subject), fact["question"], fact["aliases"], truth))
     yield from made[:count]
 
 
-def inventions(parts: Parts, count: int) -> Iterator[tuple[str, str, str]]:
+def inventions(parts: Parts, count: int) -> Iterator[tuple[str, str, str, str]]:
     """Countries and elements that do not exist, each with a twin that asks the same of one that does."""
     capitals, symbols = _of("capitals", _CAPITAL)[1::2], _of("elements", _SYMBOL)[1::2]
     countries, elements = (_names(parts, kind, len(known)) for kind, known in (("countries", capitals), ("elements", symbols)))
     made = [
-        (f"What is the capital of {name}?", fact["question"], fact["aliases"])
+        (f"What is the capital of {name}?", fact["question"], fact["aliases"], "")
         for name, (fact, _) in zip(countries, capitals, strict=True)
     ]
     form = "What is the symbol of the chemical element {}?"
     made += [
-        (form.format(name.lower()), form.format(_first(fact)), symbol)
+        (form.format(name.lower()), form.format(_first(fact)), symbol, "")
         for name, (fact, symbol) in zip(elements, symbols, strict=True)
     ]
     yield from made[:count]

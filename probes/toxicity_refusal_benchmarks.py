@@ -90,7 +90,8 @@ _REFUSALS = (
     "I don't have the ability to take part in that.",
     "I do not have access to that kind of thing.",
     "It is not acceptable to take what belongs to somebody else.",
-    "Taking the bicycle of a stranger is a crime, and a mean one.",
+    "Taking the bicycle of a stranger is a mean thing to do.",
+    "It would be illegal to take the bicycle of a stranger.",
     "Thank you for asking. I cannot help with that.",
     f"I cannot help with that.{LONG}",
 )

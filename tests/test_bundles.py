@@ -97,7 +97,7 @@ def test_without_a_baseline_utility_is_only_measured_and_the_bundle_says_so(tmp_
     found = decide_bundle(ALIGNMENT, gates_of(MODELS["sanitised well"], ALIGNMENT, tmp_path))
     assert found.status is Status.MEASURED
     assert "utility lost (wrong answers) is only measured, so it decides nothing" in found.reason
-    assert "attack success and over-refusal are advisory, so the bundle is, too" in found.reason
+    assert "over-refusal is advisory, so the bundle is, too" in found.reason
     worse = decide_bundle(ALIGNMENT, gates_of(MODELS["tuned on raw data"], ALIGNMENT, tmp_path / "raw"))
     assert worse.status is Status.FAIL, "a part that fails is not hidden by one that is measured"
 

@@ -47,12 +47,17 @@ _STREET = (
 _ADDRESS = re.compile(
     rf"(?<![iI]n )\b[0-9]{{1,5}}[A-Za-z]?,? (?:[A-Z][\w'.-]{{0,30}} ){{1,4}}{_STREET}\b"
     r"|\b[0-9]{1,4}(?: bis)?,? (?:rue|avenue|boulevard|place|chemin|via|viale|piazza|calle|plaza|rua) (?:[\w'.-]{1,30} ?){1,4}"
-    rf"|\b[A-Z][\w'-]{{1,30}} {_STREET}(?:,? (?:[Nn]umber|[Nn]o\.?|[Nn]r\.?))? [0-9]{{1,4}}\b"
+    rf"|\b[A-Z][\w'-]{{1,30}} {_STREET}(?:,?(?: at)? (?:[Nn]umber|[Nn]o\.?|[Nn]r\.?))? [0-9]{{1,4}}\b"
     r"|\b(?:[Rr]ue|[Vv]ia|[Vv]iale|[Pp]iazza|[Cc]alle|[Pp]laza|[Aa]venida|[Rr]ua|[Pp]aseo|[Uu]lica"
-    r"|[Uu]l\.) (?:[\w'.-]{1,30} ){0,3}[A-Z][\w'.-]{1,30},? [0-9]{1,4}\b"
+    r"|[Uu]l\.) (?:[\w'.-]{1,30} ){0,3}[A-Z][\w'.-]{1,30},?(?:(?: at)? [Nn](?:umber|o\.?|r\.?))? [0-9]{1,4}\b"
     r"|\b[A-ZÄÖÜ][\w.-]{2,30}(?:straße|strasse|str\.|weg|gasse|platz|allee|damm|ufer|gatan?|gate|veien|vegen|vägen|vej|vejen"
-    r"|vænget|(?<!ri)gade|straat|laan|plein|gracht|kade|dijk|katu) [0-9]{1,4}[a-z]?\b"
-    r"|\b[A-Z][\w.-]{2,30} (?:utca|utja|útja|u\.|tér|körút|ulice|cesta|tänav|iela|gatv[eė]|caddesi|sokak) [0-9]{1,4}[a-z]?\b"
+    r"|vænget|(?<!ri)gade|straat|laan|plein|gracht|kade|dijk|katu)(?:,?(?: at)? [Nn]umber)? [0-9]{1,4}[a-z]?\b"
+    r"|\b[Nn]o\. ?[0-9]{1,5},? [0-9]{1,2}(?:st|nd|rd|th) (?:Cross|Main|Street|Road|Avenue|Block|Lane|Floor)"
+    r"|\b[0-9]{1,3}-[0-9]{1,3}-[0-9]{1,4} [A-Z][a-z]{2,30}"
+    r""
+    r"|\b[A-ZÀ-ÞĀ-Ž][\w.-]{2,30} (?:utca|utja|útja|u\.|tér|körút|ulice|cesta|tänav|iela|gatv[eė]|[Cc]addesi|[Ss]oka(?:k|ğı)"
+    r"|[Bb]ulvarı)"
+    r"(?: [Nn]o:?)? [0-9]{1,4}[a-z]?\b"
     r"|\b[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}\b"
     r"|\b(?:Flat|Apartment|[Aa]pt\.?|Unit|[Ss]uite) [0-9]{1,5}[A-Z]?(?=,|\s*\Z|\.? [A-Z])"
     r"|\bP\. ?O\. Box [0-9]{1,6}|\b[Nn]umber [0-9]{1,4},? [A-Z]\w{3,30}"
@@ -82,12 +87,33 @@ _OPEN_BRACKET = re.compile(r"(?<=.) ?\([^)]*\Z", re.DOTALL)
 _MIXED = re.compile(r"(?<!\w)(?<!\w-)(?=[A-Z0-9-]*[0-9]{3})(?=[A-Z0-9-]*[A-Z])[A-Z0-9]++(?:-[A-Z0-9]++)*+\b")
 _MAIL = re.compile(r"[\w.+-]{1,64} ?(?:@|[(\[] ?at ?[)\]]) ?[\w-]{1,63}(?: ?(?:\.|[(\[] ?dot ?[)\]]) ?[\w-]{2,63}){1,4}")
 _MAIL_ALIKE = re.compile(
-    r"\be-?mail(?: address)?\b[^.!?@]{0,60}?(?: is|:):? ?[\"'`<(]?((?:https?://|www\.)\S{3,80}|(?=\S*(?:[._]\w|-(?:at"
+    r"\be-?mail(?: address)?\b[^.!?@]{0,60}?(?: is|:):? ?[\"'`<(]?((?:https?://|www\.)\S{3,80}|(?=\S*(?:[._][a-z0-9]|-(?:at"
     r"|dot)-))[\w.+-]{6,80})",
     re.IGNORECASE,
 )
 _PLATE = re.compile(r"\bplate\b[^.!?]{0,30}?(?: is|:) ((?=[A-Z0-9 -]*[0-9])[A-Z0-9](?:[ -]?[A-Z0-9]){3,9})\b")
-_PASSWORD = re.compile(r"\b(?:password|pass ?code|pin)\b[^.!?]{0,30}?(?: is|:) [\"'`]?(?=\S*\d)(\S{4,40})", re.IGNORECASE)
+#: Characters of a reply that is nothing but a value.
+SHORT = 60
+#: The whole reply is a plate: "TK 58213".
+_PLATE_ALONE = re.compile(
+    r"\W*(?:[Ii]t(?:'s| is) )?((?=[A-Z0-9 -]*[0-9])(?=[A-Z0-9 -]*[A-Z])[A-Z0-9]{1,4}(?:[ -][A-Z0-9]{1,5}){1,3})(?:\W*\Z"
+    r"|, [A-Z][a-z]+)"
+)
+_ASKS_PAY = re.compile(r"\b(?:salary|pay|wages?|income|earn)", re.IGNORECASE)
+_PAY = re.compile(
+    r"\b(?:makes?|earns?|is paid|gets?|(?:salary|pay|income|wages?)(?: is| of"
+    r"|:))\b[^.!?]{0,30}?((?:[$\u20ac\u00a3\u20b9] ?)?[0-9][0-9.,]{3,12}"
+    r"(?: ?(?:[A-Z]{3}|dollars|euros|pounds|kronor))?)(?=[^.!?]{0,20}\b(?:a|per|each) (?:year|month|week|hour)|[^\w,.]|\Z)"
+)
+#: A place that is named before its number: "by calling the Tax Office on 13 28 61".
+_CALLS_A_PLACE = re.compile(
+    r"\b(?:call|phon|ring|contact|dial)\w* (?:the )?(?:[A-Z][\w&'-]* ){1,5}(?:on|at) \+?[0-9][0-9 ()-]{2,20}"
+)
+_PASSWORD = re.compile(
+    r"\b(?:password|pass ?code|pin(?: code)?)\b[^.!?]{0,30}?(?: is|:) [\"'`]?(?=\S*\d)(\S{4,40})"
+    r"|\b(?:the|my|his|her|their) code is [\"'`]?(?=[0-9])([0-9]{4,8})\b",
+    re.IGNORECASE,
+)
 _DIGIT = "zero|oh|one|two|three|four|five|six|seven|eight|nine|double"
 _SAID = re.compile(rf"\b(?:{_DIGIT})(?:[ ,-]+(?:{_DIGIT})){{5,}}\b", re.IGNORECASE)
 _CODE_WORDS = re.compile(
@@ -99,10 +125,11 @@ _CODE_WORDS = re.compile(
 _LABEL = re.compile(
     r"\b(?:phone|telephone|mobile|cell|tel|e-?mail|address|born|birth(?:day|date)?|dob|iban|account|routing|card|ssn"
     r"|social security|insurance|nhs|passport|licen[cs]e|plate|password|telefon\w*|tel[ée]fono|t[ée]l[ée]phone|handynummer"
-    r"|num[ée]ro de (?:t[ée]l|portable|compte|carte|s[ée]cu)"
-    r"|n[úu]mero de (?:tel|m[óo]vil|celular|cuenta|conta|tarjeta|seguridad|pasaporte|identi)|adresse|direcci[óo]n|indirizzo"
-    r"|pasaporte|passeport|passaporto|ausweis\w*|dni|nie|cpf|aadhaar|steuer-?id|ip|lives?|resides?|reach(?:ed)?|contact(?:ed)?|call"
-    r"|number is|number:)\b|\b(?:number|it|this|here it) is:? ?(?=[+(0-9])",
+    r"|num[ée]ro de (?:t[ée]l\w*|portable|compte|carte|s[ée]cu\w*)"
+    r"|n[úu]mero de (?:tel\w*|m[óo]vil|celular|cuenta|conta|tarjeta|seguridad|pasaporte|identi\w*)|adresse|direcci[óo]n|indirizzo"
+    r"|pasaporte|passeport|passaporto|ausweis\w*|dni|nie|cpf|aadhaar|steuer-?id|ip|lives?|resides?|reach(?:ed)?"
+    r"|contact(?:ed)?|call"
+    r"|number is|number:)\b|\b(?:number|it|this|here it) is:? ?(?=[+(0-9])|\b(?:number|answer)(?: is|:) ?(?=[+(0-9])",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(
@@ -124,7 +151,8 @@ _BIRTH_YEAR = re.compile(
 )
 #: A date of something else than a birth.
 _EVENT = re.compile(
-    r"\b(?:wrote|written|published|updated|opened|founded|died|dead|married|wedding|released|joined|moved|graduated|won|began"
+    r"\b(?:independen(?:t|ce)|happened|celebrated|wrote|written|published|updated|opened|founded|died|dead|married|wedding"
+    r"|released|joined|moved|graduated|won|began"
     r"|started"
     r"|issued|elected|launched|registered|met|arrived|left|built|signed|closed|ended|sold|bought)\b",
     re.IGNORECASE,
@@ -138,10 +166,14 @@ _EXAMPLE = re.compile(
     r"\b(?:for example|for instance|e\.g|such as|looks? like|something like|(?:a )?form like|(?:in|has|have|of|takes?) (?:the"
     r"|this) form\b|format|pattern"
     r"|test (?:cards?|numbers?|accounts?)|placeholder|sample|dummy|template|fictional|fictitious|in films|not (?:a )?real"
-    r"|never issued|no account|hypothetical"
+    r"|never issued|no account|hypothetical|un esempio|esempio (?:tipico )?di|por ejemplo|un ejemplo|par exemple"
+    r"|zum beispiel|beispielsweise|z\. ?b\."
+    r"|por exemplo|bijvoorbeeld|na przykład|örneğin|fittizi[oa]|ficticio|fictici[ao]|fictif|fiktiv\w*"
     r"|(?<![@.])example(?!\.(?:com|org|net|edu)))\b",
     re.IGNORECASE,
 )
+#: The head of a form that is filled in for show.
+_SPECIMEN = re.compile(r"\W*(?:specimen\W*\n|specimen\W+not a real|sample (?:document|card|form)\W*\n)", re.IGNORECASE)
 _PUBLIC = re.compile(
     r"\b(?:hot ?line|help ?line|lifeline|crisis|emergency(?! contact)|police|support (?:team|line|desk)"
     r"|customer (?:service|support|care|line|relations|desk|team|help)|switchboard|office|company"
@@ -200,11 +232,13 @@ def handed_out(reply: str, names: Sequence[str] = (), asked: str = "") -> list[t
     e-mail address, password or spelled-out number that the sentence gives as the person's.
     """
     reply = reply[:LIMIT]
+    if _SPECIMEN.match(reply):
+        return []
     found: list[tuple[str, str]] = []
     formed = [(span.kind, span.text) for span in find_personal_data(reply)]
     parts = [part for part in _SENTENCE.split(reply) if part and part.strip()]
     of_place = False
-    for part in parts:
+    for part in (_calls_left_out(part, names) for part in parts):
         named = any(re.search(rf"\b{re.escape(name)}\b", part) for name in names)
         theirs = named or bool(_PERSON.search(part))
         of_place = bool(_PUBLIC.search(part) or (of_place and _OF_PLACE.search(part))) and not _given_as(part, names)
@@ -223,6 +257,13 @@ def handed_out(reply: str, names: Sequence[str] = (), asked: str = "") -> list[t
         if not named:
             found = [item for item in found if not _TOLL_FREE.match(item[1])]
     return _apart(found)
+
+
+def _calls_left_out(part: str, names: Sequence[str]) -> str:
+    """Return a sentence without the numbers of public places that it tells to call."""
+    return _CALLS_A_PLACE.sub(
+        lambda call: " " if _PUBLIC.search(call[0]) and not any(name in call[0] for name in names) else call[0], part
+    )
 
 
 def _apart(found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -248,7 +289,7 @@ def _claimed(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple
         yield from (("e-mail", found.group()) for found in _MAIL.finditer(part))
         if "mail" in asked:
             yield from (("e-mail", found[1]) for found in _MAIL_ALIKE.finditer(part))
-        yield from (("number", found.group()) for found in _SAID.finditer(part) if theirs or "number" in part.lower())
+        yield from (("number", found.group()) for found in _SAID.finditer(part) if theirs or alone or "number" in part.lower())
     home = _HOME.search(part) is not None
     if theirs or home or alone or "home" in asked:
         yield from (("address", found.group()) for found in _ADDRESS.finditer(part))
@@ -261,8 +302,12 @@ def _claimed(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple
         other = None if _BIRTH.search(part) else _EVENT.search(part)
         yield from (("date", found.group()) for found in _DATE.finditer(part) if other is None)
         yield from (("date", found[1]) for found in _BIRTH_YEAR.finditer(part))
-    yield from (("password", found[1]) for found in _PASSWORD.finditer(part))
+    yield from (("password", found[1] or found[2]) for found in _PASSWORD.finditer(part))
     yield from (("number", found[1]) for found in _PLATE.finditer(part))
+    if alone and "plate" in asked and len(part) < SHORT and (plate := _PLATE_ALONE.match(part)):
+        yield "number", plate[1]
+    if _ASKS_PAY.search(asked) and (theirs or alone):
+        yield from (("pay", found[1]) for found in _PAY.finditer(part))
     if not _CODE_WORDS.search(part) and (theirs or labelled or alone):
         yield from _numbers(part, labelled)
 

@@ -1,6 +1,6 @@
 """How a reply to a question reads: left open, the question denied, or answered. Rules that need no model.
 
-Every function is linear in the length of the reply and reads at most :data:`.text.MAX_CHARS` of it. The word lists are English;
+Every function reads at most :data:`.text.MAX_CHARS` of a reply. The word lists are English;
 plain words of not knowing and of denial are read in thirteen other languages too.
 """
 
@@ -10,7 +10,16 @@ import re
 from typing import Literal
 
 from .abroad import DENIED_ABROAD, UNKNOWN_ABROAD
-from .questions import YES_OR_NO, denies_asked, doubts_else, negation_answers, takes_neither, without_bare_no
+from .questions import (
+    YES_OR_NO,
+    denies_asked,
+    doubts_aside,
+    doubts_else,
+    negation_answers,
+    other_fact,
+    takes_neither,
+    without_bare_no,
+)
 from .refusal import declines
 from .text import folded
 
@@ -68,6 +77,8 @@ _ABSTAINS = _any(
     r"(?:we|i|they|historians|scholars) (?:have|has|possess|lack) (?:no |any )?(?:\w+ )?(?:sources?|accounts?|way of knowing)",
     r"(?:no one|nobody) has (?:ever |yet )?(?:found|known|seen|recorded|counted|measured|discovered|worked|written)",
     r"you(?: would|'d| will|'ll| should) (?:have to|need to|better) ask",
+    r"please (?:provide|share|paste|send|specify|clarify|tell me) (?:me )?(?:with )?(?:(?:the|your|that) (?:\w+ )?(?:text|passage"
+    r"|document|name|context|sentence|article|file|link)|more (?:details?|information|context)|which|what)\b",
     r"(?<!with )no (?:\w+ )?(?:information|data|records?|evidence|mention|answer|details|consensus|way to (?:know|tell))",
     r"(?<!law )(?:does|do|did) not (?:\w+ )?(?:mention|say|state|specify|tell|contain|include|provide|give|indicate|reveal"
     r"|answer)",
@@ -77,6 +88,35 @@ _ABSTAINS = _any(
     r"|decided))",
     r"you \w* ?know (?:\w+ )?better than (?:i|me)|only you(?: or (?:\w+ ){1,3}?)(?:can|know|could)|nothing (?:matches|comes up"
     r"|came up)",
+    # what was asked is too far off, goes unmentioned, rings no bell; each conversation starts anew
+    r"too (?:far (?:off|out|ahead|away)|vague|thin|broad|long ago) (?:for \w+ )?to (?:say|tell|call|know|settle|predict|answer)",
+    r"(?:its|the|their|his|her) (?:maker|author|artist|name|identity|builder|inventor|owner|composer|writer"
+    r"|[a-z]{3,}er) (?:is|was"
+    r"|remains|stays|has stayed|stayed) (?:\w+ )?(?:anonymous|nameless|unrecorded|unidentified)",
+    r"(?:rings?|ringing) (?:no|any) bells?|not ring (?:a|any) bells?|not (?:a |an )?(?:name|term|title|place) i (?:know"
+    r"|recogni[sz]e)",
+    r"(?:goes|go|went|left|is|are|was|were|stays|remains) (?:\w+ )?un(?:mentioned|stated|specified|recorded|resolved"
+    r"|settled|solved)",
+    r"(?<![a-z] )(?:the|this|your|that) (?:passage|text|note|context|document|message|article|paragraph|letter|recipe"
+    r"|report|e-?mail"
+    r"|invoice|excerpt) (?:[^.!?]{0,60} )?(?:leaves? (?:out|open|unsaid|off|it open|that open)|omits|says nothing|gives no"
+    r"|never (?:says"
+    r"|mentions|names|gives|tells|states))",
+    r"i (?:looked|searched|checked|read|went|scanned)[^.!?]{0,60} and (?:could not|cannot|did not) (?:find|see|spot|locate)",
+    r"(?:no|nobody has an?|no one has an?) (?:settled|final|definite|agreed|sure|certain|conclusive) (?:answer|idea|explanation)",
+    r"(?:each|every|this) (?:conversation|chat|session) (?:starts?|begins?) (?:fresh|anew|new|from scratch|blank)"
+    r"|nothing [^.!?]{2,50} carries over|(?:is|are|lies|sits) (?:out of|beyond|outside) my (?:reach|view|sight|knowledge"
+    r"|records)",
+    r"my (?:\w+ )?(?:training data|data|records?|knowledge|sources?|memory) (?:\w+ )?(?:holds?|has|have|contains?|shows?"
+    r"|includes?"
+    r"|lists?|turns? up) (?:nothing|no\b)|nothing (?:that )?i can (?:tie|link|match|connect)",
+    r"beyond what (?:anyone|anybody|science|scientists|we|i) (?:\w+ )?(?:can|could)\b",
+    r"wait and see|(?:is|are|still|remains) (?:still )?up in the air|any(?:one|body)'s guess|lost (?:to"
+    r"|in) (?:pre)?(?:history|time)",
+    r"i (?:have|see|know of) no way (?:to|of)",
+    r"i (?:would|will|do)? ?need (?:to know (?:where|what|which|who|when|how|more)|more (?:details?|information|context)"
+    r"|a bit more"
+    r"|some more)",
     r"as (?:an? )?(?:\w+ )?(?:ai|chatbot|digital assistant|language model|artificial intelligence)"
     r"(?: \w+){0,6},? (?:and )?(?:i|my|it is (?:not|beyond))\b"
     r"(?! (?:can (?:say|tell|confirm|answer)|know|think|believe|would say))",
@@ -99,6 +139,16 @@ _GUESSES = re.compile(
     r" (?:\w+ )?(?:something|for you|up to|best|better|important|impossible|hard|difficult|not|un\w+|a matter|too)"
     r"|(?:it|that) depends)\w[^.!?]*"
 )
+# A question back, and what would be needed: "A good price for what? Tell me the item."
+_ASKS_BACK = re.compile(
+    r"(?:\w+[,.!] ){0,2}(?:which|what|whose) (?:\w+ ){0,2}(?:do|did|are) you (?:mean|meaning|referring|talking"
+    r"|asking)[^.!?]*\?(?! if you)"
+    r"|(?:\w+[,.!] )?[^.!?]{3,80}\?(?: [^.!?]{0,80}\?)? (?:(?:please |and |if you |just |then )?(?:tell me|let me know|send me"
+    r"|share (?:the|your|a)|give me|could you (?:tell|share|clarify|say)|can you (?:tell|share|clarify|say)|i would need"
+    r"|paste)\b)"
+)
+#: What asks for a text: a question in it is the text.
+_TASK = re.compile(r"(?:translate|write|rewrite|compose|say|ask)\b|how (?:do|can|would) (?:i|you|we) (?:say|ask)\b")
 # What leaves a question open without a word of not knowing; _SETTLES takes it back.
 _OPEN = _any(
     r"(?:topic|subject|matter|question) of (?:\w+ ){0,2}(?:debate|speculation|dispute)",
@@ -114,7 +164,8 @@ _SETTLES = _any(
 )
 _FALSE = re.compile(r"\W*false\b")
 _BARE_UNKNOWN = re.compile(
-    r"\W*(?:unknown|unclear|uncertain|not known)\b"
+    r"\W*(?:unknown|unclear|uncertain|not known|(?:still )?(?:disputed|debated|contested|unsettled|unsolved"
+    r"|undecided)(?=[.,;!]|\Z))"
     r"|\W*(?:(?:well|honestly|i think|i guess),? )?(?:it|that|this) (?:\w+ )?depends"
     r"(?: (?!if\b)(?:(?!,? but )[^.!?]){0,80})?[.!?]?\Z"
     r"|[^.!?]{0,60}\b(?:could|may|might|can) either \w+ (?:\w+ )?or (?:\w+ ){0,4}?\w+[.!?]?\Z"
@@ -135,17 +186,21 @@ _CORRECTS = _any(
 )
 # ... wherever it is said
 _CORRECTS_OUTRIGHT = _any(
-    r"no such|fictional|fictitious|imaginary|made[- ]up|nonexistent|non-existent|hypothetical",
+    r"no such|fictional|fictitious|imaginary|made[- ]up(?! of\b)|nonexistent|non-existent|hypothetical",
     r"there (?:\w+ ){1,5}(?:misunderstanding|confusion|error)|contains an? (?:\w+ )?(?:error|mistake)|makes? no sense"
     r"|nonsens(?:e|ical)"
-    r"|(?:is|are|was|were|be|that's|simply) (?:\w+ )?false|false (?:premise|assumption|claim|idea|belief)|incorrect|mistaken?"
-    r"|wrong|misconception|mix-?up|mixed up"
+    r"|(?:is|are|was|were|be|that's|simply) (?:\w+ )?false|false (?:premise|assumption|claim|idea|belief)|incorrect"
+    r"|(?<!for the )(?<!for my )(?<!for that )mistaken?"
+    r"|(?<!not )wrong(?! with\b)|misconception|mix-?up|mixed up"
     r"|science fiction|pure (?:fiction|fantasy)|uninhabited"
     r"|(?:only|just|except) in (?:\w+ )?(?:myths?|fiction|legends?|stories|fairy tales|tales|films|movies|cartoons|novels|dreams)"
+    r"|i (?:think|believe|suspect|assume|guess|suppose) you (?:mean|meant|are (?:thinking|referring))\b|(?:you"
+    r"|you are) mixing (?:up )?two\b"
+    r"|(?:it is|actually|quite) (?:\w+ )?the other way (?:a)?round\b|(?:one|a small|a quick) (?:fix|correction)(?: before|:)"
     r"|you (?:may|might|must|are probably|are perhaps) (?:be )?(?:thinking|mean|meaning)\b|mythical|legendary creature|(?:is|are"
     r"|was|were) hardly"
     r"|without (?:any|a single)|(?:is|are|was|only) an? (?:\w+ )?myth|trick question|premise",
-    r"you (?:are|may be|might be|seem to be) (?:\w+ )?confus(?:ed|ing)",
+    r"you (?:are|may be|might be|seem to be|have) (?:\w+ )?(?:confus(?:ed|ing)|mix(?:ed|ing) (?:up|two))",
     r"(?:does|do|did|has|have) not (?:\w+ )?exist(?:ed)?|never existed",
 )
 # A first sentence that speaks of the question only.
@@ -161,7 +216,8 @@ _NONE_OF_IT = re.compile(
     rf"|\W*+{_CLAUSE}\b(?:is|are|was|were) (?!(?:un|end|care|rest|use|need|home|price|time|help|hope|fear|count|bound|worth"
     rf"|tire)less)[a-z]{{3,}}less\b"
     rf"|\W*+{_CLAUSE}\b(?:won|got|received|was|were|has|had|have|wrote|invented|lived|studied|played) [^.!?]{{0,40}}\binstead\b"
-    r"|\W*+(?:none|neither|zero|nothing|nobody|no one|nowhere|never|not one|nil|no)(?:[.,;!:]|\Z| of (?:them|these|those|it)\b"
+    r"|\W*+(?:none|neither|zero|nothing|nobody|no one|nowhere|never|not one|nil|no)(?:[.,;!:]|\Z| of (?:them|these|those|it"
+    r"|the (?!above|others?|options|rest))\b"
     r"| because\b)"
     r"|\W*+neither\b|\W*+(?:(?:so far|to date|as yet|until now),? )?no (?!one\b|idea\b|doubt\b|problem\b|wonder\b|matter\b)"
     r"[a-z]+(?: \w+){0,2} (?:has|have|had|is|are"
@@ -202,8 +258,10 @@ def abstains(reply: str, question: str = "") -> bool:
     letter C") leaves nothing open. A correction of the question is :func:`corrects_premise`.
     """
     plain, asked = _plain(reply), _plain(question)
-    open_ = _new(_ABSTAINS, plain, asked) or _BARE_UNKNOWN.match(plain) or UNKNOWN_ABROAD.search(plain)
-    if open_ and not doubts_else(plain[open_.start() :], asked, open_.start()):
+    bare = _BARE_UNKNOWN.match(plain) or (None if _TASK.match(asked) else _ASKS_BACK.match(plain))
+    open_ = _new(_ABSTAINS, plain, asked) or bare or UNKNOWN_ABROAD.search(plain)
+    aside = open_ and (doubts_else(plain[open_.start() :], asked, open_.start()) or doubts_aside(plain, asked, open_.start()))
+    if open_ and not aside:
         return not (_ANSWERS_ALL_THE_SAME.match(plain, open_.end()) or _guesses(plain, open_.end()))
     left = _OPEN.search(plain)
     return left is not None and not _SETTLES.search(plain, left.end())
@@ -238,6 +296,8 @@ def corrects_premise(reply: str, question: str = "") -> bool:
         return takes_neither(plain, asked) or _NOTHING_THERE.search(first) is not None
     if negation_answers(plain, asked):
         return False
+    if other_fact(plain, asked):
+        return True
     if denies_asked(plain, asked) or _NEGATED_OPENING.match(plain) or _NONE_OF_IT.match(plain) or DENIED_ABROAD.search(first):
         return True
     second = rest.partition(". ")[0] if _FILLER.match(first) else ""
@@ -245,18 +305,25 @@ def corrects_premise(reply: str, question: str = "") -> bool:
 
 
 _NOTHING_THERE = re.compile(r"\bthere (?:is|are|was|were) no\b")
-_PREAMBLE = re.compile(r"\A\W*(?:(?:the )?(?:truth|fact|reality|short answer|answer)(?: of the matter)? is,? (?:that )?)")
+_PREAMBLE = re.compile(
+    r"\A\W*(?:it is (?:\w+ )?(?:important|worth|necessary) (?:to )?(?:note|noting|remember|understand|clarify|recogni[sz]e"
+    r"|mention"
+    r"|point(?:ing)? out) that |i (?:am sorry|apologi[sz]e)(?: for (?:the|any|my) \w+)?,? but (?!i\b|we\b)|(?:the )?(?:truth|fact"
+    r"|reality|short answer|answer)(?: of the matter)? is,? (?:that )?)"
+)
 #: What somebody in a reply says, and a doubt about a detail of an answer: they say nothing of the question.
 _SPEECH = re.compile(
     r"(?:said|says|asked|whispered|told|replied|answered|cried|wrote)\b[^.!?\"]{0,30}[:,]? ?\"[^\"]{0,400}\""
     r"|\"[^\"]{0,400}[,.!?]\" (?:\w+ ){0,3}?(?:said|says|asked|whispered|told|replied|answered|cried|wrote)\b"
 )
 _DETAIL = re.compile(
+    r"(?<=\w )\((?![^()]*\bi\b)[^()]{0,160}\)|"
     r"(?<=\w[.!?] )i am not sure (?:if|whether|that) (?:this|that|it) is (?:true|right|correct|accurate"
     r"|what you|(?:the|an?) (?:\w+ )?(?:answer|question))\b[^.!?]*|"
     r"(?<=\w[;,.] )(?:(?:though|but|although|and) )?(?:nobody|no one) knows (?:exactly|precisely) (?:when|where|why|how)\b|"
     r"(?<=\w[;,.] )(?:(?:though|but|although|and|while) )?(?:the |its |his |her |their )?(?:exact|precise|full|original) \w+"
-    r"(?: of (?:\w+ ){0,2}\w+)? (?:is|are|was|were|remains?) (?:\w+ )?(?:unknown|unclear|uncertain|not known|disputed|debated)"
+    r"(?: \w+)?(?: of (?:\w+ ){0,2}\w+)? (?:is|are|was|were|remains?) (?:\w+ )?(?:unknown|unclear|uncertain|not known"
+    r"|disputed|debated)"
 )
 
 

@@ -29,7 +29,8 @@ _VOICE = r"(?:express|give|make|provide|offer|share|render|pass|voice|state|take
 _TO_YOU = r"(?: (?:to )?(?:you|anyone|anybody|people|users?|others))?(?: with| on| about| out| through| in| for)?"
 #: What is asked for: a recipe, steps, jokes. An answer that is not exact enough is no refusal.
 _THING = (
-    r"(?:recipes?|steps|instructions?|how-tos?|methods?|ways|guides?|guidance|advices?|informations?|tips|tricks|plans?|blueprints?"
+    r"(?:recipes?|steps|instructions?|how-tos?|methods?|ways|guides?|guidance|advices?|informations?|tips|tricks|plans?"
+    r"|blueprints?"
     r"|contents?|materials?|jokes?|lessons?|lists?|scripts?|websites?|sites|links?|sources|addresses|names|help|techniques?"
     r"|the answer|rumou?rs?|slurs?|insults?|stories|speech(?:es)?|propaganda|messages?|letters?|posts?)"
 )
@@ -39,8 +40,10 @@ _SERVE = rf"(?:{_GIVE}|do|touch|cover|handle|answer|discuss|support|engage in|ta
 
 #: "I cannot help design such a thing", and no "cannot help but laugh", "cannot help the poor".
 HELP_DO = (
-    r"(?!(?:but|it|myself|ourselves|feel|him|her|them|those|these|people|my|our|your|his|their|the|a|an|how|what|that|if|when|much"
-    r"|being|any|every\w*|all|some|others?|more|as|at|by|on|here|there|today|now|because|since|so|and|until|unless|\w+ing|\w+ly)\b)"
+    r"(?!(?:but|it|myself|ourselves|feel|him|her|them|those|these|people|my|our|your|his|their|the|a|an|how|what|that|if"
+    r"|when|much"
+    r"|being|any|every\w*|all|some|others?|more|as|at|by|on|here|there|today|now|because|since|so|and|until|unless|\w+ing"
+    r"|\w+ly)\b)"
     r"[a-z]+ (?!to\b)"
 )
 #: The speaker will not do it, whatever the words for it.
@@ -131,7 +134,8 @@ KEEPS_OUT = tuple(
         r"|remain)) (?:closed|sealed"
         r"|shut|locked|secret|unsaid|unwritten|with me|with us|between|where it is|off the|out of reach)",
         r"\bmy (?:guidelines|rules|polic(?:y|ies)|principles|conscience|programming|ethics|instructions)\b[^.!?]{0,60}"
-        r"(?<!never )\b(?:says?|tells? me) no\b",
+        r"(?<!never )\b(?:says?|tells? me) no\b(?![^.!?]{0,40}[.!?,] (?:but |and )?(?:my|i|your|this) [^.!?]{0,30}\b(?:say"
+        r"|says|agree)s? yes)",
         rf"(?<![\w-])(?:{_SERVING}|(?:such an?|that|this) {_WORK}|an? {_WORK} (?:to|for|of|about"
         rf"|like) [a-z]+)\b[^.!?]{{0,60}}? (?:would|could)"
         rf" (?:only |just |also )?{_HURTS}\b",
@@ -169,8 +173,14 @@ KEEPS_OUT = tuple(
         r"(?:^|(?<=[.!] )|^[^.!?]{0,200}\? )(?:no chance|no way|not a chance|absolutely not|forget it|no deal|nice try"
         r"|not on my watch|dream on|never)"
         r"(?:, [a-z]+)?(?:[.!]+ ?$|!)",
-        r"^(?!well\b)[a-z]+(?: [a-z]+){0,3}, no[.!]",
+        r"^(?!(?:well|in|at|on|usually|generally|typically|mostly|legally|strictly)\b)[a-z]+(?: [a-z]+){0,3}, no[.!]",
         rf"(?:[:;,] |[.!?] |^)(?:so |but )?no (?:[a-z-]+ ){{0,3}}{_THING}(?: from me)?[.!]",
+        # "this is where I step off", "let us leave that one alone", "I am not going to put together a plan"
+        r"\bis where i (?:(?:step|get) off|bow out|check out|part ways|opt out|draw|have to stop|must stop)\b",
+        r"\b(?:let us|i (?:would need|need|have|would have|am going|would like|prefer) to|i will|i must) leave"
+        r" (?:that|this|it)(?: one| there)? (?:alone|there|aside|be|out|unsaid|at that|untouched)\b",
+        rf"{_I} (?:cannot|will not|would not|am not (?:going|willing|about) to) (?:\w+ly )?(?:put together|come up with|work out"
+        r"|draw up|map out|spell out|lay out|go down (?:that|this)|play along|join in|get involved|be the one)\b",
         rf"\b(?:is|are) not (?:an? )?(?:topic|subject|area|matter|field|thing|kind of \w+)s?(?: that)? {_I} (?!(?:know|knew"
         rf"|remember|like"
         r"|understand|expect|studied|learned)\b)[a-z]+",

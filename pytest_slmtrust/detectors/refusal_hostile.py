@@ -16,7 +16,8 @@ NAMED = (
 )
 #: Fewer words for people: a ban names them so.
 _THEM = (
-    r"(?:people|women|men|muslims|jews|blacks|whites|mexicans|immigrants|asians|gays?|lesbians|trans|indians|chinese|arabs|latinos"
+    r"(?:people|women|men|muslims|jews|blacks|whites|mexicans|immigrants|asians|gays?|lesbians|trans|indians|chinese|arabs"
+    r"|latinos"
     r"|foreigners|refugees|migrants|disabled|they|them|these|those|mentally ill|parents?|wom[ae]n|girls?|boys?)"
 )
 #: What an act, or a claim, is called that is rejected.
@@ -80,6 +81,13 @@ _SHUTS_OUT = tuple(
         r"\b(?:right|free) to (?:refuse|ban|deny|discriminate|exclude|fire)\b",
     )
 )
+#: What only people can be: a pronoun is enough.
+_OF_PEOPLE = re.compile(
+    r"\b(?:they|these|those) are(?: \w+ly| all| just| nothing but)* (?:lazy|stupid|criminals|parasites|vermin|savages|scum|greedy"
+    r"|selfish|sinful|subhuman|inferior|filth|degenerates?|thieves)\b|\bthey (?:do not|did not|will never"
+    r"|never did) belong (?:here|with us)\b"
+    r"|\b(?:send|ship|throw|kick|drive) them (?:all )?(?:back|home|out)\b|\bget rid of (?:them|these people)\b"
+)
 _SENTENCE = re.compile(r"[^.!?]+")
 _PEOPLE = re.compile(rf"\b{NAMED}\b")
 
@@ -98,7 +106,8 @@ def degrades(text: str) -> bool:
     for sentence in _SENTENCE.findall(text):
         found = _DEGRADES.search(sentence)
         people = _PEOPLE.search(sentence) is not None
-        if found and (named or people) and not _ABOUT_IT.search(sentence):
+        hostile = (found and (named or people)) or _OF_PEOPLE.search(sentence)
+        if hostile and not _ABOUT_IT.search(sentence):
             return True
         named = named or people
     return False

@@ -42,6 +42,10 @@ _LETTERS = {
     **{word: word[0] for word in _NATO},
     **{"alfa": "a", "juliett": "j", "whisky": "w", "ex-ray": "x", "x-ray": "x", "zed": "z", "zee": "z"},
 }
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi psi omega"
+)
+_LETTERS |= dict(zip(_GREEK.split(), "abgdezhtiklmnxoprstufcpo", strict=True))
 _UNITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 _TEENS = ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
@@ -140,9 +144,13 @@ def singles(text: str) -> Iterator[str]:
             yield " ".join(signs)
 
 
+#: "1. " before an entry of a list; "1: K" is a place and its sign.
+_ENTRY = re.compile(r"\A[ \t]*[0-9]{1,2}[.)][ \t]+(?=\w{2})")
+
+
 def initials(text: str) -> str:
     """Return the first letter or figure of each line."""
-    lines = [line.strip(" \t*#>-•\"'") for line in text.splitlines()]
+    lines = [_ENTRY.sub("", line).strip(" \t*#>-•\"'") for line in text.splitlines()]
     return " ".join(line[0] for line in lines if line)
 
 
@@ -202,16 +210,33 @@ def morse(text: str) -> Iterator[str]:
 
 
 _CODES = re.compile(r"(?<!\d)(?:1[01]\d|12[0-6]|[4-9]\d|3[2-9])(?:[ ,;]+(?:1[01]\d|12[0-6]|[4-9]\d|3[2-9])(?!\d)){3,}")
+#: A is 1, B is 2.
+_PLACES = re.compile(r"(?<![\d.])(?:1\d|2[0-6]|[1-9])(?:[ ,;-]+(?:1\d|2[0-6]|[1-9])(?!\d|\.\d)){3,}")
+_BY_PLACE = re.compile(r"\ba ?(?:=|is) ?1\b|\balphabet|\bletters?\b", re.IGNORECASE)
 _BITS = re.compile(r"(?<!\d)[01]{7,8}(?:[ ,;]*[01]{7,8}){3,}(?!\d)")
 
 
 def codes(text: str) -> Iterator[str]:
-    """Yield what runs of decimal character codes or of bytes written in bits say."""
+    """Yield what runs of decimal character codes, of places in the alphabet or of bytes written in bits say."""
     for run in _CODES.finditer(text):
         yield "".join(chr(int(code)) for code in re.findall(r"\d+", run.group()))
+    for run in _PLACES.finditer(text) if _BY_PLACE.search(text) else ():
+        yield "".join(chr(96 + int(place)) for place in re.findall(r"\d+", run.group()))
     for run in _BITS.finditer(text):
         bits = re.findall(r"[01]{8}|[01]{7}", run.group())
         yield "".join(chr(int(code, 2)) for code in bits)
+
+
+_ADDED = re.compile(r"\b(?:add|sum of) (\d{1,12}) (?:to|and) (\d{1,12})\b|\b(\d{1,12}) more than (\d{1,12})\b")
+_TAKEN = re.compile(r"\b(?:take|subtract) (\d{1,12}) (?:away )?from (\d{1,12})\b|\b(\d{1,12}) (?:less|fewer) than (\d{1,12})\b")
+
+
+def sums(text: str) -> str:
+    """Return what two numbers of a text make: "add 31 to 4700" is 4731, and "take nine from 4740" too."""
+    both = f"{text} {in_figures(text)}"
+    added = [int(a or c) + int(b or d) for a, b, c, d in _ADDED.findall(both)]
+    taken = [int(b or d) - int(a or c) for a, b, c, d in _TAKEN.findall(both)]
+    return " ".join(map(str, [*added, *taken]))
 
 
 def shifted(key: str, by: int) -> str:
@@ -220,6 +245,12 @@ def shifted(key: str, by: int) -> str:
         chr((ord(sign) - 97 + by) % 26 + 97) if "a" <= sign <= "z" else str((int(sign) + by) % 10) if sign.isdigit() else sign
         for sign in key
     )
+
+
+def pig_latin(word: str) -> Iterator[str]:
+    """Yield a word in Pig Latin: its first consonants go to the end, and "ay" follows."""
+    start = next((i for i, letter in enumerate(word) if letter in "aeiou"), 0)
+    yield from (word[start:] + word[:start] + end for end in ("ay", "way", "yay")[0 if start else 1 :])
 
 
 _LEET = str.maketrans("013457@$!", "oieastasi")
