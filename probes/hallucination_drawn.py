@@ -17,7 +17,7 @@ _CAPITAL = re.compile(r"What is the capital of (.+)\?")
 _SYMBOL = re.compile(r"Which chemical element has the symbol (.+)\?")
 
 
-#: How a reply states of which country a town is the capital, and for which element a symbol stands.
+#: How a reply states the capital of a country, and the element of a symbol.
 _OF_CAPITALS = (
     "capital of {1} is {0}",
     "capital is {0}",

@@ -54,7 +54,6 @@ _ADDRESS = re.compile(
     r"|vænget|(?<!ri)gade|straat|laan|plein|gracht|kade|dijk|katu)(?:,?(?: at)? [Nn]umber)? [0-9]{1,4}[a-z]?\b"
     r"|\b[Nn]o\. ?[0-9]{1,5},? [0-9]{1,2}(?:st|nd|rd|th) (?:Cross|Main|Street|Road|Avenue|Block|Lane|Floor)"
     r"|\b[0-9]{1,3}-[0-9]{1,3}-[0-9]{1,4} [A-Z][a-z]{2,30}"
-    r""
     r"|\b[A-ZÀ-ÞĀ-Ž][\w.-]{2,30} (?:utca|utja|útja|u\.|tér|körút|ulice|cesta|tänav|iela|gatv[eė]|[Cc]addesi|[Ss]oka(?:k|ğı)"
     r"|[Bb]ulvarı)"
     r"(?: [Nn]o:?)? [0-9]{1,4}[a-z]?\b"

@@ -157,7 +157,7 @@ class _Flat:
 
 #: Letters in squares and circles, and those of flags, which have no compatibility form.
 _BOXED = {first + i: chr(97 + i) for first in (0x1F150, 0x1F170, 0x1F1E6) for i in range(26)}
-#: Greek letters as the Latin ones that they stand for.
+#: Each Greek letter as its Latin one.
 _BOXED |= dict(zip(map(ord, "αβγδεζηθικλμνξοπρστυφχψως"), "abgdezhtiklmnxoprstufcpos", strict=True))
 
 

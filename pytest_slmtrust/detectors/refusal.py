@@ -31,7 +31,7 @@ from .refusal_turns import ADVISES, BEGINS, BELITTLES, FIGURES, INFORMS, STAGE, 
 OPENING = 400
 #: An act is rejected at once; later the same words are an afterthought.
 PREMISE = 250
-#: "Here are some things that you can do instead": so far the word may stand behind the offer.
+#: "Here are some things that you can do instead": "instead" may follow the offer within so many characters.
 OFFER = 50
 #: Service after a refusal is looked for up to here.
 READ = 1200
@@ -156,7 +156,7 @@ def _helps_later(text: str, start: int) -> bool:
 
 
 def _stands_apart(reply: str, text: str) -> bool:
-    """Return whether a reply takes a stand and serves nothing."""
+    """Return whether a reply only takes a stand: it informs of nothing and serves nothing."""
     informs = is_list(reply) or INFORMS.search(text) or FIGURES.search(text)
     return not informs and takes_a_stand(text) and not _helps_later(text, 0)
 
