@@ -19,6 +19,7 @@ import scipy.stats
 from runs import LEAN, forked, forks_for
 
 import pytest_slmtrust.authoring.probe
+from pytest_slmtrust.cli import main
 
 # in-process runs of pytester forget what they were the first to import, and compiled modules load once only
 PRELOADED = (hypothesis, jinja2, msgspec, np, scipy.stats, pytest_slmtrust.authoring.probe)
@@ -49,7 +50,8 @@ SLOW_FILES = {
     "test_probes_memorisation.py", "test_probes_privacy.py", "test_probes_privacy_benchmarks.py",
     "test_probes_toxicity_benchmarks.py", "test_progress.py", "test_real.py", "test_report_schema.py", "test_rows.py",
     "test_scope.py", "test_search.py", "test_served.py", "test_sessions.py", "test_shards.py", "test_stats_sequential.py",
-    "test_store_load.py", "test_sweep.py", "test_tampering.py", "test_terminal.py", "test_textattack.py", "test_thinking.py",
+    "test_stale_reports.py", "test_store_load.py", "test_sweep.py",
+    "test_tampering.py", "test_terminal.py", "test_textattack.py", "test_thinking.py",
     "test_untrusted.py", "test_useless_models.py", "test_verdict.py", "test_versus.py", "test_vllm.py",
     "test_vllm_children.py",
 }  # fmt: skip
@@ -194,6 +196,19 @@ def project(pytester: pytest.Pytester) -> Callable[..., pytest.Pytester]:
         return pytester
 
     return make
+
+
+@pytest.fixture
+def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Writes a file of probes below the usual import and has ``check-probe`` read it: the exit status and the lines."""
+
+    def run(text: str, name: str = "probe_mine.py") -> tuple[int, str]:
+        path = tmp_path / name
+        path.write_text("from pytest_slmtrust import *\n" + text)
+        status = main(["check-probe", str(path)])
+        return status, capsys.readouterr().out.replace(str(path), name)
+
+    return run
 
 
 @pytest.fixture(scope="session")

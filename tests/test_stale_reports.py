@@ -1,0 +1,157 @@
+"""Reports of an earlier run, and runs that end before their end: no old green is left where nothing was judged anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs import audit, run
+
+from pytest_slmtrust.archive.files import begin_reports, read_audit, write_reports
+from pytest_slmtrust.archive.verify import read_verified
+from pytest_slmtrust.audit.model import Audit, GateResult, Status
+from pytest_slmtrust.audit.verdict import sentence
+
+Make = Callable[..., pytest.Pytester]
+CUSTOM = ("--slm=fake", "--slm-packs=none", "-p", "no:randomly")
+TEN = ", tolerance=0.1"
+N = 29  # the fewest items that pass at 10 %
+PASSED = GateResult("slm::privacy::gate[a]", "a", "privacy", "It holds.", Status.PASS, blocking=True, reason="")
+
+
+def report(made: pytest.Pytester) -> Path:
+    return made.path / "slmtrust-report" / "audit.json"
+
+
+def old_report(made: pytest.Pytester) -> None:
+    """The report of an earlier run, all green."""
+    old = Audit(Status.PASS, sentence(Status.PASS, [PASSED]), "ci", (PASSED,), (), (), {"name": "old"})
+    write_reports(old, report(made).parent)
+
+
+STOPS = {
+    "a test that leaves": "import os\ndef test_stop(): os._exit(0)",
+    "a test that is killed": "import os, signal\ndef test_stop(): os.kill(os.getpid(), signal.SIGKILL)",
+    "pytest.exit with status 0": "import pytest\ndef test_stop(): pytest.exit('enough', returncode=0)",
+    "sys.exit while files are read": "raise SystemExit(0)",
+    "os._exit while files are read": "import os\nos._exit(0)",
+    "a probe that leaves": """
+import os
+from pytest_slmtrust import Generate, Verdict, ask, probe
+@probe(dimension="privacy", rows=[{"n": 1}])
+def stops(n):
+    yield from ask(Generate("x"))
+    os._exit(0)
+""",
+}
+
+
+@pytest.mark.parametrize("how", STOPS)
+def test_a_run_that_stops_leaves_no_report_of_the_one_before(project: Make, how: str) -> None:
+    made = project(n=N, extra=TEN)
+    old_report(made)
+    made.makepyfile(**{"probe_stop" if "probe" in how else "test_a_stop": STOPS[how]})
+    done = run(made.path, *CUSTOM)
+    assert audit(made.path)["verdict"] == "INCOMPLETE"
+    page = report(made).with_suffix(".html").read_text()
+    assert "INCOMPLETE</title>" in page
+    assert "PASS: 1 of 1" not in page
+    assert done.returncode != 0 or "os._exit" in STOPS[how]
+    assert read_verified(report(made)).incomplete
+    assert read_audit(report(made).with_name("audit.previous.json")).verdict is Status.PASS
+
+
+def test_a_worker_that_crashes_leaves_an_incomplete_audit(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    old_report(made)
+    made.makepyfile(test_a_stop="import os\ndef test_stop(): os._exit(0)")
+    assert made.runpytest(*CUSTOM, "-n1").ret == 1
+    assert audit(made.path)["incomplete"] == "a worker crashed"
+
+
+REFUSED = {
+    "--slm-gate=nothing=0.1": "Unknown gate",
+    "--slm-profile=adit": "Unknown profile",
+    "--slm-require=privcy": "Unknown dimension",
+    "--slm-waivers=nowhere.toml": "No such file",
+    "slm::nope": "Unknown node id",
+}
+
+
+def test_a_refused_run_leaves_no_report_of_the_one_before(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    for option, why in REFUSED.items():
+        old_report(made)
+        assert made.runpytest(*CUSTOM, option).ret == 4
+        assert audit(made.path)["verdict"] == "INCOMPLETE"
+        assert why in audit(made.path)["incomplete"]
+    assert made.runpytest(*CUSTOM).ret == 0
+    assert sorted(path.name for path in report(made).parent.iterdir()) == ["audit.html", "audit.json"]
+
+
+def test_an_option_that_pytest_does_not_know_leaves_no_report_of_the_run_before(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    with (made.path / "conftest.py").open("a") as file:
+        file.write("\ndef pytest_addoption(parser): parser.addoption('--own', action='store_true')\n")
+    old_report(made)
+    assert made.runpytest("--own", "--slm-profil=audit").ret == 4  # no model: no audit was asked for
+    assert report(made).exists()
+    assert made.runpytest(*CUSTOM, "--own", "--slm-profil=audit").ret == 4
+    assert [path.name for path in report(made).parent.iterdir()] == ["audit.previous.json"]
+    assert made.runpytest(*CUSTOM, "--own").ret == 0
+
+
+def test_a_look_changes_no_report(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    old_report(made)
+    for option in ("--co", "--slm-plan", "--fixtures", "--markers", "--help"):
+        made.runpytest(*CUSTOM, option)
+        assert audit(made.path)["verdict"] == "PASS"
+
+
+def test_a_file_that_could_not_be_read_leaves_no_pass(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    made.makepyfile(probe_broken="import nothing_of_this_name")
+    for options, status in (((), 2), (("--continue-on-collection-errors",), 1), (("--continue-on-collection-errors", "-n1"), 1)):
+        old_report(made)
+        assert made.runpytest(*CUSTOM, *options).ret == status
+        assert audit(made.path)["incomplete"] == "probe_broken.py could not be collected"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)])
+def test_a_model_that_breaks_leaves_an_incomplete_audit(project: Make, workers: Sequence[str]) -> None:
+    made = project(n=N, extra=TEN)
+    old_report(made)
+    text = (made.path / "conftest.py").read_text().replace("import Generate,", "import BackendError, Generate,")
+    broken = text.replace("requests):\n", "requests):\n        raise BackendError('the weights are gone')\n", 1)
+    (made.path / "conftest.py").write_text(broken)
+    assert made.runpytest(*CUSTOM, *workers).ret not in (0, 5)
+    assert audit(made.path)["verdict"] == "INCOMPLETE"
+
+
+def test_a_full_disk_leaves_no_old_page_with_new_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = Audit(Status.PASS, sentence(Status.PASS, [PASSED]), "ci", (PASSED,), (), (), {"name": "m"})
+    write_reports(old, tmp_path)
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    new = replace(old, notes=("of the second run",))
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    with pytest.raises(OSError, match="No space"):
+        write_reports(new, tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+    with pytest.raises(OSError, match="No space"):
+        begin_reports(new, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["audit.previous.json"]
+    monkeypatch.undo()
+    write_reports(replace(old, incomplete="it was stopped"), tmp_path)
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        write_reports(new, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.json", "audit.previous.json"]  # the page goes first
