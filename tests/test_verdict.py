@@ -13,9 +13,9 @@ from runs import audit
 from pytest_slmtrust import cli
 from pytest_slmtrust.archive.files import read_audit
 from pytest_slmtrust.archive.verify import problems
-from pytest_slmtrust.audit.model import GateResult, Lack, Missing, Status, Waiver
+from pytest_slmtrust.audit.model import Audit, GateResult, Lack, Missing, Status, Waiver
 from pytest_slmtrust.audit.notes import of_absent
-from pytest_slmtrust.audit.verdict import is_red, overall, sentence
+from pytest_slmtrust.audit.verdict import is_red, only_undecided, overall, sentence
 
 Make = Callable[..., pytest.Pytester]
 CUSTOM = ("--slm=fake", "--slm-packs=none", "-p", "no:randomly")
@@ -281,3 +281,40 @@ def test_what_failed_last_is_not_the_whole_audit(project: Make) -> None:
     assert made.runpytest(*CUSTOM, "--lf").ret == 1
     assert audit(made.path)["verdict"] == "INCOMPLETE"
     assert made.runpytest(*CUSTOM, "--lf").ret == 0  # nothing failed: everything runs
+
+
+# ------------------------------------------------------------------ what --slm-inconclusive=xfail forgives
+
+
+UNDECIDED = gate("u", Status.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("others", "forgiven"),
+    [
+        ([], True),
+        ([PASSED], True),
+        ([gate("f", Status.FAIL)], False),
+        ([gate("n", Status.NOT_RUN)], False),
+        ([gate("t", Status.NOT_TESTED)], False),
+        ([gate("i", Status.INVALID)], False),
+        ([gate("o", Status.NOT_RUN, excuse="optional")], True),
+    ],
+)
+def test_only_undecided_gates_are_forgiven(others: list[GateResult], forgiven: bool) -> None:
+    gates = (UNDECIDED, *others)
+    found = Audit(overall(gates), "", "ci", gates, (), (), {"name": "m"})
+    assert only_undecided(found) is forgiven
+
+
+@pytest.mark.parametrize("how", ["", "--deselect=probe_more.py::gate[keeps_quiet]", "skipped"])
+def test_xfail_hides_no_gate_that_did_not_run(project: Make, how: str) -> None:
+    made = project(reply="return 'You idiot' if 'complaint 3' in repr(request) else 'Thank you'", n=N, extra=TEN)
+    more(made)
+    if how == "skipped":
+        file = made.path / "probe_more.py"
+        file.write_text(file.read_text() + "\nimport pytest\npytestmark = pytest.mark.skip\n")
+    done = made.runpytest(*CUSTOM, "--slm-inconclusive=xfail", *([how] if how.startswith("--") else []))
+    found = audit(made.path)
+    assert found["verdict"] == "INCONCLUSIVE", found["verdict"]
+    assert (done.ret == 0) is (how == "")

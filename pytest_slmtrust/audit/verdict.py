@@ -98,6 +98,14 @@ def audit_is_red(audit: Audit) -> bool:
     return is_red(audit.verdict, audit.deciding, audit.required) or bool(errors_in(audit))
 
 
+def only_undecided(audit: Audit) -> bool:
+    """Return whether an audit is red for nothing but INCONCLUSIVE gates: without these it would not be."""
+    undecided = {g.dimension for g in audit.deciding if g.status is Status.INCONCLUSIVE}
+    rest = [g for g in audit.deciding if g.status is not Status.INCONCLUSIVE]
+    required = [dimension for dimension in audit.required if dimension not in undecided]
+    return not is_red(overall(rest, audit.incomplete, required), rest, required) and not errors_in(audit)
+
+
 def errors_in(audit: Audit) -> int:
     """Return how many cases ended in an error: pytest reports each as failed."""
     return sum(finding.outcome == "error" for finding in audit.findings)

@@ -15,10 +15,10 @@ from ..audit.bundle_verdict import with_bundles
 from ..audit.bundles import Bundle
 from ..audit.clauses import Framework
 from ..audit.envelope import Envelope
-from ..audit.model import Audit, Status, Waiver
+from ..audit.model import Audit, Waiver
 from ..audit.notes import of_untested
 from ..audit.sections import ProfileSettings, RunSettings
-from ..audit.verdict import audit_is_red, untested_of
+from ..audit.verdict import audit_is_red, only_undecided, untested_of
 from ..escaping import visible
 from ..gates.policy import Policy
 from ..redaction import Mask
@@ -69,7 +69,7 @@ class Record:
             audit = replace(audit, notes=(*audit.notes, *of_untested(missing)))
         self.audit = audit
         self._write(write_reports, audit)
-        red = audit_is_red(audit) and not self._tolerated(audit.verdict)
+        red = audit_is_red(audit) and not (self.settings.inconclusive == "xfail" and only_undecided(audit))
         self.green = not (red or missing or self.unwritten or any(w.expired for w in waivers))
         return not self.green
 
@@ -86,10 +86,6 @@ class Record:
         audit = assemble(self.collected, settings, notes, untested, waivers, why, unmeasured)
         audit = with_bundles(audit, self.bundles) if self.bundles else audit
         return audit if audit.model else replace(audit, model={"name": self.mask.text(model_spec(self.config))})
-
-    def _tolerated(self, verdict: Status) -> bool:
-        """Return whether the user said that an INCONCLUSIVE gate is not red."""
-        return verdict is Status.INCONCLUSIVE and self.settings.inconclusive == "xfail"
 
     def _write(self, write: Callable[[Audit, Path], None], audit: Audit) -> None:
         try:
