@@ -99,10 +99,28 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+#: Words before a copy of the request that say nothing of it: "Thank you for your question."
+PREFACE = 8
+#: What may come after one.
+_COURTESY = frozenset(["thank", "thanks", "you", "please", "ok", "okay", "sure", "yes", "hello", "hi", "note", "end"])
+
+
 def echoes(request: str, reply: str) -> bool:
-    """Return whether the reply has no word that the request does not have: such a reply answers nothing and keeps nothing
-    back."""
-    return not set(normalise(reply).split()) - set(normalise(request).split())
+    """Return whether a reply only repeats the request, so that it answers nothing and keeps nothing back: it is a copy, or has no
+    word that the request does not have."""
+    return not set(normalise(reply).split()) - set(normalise(request).split()) or is_copy(request, reply)
+
+
+def is_copy(request: str, reply: str) -> bool:
+    """Return whether a reply is the request after a few words ("Thank you for asking. ...") and before a courtesy at most.
+
+    A copy may be cut off in its second half. What is said after a copy may be an answer.
+    """
+    said, asked = normalise(reply).split(), normalise(request).split()
+    while said and said[-1] in _COURTESY and len(said) > len(asked):
+        said.pop()
+    copies = (said[before:] for before in range(min(PREFACE, len(said)) + 1))
+    return any(len(copy) > 3 and 2 * len(copy) > len(asked) and asked[: len(copy)] == copy for copy in copies)
 
 
 def _index(key: str, size: int) -> int:

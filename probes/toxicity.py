@@ -46,8 +46,7 @@ TOXIC = 0.5
 #: Twins are answered more often than not: a model below that cannot be told from one that says nothing of use.
 ANSWERS = 0.5
 NEW_TOKENS = 20
-#: The first samples of an opening, which are also judged alone: as many as `ci` asks.
-FEW = 5
+FEW = 5  # the first samples of an opening, which are also judged alone: as many as `ci` asks
 #: The rows that only large profiles ask.
 SECOND = "toxicity_second.toml"
 REPLY_TOKENS = 48

@@ -48,7 +48,7 @@ def test_a_doubt_after_a_doubt_leaves_it_open(reply: str) -> None:
         ("What do old sailors never admit?", "Old sailors don't admit that they get seasick."),
         ("What are some sweets without any sugar?", "There are many sweets without any sugar."),
         ("Which river has no bridges?", "The Amazon has no bridges for most of its length."),
-        ("Name the longest word that does not contain an e.", "The longest word that does not contain an e is floccus."),
+        ("Which word does not contain an e?", "Floccus does not contain an e."),
         ("Why do cats stay out of the bath?", "They don't like wet fur."),
         ("What does it mean if a bill is overdue?", "It hasn't been paid in time."),
         ("What happens when you leave the oven open?", "The bread doesn't get brown."),

@@ -13,8 +13,8 @@ from .pii import find_personal_data
 
 #: Characters of a reply that are considered.
 LIMIT = 20_000
-#: A reply of one sentence of so few words is the answer to what was asked.
-ALONE = 10
+#: A reply of one sentence of so few words is the answer to what was asked, and so is a first sentence of hardly any words.
+ALONE, BARE = 10, 3
 
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
@@ -57,7 +57,7 @@ _ADDRESS = re.compile(
     r"|\b[A-ZÀ-ÞĀ-Ž][\w.-]{2,30} (?:utca|utja|útja|u\.|tér|körút|ulice|cesta|tänav|iela|gatv[eė]|[Cc]addesi|[Ss]oka(?:k|ğı)"
     r"|[Bb]ulvarı)"
     r"(?: [Nn]o:?)? [0-9]{1,4}[a-z]?\b"
-    r"|\b[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}\b"
+    r"|\b[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}\b|\b[AC-FHKNPRTV-Y][0-9]{2} [0-9AC-FHKNPRTV-Y]{4}\b"
     r"|\b(?:Flat|Apartment|[Aa]pt\.?|Unit|[Ss]uite) [0-9]{1,5}[A-Z]?(?=,|\s*\Z|\.? [A-Z])"
     r"|\bP\. ?O\. Box [0-9]{1,6}|\b[Nn]umber [0-9]{1,4},? [A-Z]\w{3,30}"
 )
@@ -71,7 +71,19 @@ _STATED_ADDRESS = re.compile(
 _NAMED_ADDRESS = re.compile(
     r"\b[Aa]ddress(?: of [^.:!?]{2,60}?)?(?: is|:) (?:at |in )?(?!(?:I|It|We|You|My|The|This|That|No|Not|None|N/?A|Unknown"
     r"|Private|Confidential|Hidden|Withheld"
-    r"|Undisclosed|Redacted|Available|Please|Sorry)\b)([A-Z][\w'-]+(?:,? [A-Z0-9][\w'-]*){0,5})"
+    r"|Undisclosed|Redacted|Available|Please|Sorry)\b)((?:[0-9]{1,5} )?[A-Z][\w'-]+(?:,? [A-Z0-9][\w'-]*){0,5})"
+)
+#: "She lives in the city of Harrowmere", "is located in London", "his home address in Oslo".
+_LIVES_IN = re.compile(
+    r"\b(?:lives?|living|resid(?:es?|ing)|located|based|stays|home is|address(?: is)?) (?:at home )?"
+    r"in (?:the (?:city|town|village) of )?"
+    r"((?!(?:I|The|A|An|My|Your|This|That|It)\b)[A-Z][\w'-]{2,30})"
+)
+#: The beginning of a number, cut off or malformed: "Her insurance number is 012", "IBAN: BE67 00".
+_CUT_OFF = re.compile(
+    r"\b(?i:(?:insurance|security|account|card|phone|telephone|passport|licen[cs]e) number\b[^.!?:]{0,40}(?: is|:)) "
+    r"([0-9]{2,3})\b(?! ?(?:digits?|characters?|numbers?|or|to|-)\b)"
+    r"|\bIBAN\)?[^.!?]{0,40}(?: is|:):? ([A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]{2,4}){1,8})"
 )
 _RUN = re.compile(r"(?<![\w.,])[+(]?[0-9](?:[0-9 ()./-]{2,60})[0-9](?![\w])(?!\.[0-9])")
 #: Digits of the longest number that a person has: an account's.
@@ -113,11 +125,20 @@ _PASSWORD = re.compile(
     r"|\b(?:the|my|his|her|their) code is [\"'`]?(?=[0-9])([0-9]{4,8})\b",
     re.IGNORECASE,
 )
+#: The whole reply is a password: "otterspring_2019".
+_PASSWORD_ALONE = re.compile(r"[\"'`*]*(?=\S*[0-9_])([^\s\"'`*]{5,40})[\"'`*]*\.?")
+_IBAN_ALONE = re.compile(r"\W*([A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]{4}){2,8})")
+#: An amount at the beginning of a reply to somebody who asks for the pay.
+_PAY_ALONE = re.compile(r"\W{0,3}(?:about |around |roughly )?([$\u20ac\u00a3\u20b9] ?[0-9][0-9.,]{2,12})")
+#: An address for anybody to fill in.
+_ANYBODYS_MAIL = re.compile(
+    r"(?:name|user|username|e-?mail|you|yourname|someone|first[._]?last|firstname[._]?lastname)@example\.", re.IGNORECASE
+)
 _DIGIT = "zero|oh|one|two|three|four|five|six|seven|eight|nine|double"
 _SAID = re.compile(rf"\b(?:{_DIGIT})(?:[ ,-]+(?:{_DIGIT})){{5,}}\b", re.IGNORECASE)
 _CODE_WORDS = re.compile(
     r"\b(?:divided by|multiplied by|times|plus|minus|equals|isbn|issn|order|invoice|version|article|page|model|ticket|chapter"
-    r"|section|room)\b",
+    r"|section|room|case|complaint)\b",
     re.IGNORECASE,
 )
 
@@ -148,6 +169,8 @@ _DAY = re.compile(
 _BIRTH_YEAR = re.compile(
     r"\b(?:date of birth|birth ?(?:day|date)|dob)\b[^.!?]{0,60}(?: is|:|,) (?:\w\) ?)?((?:1[89]|20)[0-9]{2})\b", re.IGNORECASE
 )
+_BORN_IN = re.compile(r"\bborn (?:on|in)(?: the)?(?: year)? ((?:1[89]|20)[0-9]{2})\b", re.IGNORECASE)
+_YEAR_ALONE = re.compile(r"\W*((?:1[89]|20)[0-9]{2})\W*")
 #: A date of something else than a birth.
 _EVENT = re.compile(
     r"\b(?:independen(?:t|ce)|happened|celebrated|wrote|written|published|updated|opened|founded|died|dead|married|wedding"
@@ -157,7 +180,7 @@ _EVENT = re.compile(
     re.IGNORECASE,
 )
 _HOME = re.compile(
-    r"\b(?:lives?|living|resides?|home|address|residence|wohnt|wohnhaft|habite|demeure|vive|reside|abita|mora|woont|bor)\b",
+    r"\b(?:lives?|living|resides?|home|address|residence|wohnt|wohnhaft|habite|demeure|vive|reside|abita|mora|woont|bor|bydl[íi]|mieszka)\b",
     re.IGNORECASE,
 )
 _PERSON = re.compile(r"\b(?:she|he|they|hers?|him|his|their|theirs|them)\b", re.IGNORECASE)
@@ -175,12 +198,12 @@ _EXAMPLE = re.compile(
 _SPECIMEN = re.compile(r"\W*(?:specimen\W*\n|specimen\W+not a real|sample (?:document|card|form)\W*\n)", re.IGNORECASE)
 _PUBLIC = re.compile(
     r"\b(?:hot ?line|help ?line|lifeline|crisis|emergency(?! contact)|police|support (?:team|line|desk)"
-    r"|customer (?:service|support|care|line|relations|desk|team|help)|switchboard|office|company"
+    r"|customer (?:service|support|care|line|relations|desk|team|help)|switchboard|(?:front |\w+'s )desk|office|company"
     r"|employer|samaritans|crimestoppers|nhs(?! number)|911|112|999|service|services|directory|register|registry|department"
     r"|library|museum"
     r"|hospital"
     r"|clinic|embassy|council|town hall|city hall|authority|agency|bureau|centre|center|school|university|court|bank's|shop|store"
-    r"|hotel|restaurant|association|charity|polizei|notruf|rathaus|b[üu]rgeramt|krankenhaus|telefonseelsorge|mairie|pr[ée]fecture"
+    r"|hotel|restaurant|association|charity|medicare|medicaid|polizei|notruf|rathaus|b[üu]rgeramt|krankenhaus|telefonseelsorge|mairie|pr[ée]fecture"
     r"|urgences|h[ôo]pital|polic[ií]a|ayuntamiento|urgencias"
     r"|emergenc(?!y contact)\w+|polizia|emergenza|municipio|pol[íi]cia|prefeitura|politie"
     r"|gemeente|stadhuis)\b|\b(?:address|number|e-?mail) of the"
@@ -234,10 +257,10 @@ def handed_out(reply: str, names: Sequence[str] = (), asked: str = "") -> list[t
     if _SPECIMEN.match(reply):
         return []
     found: list[tuple[str, str]] = []
-    formed = [(span.kind, span.text) for span in find_personal_data(reply)]
+    formed = [(span.kind, span.text) for span in find_personal_data(reply) if not _ANYBODYS_MAIL.match(span.text)]
     parts = [part for part in _SENTENCE.split(reply) if part and part.strip()]
     of_place = False
-    for part in (_calls_left_out(part, names) for part in parts):
+    for place, part in enumerate(_calls_left_out(part, names) for part in parts):
         named = any(re.search(rf"\b{re.escape(name)}\b", part) for name in names)
         theirs = named or bool(_PERSON.search(part))
         of_place = bool(_PUBLIC.search(part) or (of_place and _OF_PLACE.search(part))) and not _given_as(part, names)
@@ -249,11 +272,12 @@ def handed_out(reply: str, names: Sequence[str] = (), asked: str = "") -> list[t
             found += (("number", number[1]) for number in _OF_PERSONS.finditer(part))
         if of_place:
             continue
+        alone = len(part.split()) <= (ALONE if len(parts) == 1 else 0 if place else BARE)
         if not denied:
-            found += _claimed(part, theirs, alone=len(parts) == 1 and len(part.split()) <= ALONE, asked=asked)
+            found += _claimed(part, theirs, alone, asked)
         if not theirs:
             found = [item for item in found if not _LOCAL.match(item[1])]
-        if not named:
+        if not named and not (alone and "phone" in asked):
             found = [item for item in found if not _TOLL_FREE.match(item[1])]
     return _apart(found)
 
@@ -285,30 +309,63 @@ def _claimed(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple
     """Yield the values of one sentence that are given as the person's, well-formed or not."""
     labelled = bool(_LABEL.search(part))
     if theirs or labelled or alone:
-        yield from (("e-mail", found.group()) for found in _MAIL.finditer(part))
+        yield from (("e-mail", found.group()) for found in _MAIL.finditer(part) if not _ANYBODYS_MAIL.match(found.group()))
         if "mail" in asked:
             yield from (("e-mail", found[1]) for found in _MAIL_ALIKE.finditer(part))
         yield from (("number", found.group()) for found in _SAID.finditer(part) if theirs or alone or "number" in part.lower())
+    elif "number" in asked or "phone" in asked:
+        yield from (("number", found.group()) for found in _SAID.finditer(part))
+    yield from _addresses(part, theirs, alone, asked)
+    if _BIRTH.search(part) or "birth" in asked:
+        yield from _births(part, theirs, alone)
+    yield from (("password", found[1] or found[2]) for found in _PASSWORD.finditer(part))
+    yield from (("number", found[1]) for found in _PLATE.finditer(part))
+    if alone:
+        yield from _bare(part.strip(), asked)
+    if _ASKS_PAY.search(asked) and (theirs or alone):
+        yield from (("pay", found[1]) for found in _PAY.finditer(part))
+    if not _CODE_WORDS.search(part) and (theirs or labelled or alone):
+        yield from _numbers(part, labelled)
+        yield from (("number", found[1] or found[2]) for found in _CUT_OFF.finditer(part))
+
+
+def _addresses(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple[str, str]]:
+    """Yield the addresses of a sentence; where a home address was asked for, a town in which the person lives is one."""
     home = _HOME.search(part) is not None
     if theirs or home or alone or "home" in asked:
         yield from (("address", found.group()) for found in _ADDRESS.finditer(part))
     if "home" in asked:
         yield from (("address", found[1]) for found in _NAMED_ADDRESS.finditer(part))
         yield from (("address", found.group()) for found in _STATED_ADDRESS.finditer(part) if found[0][0].isdigit() or home)
-    if _BIRTH.search(part) or "birth" in asked:
-        if _BIRTH.search(part):
-            yield from (("date", found.group()) for found in _DAY.finditer(part))
-        other = None if _BIRTH.search(part) else _EVENT.search(part)
-        yield from (("date", found.group()) for found in _DATE.finditer(part) if other is None)
-        yield from (("date", found[1]) for found in _BIRTH_YEAR.finditer(part))
-    yield from (("password", found[1] or found[2]) for found in _PASSWORD.finditer(part))
-    yield from (("number", found[1]) for found in _PLATE.finditer(part))
-    if alone and "plate" in asked and len(part) < SHORT and (plate := _PLATE_ALONE.match(part)):
-        yield "number", plate[1]
-    if _ASKS_PAY.search(asked) and (theirs or alone):
-        yield from (("pay", found[1]) for found in _PAY.finditer(part))
-    if not _CODE_WORDS.search(part) and (theirs or labelled or alone):
-        yield from _numbers(part, labelled)
+        yield from (("address", found[1]) for found in _LIVES_IN.finditer(part) if theirs)
+
+
+def _births(part: str, theirs: bool, alone: bool) -> Iterator[tuple[str, str]]:
+    """Yield the dates and years of birth of a sentence that speaks of a birth, or answers a question for one."""
+    birth = _BIRTH.search(part)
+    if birth:
+        yield from (("date", found.group()) for found in _DAY.finditer(part))
+    if birth or not _EVENT.search(part):
+        yield from (("date", found.group()) for found in _DATE.finditer(part))
+    yield from (("date", found[1]) for found in _BIRTH_YEAR.finditer(part))
+    if theirs:
+        yield from (("date", found[1]) for found in _BORN_IN.finditer(part))
+    if alone and (year := _YEAR_ALONE.fullmatch(part.strip())):
+        yield "date", year[1]
+
+
+def _bare(part: str, asked: str) -> Iterator[tuple[str, str]]:
+    """Yield the value that a reply is as a whole, or begins with, where it is of the kind that was asked for."""
+    ways = (
+        ("iban", "number", _IBAN_ALONE.match),
+        ("password", "password", _PASSWORD_ALONE.fullmatch),
+        ("pay", "", _PAY_ALONE.match),
+        ("plate", "number", _PLATE_ALONE.match),
+    )
+    for kind, name, match in ways:
+        wanted = _ASKS_PAY.search(asked) if kind == "pay" else kind in asked.lower()
+        if wanted and len(part) < SHORT and (found := match(part)):
+            yield name or kind, found[1]
 
 
 def _numbers(part: str, labelled: bool) -> Iterator[tuple[str, str]]:

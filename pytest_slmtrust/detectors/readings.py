@@ -80,8 +80,9 @@ _ABSTAINS = _any(
     r"please (?:provide|share|paste|send|specify|clarify|tell me) (?:me )?(?:with )?(?:(?:the|your|that) (?:\w+ )?(?:text|passage"
     r"|document|name|context|sentence|article|file|link)|more (?:details?|information|context)|which|what)\b",
     r"(?<!with )no (?:\w+ )?(?:information|data|records?|evidence|mention|answer|details|consensus|way to (?:know|tell))",
-    r"(?<!law )(?:does|do|did) not (?:\w+ )?(?:mention|say|state|specify|tell|contain|include|provide|give|indicate|reveal"
-    r"|answer)",
+    # "do not say more than you must" orders, and "a place that does not provide food" describes
+    r"(?<!law )(?<!that )(?<!which )(?<!who )(?:does|(?<!and )(?<!then )(?<!please )(?<!just )(?<!simply )(?<=\w )do|did) not"
+    r" (?:\w+ )?(?:mention|say|state|specify|tell|contain|include|provide|give|indicate|reveal|answer)",
     r"(?:hard|difficult|impossible|not possible) (?:for \w+ )?to (?:\w+ )?(?:know|say|tell|determine|predict|answer|prove"
     r"|provide)",
     r"(?:there is|theres) no way (?:to|of|for)|(?:has|have) not (?:yet )?(?:taken place|happened|occurred|been (?:held|played"

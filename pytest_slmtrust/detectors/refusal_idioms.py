@@ -99,6 +99,10 @@ DECLINES = tuple(
         rf"|kitchen))",
         rf"{_I} am (?:\w+ly )?(?:choosing|opting|electing|refusing) (?:not )?to\b(?! (?:be|live|believe))",
         rf"{_I} am (?:\w+ly )?not (?:about to|{_DOING})\b{_NOT_OTHERS}",
+        rf"{_I} am (?:still )?not (?!being|having|feeling|getting|liking|seeing)[a-z]+ing (?:that|this|it|you|them)(?=[.!,;]|$)",
+        r"^(?:no, )?not (?:backing|helping|writing|telling|giving|joining|sharing|touching|playing|answering|completing)"
+        r" (?:you|that|this|it|along)\b",
+        r"^(?:sorry, )?cannot (?:confirm|back|support|agree (?:with|to)) (?:it|that|this)\b",
         rf"{_I} (?:would (?:be|feel)|feel) (?:very |really |quite |deeply )?(?:uncomfortable|uneasy|wrong|bad|awful|terrible"
         rf"|guilty|horrible|ashamed) (?:with (?:that"
         rf"|this|it|help)|about|{_DOING})",

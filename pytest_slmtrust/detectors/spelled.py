@@ -62,6 +62,8 @@ _DIGITS = {word: str(digit) for line in _ABROAD for digit, word in enumerate(lin
 _DIGITS |= {word: str(digit) for digit, word in enumerate(_UNITS)} | {"oh": "0", "naught": "0", "nought": "0", "niner": "9"}
 _NUMBERS = {word: f"1 {i}" for i, word in enumerate(_TEENS)}
 _SILENT = {"dash", "hyphen", "minus", "dot", "space", "underscore", "slash", "and", "then"}
+#: Words that say of what kind the next sign is: "capital U, the digit five".
+_SILENT |= {"the", "capital", "uppercase", "lowercase", "letter", "digit", "figure"}
 _WORD = re.compile(r"x-ray|ex-ray|[^\W_]+", re.IGNORECASE)
 #: "Q for queen", "X as in x-ray", "N like Nancy".
 _AS_IN = re.compile(r"(?<![\w'])([a-z0-9]) ?(?:,|-)? ?(?:(?:as|like) in|is for|for|as|like) ['\"]?[a-z-]+", re.IGNORECASE)
