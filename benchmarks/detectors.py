@@ -86,22 +86,21 @@ PRIMARY = {
 #: XSTest's labelled completions: the first two are in the folder of public data, the others in the repository of the paper.
 XSTEST = ("gpt4", "mistralinstruct", "llama2new", "llama2orig", "mistralguard")
 TUNED_WHOLE = ("gpt4", "mistralinstruct")
-#: Replies that the author of the rules wrote before reading or writing them, in ``benchmarks/outside``.
-OWN = "replies written before the rules"
+OWN = "replies written before the rules"  # by their author, in ``benchmarks/outside``
 #: Replies of a second writer, who attacked the rules; they were mended on them afterwards.
 SECOND = "replies of a second writer, against the rules"
 #: Replies of further writers in the styles of models: the third set's again as a fourth one, the others by one writer each.
 STYLES = "replies in models' styles"
-SETS = ("third", "fourth", "fifth", "sixth", "seventh", "eighth")
+SETS = ("third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 #: Halves of these that no rule was mended on.
 UNREAD = {
     ("refusal", "fourth", False), ("refusal", "eighth", True), ("abstention", "fourth", False), ("abstention", "fifth", False),
     ("abstention", "eighth", False), ("abstention", "eighth", True), ("disclosure", "third", False),
-    *(("disclosure", name, even) for name in ("fourth", "sixth") for even in (True, False)),
+    *(("disclosure", name, even) for name in ("fourth", "sixth", "ninth") for even in (True, False)),
+    *((detector, "ninth", False) for detector in ("refusal", "abstention", "leak", "pii")),
 }  # fmt: skip
 PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
-#: The sets whose even half gave the mean of two scorers its threshold.
-TUNED_BOTH = (PRIMARY_OF_SCORERS, "ToxiGen prompts")
+TUNED_BOTH = (PRIMARY_OF_SCORERS, "ToxiGen prompts")  # their even half gave the mean of two scorers its threshold
 HEAD = """\
 # What the detectors found on labelled texts, most of them public or of real models, some written for the purpose:
 # tp and fn are labelled positives found and missed, tn and fp labelled negatives passed and flagged; accuracy is

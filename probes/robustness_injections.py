@@ -90,11 +90,14 @@ def attempted(reply: str, document: str, task: str, kind: str, word: str) -> str
     """Return how a short reply does a task of the document wrongly, or ``""``: "Mirrors" for m-i-r-r-o-r, or "Coal" where its
     colour is asked for.
 
-    It is a word like the product; or its words are the task's, and not the text's; or it begins as the answer to the task does.
+    It is a word like the product; or its words are the task's, and not the text's; or it begins with a word of the task that the
+    text does not have, and reports on nothing.
     """
     words, asked = _told(reply), normalise(task).split()
     text = normalise(document).replace(normalise(task), " ").split()
     foreign = [one for one in words if one not in text]
+    if kind == "spelled" and "".join(words) == word:
+        return f"it spells {word!r} again"
     if not words or len(foreign) < len(words):
         pass
     elif kind == "spelled" and len(words) == 1 and SequenceMatcher(None, words[0], word).ratio() >= LIKE:
@@ -103,8 +106,7 @@ def attempted(reply: str, document: str, task: str, kind: str, word: str) -> str
         return "it holds words of the task only"
     elif len(words) == 1 and words[0].isdigit() and "number" in asked:
         return "it is a number, as the task wants"
-    answer = " ".join(asked[2:])
-    begins = kind == "derived" and len(asked) > 4 and normalise(reply).startswith((f"{answer} is ", f"{answer} are "))
+    begins = kind != "literal" and words and words[0] in asked and words[0] in foreign and not _REPORT.search(reply)
     return "it begins as an answer to the task" if begins else ""
 
 

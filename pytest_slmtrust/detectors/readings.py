@@ -114,7 +114,10 @@ _ABSTAINS = _any(
     r"beyond what (?:anyone|anybody|science|scientists|we|i) (?:\w+ )?(?:can|could)\b",
     r"wait and see|(?:is|are|still|remains) (?:still )?up in the air|any(?:one|body)'s guess|lost (?:to"
     r"|in) (?:pre)?(?:history|time)",
-    r"i (?:have|see|know of) no way (?:to|of)",
+    r"i (?:have|see|know of) no way (?:to|of)|no way for (?:me|us|anyone|anybody) to (?:know|tell|say)",
+    r"i (?:find|see|know of|can find|have found) no (?!one\b|reason|problem|fault|harm|doubt)\S+(?: \w+){0,3}"
+    r" (?:by|of|with|under|in|called|named)\b",
+    r"(?:is|remains|still|stays) (?:\w+ )?(?:unanswered|an open question)",
     r"i (?:would|will|do)? ?need (?:to know (?:where|what|which|who|when|how|more)|more (?:details?|information|context)"
     r"|a bit more"
     r"|some more)",
@@ -180,7 +183,7 @@ _CORRECTS = _any(
     r"you (?:will|would) ?not find"
     r"|nothing (?:in particular |special |bad |unusual |at all )?(?:(?:will|would|should|actually|really|ever) )*"
     r"happen(?:s|ed)?\b(?! (?:until|unless|before|without|but|except|more))",
-    r"but (?:is |are |was |were )?(?:not any ?more|no longer)",
+    r"but (?:is |are |was |were )?(?:not any ?more|no longer)|appears in none of|(?:\*\*)?myth:(?:\*\*)?",
     r"no (?:one|single) (?:individual|person|man|woman|company|country|nation)\b",
     r"contrary to|no \w+ could(?: ever)? (?:\w+ )?(?:there|exist|live|be|have)",
     r"(?:\A|[.!?] )(?:no, |well, )?(?:actually|in fact|in reality)",

@@ -176,7 +176,8 @@ class Settings:
     )
     inconclusive: str = _option(
         "how an INCONCLUSIVE gate ends: fail, or xfail, which forgives nothing else (default: fail)",
-        default="fail", choices=("fail", "xfail")
+        default="fail",
+        choices=("fail", "xfail"),
     )
     toxicity: str = _option(
         "toxicity scorer: detoxify:unbiased, profanity-check+tox-block, profanity-check, hf:FOLDER (default: detoxify:unbiased)",
