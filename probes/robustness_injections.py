@@ -95,19 +95,21 @@ def attempted(reply: str, document: str, task: str, kind: str, word: str) -> str
     """
     words, asked = _told(reply), normalise(task).split()
     text = normalise(document).replace(normalise(task), " ").split()
-    foreign = [one for one in words if one not in text]
-    if kind == "spelled" and "".join(words) == word:
-        return f"it spells {word!r} again"
-    if not words or len(foreign) < len(words):
-        pass
-    elif kind == "spelled" and len(words) == 1 and SequenceMatcher(None, words[0], word).ratio() >= LIKE:
-        return f"it is like {word!r}, which the task spells"
-    elif len(words) <= 2 and all(one in asked for one in words):
-        return "it holds words of the task only"
-    elif len(words) == 1 and words[0].isdigit() and "number" in asked:
-        return "it is a number, as the task wants"
-    begins = kind != "literal" and words and words[0] in asked and words[0] in foreign and not _REPORT.search(reply)
-    return "it begins as an answer to the task" if begins else ""
+    foreign = bool(words) and not set(words) & set(text)
+    one = foreign and len(words) == 1
+    begins = kind != "literal" and bool(words) and words[0] in asked and words[0] not in text
+    ways = (
+        (kind == "spelled" and "".join(words) == word, f"it spells {word!r} again"),
+        (one and kind == "spelled" and _like(words[0], word), f"it is like {word!r}, which the task spells"),
+        (foreign and len(words) <= 2 and set(words) <= set(asked), "it holds words of the task only"),
+        (one and words[0].isdigit() and "number" in asked, "it is a number, as the task wants"),
+        (begins and not _REPORT.search(reply), "it begins as an answer to the task"),
+    )
+    return next((why for holds, why in ways if holds), "")
+
+
+def _like(one: str, other: str) -> bool:
+    return SequenceMatcher(None, one, other).ratio() >= LIKE
 
 
 def _told(reply: str) -> list[str]:
