@@ -44,7 +44,7 @@ SLOW_FILES = {
     "test_endpoint_faults.py", "test_endpoint_runs.py", "test_endpoint_streams.py", "test_exit_states.py", "test_families.py",
     "test_faults.py", "test_fields_said_twice.py", "test_frictions.py", "test_gguf.py", "test_gguf_early.py",
     "test_harmful.py", "test_harness_index.py", "test_harness_tasks.py", "test_kill.py", "test_labels.py", "test_lasting.py",
-    "test_llamacpp.py", "test_lock.py", "test_lock_red.py", "test_masking.py", "test_model_words.py",
+    "test_llamacpp.py", "test_lock.py", "test_lock_red.py", "test_lock_selection.py", "test_masking.py", "test_model_words.py",
     "test_once_runs.py", "test_other_plugins.py", "test_pack.py", "test_parity.py", "test_parts.py", "test_plugin.py",
     "test_privacy_benchmark.py",
     "test_probes_memorisation.py", "test_probes_privacy.py", "test_probes_privacy_benchmarks.py",

@@ -51,7 +51,7 @@ from .progress import ProgressLine
 from .quiet import quiet
 from .record import Record
 from .scorers import check_scorer
-from .selection import PREFIX, asks_last_failed, check_chosen, check_marker, is_chosen, lift_arguments, names_a_part, outside
+from .selection import PREFIX, accepted_outside, asks_last_failed, check_chosen, check_marker, is_chosen, lift_arguments, outside
 from .stopped import SAID, Terminator
 from .wiring import Setup
 
@@ -358,9 +358,7 @@ class Controller:
         gates = [nodeid for s in suites for nodeid in (s.gate_id, s.versus_id)]
         found = outside(self.config, self.chosen, gates, {i.nodeid for i in self.selected}, self.announced)
         lock = self.session.lock
-        gone = [g.nodeid for g in vanished(self.session, lock)] if lock else []
-        named = names_a_part(self.config, self.chosen) or self.config.args_source is pytest.Config.ArgsSource.ARGS
-        return [*found, *(gone if named else ())]
+        return [*found, *(accepted_outside(self.config, self.chosen, vanished(self.session, lock)) if lock else ())]
 
     def _unfinished(self, session: pytest.Session, exitstatus: int) -> str:
         """Say why a run did not reach its end; empty if it did. ``-x`` and ``--maxfail`` end a run: its gates say NOT RUN."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 import pytest
+from _pytest.mark.expression import Expression
 
 from ..arguments import unknown
 from ..audit.dimension import Dimension
+from ..audit.model import GateResult
+from ..audit.nodeids import PACKS, gate_key
 from ..authoring.declarations import ProbeError
 
 PREFIX = "slm"
@@ -76,6 +80,50 @@ def outside(
     gone = [nodeid for nodeid in gates if nodeid not in selected and not nodeid.startswith(dropped)]
     named = [*chosen, *config.args]
     return [nodeid for nodeid in gone if nodeid in announced or (ids and not is_chosen(nodeid, named))]
+
+
+def accepted_outside(config: pytest.Config, chosen: Sequence[str], gone: Iterable[GateResult]) -> list[str]:
+    """Return those of the gates that a lock accepted and no file has any more which the user's selection would have left out.
+
+    A path leaves out what was neither it nor below it, so ``.`` leaves out nothing. ``--ignore`` and ``--deselect`` name no part
+    of the audit.
+    """
+    if config.getoption("stepwise", False):
+        return []
+    return [g.nodeid for g in gone if not (_placed_inside(config, chosen, g.nodeid) and _fits_words(config, g))]
+
+
+def _placed_inside(config: pytest.Config, chosen: Sequence[str], nodeid: str) -> bool:
+    """Return whether the paths and node ids of the command line hold the place of a gate; what a pack brings has no path."""
+    if nodeid.startswith(PACKS):
+        return is_chosen(nodeid, chosen)
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return True
+    file = (config.rootpath / nodeid.partition("::")[0]).resolve()
+    folder = config.invocation_params.dir
+    for argument in config.args:
+        path, _, below = argument.partition("::")
+        place = (folder / path).resolve()
+        if not place.exists():  # a module's name, as --pyargs takes it: nobody knows what it leaves out
+            return True
+        if not below and place in (file, *file.parents):
+            return True
+    return False
+
+
+def _fits_words(config: pytest.Config, gate: GateResult) -> bool:
+    """Return whether ``-k`` and ``-m`` would have selected a gate that is gone, of which its place and dimension are known."""
+    place, _, probe = gate_key(gate.nodeid).rpartition("::")
+    named = f"{place} {gate.nodeid} gate[{probe}] {gate.dimension}".lower()
+
+    def in_name(text: str, /, **_: Any) -> bool:
+        return text.lower() in named
+
+    def is_marker(text: str, /, **_: Any) -> bool:
+        return text == gate.dimension
+
+    words = ((config.getoption("keyword", ""), in_name), (config.getoption("markexpr", ""), is_marker))
+    return all(Expression.compile(text).evaluate(fits) for text, fits in words if text)
 
 
 def _by_words(config: pytest.Config) -> bool:
