@@ -236,7 +236,7 @@ def test_a_run_without_a_model_imports_options_and_nothing_else(tmp_path: Path) 
     [said] = [line for line in done.stdout.splitlines() if line.startswith("OURS ")]
     assert said.split()[1:] == [
         "arguments", "audit", "audit.dimension", "plugin", "plugin.commandline", "plugin.hookspecs", "plugin.options",
-        "plugin.spelling", "pytest_slmtrust",
+        "plugin.spelling", "plugin.values", "pytest_slmtrust",
     ]  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from pytest_slmtrust.audit.model import (
     Status,
 )
 from pytest_slmtrust.audit.verdict import not_tested, silent_of
-from pytest_slmtrust.plugin.options import read_settings
+from pytest_slmtrust.plugin.values import read_settings
 from pytest_slmtrust.report.account import limit_from, meaning
 from pytest_slmtrust.report.examples import example_of
 from pytest_slmtrust.report.front import compared, front_view, untold

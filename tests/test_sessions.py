@@ -10,7 +10,7 @@ import pytest
 from conftest import PROBE_FILE
 from runs import audit, run
 
-from pytest_slmtrust.plugin.options import anchored
+from pytest_slmtrust.plugin.values import anchored
 
 Make = Callable[..., pytest.Pytester]
 CUSTOM = ("--slm=fake", "--slm-packs=none", "-p", "no:randomly")

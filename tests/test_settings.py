@@ -9,7 +9,8 @@ from typing import get_type_hints
 
 import pytest
 
-from pytest_slmtrust.plugin.options import OPTIONS, Given, Settings, read_settings
+from pytest_slmtrust.plugin.options import OPTIONS, Given, Settings
+from pytest_slmtrust.plugin.values import read_settings
 from pytest_slmtrust.session.assemble import now
 
 TYPES = {

@@ -42,7 +42,18 @@ ALIASES = {"Steps": "What a probe returns as a generator: `Steps[Verdict]`.", "P
 def options_page() -> str:
     """The table of command-line options, each with its ini twin."""
     rows = [f"| `{_usage(o.flag, o.metavar, o.choices, o.bare)}` | `{o.ini}` | {_cell(o.help)} |" for o in OPTIONS]
-    head = ["# Options", "", "Each option has an ini twin, for `pytest.ini` or `[tool.pytest.ini_options]`.", ""]
+    adding = ", ".join(f"`{o.flag}`" for o in OPTIONS if o.adds)
+    head = [
+        "# Options",
+        "",
+        "Each option has an ini twin, for `pytest.ini` or `[tool.pytest.ini_options]`. The command line wins over it.",
+        "",
+        f"These may be given several times, and add to the ini file: {adding}.",
+        "Of one name, such as that of a gate, the command line's value counts, and every other entry of the ini file stays.",
+        "`-o slm_gates=` leaves out what the file has, and `--slm-gate=NAME=off` switches one gate off. All other",
+        "options replace the value of the ini file.",
+        "",
+    ]
     return "\n".join([*head, "| option | ini | what it does |", "|-|-|-|", *rows]) + "\n"
 
 

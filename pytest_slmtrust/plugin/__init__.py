@@ -13,8 +13,9 @@ import pytest
 from ..audit.dimension import Dimension
 from . import hookspecs
 from .commandline import joined, refusal
-from .options import OPTIONS, add_options, model_spec
+from .options import OPTIONS, add_options
 from .spelling import check_spelling
+from .values import model_spec
 
 if TYPE_CHECKING:
     from .fixture import Slm

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from .options import OPTIONS, is_path, value_of
+from .options import OPTIONS, is_path
 from .spelling import unknown_ini
+from .values import value_of
 
 
 def joined(arguments: Sequence[str]) -> list[str]:

@@ -42,7 +42,6 @@ from .fixture import Slm
 from .limits import Limits
 from .locking import Updated, held_to, update_lock
 from .nodes import ATTRIBUTE, SESSION, SETTINGS, UNFIT, BuiltIn, CaseItem, GateItem, ProbeFile, arrived, is_probe_file, marked
-from .options import check_values, model_spec, read_settings
 from .outlet import clean_exit, usage_error
 from .packs import probes_of_packs
 from .parts import DONE, check_batch, part_of
@@ -53,6 +52,7 @@ from .record import Record
 from .scorers import check_scorer
 from .selection import PREFIX, accepted_outside, asks_last_failed, check_chosen, check_marker, is_chosen, lift_arguments, outside
 from .stopped import SAID, Terminator
+from .values import check_values, model_spec, read_settings
 from .wiring import Setup
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from types import NoneType
 from typing import Any, Literal
 
 import pytest
 
-from ..arguments import unknown
 from ..audit.dimension import Dimension
 
 Kind = Literal["text", "names", "file", "flag", "list", "words"]
@@ -48,12 +45,20 @@ class Option:
         return self.name.replace("-", "_") or "model"
 
     @property
+    def adds(self) -> bool:
+        """Whether it may be given several times, so that the command line adds to the ini file and drops nothing of it."""
+        return self.many or self.name == "require"
+
+    @property
+    def many(self) -> bool:
+        """Whether an ini file holds a list for it."""
+        return self.kind in ("list", "words")
+
+    @property
     def dest(self) -> str:
         return f"slm_option_{self.name.replace('-', '_')}"
 
 
-#: Options that name a model or a scorer, which may be a folder.
-_FOLDERS = ("", "vs", "toxicity")
 #: Options that name a file or folder of the user, handed to the probes that need it.
 INPUTS: tuple[str, ...] = ("members", "nonmembers", "canaries", "data")
 
@@ -167,7 +172,9 @@ class Settings:
         metavar="DIMENSIONS",
     )
     require: tuple[str, ...] = _option(
-        "dimensions that must be tested, separated by commas: the run is red if one is missing", "names", metavar="DIMENSIONS"
+        "dimensions that must be tested, separated by commas (repeatable): the run is red if one is missing",
+        "names",
+        metavar="DIMENSIONS",
     )
     optional: tuple[str, ...] = _option(
         "blocking gates that may be NOT TESTED or NOT RUN, separated by commas: their absence is not red",
@@ -271,18 +278,16 @@ def add_options(parser: pytest.Parser) -> None:
         if option.kind == "flag":
             group.addoption(option.flag, action="store_true", **common)
             parser.addini(option.ini, option.help, type="bool", default=False)
-        elif option.kind in ("list", "words"):
+        elif option.adds:
             group.addoption(option.flag, action="append", metavar=option.metavar, **common)
-            parser.addini(option.ini, option.help, type="linelist", default=[])
+            if option.many:
+                parser.addini(option.ini, option.help, type="linelist", default=[])
+            else:
+                parser.addini(option.ini, option.help, type="string", default="")
         else:
             optional = {"nargs": "?", "const": option.bare} if option.bare else {}
             group.addoption(option.flag, metavar=option.metavar, choices=option.choices or None, **optional, **common)
             parser.addini(option.ini, option.help, type="string", default=option.default if option.name else None)
-
-
-def model_spec(config: pytest.Config) -> str:
-    """Return the model under audit; empty where the plugin has nothing to do."""
-    return str(value_of(config, OPTIONS[0]) or "")
 
 
 def is_path(text: str) -> bool:
@@ -291,99 +296,3 @@ def is_path(text: str) -> bool:
         return bool(text) and Path(text).exists()
     except (OSError, ValueError):  # too long for a name, or a zero byte
         return False
-
-
-def read_settings(config: pytest.Config) -> Settings:
-    """Options over ini values over defaults.
-
-    Raises:
-        pytest.UsageError: an ini value outside its choices.
-    """
-    values: dict[str, Any] = {}
-    made: dict[str, Any] = {}
-    for option in OPTIONS:
-        value = value_of(config, option)
-        if option.choices and value not in option.choices:
-            raise pytest.UsageError(f"ini {option.ini} is {value!r}; expected {' or '.join(option.choices)}")
-        values[option.name or "model"] = value
-        in_ini = config.getoption(option.dest) is None and config.inipath is not None
-        folder = config.inipath.parent if in_ini and config.inipath else config.invocation_params.dir
-        made[option.attribute] = _made(option.kind, value, folder)
-    return Settings(**made, values=values)
-
-
-def check_values(settings: Settings, config: pytest.Config) -> None:
-    """Check what is known without a model.
-
-    Raises:
-        pytest.UsageError: no such dimension, file or folder, a number that is none, or a file in the place of a folder.
-    """
-    from ..authoring.datafiles import HUB
-
-    for name, path in settings.inputs().items():
-        if name in INPUTS and path != HUB and not is_path(path):
-            raise pytest.UsageError(f"--slm-{name} {getattr(settings, name)}: no such file or folder")
-    for name, folder in (("report", config.invocation_params.dir / settings.report), ("store", config.rootpath / settings.store)):
-        there = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
-        if os.path.lexists(there) and not there.is_dir():
-            raise pytest.UsageError(f"--slm-{name} {getattr(settings, name)}: {there.name} is a file; name a folder")
-    for name in (*settings.require, *settings.dimensions):
-        if name not in Dimension.__members__.values():
-            raise pytest.UsageError(unknown("dimension", name, [str(d) for d in Dimension]))
-    most = settings.durations
-    if most and not (most.isascii() and most.isdigit() and len(most) < 7):
-        raise pytest.UsageError(f"--slm-durations is {most[:40]!r}; expected a whole number, or no value")
-
-
-def _made(kind: Kind, value: Any, folder: Path) -> Any:
-    """A value of the type that its field has."""
-    if kind == "flag":
-        return bool(value)
-    if kind == "list":
-        return tuple(value)
-    if kind == "words":
-        return tuple(Given(str(one), folder) for one in value)
-    if kind == "names":
-        return tuple(part.strip() for part in str(value).split(",") if part.strip())
-    return Given(str(value), folder) if kind == "file" else str(value)
-
-
-def _expected(option: Option) -> str:
-    """Say what an ini file may hold for an option."""
-    what = {"flag": "true or false", "list": "one text a line", "words": "one text a line"}
-    return f"expected {what.get(option.kind, 'a text')}"
-
-
-def value_of(config: pytest.Config, option: Option) -> Any:
-    """Return what was given for an option: on the command line, else in the ini file; None where nothing was."""
-    given = config.getoption(option.dest)
-    if given is not None:
-        return given
-    try:
-        value = config.getini(option.ini)
-    except (ValueError, TypeError, pytest.UsageError) as error:  # pytest 9 raises the last one
-        raise pytest.UsageError(f"ini {option.ini}: {error}; {_expected(option)}") from None
-    many = option.kind in ("list", "words")
-    strange = [one for one in (value if many else [value]) if not isinstance(one, str if many else (str, bool, NoneType))]
-    if strange:  # in TOML, where a list may hold anything
-        raise pytest.UsageError(f"ini {option.ini}: {str(strange[0])[:80]!r} is no text; {_expected(option)}")
-    named = option.name in _FOLDERS and isinstance(value, str) and config.inipath is not None
-    return anchored(value, config.inipath.parent) if named and config.inipath else value
-
-
-def anchored(text: str, folder: Path) -> str:
-    """Return a model or scorer named in an ini file: a relative path is seen from the file's folder, any other name stays.
-
-    ``models/m`` is a path where it is there, else the id of a hub.
-    """
-    kind, colon, rest = text.partition(":")
-    if rest.startswith("//"):
-        return text  # the address of a server
-    if colon and kind in ("hf", "detoxify"):
-        return f"{kind}:{','.join(anchored(part, folder) for part in rest.split(','))}"
-    if not text.strip() or Path(text).is_absolute() or text.startswith("~"):
-        return text
-    path = folder / text
-    if text.startswith(("./", "../")) or ("/" in text and is_path(str(path))) or path.suffix in (".gguf", ".ckpt"):
-        return os.path.normpath(path)
-    return str(path) if is_path(str(path / "config.json")) else text

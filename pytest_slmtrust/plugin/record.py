@@ -23,7 +23,8 @@ from ..escaping import visible
 from ..gates.policy import Policy
 from ..redaction import Mask
 from ..session.assemble import Collected, assemble
-from .options import Settings, model_spec, read_settings
+from .options import Settings
+from .values import model_spec, read_settings
 
 #: Options of pytest with which nothing runs: a report that is there stays as it is.
 _LOOKS = ("help", "collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")

@@ -41,10 +41,11 @@ from ..session.describing import describe_engine
 from ..session.live_baseline import Live
 from ..session.session import AuditSession, Suite
 from ..thinking import MOST_TOKENS
-from .options import Given, Settings, model_spec
+from .options import Given, Settings
 from .outlet import usage_error
 from .progress import ProgressLine
 from .scorers import NoScorer, Planned, some_ask, without_scorer
+from .values import model_spec
 
 if TYPE_CHECKING:
     from ..backends.load import ModelSpec
@@ -202,8 +203,7 @@ class Setup:
 
     def _engine(self, others: Mapping[tuple[str, str], Backend], model: Backend, reference: Backend | None = None) -> Engine:
         models = {(kind.kind, "target"): model for kind in model.answers}
-        if reference is not None:
-            models |= {(kind.kind, REFERENCE): reference for kind in reference.answers}
+        models |= {(kind.kind, REFERENCE): reference for kind in reference.answers} if reference is not None else {}
         return Engine({**models, **others}, self.store, self.progress)
 
     @cached_property
