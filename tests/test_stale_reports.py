@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,70 @@ def test_an_option_that_pytest_does_not_know_leaves_no_report_of_the_run_before(
     assert made.runpytest(*CUSTOM, "--own", "--slm-profil=audit").ret == 4
     assert [path.name for path in report(made).parent.iterdir()] == ["audit.previous.json"]
     assert made.runpytest(*CUSTOM, "--own").ret == 0
+
+
+#: What pytest or we refuse before a run has settings, and what the folder needs for it.
+EARLY: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "a choice": (("--slm-engine=fastt",), {}),
+    "another choice": (("--slm-thinking=yes",), {}),
+    "a choice after a space": (("--slm-inconclusive", "maybe"), {}),
+    "a flag with a value": (("--slm-plan=yes",), {}),
+    "an ini choice": ((), {"tox.ini": "[pytest]\nslm_inconclusive = maybe\n"}),
+    "an ini flag": ((), {"tox.ini": "[pytest]\nslm_strict = maybe\n"}),
+    "an ini flag that plans": ((), {"tox.ini": "[pytest]\nslm_plan = maybe\n"}),
+    "an ini value of another type": ((), {"pyproject.toml": "[tool.pytest.ini_options]\nslm_report = ['a', 'b']\n"}),
+    "addopts": ((), {"tox.ini": "[pytest]\naddopts = --slm-dtype=float33 --slm-engine=none\n"}),
+    "a file of arguments": (("@words.txt",), {"words.txt": "--slm-engine=none\n"}),
+    "a value of another plugin": (("-n", "x"), {}),
+    "a plugin that is required": ((), {"tox.ini": "[pytest]\nrequired_plugins = pytest-nowhere\n"}),
+    "a conftest that breaks": ((), {"conftest.py": "import nothing_of_this_name\n"}),
+    "a conftest that leaves": ((), {"conftest.py": "raise SystemExit(0)\n"}),
+}
+
+
+@pytest.mark.parametrize("how", EARLY)
+def test_what_is_refused_early_leaves_no_report_of_the_run_before(project: Make, how: str) -> None:
+    made = project(n=N, extra=TEN)
+    old_report(made)
+    options, files = EARLY[how]
+    for name, text in files.items():
+        (made.path / name).write_text(text)
+    run(made.path, *CUSTOM, *options)
+    assert not report(made).exists() or audit(made.path)["verdict"] == "INCOMPLETE"
+    assert not report(made).with_suffix(".html").exists() or report(made).exists()
+    assert read_audit(report(made).with_name("audit.previous.json")).verdict is Status.PASS
+
+
+def test_the_report_that_an_option_names_is_taken_away_and_no_other(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    for how in ("--slm-report=other", "slm_report = other", "PYTEST_ADDOPTS"):
+        old_report(made)
+        shutil.copytree(report(made).parent, made.path / "other", dirs_exist_ok=True)
+        made.makeini(f"[pytest]\n{how if ' = ' in how else ''}\n")
+        with pytest.MonkeyPatch.context() as patch:
+            if how == "PYTEST_ADDOPTS":
+                patch.setenv(how, "--slm-report other")
+            assert made.runpytest(*CUSTOM, "--slm-engine=none", *([how] if how.startswith("-") else [])).ret == 4
+        assert audit(made.path)["verdict"] == "PASS"
+        assert [one.name for one in (made.path / "other").iterdir()] == ["audit.previous.json"], how
+
+
+def test_a_refused_look_changes_no_report(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    old_report(made)
+    for options in (("--co",), ("--slm-plan",), ("--version", "-q"), ("--fixtures-per-test",), ("-o", "slm_plan=true")):
+        made.runpytest(*CUSTOM, *options, "--slm-engine=none")
+        assert audit(made.path)["verdict"] == "PASS", options
+    assert made.runpytest("--slm-packs=none", "--slm-engine=none").ret == 4  # no model: no audit was asked for
+    assert audit(made.path)["verdict"] == "PASS"
+
+
+def test_a_worker_leaves_the_report_of_its_run(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    path = "pathlib.Path('slmtrust-report/audit.json')"
+    made.makepyfile(test_there=f"import pathlib\ndef test_there():\n    assert 'still running' in {path}.read_text()\n")
+    assert run(made.path, *CUSTOM, "-n2").returncode == 0
+    assert audit(made.path)["verdict"] == "PASS"
 
 
 def test_a_look_changes_no_report(project: Make) -> None:

@@ -41,6 +41,12 @@ def set_aside(folder: Path) -> None:
         os.replace(folder / DATA, folder / PREVIOUS) if _complete(folder / DATA) else (folder / DATA).unlink()
 
 
+def set_complete_aside(folder: Path) -> None:
+    """Take away the report of a complete run. An INCOMPLETE one stays: it may be that of this run, of which this is a worker."""
+    if _complete(folder / DATA):
+        set_aside(folder)
+
+
 def write_reports(audit: Audit, folder: Path) -> None:
     """Write ``audit.json``, then ``audit.html`` rendered from that text and from nothing else.
 

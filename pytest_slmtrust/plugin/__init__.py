@@ -12,7 +12,7 @@ import pytest
 
 from ..audit.dimension import Dimension
 from . import hookspecs
-from .commandline import joined, refusal
+from .commandline import joined, old_report, refusal
 from .options import OPTIONS, add_options
 from .spelling import check_spelling
 from .values import model_spec
@@ -32,24 +32,26 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Take away the report of an earlier run, too: of all that pytest or we may still refuse, no later hook is told."""
     add_options(parser)
+    config = pluginmanager.get_plugin("pytestconfig")
+    folder = old_report(config) if config is not None else None
+    if folder is not None and folder.is_dir():
+        from ..archive.files import set_complete_aside
+
+        with suppress(OSError):
+            set_complete_aside(folder)
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
-    """Take away the report of an earlier run where pytest will refuse the command line: no later hook is called then.
+def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> None:
+    """Name an option of ours that does not exist.
 
     Raises:
-        pytest.UsageError: an option of ours that does not exist; pytest's own error would name no other.
+        pytest.UsageError: there is one; pytest's own error would name no other.
     """
-    known, unknown = parser.parse_known_and_unknown_args(args)
-    report = getattr(known, "slm_option_report", None) or early_config.getini("slm_report")
-    if (known.slm_option_ or early_config.getini("slm")) and report and any(word.startswith("-") for word in unknown):
-        from ..archive.files import set_aside
-
-        with suppress(OSError):
-            set_aside(early_config.invocation_params.dir / report)
+    _, unknown = parser.parse_known_and_unknown_args(args)
     check_spelling(unknown, [option.flag for option in OPTIONS])
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .options import OPTIONS, is_path
 from .spelling import unknown_ini
 from .values import value_of
+
+#: Options of pytest with which nothing runs: a report that is there stays as it is.
+LOOKS = ("help", "collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
 
 
 def joined(arguments: Sequence[str]) -> list[str]:
@@ -53,3 +61,34 @@ def refusal(config: pytest.Config) -> str:
     if model is None and given:
         return f"{given[0].flag} asks for an audit, but no model is named: add --slm=MODEL, or remove the option"
     return ""
+
+
+def old_report(config: pytest.Config) -> Path | None:
+    """Return the folder of the report that a run with a model will replace; None for a run that leaves it as it is.
+
+    It is asked as soon as our options are added. The command line may hold words that pytest or we refuse later.
+    """
+    known: Any = getattr(config, "known_args_namespace", None)
+    if known is None or any(getattr(known, name, False) for name in (*LOOKS, "version")):
+        return None
+    reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False, fromfile_prefix_chars="@")  # as pytest's own
+    for flag in ("--slm", "--slm-report", "--slm-plan"):
+        reader.add_argument(flag, nargs="?", const="")
+    words = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *config.getini("addopts")]
+    words += map(str, config.invocation_params.args)
+    given, _ = reader.parse_known_args(words)
+    model = given.slm if given.slm is not None else _in_ini(config, "slm")
+    refused = any(word.startswith("--slm-plan=") for word in words)  # it takes no value
+    plans = (given.slm_plan is not None and not refused) or _in_ini(config, "slm_plan") is True
+    if not model or plans:
+        return None
+    in_ini, usual = _in_ini(config, "slm_report"), next(one.default for one in OPTIONS if one.name == "report")
+    return config.invocation_params.dir / (given.slm_report or (in_ini if isinstance(in_ini, str) else "") or usual)
+
+
+def _in_ini(config: pytest.Config, name: str) -> Any:
+    """Return the value of an ini file; None for one that is refused later."""
+    try:
+        return config.getini(name)
+    except (ValueError, TypeError, pytest.UsageError):
+        return None

@@ -23,11 +23,10 @@ from ..escaping import visible
 from ..gates.policy import Policy
 from ..redaction import Mask
 from ..session.assemble import Collected, assemble
+from .commandline import LOOKS
 from .options import Settings
 from .values import model_spec, read_settings
 
-#: Options of pytest with which nothing runs: a report that is there stays as it is.
-_LOOKS = ("help", "collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
 _BEGUN = "it was stopped, or is still running"
 
 
@@ -52,7 +51,7 @@ class Record:
     @staticmethod
     def wanted(config: pytest.Config, settings: Settings) -> bool:
         """Return whether this process runs an audit and writes its report."""
-        looks = settings.plan or any(config.getoption(name, False) for name in _LOOKS)
+        looks = settings.plan or any(config.getoption(name, False) for name in LOOKS)
         return not looks and not hasattr(config, "workerinput")
 
     def begin(self) -> None:
