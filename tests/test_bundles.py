@@ -190,7 +190,7 @@ def test_names_and_limits_that_clash_are_refused(tmp_path: Path) -> None:
         named_bundles([("none.toml", tmp_path)])
     one = Bundle("one", "c", (Part("t", "a", limit=0.1), Part("u", "slm::x::b", limit=0.2)))
     policy = with_limits(load_policy("ci"), [one], False)
-    assert policy.tolerances == {"a": 0.1, "b": 0.2}
+    assert policy.tolerances == {"a": 0.1, "slm::x::b": 0.2}
     assert with_limits(policy, [one], True) == policy
     for gates in (["a=0.3"], ["a=off"]):
         with pytest.raises(ProbeError, match="holds a to a limit of"):

@@ -193,7 +193,7 @@ def test_policy_options() -> None:
     policy = load_policy("audit", ["a=7%", "b = 0.2", "c=off"])
     assert dict(policy.tolerances) == {"a": 0.07, "b": 0.2, "c": None}
     with pytest.raises(ProbeError, match="Did you mean 'keeps_it'"):
-        load_policy("ci", ["keep_it=0.1"]).check([make(1)])
+        load_policy("ci", ["keep_it=0.1"]).check([make(1).name])
     with pytest.raises(ProbeError, match="Did you mean 'audit'"):
         load_policy("audti")
 

@@ -53,6 +53,9 @@ def options_page() -> str:
         "`-o slm_gates=` leaves out what the file has, and `--slm-gate=NAME=off` switches one gate off. All other",
         "options replace the value of the ini file.",
         "",
+        "A name that two gates have, as of probes in two files, is refused by `--slm-gate`, `--slm-optional`, bundles and",
+        "waivers: name one by its place, `probe_a.py::NAME` or `slm::privacy::NAME`.",
+        "",
     ]
     return "\n".join([*head, "| option | ini | what it does |", "|-|-|-|", *rows]) + "\n"
 

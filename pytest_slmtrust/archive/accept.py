@@ -73,6 +73,7 @@ def _cannot_be_kept(audit: Audit, lock: Lock, gate: GateResult) -> str:
     mine = ByGate(audit.findings).of(gate)
     units = Units.of(mine)
     policy = Policy(Profile(**audit.settings["profile"]), {}, margins=audit.settings.get("margins", {}))
+    policy = policy.at(gate.nodeid.rpartition("::")[0], gate.probe)
     pair = policy.versus(gate, gate.items, None if units.independent else units.grouping, accepted=True)
     context = Context("then", gate.controls or ControlCheck(0), gate.floor, gate.floor)
     result = pair.check(gate.nodeid, mine, Accepted(lock, "").of(gate.nodeid, mine), context)

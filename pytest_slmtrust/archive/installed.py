@@ -331,6 +331,7 @@ def _planned(profile: str, tolerances: Any, margins: Any, inputs: Any) -> Mappin
 
 
 def _plan(probe: Probe, policy: Policy) -> Planned:
+    policy = policy.at(f"{PACKS}{probe.dimension}", probe.name)
     probe, profile = policy.fitted(probe), policy.profile
     lacks = tuple(name for name in probe.inputs if name not in profile.inputs)
     cases: tuple[Case, ...] | None = None

@@ -10,6 +10,7 @@ from ..audit.nodeids import VERSUS, gate_key, gate_names
 from ..audit.notes import IMPORTED, NOT_IN_TIME
 from ..authoring.declarations import ProbeError
 from ..gates.accepted import OWNER
+from ..gates.bundles import same_gate
 from ..gates.policy import limits_by_hand
 from .option_text import listed_option
 from .sameness import same, short
@@ -101,9 +102,11 @@ def _limits(audit: Audit, given: str) -> Iterator[str]:
         yield f"settings.options.gate: {error}"
         return
     parts = [part for one in settings.get("bundles", ()) for part in one.bundle.parts]
-    tolerances |= {part.probe.rpartition("::")[2]: part.limit for part in parts if part.limit is not None}
-    if audit.baseline is not None:
-        margins |= {part.probe.rpartition("::")[2]: part.margin for part in parts if part.margin is not None}
+    for part in parts:
+        if part.limit is not None:
+            tolerances[same_gate(tolerances, part.probe)] = part.limit
+        if part.margin is not None and audit.baseline is not None:
+            margins[same_gate(margins, part.probe)] = part.margin
     for name, asked, has in (
         ("tolerances", tolerances, settings.get("tolerances", {})), ("margins", margins, settings.get("margins", {})),
     ):  # fmt: skip

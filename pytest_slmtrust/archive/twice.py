@@ -8,7 +8,7 @@ from typing import Any
 from ..audit.counting import ByGate
 from ..audit.dimension import Dimension
 from ..audit.model import Audit, Estimate, Finding, GateResult, Lack
-from ..audit.nodeids import PACKS, VERSUS, gate_key
+from ..audit.nodeids import PACKS, VERSUS, gate_key, limit_name
 from ..audit.notes import IMPORTED, NOT_IN_TIME
 from ..audit.routes import ANSWERED_BY
 from ..audit.verdict import SILENT
@@ -123,7 +123,8 @@ def _limits(audit: Audit) -> Iterator[str]:
     for gate in audit.gates:
         if gate.versus:
             continue
-        asked = tolerances.get(gate.probe, None if imported else gate.tolerance)
+        name = limit_name(tolerances, gate.nodeid.rpartition("::")[0], gate.probe)
+        asked = tolerances[name] if name else None if imported else gate.tolerance
         if not same(gate.tolerance, asked):
             yield f"{gate.nodeid}: its limit is {gate.tolerance}; settings.tolerances has {asked}"
         if imported and gate.nodeid not in audit.settings.get("rows_sha256", {}):

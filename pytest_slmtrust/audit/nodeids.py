@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 #: Ends the name of a gate that compares with a baseline.
 VERSUS = ":vs"
 #: Begins the node ids of what a pack brings.
@@ -18,6 +20,14 @@ def gate_names(nodeid: str) -> tuple[str, str]:
     """Return how a user names a gate: by place and probe, or by its probe alone."""
     key = gate_key(nodeid)
     return key, key.rpartition("::")[2]
+
+
+def limit_name(limits: Collection[str], place: str, probe: str) -> str:
+    """Return the name by which limits that a user set hold that of a gate: by place and probe, or else by its probe alone.
+
+    Empty where they hold none. ``place``: the node id of a gate as far as its last ``::``.
+    """
+    return next((name for name in (f"{place}::{probe}", probe) if name in limits), "")
 
 
 def is_gate(nodeid: str) -> bool:

@@ -49,7 +49,7 @@ def imported(foreign: Foreign, path: Path, gates: Sequence[str], mask: Mask) -> 
     try:
         policy = load_policy(PROFILE, gates)
         probes = [(test, _probe(test)) for test in foreign.tests]
-        policy.check(probe for _, probe in probes)
+        policy.check([probe.name for _, probe in probes])
         made = [_judged(test, probe, policy, mask) for test, probe in probes]
     except ProbeError as error:
         raise AuditError(str(error)) from None

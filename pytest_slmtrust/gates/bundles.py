@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import resources
@@ -77,13 +77,20 @@ def with_limits(policy: Policy, bundles: Sequence[Bundle], compared: bool) -> Po
     limits, margins = dict(policy.tolerances), dict(policy.margins)
     for bundle in bundles:
         for part in bundle.parts:
-            probe = part.probe.rpartition("::")[2]
             for kind, value, known in (("limit", part.limit, limits), ("margin", part.margin if compared else None, margins)):
                 if value is None:
                     continue
-                if known.get(probe, value) != value:
-                    other = "off" if known[probe] is None else f"{known[probe]:g}"
-                    held = f"bundle {bundle.name!r} holds {probe} to a {kind} of {value:g}"
+                name = same_gate(known, part.probe)
+                if known.get(name, value) != value:
+                    other = "off" if known[name] is None else f"{known[name]:g}"
+                    held = f"bundle {bundle.name!r} holds {part.probe} to a {kind} of {value:g}"
                     raise ProbeError(f"{held}; another bundle or --slm-gate says {other}")
-                known[probe] = value
+                known[name] = value
     return replace(policy, tolerances=limits, margins=margins)
+
+
+def same_gate(limits: Collection[str], name: str) -> str:
+    """Return the name that limits have already for the gate that a bundle names, or this name: one of two has no place, say."""
+    plain = name.rpartition("::")[2]
+    alike = [one for one in limits if one.rpartition("::")[2] == plain and (one == name or plain in (one, name))]
+    return name if name in limits or not alike else alike[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments import unknown
 from ..audit.model import GateResult
-from ..audit.nodeids import VERSUS
+from ..audit.nodeids import VERSUS, limit_name
 from ..authoring.declarations import ProbeError, Profile
 from ..authoring.probe import Probe
 from .paired_gate import PairedGate
+from .waivers import check_gate_names
 
 if TYPE_CHECKING:
     from ..stats import Grouping
@@ -22,13 +23,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A profile with its gates. ``tolerances`` and ``margins`` are those that a user set, by probe name; None switches a gate
-    off."""
+    """A profile with its gates. ``tolerances`` and ``margins`` are those that a user set, by probe name or by place and probe
+    name (``probe_a.py::NAME``); None switches a gate off. What is asked of one probe is asked of the policy :meth:`at` it."""
 
     profile: Profile
     blocking: Mapping[str, Mapping[str, Any]]
     tolerances: Mapping[str, float | None] = field(default_factory=dict)
     margins: Mapping[str, float | None] = field(default_factory=dict)
+
+    def at(self, place: str, probe: str) -> Policy:
+        """Return the policy for one probe: what a user set for it has its name, whether it was named by its place or not."""
+        held = [
+            {probe: limits[name]} if (name := limit_name(limits, place, probe)) else {}
+            for limits in (self.tolerances, self.margins)
+        ]
+        return replace(self, tolerances=held[0], margins=held[1])
 
     def tolerance(self, probe: Probe) -> float | None:
         """Return the tolerance of a probe's blocking gate; None for a probe that is only measured. A criterion that is
@@ -82,14 +91,21 @@ class Policy:
             raise ProbeError(f"gate '{about.probe}{VERSUS}': {gate.note}. Add rows, or choose a larger margin.")
         return gate
 
-    def check(self, probes: Iterable[Probe]) -> None:
-        """Raises:
-        ProbeError: a tolerance for a gate that no probe has.
+    def check(self, keys: Collection[str]) -> None:
+        """Refuse a limit that fits no gate, or two. ``keys``: the gates by place and name.
+
+        Raises:
+            ProbeError: the first such limit, or two limits for one gate that name it differently.
         """
-        names = {p.name for p in probes}
-        for name in (*self.tolerances, *self.margins):
-            if name not in names:
-                raise ProbeError(unknown("gate", name, names))
+        names = {key.rpartition("::")[2] for key in keys}
+        for limits in (self.tolerances, self.margins):
+            for one in limits:
+                plain = one.rpartition("::")[2]
+                if one not in names and one not in keys:
+                    raise ProbeError(unknown("gate", one, keys if plain != one else names))
+                if plain != one and plain in limits:
+                    raise ProbeError(f"--slm-gate: {plain!r} and {one!r} both set a limit of {plain}: name it in one way")
+            check_gate_names("gate", limits, sorted(keys))
 
 
 @cache
@@ -116,7 +132,7 @@ def load_policy(profile: str, gates: Iterable[str] = (), inputs: Mapping[str, st
 
 
 def limits_by_hand(gates: Iterable[str]) -> tuple[dict[str, float | None], dict[str, float | None]]:
-    """Return the tolerances and the margins of ``NAME=TOLERANCE``, ``NAME:vs=MARGIN`` or ``NAME=off``, by probe.
+    """Return the tolerances and the margins of ``NAME=TOLERANCE``, ``NAME:vs=MARGIN`` or ``NAME=off``, by the name that is given.
 
     Raises:
         ProbeError: a gate that is not written so.
@@ -133,7 +149,7 @@ def untested() -> list[dict[str, str]]:
 
 
 def _gate(text: str) -> tuple[str, float | None]:
-    name, separator, value = (part.strip() for part in text.partition("="))
+    name, separator, value = (part.strip() for part in text.rpartition("="))  # the name of a folder may have one
     problem = ProbeError(
         f"--slm-gate {text!r}: expected NAME=TOLERANCE with 0 < TOLERANCE < 1 (0.05 or 5%), NAME:vs=MARGIN, or NAME=off"
     )

@@ -166,7 +166,7 @@ class Controller:
             if unfit := self.config.stash.get(UNFIT, []):
                 raise ProbeError(unfit[0])
             if not session.testsfailed:  # a file that could not be read may hold the probe that a gate names
-                self.session.policy.check([*(s.probe for s in self.session.suites.values()), *self.session.left_out.values()])
+                self.session.policy.check({*self.session.left_out, *(s.key for s in self.session.suites.values())})
                 keys = self._gate_keys()
                 lock = self.session.lock
                 gone = lock.lock.red if lock else ()  # what a lock waives may be gone: its comparison says so

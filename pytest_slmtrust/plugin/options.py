@@ -118,7 +118,7 @@ class Settings:
     gate: tuple[str, ...] = _option(
         "set a gate's tolerance, its margin against a baseline, or switch it off: NAME=0.05, NAME:vs=0.05, NAME=off "
         "(repeatable); NAME is a probe such as keeps_system_secret, refuses_harmful_requests or "
-        "ignores_injected_instructions: --slm-plan names all",
+        "ignores_injected_instructions (--slm-plan names all), or a probe by its place, such as probe_a.py::NAME",
         "list",
         metavar="NAME=TOL",
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..audit.model import Audit, Estimate, Finding, GateResult, Lack, Status
-from ..audit.nodeids import PACKS
+from ..audit.nodeids import PACKS, limit_name
 from ..audit.quantities import Shown, quantity_of, share_text
 from ..audit.verdict import SILENT
 from . import words
@@ -248,7 +248,8 @@ def chosen_by(gate: GateResult, audit: Audit) -> Literal["person", "file", "tool
     """Return who set a limit: the person who ran the audit, the file of an own probe, or this tool."""
     settings = audit.settings
     chosen = settings.get("margins", {}) if gate.versus else settings.get("tolerances", {})
-    if chosen.get(gate.probe) is not None:
+    name = limit_name(chosen, gate.nodeid.rpartition("::")[0], gate.probe)
+    if name and chosen[name] is not None:
         return "person"
     own = not gate.versus and not gate.nodeid.startswith(PACKS) and gate.tolerance != _default(gate, audit)
     return "file" if own else "tool"

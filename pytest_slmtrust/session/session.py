@@ -59,6 +59,11 @@ class Suite:
         return f"{self.prefix}::{self.gate.label}"
 
     @property
+    def key(self) -> str:
+        """Its place and the name of its probe, whatever its gate is called."""
+        return f"{self.prefix}::{self.probe.name}"
+
+    @property
     def versus_id(self) -> str:
         """The node id of the comparison with a baseline; there is none without one."""
         return f"{self.prefix}::{self.versus.label}" if self.versus else ""
@@ -122,11 +127,12 @@ class AuditSession:
         """
         if any(s.prefix == prefix and s.probe.name == probe.name for s in self.suites.values()):
             raise ProbeError(f"two probes of {prefix} are named {probe.name!r}: give one of them another name (name=...)")
-        probe = self.policy.fitted(shareable(self.corpus.attach(probe) if self.corpus else probe))
-        missing = lack_of(probe, self.policy, self.engine)
-        given, rows = all(name in self.policy.profile.inputs for name in probe.inputs), tuple[Case, ...]()
+        policy = self.policy.at(prefix, probe.name)
+        probe = policy.fitted(shareable(self.corpus.attach(probe) if self.corpus else probe))
+        missing = lack_of(probe, policy, self.engine)
+        given, rows = all(name in policy.profile.inputs for name in probe.inputs), tuple[Case, ...]()
         try:
-            rows = self._cases(probe) if given else ()
+            rows = self._cases(probe, policy) if given else ()
         except DataMissing as error:
             said = str(error).replace(str(Path.home()), "~")  # no report says whose home it is
             lack = Lack.TEST if isinstance(error, NotAskable) else Lack.DATA
@@ -134,11 +140,11 @@ class AuditSession:
         missing = missing or unanswered(probe, rows, self.engine)
         try:
             # planned with all rows, so that a gate that cannot be tested keeps its name
-            gate = Gate.plan(probe, self.policy, rows) if given else Gate.unasked(probe, self.policy)
+            gate = Gate.plan(probe, policy, rows) if given else Gate.unasked(probe, policy)
             suite = Suite(probe, () if missing else rows, gate, prefix, missing, None, tuple(asked_beside(probe)))
-            suite = replace(suite, versus=self._versus(suite))
+            suite = replace(suite, versus=self._versus(suite, policy))
         except ProbeError as error:
-            by_hand = probe.name in self.policy.tolerances or probe.name in self.policy.margins
+            by_hand = probe.name in policy.tolerances or probe.name in policy.margins
             raise LimitError(f"--slm-gate: {error}") if by_hand else error from None
         self.suites[suite.gate_id] = suite
         return suite
@@ -147,7 +153,7 @@ class AuditSession:
         """Take note of a probe outside the dimensions that the user asked for: its name is known, and nothing of it is asked."""
         self.left_out[f"{prefix}::{probe.name}"] = probe
 
-    def _versus(self, suite: Suite) -> PairedGate | None:
+    def _versus(self, suite: Suite, policy: Policy) -> PairedGate | None:
         """Return the plan of the comparison with the baseline; None without one, and for a new set of ordinary tests."""
         gate, lock = suite.gate, self.lock
         if self.reference is None:
@@ -155,7 +161,7 @@ class AuditSession:
         if lock is not None and not lock.knows(suite.gate_id):
             new = PairedGate(gate.not_run(""), gate.n, None, NEW, gate.grouping, accepted=True)
             return new if suite.has_gate else None
-        return self.policy.versus(gate.not_run(""), gate.n, gate.grouping, accepted=lock is not None)
+        return policy.versus(gate.not_run(""), gate.n, gate.grouping, accepted=lock is not None)
 
     @property
     def lock(self) -> Accepted | None:
@@ -169,9 +175,9 @@ class AuditSession:
             self._first = first_questions_of(cases, self.engine.first)
         return self._first
 
-    def _cases(self, probe: Probe) -> tuple[Case, ...]:
+    def _cases(self, probe: Probe, policy: Policy) -> tuple[Case, ...]:
         try:
-            return tuple(probe.cases(self.policy.profile, self.policy.limit(probe)))
+            return tuple(probe.cases(policy.profile, policy.limit(probe)))
         except (ProbeError, DataMissing, KeyboardInterrupt):
             raise
         except BaseException as error:  # a skip, too: its gate must not vanish without a word
