@@ -14,7 +14,15 @@ from scipy.optimize import minimize_scalar
 from scipy.special import xlogy
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
-from pytest_slmtrust.stats import Pairs, count_pairs, margin_p_values, mcnemar, non_inferior, paired_interval
+from pytest_slmtrust.stats import (
+    Pairs,
+    count_pairs,
+    margin_p_values,
+    mcnemar,
+    non_inferior,
+    non_inferiority_power,
+    paired_interval,
+)
 
 tables = st.builds(Pairs, *[st.integers(0, 60)] * 3, st.integers(1, 300))
 
@@ -91,6 +99,11 @@ def test_errors_of_non_inferiority_stay_at_alpha(n: int, margin: float) -> None:
 def test_power_of_non_inferiority(n: int, expected: float) -> None:
     # a margin of 5 % and flips of 3 % each way
     assert _chances(n, 0.03, 0.03)[margin_p_values(n, 0.05)[0] <= 0.05].sum() == pytest.approx(expected, abs=0.002)
+
+
+@pytest.mark.parametrize(("n", "margin"), [(60, 0.5), (60, 0.8), (120, 0.3), (180, 0.9)])
+def test_no_power_is_more_than_certain(n: int, margin: float) -> None:
+    assert 0.999 < non_inferiority_power(n, margin) <= 1
 
 
 def test_newcombes_bound_alone_would_pass_too_often() -> None:
