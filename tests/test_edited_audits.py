@@ -127,6 +127,8 @@ EDITS: dict[str, Edit] = {
     "tolerance dropped": lambda d: gate(d).update(tolerance=None),
     "tolerance of the settings": lambda d: d["settings"]["tolerances"].update({SECRET: 0.9}),
     "tolerance of the settings, no number": lambda d: d["settings"]["tolerances"].update({SECRET: 7}),
+    "where the limit was set": lambda d: d["settings"]["limits_from"].update({gate(d)["nodeid"]: "pack"}),
+    "where no limit was set": lambda d: d["settings"]["limits_from"].update({gate(d)["nodeid"]: "ini file"}),
     "alpha of a gate": lambda d: gate(d).update(alpha=0.3),
     "alpha of all": lambda d: [d["settings"]["profile"].update(alpha=0.2), *(g.update(alpha=0.2) for g in d["gates"])],
     "a profile that decides": lambda d: d["settings"]["profile"].update(decides=True),

@@ -16,6 +16,7 @@ from typing import Any
 from ..audit.model import Audit, ControlCheck, DetectorCheck, Finding, FloorCheck, GateResult, Lack, Missing, Stopped
 from ..audit.nodeids import PACKS
 from ..audit.notes import has_builtin
+from ..audit.sections import BY_HAND
 from ..authoring.datafiles import DataMissing
 from ..authoring.declarations import TOXICITY, ProbeError
 from ..authoring.probe import Case, Probe, packed
@@ -260,6 +261,13 @@ class Installed:
             for probe, limit in limits.items():
                 if limit is not None and not (isinstance(limit, float) and 0 < limit < 1):
                     yield f"settings.{name}: the limit of {probe} is {limit}"
+        for gate in self.audit.gates:
+            where, planned = settings.get("limits_from", {}).get(gate.nodeid), self.of(gate)
+            if planned is None or where is None or gate.versus or where in BY_HAND:
+                continue
+            known = planned.policy.declared(planned.probe)[1]
+            if where != known:
+                yield f"settings.limits_from: {gate.nodeid} has its limit from the {where}; this package has it from the {known}"
 
     def _scorers(self) -> Iterator[str]:
         from ..detectors.measured import measured

@@ -11,6 +11,7 @@ from ..audit.model import Audit, Estimate, Finding, GateResult, Lack
 from ..audit.nodeids import PACKS, VERSUS, gate_key, limit_name
 from ..audit.notes import IMPORTED, NOT_IN_TIME
 from ..audit.routes import ANSWERED_BY
+from ..audit.sections import BY_HAND
 from ..audit.verdict import SILENT
 from ..gates.asked_rows import extra_of
 from ..requests import Classify, Edits, Generate, Loglikelihood, Perturb
@@ -127,6 +128,9 @@ def _limits(audit: Audit) -> Iterator[str]:
         asked = tolerances[name] if name else None if imported else gate.tolerance
         if not same(gate.tolerance, asked):
             yield f"{gate.nodeid}: its limit is {gate.tolerance}; settings.tolerances has {asked}"
+        where = audit.settings.get("limits_from", {}).get(gate.nodeid)
+        if where is not None and (where in BY_HAND) != bool(name):
+            yield f"settings.limits_from: {gate.nodeid} is of the {where}; settings.tolerances has {name or 'no limit of it'}"
         if imported and gate.nodeid not in audit.settings.get("rows_sha256", {}):
             yield f"settings.rows_sha256: {gate.nodeid} is not in it"
 
@@ -159,7 +163,7 @@ def _routes(model: Mapping[str, Any], findings: Iterable[Finding]) -> Iterator[s
 
 def _settings(audit: Audit, found: ByGate) -> Iterator[str]:
     settings, gates = audit.settings, {gate.nodeid: gate for gate in audit.gates}
-    for name in ("rows_sha256", "asked", "judged", "unasked"):
+    for name in ("rows_sha256", "asked", "judged", "unasked", "limits_from"):
         named: Any = settings.get(name, {})
         yield from (f"settings.{name}: {short(key)} is no gate of the audit" for key in _strange(named, gates))
     asked = settings.get("asked", {})

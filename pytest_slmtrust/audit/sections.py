@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, TypeAlias, TypedDict
+from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from .bundles import BundleResult
 from .clauses import Framework
@@ -47,6 +47,12 @@ class TaskBar(TypedDict):
     changed: Annotated[str, about("The bar that an earlier result was held to, if it was another one.")]
 
 
+#: Where a limit was set: by the user of a run, in the declaration of its probe, in the table of the pack's gates, or nowhere but
+#: in the profile.
+LimitFrom: TypeAlias = Literal["command line", "ini file", "bundle", "probe", "pack", "profile"]
+BY_HAND: tuple[LimitFrom, ...] = ("command line", "ini file", "bundle")
+
+
 class RunSettings(TypedDict, total=False):
     """What a run was asked for, by its options and by its packs."""
 
@@ -58,6 +64,7 @@ class RunSettings(TypedDict, total=False):
     required: Annotated[list[str], about("Dimensions that must be tested.")]
     tolerances: Annotated[Mapping[str, float | None], about("Limits that the user set, by probe; null: measured only.")]
     margins: Annotated[Mapping[str, float | None], about("Margins that the user set, by probe; null: measured only.")]
+    limits_from: Annotated[Mapping[str, LimitFrom], about("Where the limit of each gate was set.")]
     rows_sha256: Annotated[Mapping[str, str], about("Identity of what each gate asks and how it is judged.")]
     clauses: Annotated[tuple[Framework, ...], about("A reviewer's own map of clauses, beside the built-in one.")]
     asked: Annotated[Mapping[str, Mapping[str, str]], about("Identity of what each row asks, by gate and case.")]

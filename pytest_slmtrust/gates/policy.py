@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..arguments import unknown
 from ..audit.model import GateResult
 from ..audit.nodeids import VERSUS, limit_name
+from ..audit.sections import LimitFrom
 from ..authoring.declarations import ProbeError, Profile
 from ..authoring.probe import Probe
 from .paired_gate import PairedGate
@@ -42,16 +43,18 @@ class Policy:
     def tolerance(self, probe: Probe) -> float | None:
         """Return the tolerance of a probe's blocking gate; None for a probe that is only measured. A criterion that is
         declared as measured decides only where a user sets a limit."""
-        if probe.name in self.tolerances:
-            return self.tolerances[probe.name]
+        return self.tolerances[probe.name] if probe.name in self.tolerances else self.declared(probe)[0]
+
+    def declared(self, probe: Probe) -> tuple[float | None, LimitFrom]:
+        """Return the tolerance that a probe has where no user sets one, and where it comes from."""
         if probe.criterion is not None:
-            return None if probe.criterion.measured else probe.criterion.value
+            return None if probe.criterion.measured else probe.criterion.value, "probe"
         if probe.tolerance is not None:
-            return probe.tolerance
+            return probe.tolerance, "probe"
         if probe.packed and not probe.foreign and probe.name in self.blocking:
             own: float | None = self.blocking[probe.name].get("tolerance")
-            return own if own is not None else self.profile.tolerance
-        return None
+            return (own, "pack") if own is not None else (self.profile.tolerance, "profile")
+        return None, "profile"
 
     def chosen(self, probe: Probe) -> bool:
         """Return whether a person set this tolerance, so that it is taken at its word."""

@@ -52,7 +52,7 @@ from .record import Record
 from .scorers import check_scorer
 from .selection import PREFIX, accepted_outside, asks_last_failed, check_chosen, check_marker, is_chosen, lift_arguments, outside
 from .stopped import SAID, Terminator
-from .values import check_values, model_spec, read_settings
+from .values import check_values, limits_given, model_spec, read_settings
 from .wiring import Setup
 
 
@@ -351,7 +351,7 @@ class Controller:
             release(reference.backend)
 
     def _process(self) -> dict[str, Any]:
-        return process_payload(self.session, self.tasks, self.limits, self._outside())
+        return process_payload(self.session, self.tasks, self.limits, self._outside(), limits_given(self.config))
 
     def _outside(self) -> list[str]:
         suites = self.session.suites.values()

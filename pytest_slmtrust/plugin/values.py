@@ -6,13 +6,16 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ..arguments import unknown
 from ..audit.dimension import Dimension
 from .options import INPUTS, OPTIONS, Given, Kind, Option, Settings, is_path
+
+if TYPE_CHECKING:
+    from ..audit.sections import LimitFrom
 
 #: Options that name a model or a scorer, which may be a folder.
 _FOLDERS = ("", "vs", "toxicity")
@@ -145,6 +148,14 @@ def anchored(text: str, folder: Path) -> str:
     if text.startswith(("./", "../")) or ("/" in text and is_path(str(path))) or path.suffix in (".gguf", ".ckpt"):
         return os.path.normpath(path)
     return str(path) if is_path(str(path / "config.json")) else text
+
+
+def limits_given(config: pytest.Config) -> dict[str, LimitFrom]:
+    """Return where each limit of a gate was given, by the name that it was given for."""
+    [option] = [one for one in OPTIONS if one.name == "gate"]
+    named = {_name("gate", one) for one in config.getoption(option.dest) or ()}
+    every = [_name("gate", one) for one in value_of(config, option)]
+    return {name: "command line" if name in named else "ini file" for name in every}
 
 
 def merged(option: str, kept: Sequence[str], given: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ..audit.model import Audit, Estimate, Finding, GateResult, Lack, Status
 from ..audit.nodeids import PACKS, limit_name
 from ..audit.quantities import Shown, quantity_of, share_text
+from ..audit.sections import LimitFrom
 from ..audit.verdict import SILENT
 from . import words
 from .examples import Example, example_of
@@ -245,14 +246,28 @@ def _decided(gate: GateResult, audit: Audit) -> str:
 
 
 def chosen_by(gate: GateResult, audit: Audit) -> Literal["person", "file", "tool"]:
-    """Return who set a limit: the person who ran the audit, the file of an own probe, or this tool."""
+    """Return who set a limit: the person who ran the audit, a file of the project, or this tool."""
+    where = _set_in(gate, audit)
+    if where in ("command line", "bundle"):
+        return "person"
+    return "file" if where == "ini file" or (where == "probe" and not gate.nodeid.startswith(PACKS)) else "tool"
+
+
+def _set_in(gate: GateResult, audit: Audit) -> LimitFrom:
+    """Return where a limit was set, as the run wrote it down; of an audit without that, as far as its limits tell."""
     settings = audit.settings
+    where = settings.get("limits_from", {}).get(gate.nodeid)
+    if where is not None:
+        return where
     chosen = settings.get("margins", {}) if gate.versus else settings.get("tolerances", {})
     name = limit_name(chosen, gate.nodeid.rpartition("::")[0], gate.probe)
     if name and chosen[name] is not None:
-        return "person"
-    own = not gate.versus and not gate.nodeid.startswith(PACKS) and gate.tolerance != _default(gate, audit)
-    return "file" if own else "tool"
+        return "command line"
+    if gate.versus:
+        return "profile"
+    if not gate.nodeid.startswith(PACKS):
+        return "probe"  # a profile sets no limit of a user's own probe
+    return "profile" if gate.tolerance == _default(gate, audit) else "pack"
 
 
 def _default(gate: GateResult, audit: Audit) -> float | None:
@@ -262,15 +277,21 @@ def _default(gate: GateResult, audit: Audit) -> float | None:
 
 
 def limit_from(gate: GateResult, audit: Audit) -> str:
-    """Say who set a limit, as far as the audit knows."""
-    who, usual = chosen_by(gate, audit), _default(gate, audit)
-    if who == "person":
+    """Say who set a limit."""
+    where, usual = _set_in(gate, audit), _default(gate, audit)
+    raised = bool(gate.tolerance and usual and gate.tolerance > usual)
+    if where == "command line":
         return "was set by the person who ran the audit"
-    if who == "file":
+    if where == "bundle":
+        return "was set by a bundle that the person who ran the audit asked for"
+    if where == "ini file":
+        return "was set in the ini file of the project"
+    if chosen_by(gate, audit) == "file":
         return f"was set in {gate.nodeid.partition('::')[0]}"
-    if gate.versus and gate.tolerance and usual and gate.tolerance > usual:
-        return f"is the margin of profile {audit.profile}, raised to what {number(gate.items)} items can show"
-    if gate.tolerance == usual:
+    if where == "profile" and raised:
+        what = "margin" if gate.versus else "default"
+        return f"is the {what} of profile {audit.profile}, raised to what {number(gate.items)} items can show"
+    if where == "profile":
         return f"is the default of profile {audit.profile}; nobody chose it for this model or its use"
     return "comes from the author of the test; nobody chose it for this model or its use"
 

@@ -102,6 +102,7 @@ def assemble(
             "asked": first.get("asked", {}),
             "judged": first.get("judged", {}),
             "unasked": first.get("unasked", {}),
+            **({"limits_from": first["limits_from"]} if first.get("limits_from") else {}),
             **({"bars": first["bars"]} if first.get("bars") else {}),
             **({"envelope": envelope} if envelope is not None else {}),
         },
