@@ -224,6 +224,8 @@ VERDICTS: list[tuple[Verdict, str]] = [
     (Verdict(True, "0.5"), "score is '0.5'; it must be a number or None"),  # type: ignore[arg-type]
     (Verdict(None, True), "score is True"),
     (Verdict(None, 10**400), "score is"),
+    (Verdict(None, 1e308), "score is 1e+308; it must lie between -1e+100 and 1e+100"),
+    (Verdict(True, -1e101), "score is -1e+101"),
     (Verdict(True, group=3), "group is 3; it must be a str or None"),  # type: ignore[arg-type]
     (Verdict(None, reason=ValueError("x")), "reason is a ValueError"),  # type: ignore[arg-type]
     (Verdict(True, evidence=["reply"]), "evidence is a list; it must be a dict"),  # type: ignore[arg-type]

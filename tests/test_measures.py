@@ -78,6 +78,7 @@ def broken(_: Sequence[Finding]) -> Iterable[Measure]:
         (lambda _: [0.5], "float"),
         (lambda _: [Measure("x", Estimate(0.5, float("nan"), 1, 3, ""))], "does not hold"),
         (lambda _: [Measure("x", Estimate(2, 0, 1, 3, ""))], "does not hold"),
+        (lambda _: [Measure("x", Estimate(0, -1e308, 1e308, 3, ""))], "-1e+308 to 1e+308 is beyond 1e+100"),
         (lambda f: [*both(f), *both(f)], "two measures are ('share', '')"),
     ],
 )

@@ -11,6 +11,9 @@ from ..audit.model import Estimate, Finding
 from ..audit.quantities import AT_LEAST, AT_MOST, QUANTITIES
 from ..requests import Request, Steps
 
+#: The largest number that a probe may give, as a score or of its own metric: sums and squares of many such are finite.
+LARGEST_NUMBER = 1e100
+
 
 class ProbeError(ValueError):
     """A probe, a row or an option that its author must mend; one line that says how."""
@@ -26,7 +29,7 @@ class Verdict:
 
     ``passed`` True or False; None with a score means *measured* (it feeds a metric); None with a reason means
     *unscored*, which a gate counts as a failure. ``score`` is a number in the probe's own unit, higher is better
-    unless the probe says otherwise. ``evidence`` is JSON-able and shown to the reader of the report.
+    unless the probe says otherwise, between -1e100 and 1e100. ``evidence`` is JSON-able and shown to the reader of the report.
     """
 
     passed: bool | None

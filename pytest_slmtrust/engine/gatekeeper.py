@@ -13,7 +13,7 @@ from functools import cache
 from itertools import islice
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
-from ..authoring.declarations import ProbeError, Verdict
+from ..authoring.declarations import LARGEST_NUMBER, ProbeError, Verdict
 from ..requests import (
     Classify,
     Completion,
@@ -166,6 +166,8 @@ def check_verdict(verdict: Any, probe: str, heard: bool = True) -> Verdict:
         raise VerdictError(f"{where}.passed is {shown(passed)}; it must be True, False or None")
     if type(score) not in (int, float, type(None)) or (type(score) is int and abs(score) >= _LONGEST_NUMBER):
         raise VerdictError(f"{where}.score is {shown(score)}; it must be a number or None")
+    if score is not None and math.isfinite(score) and abs(score) > LARGEST_NUMBER:
+        raise VerdictError(f"{where}.score is {shown(score)}; it must lie between {-LARGEST_NUMBER:g} and {LARGEST_NUMBER:g}")
     if group is not None and type(group) is not str:
         raise VerdictError(f"{where}.group is {shown(group)}; it must be a str or None")
     if type(verdict.reason) is not str:

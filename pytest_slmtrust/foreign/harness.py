@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from ..audit.model import AuditError, Estimate, Finding, Measure
 from ..audit.nodeids import PACKS
-from ..authoring.declarations import Criterion, Reading
+from ..authoring.declarations import LARGEST_NUMBER, Criterion, Reading
 from ..catalog.harness import dimension_of, probe_name
 from ..catalog.registry import Choice
 from .results import Foreign, Sample, Test, text_of, whole_object
@@ -254,7 +254,7 @@ def _evidence(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float | None:
-    plain = isinstance(value, (int, float)) and math.isfinite(value)
+    plain = isinstance(value, (int, float)) and abs(value) <= LARGEST_NUMBER
     return float(value) if plain else None
 
 

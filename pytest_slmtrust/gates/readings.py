@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from .. import door
 from ..audit.model import Estimate, Finding, Measure, MetricReading
-from ..authoring.declarations import Criterion, Reading
+from ..authoring.declarations import LARGEST_NUMBER, Criterion, Reading
 
 
 def read_metric(criterion: Criterion | None, findings: Sequence[Finding]) -> MetricReading | None:
@@ -57,6 +57,8 @@ def _plain(estimate: Estimate) -> Estimate:
     value, lower, upper, confidence = map(float, (estimate.value, estimate.lower, estimate.upper, estimate.confidence))
     if not (math.isfinite(lower) and math.isfinite(upper) and lower <= value <= upper):
         raise ValueError(f"{lower:g} <= {value:g} <= {upper:g} does not hold")
+    if max(-lower, upper) > LARGEST_NUMBER:
+        raise ValueError(f"{lower:g} to {upper:g} is beyond {LARGEST_NUMBER:g}")
     if not 0 < confidence < 1 or int(estimate.n) < 0:
         raise ValueError(f"confidence {confidence:g} must lie between 0 and 1, and n = {estimate.n} must not be negative")
     needed = None if estimate.needed is None else max(0, int(estimate.needed))
