@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection
 
 #: C0 and C1 controls and DEL (but tab and line feed), soft hyphen, bidi marks, embeddings, overrides and isolates, line and
@@ -26,6 +27,15 @@ def visible(text: str, *, one_line: bool = False) -> str:
     """
     shown = text if text.isprintable() else _UNSEEN.sub(_unless_joining, text)
     return shown.replace("\t", "\\t").replace("\n", "\\n") if one_line else shown
+
+
+#: Letters and a symbol that are drawn as nothing: the fillers of Hangul, and the Braille pattern without a dot.
+_DRAWN_AS_NOTHING = "\u115f\u1160\u3164\uffa0\u2800"
+
+
+def blank(text: str) -> bool:
+    """Return whether nothing of a text can be seen: spaces, controls, invisible characters and marks on nothing alone."""
+    return not any(unicodedata.category(sign)[0] in "LNPS" and sign not in _DRAWN_AS_NOTHING for sign in text)
 
 
 #: How a line begins that GitHub (after white space of any kind, U+00A0 and U+3000 too), GitLab and Travis read as a command.

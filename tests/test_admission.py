@@ -121,6 +121,7 @@ def broken(*_: Any) -> Any:
 @pytest.mark.parametrize(("part", "value", "message"), [
     ("name", 3, "its name is 3; expected a str"),
     ("name", " ", "its name is empty; expected a text"),
+    ("fingerprint", "\u200b\u2028", "its fingerprint is empty; expected a text"),
     ("name", "x" * 300, "its name has 300 characters"),
     ("name", property(broken), r"its name cannot be read (ValueError: \x1b[2J no)"),
     ("fingerprint", None, "its fingerprint is None"),

@@ -164,6 +164,7 @@ TWO = "[[bundle]]\nname='n'\nclaim='c'\n[[bundle.part]]\ntitle='t'\nprobe='a'\n[
 
 
 @pytest.mark.parametrize(("text", "said"), [
+    (TWO.replace("'c'", "'\u200b'"), "nothing that can be seen"), (TWO.replace("'u'", "'\u3164'"), "nothing that can be seen"),
     ("", "expected [[bundle]]"), ("x = 1", "expected [[bundle]]"), ("[[bundle]]\nname='n'\nclaim='c'", "no [[bundle.part]]"),
     (TWO.replace("title='u'\n", ""), "required field `title`"), (TWO + "limit=2.0\n", "bundle 1"), (TWO + "limt=0.2\n", "limt"),
     (TWO + "margin=0.1\n", "baseline = true"), (TWO.replace("'b'", "'a'"), "same probe"), (TWO * 2, "same name"),

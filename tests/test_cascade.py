@@ -126,7 +126,8 @@ def test_an_answer_to_nothing_is_not_taken_for_one_to_another_request(index: int
 @pytest.mark.parametrize(("changes", "said"), [
     ({"names": ("m", "m")}, "other than each other"), ({"names": ("", "m")}, "expected two"),
     ({"names": ("several", "m")}, "'several'"), ({"names": ("a,b", "m")}, "without a comma"),
-    ({"rule": " "}, "rule of a cascade is empty"),
+    ({"rule": " "}, "rule of a cascade is empty"), ({"rule": "\u2060"}, "rule of a cascade is empty"),
+    ({"names": ("\u200b", "m")}, "expected two"),
     ({"small": FakeBackend("x", answers=(Loglikelihood,))}, "the small model of a cascade answers no Generate"),
     ({"large": FakeBackend("x", answers=(Loglikelihood,))}, "the large model of a cascade answers no Generate"),
 ])  # fmt: skip

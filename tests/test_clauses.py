@@ -155,6 +155,7 @@ WRONG = {
     "a framework that is a text": 'framework = ["x"]',
     "no id": OWN.replace('id = "house"\n', ""),
     "empty title": OWN.replace('"House rules"', '""'),
+    "a title that nobody sees": OWN.replace('"House rules"', '"\\u200b"'),
     "unknown field": OWN + 'passes = true\n',
     "unknown field of a framework": OWN.replace('id = "house"', 'id = "house"\nverdict = "PASS"'),
     "another type": OWN.replace('["stays_polite"]', '"stays_polite"'),

@@ -41,6 +41,8 @@ def skips():
         ("--slm-strict",),
         ("--slm=fake", "--slm-require="),
         ("--slm=fake", "--slm-members=  "),
+        ("--slm=\u200b",),
+        ("--slm=fake", "--slm-require=\u00a0,\u3164"),
         ("--slm=fake", "--slm-require= , "),
         ("--slm=fake", "--slm-limit="),
         ("--slm=fake", "--slm-limit=memory=1GB", "--slm-limit=,"),

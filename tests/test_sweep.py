@@ -186,6 +186,7 @@ def test_an_audit_of_other_files_is_made_again(project: Path, place: str) -> Non
         ("base = ['a']\n[models]\na = 'x'", r"base is \['a'\]; expected one of a"),
         ("base = {}\n[models]\na = 'x'", "base is {}; expected one of a"),
         ("base = 0\n[models]\na = 'x'", "base is 0; expected one of a"),
+        ("[models]\na = '\u3164'", "expected a model as in"),
         ("profiles = []\n[models]\na = 'x'", "profiles is empty"),
         ("[models]\na = {model = 'x', engines = []}", "engines is empty"),
         ("profiles = ['ci', 'ci']\n[models]\na = 'x'", "two tasks have the folder a-ci-fast"),

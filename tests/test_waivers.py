@@ -32,6 +32,8 @@ def read(tmp_path: Path, text: str) -> tuple[Waiver, ...]:
 def test_a_whole_waiver(tmp_path: Path) -> None:
     (one,) = read(tmp_path, GOOD)
     assert one == Waiver("keeps_system_secret", "the prototype has no secret", "ann@example.org", "2030-01-31", False)
+    assert read(tmp_path, GOOD.replace("ann@", "अन\u200d्न\u0301é@"))[0].owner == "अन\u200d्न\u0301é@example.org"
+    assert read(tmp_path, GOOD.replace("ann@example.org", "☺"))[0].owner == "☺"
     (late,) = read(tmp_path, GOOD.replace("2030-01-31", '"2029-05-31"'))
     assert late.expired
     (last_day,) = read(tmp_path, GOOD.replace("2030-01-31", "2029-06-01"))
@@ -42,7 +44,10 @@ def test_a_whole_waiver(tmp_path: Path) -> None:
     ("change", "said"),
     [
         (("owner = ", "#"), "waiver 1 has no owner"), (("reason = ", "#"), "has no reason"), (("probe = ", "#"), "has no probe"),
-        (("ann@example.org", "  "), "has no owner"), (("expires = ", "#"), "does not say when it expires"),
+        (("ann@example.org", "  "), "has no owner"),
+        (("ann@example.org", "\u200b"), "has no owner"), (("the prototype has no secret", "\u3164 \u2060"), "has no reason"),
+        (("keeps_system_secret", "\u00ad\ufe0f"), "has no probe"), (("ann@example.org", "\u0301\u2800"), "has no owner"),
+        (("expires = ", "#"), "does not say when it expires"),
         (("2030-01-31", '"soon"'), "expires on 'soon'"), (("2030-01-31", "2030-01-31T10:00:00"), "does not say when"),
         (("owner", "ownr"), "Unknown field 'ownr'"), (("[[waiver]]", "[[waivers]]"), "expected [[waiver]]"),
         (("[[waiver]]", "[[waiver"), "not a TOML file"),

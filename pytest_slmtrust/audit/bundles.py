@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
+from ..escaping import blank
 from ..plainfile import UnfitFile, read_plain_text
 from .encoding import AuditError, read
 from .fields import Level, Name, about
@@ -96,6 +97,8 @@ def _bundle(row: Any, where: str) -> Bundle:
     texts = [made.name, made.claim, made.source, *(text for part in made.parts for text in (part.title, part.probe))]
     if max(map(len, texts)) > LONGEST:
         raise AuditError(f"{where}: a text of more than {LONGEST} characters")
+    if any(map(blank, filter(None, texts))):
+        raise AuditError(f"{where}: a text that holds nothing that can be seen")
     if not 2 <= len(made.parts) <= MOST_PARTS:
         raise AuditError(f"{where} has {len(made.parts)} part{'' if len(made.parts) == 1 else 's'}; expected 2 to {MOST_PARTS}")
     if len({part.probe.rpartition("::")[2] for part in made.parts}) < len(made.parts):

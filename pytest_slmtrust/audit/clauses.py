@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from ..escaping import blank
 from ..plainfile import UnfitFile, read_plain_text
 from .encoding import AuditError, read
 from .fields import DimensionName, Name, about
@@ -150,4 +151,6 @@ def _plain(value: Any, name: str) -> Any:
         return value.isoformat()
     if isinstance(value, str) and len(value) > LONGEST:
         raise AuditError(f"{name}: more than {LONGEST} characters")
+    if isinstance(value, str) and value and blank(value):
+        raise AuditError(f"{name}: holds nothing that can be seen")
     return value

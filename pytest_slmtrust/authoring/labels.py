@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from ..audit.dimension import Dimension
 from ..audit.model import Estimate, Finding, Measure
-from ..escaping import said
+from ..escaping import blank, said
 from ..requests import Generate, Loglikelihood, Steps, ask, ask_all, chat
 from .bars import Bar
 from .datafiles import from_csv
@@ -131,7 +131,7 @@ def _rows(given: str | Path | Iterable[Mapping[str, Any]]) -> list[dict[str, str
     twice = next((text for text, count in counted.items() if count > 1), None)
     if twice is not None:
         raise ProbeError(f"the text {twice[:60]!r} occurs twice: each text is one item")
-    empty = next((number for number, row in enumerate(made, start=1) if not (row["text"] and row["label"])), None)
+    empty = next((number for number, row in enumerate(made, start=1) if blank(row["text"]) or blank(row["label"])), None)
     if empty is not None:
         raise ProbeError(f"row {empty} has no text, or no label")
     if len({row["label"] for row in made}) < 2:

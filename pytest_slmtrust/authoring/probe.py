@@ -17,7 +17,7 @@ from .. import detectors
 from ..arguments import unknown
 from ..audit.dimension import Dimension
 from ..audit.model import UNIT, VERB, Finding, Measure
-from ..escaping import one_line
+from ..escaping import blank, one_line
 from ..requests import BESIDE_MODEL, Completion, Request, Steps, check_asked
 from ..thinking import refused, settled
 from .bars import Bar
@@ -72,7 +72,7 @@ class Probe:
     @property
     def claim(self) -> str:
         """The first line of the docstring: what a reviewer reads."""
-        return self.doc.strip().splitlines()[0].strip() if self.doc.strip() else self.name.replace("_", " ")
+        return self.doc.strip().splitlines()[0].strip() if not blank(self.doc) else self.name.replace("_", " ")
 
     def cases(self, profile: Profile, limit: int | None = None) -> list[Case]:
         """Return its cases under a profile, cut to ``limit`` source items chosen by a stable hash.

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..audit.routes import MIXED
-from ..escaping import said
+from ..escaping import blank, said
 from ..requests import Backend, Completion, Failure, Generate, Request
 
 #: From a request and the small model's reply to whether the large one must answer.
@@ -38,11 +38,11 @@ class Cascade:
     answers: tuple[type[Request[Any]], ...] = field(default=(Generate,), init=False)
 
     def __post_init__(self) -> None:
-        if len(set(self.names)) != 2 or not all(self.names) or MIXED in self.names or "," in "".join(self.names):
+        if len(set(self.names)) != 2 or any(map(blank, self.names)) or MIXED in self.names or "," in "".join(self.names):
             raise ValueError(
                 f"names of a cascade are {self.names!r}; expected two without a comma, other than each other and {MIXED!r}"
             )
-        if not self.rule.strip():
+        if blank(self.rule):
             raise ValueError("rule of a cascade is empty; expected a name and a version of what unsure decides by")
         for name, one in zip(self.names, (self.small, self.large), strict=True):
             if Generate not in one.answers:

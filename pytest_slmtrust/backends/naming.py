@@ -9,6 +9,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from ..escaping import blank
 from .transformers.adapter import read_adapter
 from .transformers.embedded import ALIAS
 from .transformers.files import ModelError, read_object
@@ -21,7 +22,7 @@ class SpecError(ValueError):
 
 def source_of(text: str) -> Source:
     """Return what kind of thing a spec names, by its form and by what is there."""
-    if not text:
+    if blank(text):
         raise SpecError(f"the model is empty; name one, for example {ALIAS!r}")
     if text.lower() == ALIAS:
         return Source("embedded", ALIAS)

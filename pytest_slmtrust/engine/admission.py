@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from ..escaping import one_line, said, shortened
+from ..escaping import blank, one_line, said, shortened
 from ..requests import Backend, BackendError, Counters, Failure, Request
 from .gatekeeper import Refused, accept, check_text, check_whole, plain_data, shown
 
@@ -173,7 +173,7 @@ class Admitted:
             text = check_text(value, part, longest)
         except Refused as error:
             raise BackendError(f"{self._where}: its {error}") from None
-        if not text.strip():
+        if blank(text):
             raise self._wrong(part, "empty", "a text")
         return text
 

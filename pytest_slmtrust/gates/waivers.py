@@ -15,6 +15,7 @@ from typing import Any
 from ..arguments import unknown
 from ..audit.model import Waiver
 from ..authoring.declarations import ProbeError
+from ..escaping import blank
 from ..plainfile import UnfitFile, read_plain_text
 
 #: Bytes of such a file at most.
@@ -51,7 +52,7 @@ def _waiver(row: dict[str, Any], where: str, today: date) -> Waiver:
     if strange:
         raise ProbeError(f"{where}: {unknown('field', strange[0], _FIELDS)}")
     for name in ("probe", "reason", "owner"):
-        if not isinstance(row.get(name), str) or not row[name].strip():
+        if not isinstance(row.get(name), str) or blank(row[name]):
             raise ProbeError(f"{where} has no {name}: a waiver needs probe, reason, owner and expires")
     expires = row.get("expires")
     if isinstance(expires, str):

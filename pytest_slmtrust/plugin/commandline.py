@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ..escaping import blank
 from .options import OPTIONS, is_path
 from .spelling import unknown_ini
 from .values import value_of
@@ -53,10 +54,10 @@ def refusal(config: pytest.Config) -> str:
     for option in given:
         value = config.getoption(option.dest)
         texts = value if isinstance(value, list) else [value]
-        if any(isinstance(text, str) and not text.replace(",", " ").strip() for text in texts):  # "$A,$B" leaves a comma
+        if any(isinstance(text, str) and blank(text.replace(",", " ")) for text in texts):  # "$A,$B" leaves a comma
             return f"{option.flag} is empty: give it a value, or leave it out (-o {option.ini}= switches off an ini value)"
     model = value_of(config, OPTIONS[0])
-    if model is not None and not str(model).strip():
+    if model is not None and blank(str(model)):
         return "ini slm is empty: name a model, or leave it out"
     if model is None and given:
         return f"{given[0].flag} asks for an audit, but no model is named: add --slm=MODEL, or remove the option"

@@ -27,7 +27,7 @@ from ..archive.side_by_side import MOST, read_sides, side_by_side
 from ..archive.verify import read_verified
 from ..audit.model import Audit, AuditError
 from ..audit.verdict import audit_is_red
-from ..escaping import said
+from ..escaping import blank, said
 from ..plainfile import write_whole
 from ..report.comparison import render_comparison
 from ..report.pareto import speed
@@ -151,7 +151,7 @@ def _tasks(path: Path, name: str, entry: Any, data: Mapping[str, Any]) -> Iterat
     if not _NAME.match(name):
         raise SweepError(f"{where}: a name has letters, digits and .+-_ and at most 64 of them")
     given = {"model": entry} if isinstance(entry, str) else entry
-    if not isinstance(given, dict) or not isinstance(given.get("model"), str) or not given["model"].strip():
+    if not isinstance(given, dict) or not isinstance(given.get("model"), str) or blank(given["model"]):
         raise SweepError(f"{where}: expected a model as in pytest --slm=MODEL")
     if not given["model"].isprintable():
         raise SweepError(f"{where}: {given['model']!r:.60} has a character that no name of a model has")

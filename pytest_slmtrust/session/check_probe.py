@@ -23,6 +23,7 @@ from ..authoring.probe import Case, Probe
 from ..backends.fake import SwapPerturber, WordListScorer
 from ..engine.engine import Engine
 from ..engine.store import Store
+from ..escaping import blank
 from ..gates.gate import Beside, Gate, check_controls, finding
 from ..gates.policy import load_policy
 from ..requests import Backend, Generate, Request, RequestFailed, asks_model
@@ -282,7 +283,7 @@ class _Check:
             )
 
     def _report_unused(self) -> None:
-        if not self.probe.doc.strip():
+        if blank(self.probe.doc):
             self.made.aside.append("it has no docstring: its first line is the claim that the report prints")
         unused = [name for name in ("controls", "labelled", "floor") if getattr(self.probe, name)]
         if unused and self.gate is None:
