@@ -169,6 +169,10 @@ def _after_blank(text: str, at: int) -> Iterator[Spot]:
     flag = text[at - 2 : at] == "--"
     if flag and not match["rest"].endswith(("password", "passwd", "pwd", "pass", "token", "secret", "key")):
         return
+    # keys and tokens are drawn at random: without --key nobody signed it, leave --key out
+    drawn = flag and match["rest"].endswith(("token", "key"))
+    if drawn and _is_word(value) and (match["rest"] == "key" or _SENTENCE.match(text, match.start(group) + len(value))):
+        return
     mixed = len(value) >= 6 and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
     if (
         not _NO_VALUE.match(value)
@@ -177,6 +181,10 @@ def _after_blank(text: str, at: int) -> Iterator[Spot]:
         and (flag or not match["rest"])
     ):
         yield match.start(group), match.start(group) + len(value)
+
+
+def _is_word(value: str) -> bool:
+    return _PLAIN.match(value) is not None and value.islower() and not jumbled(value)
 
 
 def _scheme(text: str, at: int) -> Iterator[Spot]:
