@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NoReturn
 from . import arguments, door
 from .audit.model import AuditError
 from .envelope.command import add_envelope
+from .gates.lock import MARK as LOCK_MARK
 from .gates.lock import NAME as LOCK
-from .plainfile import write_whole
+from .outputs import OutputError, check_kind, check_outputs, write_output
 from .requests import BackendError
 from .scale.commands import add_commands
 
@@ -113,6 +114,9 @@ def main(given: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(given)
     try:
         return run[chosen.command](chosen)
+    except OutputError as error:
+        _say(f"slmtrust {chosen.command}: {error}")
+        return 4
     except (AuditError, BackendError, OSError, ValueError) as error:
         _say(f"slmtrust {chosen.command}: {arguments.reason(error)}")
         return 2
@@ -125,9 +129,10 @@ def _render(chosen: argparse.Namespace) -> int:
     from .archive.verify import read_and_verify
     from .report.html import render
 
-    audit, found = read_and_verify(chosen.audit)
     target = chosen.output or chosen.audit.with_name("audit.html")
-    write_whole(target, render(audit, unchecked=found.other))
+    check_outputs([target], [chosen.audit])
+    audit, found = read_and_verify(chosen.audit)
+    write_output(target, render(audit, unchecked=found.other))
     for line in found.unchecked:
         _say(f"not checked: {line}")
     _say(f"wrote {target}")
@@ -141,6 +146,7 @@ def _export(chosen: argparse.Namespace) -> int:
 
     if chosen.to not in FORMATS:
         raise AuditError(f"--to {chosen.to}: no such format; expected one of {', '.join(FORMATS)}")
+    check_outputs([chosen.output], [chosen.audit])
     audit, _ = read_and_verify(chosen.audit)
     wanted = FORMATS[chosen.to]
     if wanted.binary and chosen.output is None:
@@ -149,7 +155,7 @@ def _export(chosen: argparse.Namespace) -> int:
     if chosen.output is None:
         sys.stdout.write(made if isinstance(made, str) else made.decode())
         return 0
-    write_whole(chosen.output, made)
+    write_output(chosen.output, made, wanted.mark)
     _say(f"wrote {chosen.output}")
     return 0
 
@@ -157,24 +163,25 @@ def _export(chosen: argparse.Namespace) -> int:
 def _attest(chosen: argparse.Namespace) -> int:
     from .archive.verify import read_verified
     from .attestation.answers import model_answer
-    from .attestation.envelope import sign
+    from .attestation.envelope import is_statement, sign
     from .attestation.keys import key_id, private_key
     from .exports.source import Source, to_json
     from .exports.statement import statement
 
+    target = chosen.output or chosen.audit.with_name("audit.intoto.json")
+    check_outputs([target], [chosen.audit, chosen.key])
     audit = read_verified(chosen.audit)
     answer = model_answer(audit, chosen.model) if chosen.model else None
     if answer is not None and answer.wrong:
         raise AuditError(f"not attested: {answer.wrong[0]}")
     text = to_json(statement(Source(audit)))
-    target = chosen.output or chosen.audit.with_name("audit.intoto.json")
     if chosen.key is None:
-        write_whole(target, text)
+        write_output(target, text, alike=is_statement)
         _say(f"wrote {target}: a statement that nobody signed (--key signs it)")
         return 0
     key = private_key(chosen.key)
     name = key_id(key.public_key())
-    write_whole(target, sign(text.encode(), key, name))
+    write_output(target, sign(text.encode(), key, name), alike=is_statement)
     _say(f"wrote {target}: signed by the key {name}")
     return 0
 
@@ -183,8 +190,9 @@ def _accept(chosen: argparse.Namespace) -> int:
     from .archive.accept import accept
     from .archive.verify import read_verified
 
+    check_outputs([chosen.output], [chosen.audit])
     made = accept(read_verified(chosen.audit), datetime.now(UTC).date(), chosen.red_until)
-    write_whole(chosen.output, made.lock.to_text())
+    write_output(chosen.output, made.lock.to_text(), LOCK_MARK)
     _print([*made.lines, f"wrote {chosen.output}: review it like code, and commit it"])
     return 0
 
@@ -210,12 +218,13 @@ def _import(chosen: argparse.Namespace) -> int:
     """Exit 1 if a gate that the user set is red."""
     import secrets
 
-    from .archive.files import write_reports
+    from .archive.files import report_files, write_reports
     from .audit.verdict import audit_is_red
     from .foreign.imported import imported
     from .foreign.results import read_foreign
     from .redaction import Mask
 
+    check_outputs(report_files(chosen.report), [chosen.file])
     audit = imported(read_foreign(chosen.file), chosen.file, chosen.gate, Mask(secrets.token_bytes(16)))
     write_reports(audit, chosen.report)
     _say(f"wrote {chosen.report / 'audit.json'} and audit.html")
@@ -271,11 +280,14 @@ def _cache(chosen: argparse.Namespace) -> int:
 def _compare(chosen: argparse.Namespace) -> int:
     """Compare the target with each baseline. The status is the worst: 2 where two audits cannot be compared item by item."""
     from .archive.compare import compare_audits, comparison_lines, exit_status
+    from .archive.files import report_files, write_reports
     from .archive.side_by_side import read_sides
     from .archive.verify import read_verified
 
     if chosen.report and len(chosen.baseline) > 1:
         raise AuditError("--report writes the comparison of two audits; name two, or use --html")
+    reports = report_files(chosen.report) if chosen.report else ()
+    check_outputs([*reports, chosen.html], [chosen.target, *chosen.baseline, chosen.noise])
     target, *baselines = read_sides([chosen.target, *chosen.baseline], _say)
     noise = read_verified(chosen.noise) if chosen.noise else None
     if chosen.html:
@@ -293,8 +305,6 @@ def _compare(chosen: argparse.Namespace) -> int:
         _print(comparison_lines(made))
         status = max(status, exit_status(made))
         if chosen.report:
-            from .archive.files import write_reports
-
             write_reports(made, chosen.report)
             _say(f"wrote {chosen.report / 'audit.json'} and audit.html")
     return status
@@ -304,7 +314,7 @@ def _side_by_side(chosen: argparse.Namespace, sides: Sequence[Side]) -> None:
     from .archive.side_by_side import side_by_side
     from .report.comparison import render_comparison
 
-    write_whole(chosen.html, render_comparison(side_by_side(sides, chosen.margin)))
+    write_output(chosen.html, render_comparison(side_by_side(sides, chosen.margin)))
     _say(f"wrote {chosen.html}")
 
 
@@ -317,19 +327,23 @@ def _history(chosen: argparse.Namespace) -> int:
     for place, why in past.left_out:
         _say(f"left out: {place}: {why}")
     if chosen.html:
-        write_whole(chosen.html, render_history(past))
+        write_output(chosen.html, render_history(past))
         _say(f"wrote {chosen.html}")
     return 0
 
 
 def _canaries(chosen: argparse.Namespace) -> int:
-    from .authoring.canaries import make_canaries
+    from .authoring.canaries import MARK, make_canaries
 
+    check_outputs([chosen.output, chosen.text])
     made = make_canaries(chosen.format, chosen.count, chosen.insert, chosen.seed)
-    write_whole(chosen.output, made.to_json())
+    lines = "".join(f"{line}\n" for line in made.lines())
+    if chosen.text:
+        check_kind(chosen.text, lines, alike=made.are_lines)  # before the other file is written
+    write_output(chosen.output, made.to_json(), MARK)
     _say(f"wrote {chosen.output}: {len(made.canaries)} canaries")
     if chosen.text:
-        write_whole(chosen.text, "".join(f"{line}\n" for line in made.lines()))
+        write_output(chosen.text, lines, alike=made.are_lines)
         _say(f"wrote {chosen.text}: {len(made.lines())} lines to put into the training data")
     return 0
 

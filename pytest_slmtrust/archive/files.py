@@ -21,6 +21,11 @@ _DEEPEST = 64
 DATA, PAGE, PREVIOUS = "audit.json", "audit.html", "audit.previous.json"
 
 
+def report_files(folder: Path) -> tuple[Path, ...]:
+    """Return the files of a report, all of which a run writes or deletes."""
+    return tuple(folder / name for name in (DATA, PAGE, PREVIOUS))
+
+
 class PageError(AuditError):
     """The page of an audit that could not be made; its data are written."""
 

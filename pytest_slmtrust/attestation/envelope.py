@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,13 @@ def check(envelope: Envelope, key: Ed25519PublicKey, key_id: str) -> None:
         key.verify(envelope.signature, _authenticated(envelope.payload))
     except InvalidSignature:
         raise EnvelopeError("signatures: the signature is not by this key over this payload") from None
+
+
+def is_statement(data: bytes) -> bool:
+    """Return whether a file holds a statement of ours, signed or not: one that a new one may replace."""
+    with suppress(EnvelopeError):
+        data = read(data).payload
+    return b"slmtrust" in data and b'"predicateType"' in data
 
 
 def read(data: bytes) -> Envelope:

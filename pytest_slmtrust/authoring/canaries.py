@@ -26,6 +26,9 @@ LONGEST, FORMAT_CHARACTERS, MOST, FILE_BYTES = 32, 1000, 10_000, 16 * 2**20
 #: Below this size of the space not even the first rank would be remarkable.
 SMALLEST_SPACE = 1000
 
+#: What tells a file of canaries.
+MARK = "slmtrust canaries"
+
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _SYLLABLES = ("bar", "cal", "den", "fir", "gol", "hav", "jun", "kel", "lor", "mun", "nor", "pel", "quil", "ros", "tam", "vel")
 
@@ -116,13 +119,18 @@ class Canaries:
         return Format.parse(self.format)
 
     def to_json(self) -> str:
-        return json.dumps({"kind": "slmtrust canaries", **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+        return json.dumps({"kind": MARK, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
 
     def lines(self) -> list[str]:
         """Return every canary as often as it is to be inserted, in a random order."""
         texts = [canary.text for canary in self.canaries for _ in range(canary.insert)]
         random.Random(f"{self.seed}/order").shuffle(texts)
         return texts
+
+    def are_lines(self, content: bytes) -> bool:
+        """Return whether a file holds nothing but lines of this format, which earlier canaries may have written."""
+        parts = [part.encode() for part in self.shape.texts if part.strip()]
+        return bool(parts) and all(all(part in line for part in parts) for line in content.splitlines())
 
 
 def make_canaries(format: str, count: int, insert: Sequence[int], seed: int) -> Canaries:
@@ -183,7 +191,7 @@ def read_canaries(path: Path) -> Canaries:
     except (OSError, ValueError, RecursionError) as error:
         said = str(error) if isinstance(error, CanaryError) else f"{path}: not JSON in UTF-8"
         raise CanaryError(said) from None
-    if not isinstance(data, dict) or data.get("kind") != "slmtrust canaries":
+    if not isinstance(data, dict) or data.get("kind") != MARK:
         raise CanaryError(f"{path}: not a file of `slmtrust canaries make` (field 'kind')")
     format, seed, rows = data.get("format"), data.get("seed"), data.get("canaries")
     if not isinstance(format, str) or not isinstance(seed, int) or not isinstance(rows, list) or not 0 < len(rows) <= MOST:

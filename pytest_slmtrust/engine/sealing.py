@@ -13,8 +13,9 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..outputs import check_kind, check_outputs, write_output
 from ..plainfile import PRIVATE, write_whole
-from .store import FILE, opened_to_read
+from .store import FILE, OPENED, opened_to_read
 from .store_admin import CacheError
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def seal(folder: Path, target: Path) -> str:
 
     Raises:
         CacheError: there is no store or no passphrase, or the package that seals is not installed.
+        OutputError: the file holds something else, or is the store's own.
     """
+    check_outputs([target], [folder / name for name in OPENED])
+    check_kind(target, _MAGIC)
     passphrase = _passphrase()
     try:
         with opened_to_read(folder, 5) as db:
@@ -44,7 +48,7 @@ def seal(folder: Path, target: Path) -> str:
     salt, nonce = secrets.token_bytes(_SALT), secrets.token_bytes(_NONCE)
     head = _MAGIC + salt + nonce
     sealed = head + _cipher(passphrase, salt).encrypt(nonce, zlib.compress(data), head)
-    write_whole(target, sealed)
+    write_output(target, sealed)
     return f"{target}: {answers} answers sealed; only {VARIABLE} opens it"
 
 

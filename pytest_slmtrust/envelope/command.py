@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from .. import door
+from ..outputs import check_kind, check_outputs, write_output
 from ..report.envelope import LimitRow
 
 #: Functions of commands by name.
@@ -39,9 +40,9 @@ def measure_alone(chosen: argparse.Namespace) -> int:
     Raises:
         ValueError, BackendError: a limit or a model that cannot be used; one line.
     """
-    from dataclasses import asdict
+    from dataclasses import asdict, fields
 
-    from ..audit.envelope import KINDS, PREFIX
+    from ..audit.envelope import KINDS, PREFIX, Envelope
     from ..audit.verdict import SILENT
     from ..backends.load import ModelSpec, load_backend
     from ..gates.waivers import check_gate_names
@@ -54,12 +55,15 @@ def measure_alone(chosen: argparse.Namespace) -> int:
     check_gate_names("optional limit", optional, [f"{PREFIX}::{one.name}" for one in limits])
     if not 0 < chosen.seconds <= 86_400:
         raise ValueError(f"--seconds is {chosen.seconds:g}; expected more than 0, and at most 86400")
+    if chosen.json:  # before the minutes that measuring takes
+        check_outputs([chosen.json], [Path(chosen.model)])
+        check_kind(chosen.json, json.dumps(dict.fromkeys(one.name for one in fields(Envelope))))
     spec = ModelSpec(chosen.model, dtype=chosen.dtype, device=chosen.device, engine=chosen.engine,
                      key=os.environ.get(_KEY, "").strip())  # fmt: skip
     found = measure(load_backend(spec, _say), limits, wanted=tuple(KINDS), optional=optional, seconds=chosen.seconds, note=_say)
     _print([load_text(found.load), *map(_line, limit_rows(found)), *noise_lines(found)])
     if chosen.json:
-        chosen.json.write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
+        write_output(chosen.json, json.dumps(asdict(found), indent=1) + "\n")
         _say(f"wrote {chosen.json}")
     return int(any(one.status != "PASS" and not (one.excuse and one.status in SILENT) for one in found.limits))
 

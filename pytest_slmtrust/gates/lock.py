@@ -21,6 +21,8 @@ from ..audit.nodeids import PACKS
 from ..escaping import visible
 
 NAME = "slmtrust.lock.json"
+#: What the file of each lock holds.
+MARK = '"probes"'
 FORMAT = 1
 #: A file beyond this is none of ours: a row takes about 40 bytes.
 LARGEST = 16 * 1024 * 1024

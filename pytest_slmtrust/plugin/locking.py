@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from .. import door
 from ..archive.accept import accept
 from ..audit.model import Audit, AuditError, Status
-from ..gates.lock import Lock, LockError, read_lock
-from ..plainfile import write_whole
+from ..gates.lock import MARK, Lock, LockError, read_lock
+from ..outputs import OutputError, write_output
 
 if TYPE_CHECKING:
     from .wiring import Setup
@@ -45,8 +45,8 @@ def update_lock(path: Path, audit: Audit) -> Updated:
         return Updated(False, (f"{name} was not written: the run is {audit.verdict}, and only a whole one is accepted",))
     try:
         made = accept(audit, datetime.now(UTC).date(), keep_red=_old(path))
-        write_whole(path, made.lock.to_text())
-    except (AuditError, OSError) as error:
+        write_output(path, made.lock.to_text(), MARK)
+    except (AuditError, OutputError, OSError) as error:
         return Updated(False, (f"{name} was not written: {door.line(error)}",))
     return Updated(True, (f"wrote {name}", *map(door.line, made.lines)))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import door
+from ..outputs import check_outputs
 from .child import run
 
 _STORE = Path(".slmtrust")
@@ -73,8 +74,9 @@ def _read(chosen: argparse.Namespace) -> int:
 
 def _sweep(chosen: argparse.Namespace) -> int:
     """0: all audits ended, and no variant is worse; 1: one is, or cannot be compared; 2: a task ended in an error."""
-    from .sweep import alone, read_sweep, run_sweep, write_comparison
+    from .sweep import COMPARISON, alone, read_sweep, run_sweep, write_comparison
 
+    check_outputs([chosen.into / COMPARISON], [chosen.file])
     sweep = read_sweep(chosen.file)
     with alone(chosen.into):
         ended = run_sweep(sweep, chosen.into, _say, chosen.ray)

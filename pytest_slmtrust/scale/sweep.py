@@ -28,6 +28,7 @@ from ..archive.verify import read_verified
 from ..audit.model import Audit, AuditError
 from ..audit.verdict import audit_is_red
 from ..escaping import blank, said
+from ..outputs import write_output
 from ..plainfile import write_whole
 from ..report.comparison import render_comparison
 from ..report.pareto import speed
@@ -331,7 +332,7 @@ def _audit(folder: Path) -> tuple[Audit | None, str]:
 
 def write_comparison(ended: Sequence[Ended], base: str, into: Path, say: Callable[[str], None]) -> list[str]:
     """Write ``comparison.json`` and a page of each profile's audits, the base last; return the table as lines."""
-    write_whole(into / COMPARISON, json.dumps({"base": base, "tasks": [_row(one) for one in ended]}, indent=1) + "\n")
+    write_output(into / COMPARISON, json.dumps({"base": base, "tasks": [_row(one) for one in ended]}, indent=1) + "\n")
     for profile in dict.fromkeys(one.task.profile for one in ended):
         some = [one for one in ended if one.path is not None and one.task.profile == profile]
         bases = [one for one in some if one.task.model == base]
@@ -342,7 +343,7 @@ def write_comparison(ended: Sequence[Ended], base: str, into: Path, say: Callabl
             if len(sides) > 1:
                 page = into / (f"comparison-{profile}.html" if number == 1 else f"comparison-{profile}-{number}.html")
                 read = read_sides([one.path for one in sides if one.path is not None], lambda _: None)
-                write_whole(page, render_comparison(side_by_side(read)))
+                write_output(page, render_comparison(side_by_side(read)))
                 say(f"wrote {page}")
     return table(ended)
 
