@@ -218,13 +218,14 @@ def _import(chosen: argparse.Namespace) -> int:
     """Exit 1 if a gate that the user set is red."""
     import secrets
 
-    from .archive.files import report_files, write_reports
+    from .archive.files import check_folder, report_files, write_reports
     from .audit.verdict import audit_is_red
     from .foreign.imported import imported
     from .foreign.results import read_foreign
     from .redaction import Mask
 
     check_outputs(report_files(chosen.report), [chosen.file])
+    check_folder(chosen.report)
     audit = imported(read_foreign(chosen.file), chosen.file, chosen.gate, Mask(secrets.token_bytes(16)))
     write_reports(audit, chosen.report)
     _say(f"wrote {chosen.report / 'audit.json'} and audit.html")
@@ -280,7 +281,7 @@ def _cache(chosen: argparse.Namespace) -> int:
 def _compare(chosen: argparse.Namespace) -> int:
     """Compare the target with each baseline. The status is the worst: 2 where two audits cannot be compared item by item."""
     from .archive.compare import compare_audits, comparison_lines, exit_status
-    from .archive.files import report_files, write_reports
+    from .archive.files import check_folder, report_files, write_reports
     from .archive.side_by_side import read_sides
     from .archive.verify import read_verified
 
@@ -288,6 +289,8 @@ def _compare(chosen: argparse.Namespace) -> int:
         raise AuditError("--report writes the comparison of two audits; name two, or use --html")
     reports = report_files(chosen.report) if chosen.report else ()
     check_outputs([*reports, chosen.html], [chosen.target, *chosen.baseline, chosen.noise])
+    if chosen.report:
+        check_folder(chosen.report)
     target, *baselines = read_sides([chosen.target, *chosen.baseline], _say)
     noise = read_verified(chosen.noise) if chosen.noise else None
     if chosen.html:

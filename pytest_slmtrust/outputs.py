@@ -86,13 +86,13 @@ def _alike(old: bytes, new: bytes, mark: bytes) -> bool:
     """Return whether two files begin alike and both bear the mark; of two JSON objects, whether they share most of their keys."""
     if mark not in old:
         return False
-    one, other = _keys(old), _keys(new)
+    one, other = json_keys(old), json_keys(new)
     if one and other:
         return 2 * len(one & other) > len(one | other)
-    return _beginning(old) == _beginning(new)
+    return beginning_of(old) == beginning_of(new)
 
 
-def _keys(content: bytes) -> set[str]:
+def json_keys(content: bytes) -> set[str]:
     """Return the keys of a JSON object, or of the first of a JSON object a line; none of anything else."""
     for text in (content, content.partition(b"\n")[0]) if content.lstrip()[:1] == b"{" else ():
         try:
@@ -103,7 +103,7 @@ def _keys(content: bytes) -> set[str]:
     return set()
 
 
-def _beginning(content: bytes) -> bytes:
+def beginning_of(content: bytes) -> bytes:
     """Return what all files of one kind begin with: the first words of a page's title, or the name in the first line.
 
     A block of metadata begins with ``---``, and with its first name.

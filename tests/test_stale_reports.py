@@ -16,6 +16,7 @@ from pytest_slmtrust.archive.files import begin_reports, read_audit, write_repor
 from pytest_slmtrust.archive.verify import read_verified
 from pytest_slmtrust.audit.model import Audit, GateResult, Status
 from pytest_slmtrust.audit.verdict import sentence
+from pytest_slmtrust.cli import main
 
 Make = Callable[..., pytest.Pytester]
 CUSTOM = ("--slm=fake", "--slm-packs=none", "-p", "no:randomly")
@@ -220,3 +221,65 @@ def test_a_full_disk_leaves_no_old_page_with_new_data(tmp_path: Path, monkeypatc
     with pytest.raises(OSError, match="No space"):
         write_reports(new, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.json", "audit.previous.json"]  # the page goes first
+
+
+NPM = '{"auditReportVersion": 2, "vulnerabilities": {}, "metadata": {}}'
+FOREIGN = {
+    "audit.json": NPM, "audit.html": "<!doctype html><title>npm audit</title>", "audit.previous.json": '{"gates": 3}',
+    "audit.json of no JSON": "found 0 vulnerabilities\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("options", [(), ("--slm-profile=none",), ("-n2",)])
+def test_files_of_other_tools_are_not_lost(project: Make, name: str, options: tuple[str, ...]) -> None:
+    made, (file, *_) = project(n=N, extra=TEN), name.split()
+    old_report(made)
+    path = report(made).with_name(file)
+    path.write_text(FOREIGN[name])
+    before = {one.name: one.read_bytes() for one in path.parent.iterdir()}
+    done = made.runpytest(*CUSTOM, *options)
+    assert done.ret == 4
+    if "--slm-profile=none" not in options:
+        said = f"ERROR: --slm-report slmtrust-report: {path}: is no report of pytest-slmtrust, and would be lost; name another"
+        assert next(line for line in done.stderr.lines if line.startswith("ERROR")).startswith(said)
+    assert {one.name: one.read_bytes() for one in path.parent.iterdir()} == before
+    assert made.runpytest(*CUSTOM, "--slm-report=other").ret == 0
+
+
+def test_a_folder_a_link_and_an_empty_file_in_the_place_of_a_report(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    folder = report(made).parent
+    (folder / "audit.json").mkdir(parents=True)
+    assert made.runpytest(*CUSTOM).ret == 4
+    (folder / "audit.json").rmdir()
+    (made.path / "npm.json").write_text(NPM)
+    (folder / "audit.json").symlink_to(made.path / "npm.json")
+    assert made.runpytest(*CUSTOM).ret == 4
+    assert (folder / "audit.json").is_symlink()
+    (folder / "audit.json").unlink()
+    for name in ("audit.json", "audit.html", "audit.previous.json"):
+        (folder / name).touch()
+    assert made.runpytest(*CUSTOM).ret == 0
+    assert read_verified(folder / "audit.json").verdict is Status.PASS
+
+
+def test_a_look_and_a_refused_command_line_leave_files_of_other_tools(project: Make) -> None:
+    made = project(n=N, extra=TEN)
+    report(made).parent.mkdir()
+    report(made).write_text(NPM)
+    made.runpytest(*CUSTOM, "--collect-only")
+    assert made.runpytest("--slm=").ret == 4
+    assert made.runpytest(*CUSTOM, "--slm-profil=audit").ret == 4
+    assert report(made).read_text() == NPM
+
+
+@pytest.mark.parametrize("command", [("compare", "a.json", "b.json", "--report", "out"), ("import", "x.json", "--report", "out")])
+def test_a_command_leaves_reports_of_other_tools(
+    tmp_path: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "audit.html").write_text("<html>mine</html>")
+    assert main(command) == 4
+    assert (tmp_path / "out" / "audit.html").read_text() == "<html>mine</html>"

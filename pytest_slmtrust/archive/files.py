@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..audit.model import Audit, AuditError, check_format
 from ..escaping import said
+from ..outputs import OutputError, beginning_of, check_kind, json_keys
 from ..plainfile import UnfitFile, read_plain_text, ready_beside, write_whole
 from ..report.html import render
 from .schema import read_data
@@ -26,6 +27,29 @@ def report_files(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in (DATA, PAGE, PREVIOUS))
 
 
+def check_folder(folder: Path) -> None:
+    """Check that a folder has no file with the name of one of a report's that is none: another tool's would be lost.
+
+    Raises:
+        OutputError: the first such file.
+    """
+    for path in report_files(folder):
+        try:
+            check_kind(path, "", alike=_is_page if path.name == PAGE else _is_audit)
+        except OutputError:
+            raise OutputError(
+                f"{path}: is no report of pytest-slmtrust, and would be lost; name another folder, or move that file away"
+            ) from None
+
+
+def _is_audit(content: bytes) -> bool:
+    return {"verdict", "gates", "findings"} <= json_keys(content)
+
+
+def _is_page(content: bytes) -> bool:
+    return beginning_of(content) == b"page: Trust audit of"
+
+
 class PageError(AuditError):
     """The page of an audit that could not be made; its data are written."""
 
@@ -40,7 +64,11 @@ def set_aside(folder: Path) -> None:
     """Take away the report of an earlier run, whatever else fails: it must not be taken for this run's.
 
     Its data are kept as ``audit.previous.json`` until a run is complete.
+
+    Raises:
+        OutputError: a file of another tool bears the name of one of these.
     """
+    check_folder(folder)
     (folder / PAGE).unlink(missing_ok=True)
     if (folder / DATA).exists():
         os.replace(folder / DATA, folder / PREVIOUS) if _complete(folder / DATA) else (folder / DATA).unlink()
@@ -60,8 +88,10 @@ def write_reports(audit: Audit, folder: Path) -> None:
 
     Raises:
         OSError: the data could not be written.
+        OutputError: a file of another tool bears the name of one of these.
         PageError: the data are written, and the page could not be made.
     """
+    check_folder(folder)
     audit = Audit.from_json(audit.to_json())  # as every reader will have it: a whole number in place of a fraction is one
     text = audit.to_json()
     folder.mkdir(parents=True, exist_ok=True)

@@ -39,8 +39,9 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     folder = old_report(config) if config is not None else None
     if folder is not None and folder.is_dir():
         from ..archive.files import set_complete_aside
+        from ..outputs import OutputError
 
-        with suppress(OSError):
+        with suppress(OSError, OutputError):
             set_complete_aside(folder)
 
 

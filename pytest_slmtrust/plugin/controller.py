@@ -82,8 +82,8 @@ class Controller:
             self.record.begin()
         try:
             check_values(self.settings, config)
-            if self.record is not None and not self.record.folder.is_dir():
-                raise ProbeError(f"--slm-report {self.settings.report}: {self.record.unwritten}")
+            if self.record is not None and self.record.unusable:
+                raise ProbeError(f"--slm-report {self.settings.report}: {self.record.unusable}")
             policy = load_policy(self.settings.profile, self.settings.gate, self.settings.inputs())
             self.builtin = probes_of_packs(config, self.settings.packs)
             self.bundles = named_bundles((one.text, one.folder) for one in self.settings.bundle)

@@ -21,6 +21,7 @@ from ..audit.sections import ProfileSettings, RunSettings
 from ..audit.verdict import audit_is_red, only_undecided, untested_of
 from ..escaping import visible
 from ..gates.policy import Policy
+from ..outputs import OutputError
 from ..redaction import Mask
 from ..session.assemble import Collected, assemble
 from .commandline import LOOKS
@@ -45,6 +46,7 @@ class Record:
         self.uncollected: list[str] = []
         self.audit: Audit | None = None
         self.unwritten = ""
+        self.unusable = ""  # why the folder is none that a report may be written to
         self.part = ""  # what a run asked that was for one part of the work, once it has
         self.green = False
 
@@ -55,8 +57,10 @@ class Record:
         return not looks and not hasattr(config, "workerinput")
 
     def begin(self) -> None:
-        """Replace the report of an earlier run by an INCOMPLETE audit."""
+        """Replace the report of an earlier run by an INCOMPLETE audit; another tool's files stay, and the folder is unusable."""
         self._write(begin_reports, self.assembled(_BEGUN))
+        if not self.folder.is_dir():
+            self.unusable = self.unwritten
 
     def refuse(self, why: str) -> None:
         """Say in the report why the run ended before it began."""
@@ -93,6 +97,8 @@ class Record:
             self.unwritten = ""
         except PageError as error:
             self.unwritten = f"{error}"
+        except OutputError as error:
+            self.unwritten = self.unusable = f"{error}"
         except (OSError, ValueError, TypeError) as error:
             self.unwritten = f"the report could not be written: {error}"
 
