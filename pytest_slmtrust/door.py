@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
 from .escaping import block, one_line, said
-from .redaction import Mask
+from .redaction import Mask, scrub_spec
 
 #: Characters of one message, and of one captured output.
 _LONGEST_LINE = 4000
@@ -45,6 +45,11 @@ def line(text: object) -> str:
     """Return a text as one line that may leave."""
     shown = one_line(_masked(str(text)))
     return shown if len(shown) <= _LONGEST_LINE else f"{shown[:_LONGEST_LINE]}…"
+
+
+def spec(text: str) -> str:
+    """Return what names a model, or an argument that does, as one line that may leave."""
+    return line(scrub_spec(text))
 
 
 def lines(text: object) -> str:

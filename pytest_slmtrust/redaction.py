@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from . import detectors
 from .audit.model import Finding
 from .audit.nodeids import PACKS
+from .detectors.spec_secrets import spec_secrets
 from .thinking import EVIDENCE as THOUGHTS
 
 #: Words of a key of evidence that holds what a model wrote.
@@ -47,8 +48,17 @@ def _scored_toxic(found: Finding) -> bool:
 
 def scrub(text: str) -> str:
     """Replace each credential (:func:`pytest_slmtrust.detectors.find_credentials`) by ``[credential]``."""
+    return _without_spots(text, detectors.find_credentials(text))
+
+
+def scrub_spec(text: str) -> str:
+    """Return what names a model, or an argument that does, without a user, a password or a key of its address."""
+    return _without_spots(text, spec_secrets(text))
+
+
+def _without_spots(text: str, spots: Iterable[tuple[int, int]]) -> str:
     out, at = "", 0
-    for start, end in detectors.find_credentials(text):
+    for start, end in spots:
         out, at = f"{out}{text[at:start]}[credential]", end
     return out + text[at:] if at else text
 
@@ -81,6 +91,10 @@ class Mask:
 
     def text(self, text: str) -> str:
         return scrub(text) if self.reveal else _masked(text, self.key)
+
+    def spec(self, text: str) -> str:
+        """Return what names a model, or an argument of a command line."""
+        return self.text(scrub_spec(text))
 
     def value(self, value: Any) -> Any:
         """Return the same for every text inside evidence; what JSON has no form for becomes text."""

@@ -15,7 +15,7 @@ PACKAGE = Path(pytest_slmtrust.__file__).parent
 #: What may stand where a message has a value: a path, a number, a word, a digest.
 VALUES = ("k.pem", "0.0312", "12", "'abc'", "sha256:" + "0123456789abcdef" * 4)
 #: What is about credentials, and so holds some.
-ABOUT = {"credentials.py", "named_secrets.py", "tokens.py"}
+ABOUT = {"spec_secrets.py", "credentials.py", "named_secrets.py", "tokens.py"}
 
 
 def texts(path: Path) -> Iterator[ast.Constant | ast.JoinedStr]:

@@ -15,10 +15,11 @@ from sysconfig import get_path
 from traceback import extract_tb
 from typing import Any, cast
 
+from ..detectors.spec_secrets import spec_secrets
 from ..requests import Backend, BackendError, Counters, Generate, Loglikelihood, Request
 from ..thinking import LIMIT as THOUGHT_TOKENS
 from .batch import PREFIX as BATCH
-from .endpoint.address import AddressError, is_address, read_address
+from .endpoint.address import FORM, AddressError, is_address, read_address
 from .naming import SpecError as SpecError
 from .naming import adapted_source, source_of
 from .transformers.backend import Settings, TransformersBackend
@@ -86,6 +87,7 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
     Raises:
         SpecError: one line with what was wrong and what to do.
     """
+    _check_address(spec.text)
     _check_settings(spec)
     text = spec.text.strip()
     if unfit := vllm_refusal(spec.engine, text, runs_here(text), spec.device, spec.vllm):
@@ -107,6 +109,15 @@ def load_backend(spec: ModelSpec, progress: Callable[[str], None] | None = None)
     if spec.engine == "vllm":
         return _vllm(spec, source, _name(source, text), progress)
     return TransformersBackend(_name(source, text), spec.settings(), source, progress=progress)
+
+
+def _check_address(text: str) -> None:
+    """Refuse an address without a scheme that holds a credential, before any message names it."""
+    if spec_secrets(text) and not is_address(text) and not os.path.exists(text):
+        raise SpecError(
+            "the model looks like an address that holds a user, a password or a key; put a key into SLMTRUST_API_KEY instead, "
+            f"and write the address as {FORM}"
+        )
 
 
 def runs_here(text: str) -> bool:

@@ -130,10 +130,10 @@ class Controller:
 
     def pytest_report_header(self) -> list[str]:
         against = self.settings.vs or self.settings.baseline
-        versus = f", against {door.line(against)}" if against else ""
+        versus = f", against {door.spec(str(against))}" if against else ""
         thinking = self.settings.thinking
         asked = "" if thinking == "auto" else f", thinking {thinking}"
-        lines = [f"slm: {door.line(model_spec(self.config))}{versus}, profile {self.session.policy.profile.name}{asked}"]
+        lines = [f"slm: {door.spec(model_spec(self.config))}{versus}, profile {self.session.policy.profile.name}{asked}"]
         hosts = [host for one in self._models() for host in getattr(getattr(one, "address", None), "hosts", ())]
         lines += [f"slm: prompts are sent to {door.line(', '.join(hosts))}"] if hosts else []
         lines += held_to(self.setup)

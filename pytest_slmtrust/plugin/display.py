@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ..audit.nodeids import PACKS, is_gate
+from ..redaction import scrub_spec
 from ..report.durations import spent, table_lines
 from ..session.corpus import FOLDER
 from .controller import Controller
@@ -96,7 +97,7 @@ class Display:
         for option in OPTIONS:
             value = self.config.getoption(option.dest)
             if option.name in _OF_A_CASE and value is not None:
-                given.append(option.flag if option.kind == "flag" else f"{option.flag}={value}")
+                given.append(option.flag if option.kind == "flag" else f"{option.flag}={scrub_spec(str(value))}")
         plugins = [f"-p{name}" for name in self.config.option.plugins if not name.startswith("no:")]
         return shlex.join(["pytest", *plugins, *given, "--slm-strict", self._from_here(nodeid)])
 

@@ -89,7 +89,7 @@ class Record:
             settings["clauses"] = tuple(clauses)
         audit = assemble(self.collected, settings, notes, untested, waivers, why, unmeasured)
         audit = with_bundles(audit, self.bundles) if self.bundles else audit
-        return audit if audit.model else replace(audit, model={"name": self.mask.text(model_spec(self.config))})
+        return audit if audit.model else replace(audit, model={"name": self.mask.spec(model_spec(self.config))})
 
     def _write(self, write: Callable[[Audit, Path], None], audit: Audit) -> None:
         try:
@@ -111,14 +111,14 @@ class Record:
             limits = {"tolerances": dict(policy.tolerances), "margins": dict(policy.margins)}
             about = cast(ProfileSettings, asdict(replace(profile, inputs={k: mask.text(v) for k, v in profile.inputs.items()})))
         return {
-            "options": {k: mask.text(str(v)) for k, v in options.items()},
+            "options": {k: mask.spec(str(v)) for k, v in options.items()},
             "profile": about,
             "packs": list(self.settings.packs),
             "dimensions": list(self.settings.dimensions),
             "required": list(self.settings.require),
             **({"part": self.part} if self.part else {}),
             **limits,
-            "arguments": [mask.text(str(a)) for a in self.config.invocation_params.args],
+            "arguments": [mask.spec(str(a)) for a in self.config.invocation_params.args],
         }
 
 

@@ -31,7 +31,7 @@ from ..gates.baseline import Again, Recorded, Reference, Resting, noise_floor
 from ..gates.lock import NAME, read_lock
 from ..gates.policy import Policy
 from ..gates.waivers import read_waivers
-from ..redaction import Mask, scrub
+from ..redaction import Mask, scrub, scrub_spec
 from ..requests import REFERENCE, Backend, BackendError
 from ..session.accepted import lock_waivers
 from ..session.asking import Budget, duration
@@ -103,7 +103,7 @@ class Setup:
         )  # fmt: skip
         if backend is not None:
             beside = AuditSession(policy, self._engine(others, backend, backend), mask)
-            session.reference = Live(beside, backend, session.suites, f"--slm-vs {door.line(vs)}")
+            session.reference = Live(beside, backend, session.suites, f"--slm-vs {door.spec(vs)}")
         return session
 
     @property
@@ -239,7 +239,7 @@ class Setup:
                 return admitted(self._made(self._spread(load_backend(spec, self._note), spec)))
             if len(loaded) != 2:
                 raise SpecError(f"pytest_slm_backend gave a tuple of {len(loaded)}; expected a (model, tokenizer) pair")
-            return admitted(wrap_loaded(loaded[0], loaded[1], spec.text, spec.settings()))
+            return admitted(wrap_loaded(*loaded, scrub_spec(spec.text), spec.settings()))
         except SpecError as error:
             raise usage_error(f"--slm: {error}") from None
 

@@ -27,6 +27,7 @@ from ..archive.side_by_side import MOST, read_sides, side_by_side
 from ..archive.verify import read_verified
 from ..audit.model import Audit, AuditError
 from ..audit.verdict import audit_is_red
+from ..detectors.spec_secrets import spec_secrets
 from ..escaping import blank, said
 from ..outputs import write_output
 from ..plainfile import write_whole
@@ -158,6 +159,8 @@ def _tasks(path: Path, name: str, entry: Any, data: Mapping[str, Any]) -> Iterat
         raise SweepError(f"{where}: {given['model']!r:.60} has a character that no name of a model has")
     _check_keys(given, _OF_MODEL, where)
     options = (*_texts(data, "options", (), str(path)), *_texts(given, "options", (), where))
+    if any(map(spec_secrets, (given["model"], *options))):
+        raise SweepError(f"{where}: an address holds a user, a password or a key; put a key into SLMTRUST_API_KEY instead")
     for option in options:
         if option.partition("=")[0] in _OWN:
             raise SweepError(f"{where}: the sweep sets {option.partition('=')[0]} itself; leave it out of the options")

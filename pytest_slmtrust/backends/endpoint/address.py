@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ...detectors.spec_secrets import parameter_secrets
+
 FORM = "http://HOST:PORT/v1#MODEL, several separated by commas"
 _SCHEME = re.compile(r"\s*https?://", re.IGNORECASE)
 _MOST = 64
@@ -56,6 +58,8 @@ def read_address(text: str) -> Address:
         base, _, model = part.strip().partition("#")
         urls.append(_base(base))
         models |= {model.strip(): None} if model.strip() else {}
+    if any(parameter_secrets(text)):
+        raise AddressError("the address holds a parameter that may be a key; put a key into SLMTRUST_API_KEY instead")
     if len(models) > 1:
         raise AddressError(f"the replicas name {len(models)} models; they must all serve one")
     if len(set(urls)) < len(urls):
