@@ -206,11 +206,10 @@ def _diff(chosen: argparse.Namespace) -> int:
 
 def _verdict(chosen: argparse.Namespace) -> int:
     from .archive.verify import read_verified
-    from .audit.verdict import audit_is_red, errors_in
+    from .audit.verdict import audit_is_red, red_besides
 
     audit = read_verified(chosen.audit)
-    count = errors_in(audit)
-    _print([audit.sentence, *([f"red: {count} case{'s' * (count != 1)} ended in an error"] if count else [])])
+    _print([audit.sentence, *(f"red: {reason}" for reason in red_besides(audit))])
     return int(audit_is_red(audit))
 
 

@@ -74,6 +74,12 @@ def fails(pytester: pytest.Pytester) -> tuple[str, ...]:
     return ()
 
 
+def rows_failed(pytester: pytest.Pytester) -> tuple[str, ...]:
+    project(pytester)
+    pytester.makepyfile(probe_b=PROBE.format(bad=4, n=40, extra="", more="pass").replace(", tolerance=0.2", ""))
+    return ()
+
+
 def undecided(pytester: pytest.Pytester) -> tuple[str, ...]:
     project(pytester, bad=8)
     return ()
@@ -165,6 +171,7 @@ STATES: dict[str, tuple[Callable[[pytest.Pytester], tuple[str, ...]], int, str]]
     "some dimensions only": (scope, 0, r"PASS for privacy \(the only ones asked for\)"),
     "failing gates waived": (waived, 0, r"WAIVED: .*failing but waived \(keeps\)"),
     "a gate failed": (fails, 1, r"FAIL: the blocking gate did not pass \(keeps\)"),
+    "rows of a probe without a limit failed": (rows_failed, 1, r"FAIL: the blocking gate passed; keeps: 4 of 40 rows failed\."),
     "a gate is undecided": (undecided, 1, r"INCONCLUSIVE: the blocking gate did not pass \(keeps\)"),
     "out of time": (late, 1, r"OUT OF TIME \(--slm-budget=0\.3s\): 1 probe was not asked whole: keeps \(\d+ of 200\)"),
     "a required dimension was not tested": (required, 1, r"NOT TESTED: required and not tested: fairness"),

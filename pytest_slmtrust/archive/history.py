@@ -85,7 +85,7 @@ def moment_of(audit: Audit, place: str, unchecked: str = "") -> Moment:
         place, _started(audit), str(audit.model.get("name") or "unnamed model"), digest(audit.model)[:2],
         str(audit.model.get("fingerprint") or ""), tool(audit), audit.provenance.get("probes_sha256", ""), audit.profile,
         tuple(audit.settings.get("packs", ())), dict(stated(audit))["Owner"], audit.verdict,
-        passed, len(counted), tuple(untested_of(audit.gates, audit.required)),
+        passed, len(counted), tuple(untested_of(audit.deciding, audit.required)),
         {gate_key(gate.nodeid): gate for gate in audit.gates if not gate.versus},
         {gate_key(nodeid): identity for nodeid, identity in rows.items()}, unchecked,
     )  # fmt: skip

@@ -16,7 +16,8 @@ from ..audit.notes import (
     of_packs,
     of_untested,
 )
-from ..audit.verdict import untested_of
+from ..audit.row_tests import notes_of_rows, row_tests
+from ..audit.verdict import older, untested_of
 from ..backends.endpoint.notes import notes as endpoint_notes
 from ..thinking import notes as thinking_notes
 from .sameness import short
@@ -34,13 +35,14 @@ def left_out(audit: Audit) -> Iterator[str]:
     settings, options = audit.settings, audit.settings.get("options", {})
     compared = "margin" in settings  # by ``slmtrust compare``: its gates are others than those that ran
     whole = [] if compared else of_absent(audit.gates)
+    whole += [] if older(audit) else [note for note in notes_of_rows(audit) if note.startswith(_named_in(audit))]
     whole += of_changed_bars(settings.get("bars", {}), settings.get("bars_gone", {}))
     whole += of_packs(settings.get("packs", [] if audit.model.get("kind") == IMPORTED else ["builtin"]))
     if "asked_by" in audit.provenance:
         whole.append(not_asked(audit.provenance["asked_by"]))
     named = [name.strip() for name in str(options.get("optional", "")).split(",") if name.strip()]
     begun = [*of_optional(named), *of_expired(audit.waivers), *endpoint_notes(audit.model)]
-    begun += [] if compared else of_untested(untested_of(audit.gates, audit.required))
+    begun += [] if compared else of_untested(untested_of(audit.deciding, audit.required))
     begun += thinking_notes("auto", audit.model, audit.resources)
     begun += [OUT_OF_TIME] if settings.get("unasked") else []
     for note in whole:
@@ -50,6 +52,11 @@ def left_out(audit: Audit) -> Iterator[str]:
         head = note.partition(":")[0]
         if not any(one.startswith(head) for one in audit.notes):
             yield f"notes: the one that begins with {head!r} is left out"
+
+
+def _named_in(audit: Audit) -> tuple[str, ...]:
+    """Return how the notes begin of probes that the sentence names: an older version, whose sentence names none, has no such."""
+    return tuple(head for one in row_tests(audit) if one.blocking for head in (f"{one.counts};", f"NOT RUN: {one.counts};"))
 
 
 def misnamed(audit: Audit, this_package: bool = False) -> Iterator[str]:

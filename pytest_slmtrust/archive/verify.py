@@ -28,7 +28,7 @@ from ..audit.model import (
 from ..audit.nodeids import VERSUS, gate_key, gate_names
 from ..audit.quantities import QUANTITIES
 from ..audit.units import shared
-from ..audit.verdict import SILENT, adjusted, not_tested, overall, sentence
+from ..audit.verdict import SILENT, adjusted, decided, not_tested, older
 from ..authoring.declarations import ProbeError
 from ..escaping import visible
 from ..gates.gate import Checks, Gate
@@ -152,11 +152,7 @@ class _Check:
         audit = self.audit
         if audit.profile != self.profile.get("name", audit.profile):
             yield f"profile: {audit.profile}; the settings have {self.profile.get('name')}"
-        verdict = overall(audit.deciding, audit.incomplete, audit.required)
-        if audit.verdict is not verdict:
-            yield f"the verdict is {audit.verdict}; the gates say {verdict}"
-        if audit.sentence != sentence(verdict, audit.deciding, audit.incomplete, audit.required, audit.scope, audit.part):
-            yield "the sentence is not what the gates say"
+        yield from self._verdict()
         plain = [replace(g, p_holm=None) for g in audit.gates]
         for gate, made in zip(audit.gates, adjusted(plain), strict=True):
             if not same(gate.p_holm, made.p_holm):
@@ -172,6 +168,17 @@ class _Check:
             yield "answers_root: it is not the root over the answers of the findings"
         if missing:
             yield f"{min(row.what for row in missing)} is not listed as not tested"
+
+    def _verdict(self) -> Iterator[str]:
+        """Yield whether the verdict follows, by the rule of this version or of one that left out rows without a gate."""
+        if older(self.audit):
+            self.unchecked.append("its verdict is of a version that left out the rows of probes without a limit")
+            return
+        made = decided(self.audit)
+        if self.audit.verdict is not made.verdict:
+            yield f"the verdict is {self.audit.verdict}; the gates say {made.verdict}"
+        if self.audit.sentence != made.sentence:
+            yield "the sentence is not what the gates say"
 
     def _names(self) -> Iterator[str]:
         """Yield every name once, and a result for every gate that was planned."""

@@ -33,6 +33,7 @@ from .encoding import AuditError, as_written, canonical, plain, read
 from .envelope import Envelope
 from .fields import Count, DimensionName, Level, Name, NoDigest, OutcomeName, Share, Side, Size, about
 from .nodeids import VERSUS
+from .row_tests import row_tests
 from .sections import Provenance, Resources, RunSettings
 from .status import Decides, Status
 
@@ -259,7 +260,12 @@ class Audit:
 
     @property
     def deciding(self) -> tuple[Decides, ...]:
-        """Everything that the verdict depends on: the gates, and the limits of the envelope."""
+        """Everything that the verdict depends on: :attr:`limited`, and the rows that are tests by themselves."""
+        return (*self.limited, *row_tests(self))
+
+    @property
+    def limited(self) -> tuple[Decides, ...]:
+        """The gates, and the limits of the envelope."""
         return (*self.gates, *(self.envelope.limits if self.envelope is not None else ()))
 
     @property

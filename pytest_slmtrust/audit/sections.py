@@ -70,6 +70,7 @@ class RunSettings(TypedDict, total=False):
     asked: Annotated[Mapping[str, Mapping[str, str]], about("Identity of what each row asks, by gate and case.")]
     judged: Annotated[Mapping[str, str], about("Identity of how each probe judges, by gate.")]
     unasked: Annotated[Mapping[str, InTime], about("Gates whose items were not all asked in time (--slm-budget).")]
+    expected: Annotated[list[str], about("Rows of probes without a limit that a marker expects to fail (xfail), by node id.")]
     part: Annotated[str, about("The part of the work that the run was for (--slm-shard, --slm-batch); empty or absent: all.")]
     bars: Annotated[Mapping[str, TaskBar], about("Registered bars, by gate.")]
     bars_gone: Annotated[Mapping[str, str], about("Bars that held before and that no gate has any more, by place and name.")]

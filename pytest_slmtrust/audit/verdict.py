@@ -8,6 +8,7 @@ from dataclasses import replace
 from .dimension import TRUST
 from .model import Audit, GateResult, NotTested, Status
 from .nodeids import VERSUS, gate_key
+from .row_tests import RowTests, listed
 from .status import Decides
 
 #: The worst first: the verdict where gates that count disagree.
@@ -23,14 +24,16 @@ _NOT_RED = (Status.PASS, Status.PARTIAL, Status.WAIVED, Status.MEASURED, Status.
 
 
 def overall(gates: Sequence[Decides], incomplete: str = "", required: Sequence[str] = ()) -> Status:
-    """Decide the verdict. Every blocking gate of the run counts, selected or not, and so does every limit of the envelope.
+    """Decide the verdict. Every blocking gate of the run counts, selected or not, and so do every limit of the envelope and the
+    rows that are tests by themselves.
 
     1. INCOMPLETE: the run did not reach its end; ``incomplete`` says why.
     2. The worst status of a blocking gate, where one is not PASS. A gate that is NOT TESTED or NOT RUN counts as one. Three
        kinds of gates are left out here: failing ones with a valid waiver, absent ones that the user made optional by name
        (``--slm-optional``), and those outside the selection that the user named (``-k``, ``-m``, node ids).
     3. NOT TESTED: no gate of a ``required`` dimension (``--slm-require``) was tested.
-    4. PARTIAL: a blocking gate is outside that selection. WAIVED: a failing gate is waived.
+    4. PARTIAL: a blocking gate is outside that selection, or no row of a probe without a gate ran.
+       WAIVED: a failing gate is waived.
     5. PASS: every blocking gate passed, but for absent ones that are optional. An intersection-union test: each gate is held
        to alpha, and so is the whole.
     6. Where no gate blocks: INVALID, NOT DECIDABLE, MEASURED, PARTIAL or NOT TESTED, whichever holds first.
@@ -93,9 +96,44 @@ def is_red(verdict: Status, gates: Sequence[Decides], required: Sequence[str] = 
     return verdict not in _NOT_RED
 
 
+def decided(audit: Audit) -> Audit:
+    """Return an audit with the verdict and the sentence that follow from the rest of it."""
+    verdict = overall(audit.deciding, audit.incomplete, audit.required)
+    return replace(audit, verdict=verdict, sentence=_sentence_of(audit, verdict, audit.deciding))
+
+
+def decided_by_gates(audit: Audit) -> Audit:
+    """Return the same as versions did that left the rows out which are tests by themselves. Whether such an audit is red
+    depends on these rows as in any other."""
+    verdict = overall(audit.limited, audit.incomplete, audit.required)
+    return replace(audit, verdict=verdict, sentence=_sentence_of(audit, verdict, audit.limited))
+
+
+def older(audit: Audit) -> bool:
+    """Return whether an audit has the verdict of such a version, and would have another one now."""
+    before, now = decided_by_gates(audit), decided(audit)
+    written = (audit.verdict, audit.sentence)
+    return written == (before.verdict, before.sentence) and written != (now.verdict, now.sentence)
+
+
+def _sentence_of(audit: Audit, verdict: Status, deciding: Sequence[Decides]) -> str:
+    return sentence(verdict, deciding, audit.incomplete, audit.required, audit.scope, audit.part)
+
+
 def audit_is_red(audit: Audit) -> bool:
-    """Return :func:`is_red` of an audit, with all that its verdict depends on. A case that ended in an error is red in any."""
-    return is_red(audit.verdict, audit.deciding, audit.required) or bool(errors_in(audit))
+    """Return whether an audit is red: by its verdict, or by what makes any verdict red. pytest's exit status, every command and
+    every export follow this."""
+    return is_red(audit.verdict, audit.deciding, audit.required) or bool(red_besides(audit))
+
+
+def red_besides(audit: Audit) -> tuple[str, ...]:
+    """Return what makes an audit red whatever its verdict: cases that ended in an error, and failed rows
+    where the verdict is of a version that left them out."""
+    count = errors_in(audit)
+    said = [f"{count} case{'s' * (count != 1)} ended in an error"] if count else []
+    rows = [one for one in audit.deciding if isinstance(one, RowTests) and one.red]
+    covered = audit.incomplete or audit.verdict in (Status.INVALID, Status.FAIL, Status.UNEARNED, Status.INCONCLUSIVE)
+    return (*said, *(() if covered else listed([one.counts for one in rows])))
 
 
 def only_undecided(audit: Audit) -> bool:
@@ -131,19 +169,24 @@ def sentence(
     """
     if verdict is Status.INCOMPLETE:
         return f"{verdict}: {unfinished(incomplete, part)}; it decides nothing.{'' if part else ' Run it again.'}"
+    rows = [g for g in gates if isinstance(g, RowTests)]
+    gates = [g for g in gates if not isinstance(g, RowTests)]
     blocking = [g for g in gates if g.blocking]
     measured = sum(g.status is Status.MEASURED for g in gates)
     probes = f"{measured} {'probe' if measured == 1 else 'probes'}"
     were, are = ("was", "is") if measured == 1 else ("were", "are")
     advisory = sum(bool(g.advisory) for g in gates)
-    lacking = untested_of(gates, required)
+    lacking = untested_of([*gates, *rows], required)
+    failed = listed([one.counts for one in rows if one.blocking])
     if not blocking:
         aside = f", {advisory} are advisory" if advisory else ""
         aside += f"; required and not tested: {', '.join(lacking)}" if lacking else ""
+        aside += f"; {', '.join(failed)}" if failed else ""
         return f"{titled(verdict, scope)}: no gate blocks in this run{aside}; {probes} {were} measured."
     passed = sum(g.status is Status.PASS for g in blocking)
     others = [*_counts(blocking), *([f"{advisory} advisory"] if advisory else [])]
     others += [f"required and not tested: {', '.join(lacking)}"] if lacking else []
+    others += failed
     tail = f"; {', '.join(others)}" if others else ""
     said = f"{passed} of {len(blocking)} blocking gates pass{tail}; {probes} {are} only measured."
     return f"{titled(verdict, scope)}: {said}"

@@ -28,7 +28,7 @@ def write(source: Source) -> str:
     decided = [row for row in rows if row.standing in (Standing.RED, Standing.WAIVED, Standing.PASSED)]
     advisory = [row for row in rows if row.standing is Standing.ADVISORY and row.gate.status is not Status.PASS]
     shown = [*decided, *advisory][:_ROWS]
-    lines = [f"## slmtrust: {head['verdict']}", "", plain(head["sentence"]), "", f"Model: {code(head['model'])}"]
+    lines = [f"## slmtrust: {source.title}", "", plain(head["sentence"]), "", f"Model: {code(head['model'])}"]
     lines += ["", "> " + plain(head["incomplete"])] if head["incomplete"] else []
     lines += [f"> {plain(note)}  " for note in head["notes"][:5]]
     if shown:

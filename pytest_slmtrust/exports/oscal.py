@@ -25,7 +25,7 @@ def write(source: Source) -> str:
     end = source.moment("ended") or start
     sentence = source.head["sentence"] or source.head["verdict"]
     result: dict[str, Any] = {
-        "uuid": source.identity("result"), "title": f"Audit of {source.model}: {source.head['verdict']}", "description": sentence,
+        "uuid": source.identity("result"), "title": f"Audit of {source.model}: {source.title}", "description": sentence,
         "start": start.isoformat(), "end": end.isoformat(), "props": _props(source.head),
         "reviewed-controls": _reviewed(source),
     }  # fmt: skip

@@ -20,7 +20,7 @@ from typing import Any
 from .. import door
 from ..audit.model import Audit, GateResult, Status
 from ..audit.quantities import Shown, quantity_of
-from ..audit.verdict import SEVERITY, SILENT, audit_is_red
+from ..audit.verdict import SEVERITY, SILENT, audit_is_red, red_besides
 
 TOOL = "pytest-slmtrust"
 #: Fields of a gate that every export carries, by their names in ``audit.json``.
@@ -134,9 +134,10 @@ class Source:
         """The verdict and what it is about, for the top of every export."""
         audit = self.audit
         made = {
-            "verdict": str(audit.verdict), "red": self.red, "sentence": text(audit.sentence), "profile": text(audit.profile),
-            "incomplete": text(audit.incomplete), "model": self.model, "fingerprint": text(audit.model.get("fingerprint", "")),
-            "audit_sha256": self.digest, "version": self.version, "notes": [text(note) for note in audit.notes],
+            "verdict": str(audit.verdict), "red": self.red, "sentence": text(audit.sentence) + self._also,
+            "profile": text(audit.profile), "incomplete": text(audit.incomplete), "model": self.model,
+            "fingerprint": text(audit.model.get("fingerprint", "")), "audit_sha256": self.digest, "version": self.version,
+            "notes": [text(note) for note in audit.notes],
         }  # fmt: skip
         return made | {"counts": {str(s): sum(row.standing is s for row in self.rows) for s in Standing}}
 
@@ -146,8 +147,19 @@ class Source:
 
     @property
     def passed(self) -> bool:
-        """Whether the audit passed. Every verdict but PASS says less."""
-        return self.audit.verdict is Status.PASS
+        """Whether the audit passed. Every verdict but PASS says less, and so does a PASS that is red for another reason."""
+        return self.audit.verdict is Status.PASS and not self.red
+
+    @property
+    def title(self) -> str:
+        """The verdict, and that the audit is red besides where its word does not say so."""
+        return f"{self.audit.verdict}{', and red' if self._also else ''}"
+
+    @property
+    def _also(self) -> str:
+        """What makes the audit red besides its verdict, as a sentence; empty where nothing does."""
+        found = text(", ".join(red_besides(self.audit)))
+        return f" Red: {found}." if found else ""
 
     @cached_property
     def model(self) -> str:

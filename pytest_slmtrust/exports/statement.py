@@ -1,7 +1,7 @@
 """An in-toto Statement v1 with the predicate test-result v0.1: what an audit said of which files.
 
 ``result`` is PASSED for PASS and WARNED for WAIVED; every other verdict is FAILED, since the predicate has no word for a run that
-decided less. Gates that do not decide are in neither list of tests.
+decided less, and so is an audit that is red besides. Gates that do not decide are in neither list of tests.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def statement(source: Source) -> dict[str, Any]:
 
 def _predicate(source: Source) -> dict[str, Any]:
     names: dict[Standing, list[str]] = {s: [row.facts["nodeid"] for row in source.rows if row.standing is s] for s in Standing}
-    result = "PASSED" if source.passed else "WARNED" if source.audit.verdict is Status.WAIVED else "FAILED"
+    result = "PASSED" if source.passed else "WARNED" if source.audit.verdict is Status.WAIVED and not source.red else "FAILED"
     return {
         "result": result,
         "configuration": [{"name": AUDIT, "digest": {"sha256": source.digest}}],

@@ -41,7 +41,7 @@ from ..thinking import notes as thinking_notes
 from .fixture import Slm
 from .limits import Limits
 from .locking import Updated, held_to, update_lock
-from .nodes import ATTRIBUTE, SESSION, SETTINGS, UNFIT, BuiltIn, CaseItem, GateItem, ProbeFile, arrived, is_probe_file, marked
+from .nodes import SESSION, SETTINGS, UNFIT, BuiltIn, CaseItem, GateItem, ProbeFile, arrived, is_probe_file, marked, send
 from .outlet import clean_exit, usage_error
 from .packs import probes_of_packs
 from .parts import DONE, check_batch, part_of
@@ -227,7 +227,7 @@ class Controller:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         report = yield
         if isinstance(item, (CaseItem, GateItem)) and call.when == "call" and item.payload:
-            setattr(report, ATTRIBUTE, item.payload)
+            send(item, report)
         return report
 
     @pytest.hookimpl(tryfirst=True)

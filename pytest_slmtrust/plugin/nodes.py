@@ -37,6 +37,8 @@ SENT = pytest.StashKey[set[str]]()
 UNFIT = pytest.StashKey[list[str]]()
 #: Attribute of a TestReport that carries a finding or a gate, as JSON text, to whoever builds the audit, also across xdist.
 ATTRIBUTE = "slmtrust"
+#: Attribute of the report of a failing row that is a test by itself, and that a marker expects to fail.
+EXPECTED = "slmtrust_expected"
 #: Made once: ``json.dumps`` makes an encoder for each text.
 _JSON = json.JSONEncoder(default=plain).encode
 RED = {Status.FAIL, Status.INVALID, Status.UNEARNED, Status.INCONCLUSIVE}
@@ -65,7 +67,7 @@ def arrived(config: pytest.Config, report: pytest.TestReport) -> dict[str, Any] 
     text = getattr(report, ATTRIBUTE, None)
     if text is None:
         return None
-    payload: dict[str, Any] = json.loads(text)
+    payload: dict[str, Any] = {**json.loads(text), "expected": getattr(report, EXPECTED, False)}
     found = [payload["finding"]] if "finding" in payload else payload["findings"]
     config.stash.setdefault(SENT, set()).update(one["nodeid"] for one in found)
     return payload
@@ -84,6 +86,11 @@ class CaseItem(pytest.Item):
             self.add_marker(mark)
         self.config.stash.setdefault(CASES, []).append(self)
 
+    @property
+    def is_test(self) -> bool:
+        """Whether pytest decides over it alone: it has no gate, or ``--slm-strict`` makes each row a test."""
+        return not self.suite.has_gate or bool(self.config.stash[SETTINGS].strict)
+
     def runtest(self) -> None:
         if self.config.stash[SESSION].skipped(self.suite, self.case):
             pytest.skip("its gate was decided before this item was asked (--slm-early-stop)")
@@ -96,7 +103,7 @@ class CaseItem(pytest.Item):
         self._send(found)
         if found.outcome in ("passed", "measured"):
             return
-        if found.outcome != "error" and self.suite.has_gate and not self.config.stash[SETTINGS].strict:
+        if found.outcome != "error" and not self.is_test:
             # the exception, not the helper: --runxfail must turn a finding red, not green
             said = partial(describe, found, self.suite.probe)
             self.text = said() if self.config.getoption("runxfail", True) else Unread(said)
@@ -198,6 +205,13 @@ class BuiltIn(pytest.Collector):
         for suite in self.suites:
             if suite.versus is not None:
                 yield versus_item(self, suite)
+
+
+def send(item: CaseItem | GateItem, report: pytest.TestReport) -> None:
+    """Let the report of a case or gate bring its payload."""
+    setattr(report, ATTRIBUTE, item.payload)
+    if isinstance(item, CaseItem) and item.is_test and hasattr(report, "wasxfail"):
+        setattr(report, EXPECTED, True)
 
 
 def is_probe_file(path: Path) -> bool:

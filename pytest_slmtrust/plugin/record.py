@@ -68,7 +68,7 @@ class Record:
 
     def finish(self, audit: Audit, waivers: Iterable[Waiver] = ()) -> bool:
         """Write the audit of a run that ended; whether it makes the exit status red."""
-        missing = [] if audit.incomplete else untested_of(audit.gates, audit.required)
+        missing = [] if audit.incomplete else untested_of(audit.deciding, audit.required)
         if missing:
             audit = replace(audit, notes=(*audit.notes, *of_untested(missing)))
         self.audit = audit

@@ -10,6 +10,7 @@ from .. import door
 from ..audit.counting import ByGate
 from ..audit.dimension import Dimension
 from ..audit.model import Audit, Estimate, Finding, GateResult, Status
+from ..audit.nodeids import PACKS
 from ..audit.quantities import quantity_of
 from ..audit.verdict import SILENT, dimension_status
 from ..report import words
@@ -70,8 +71,7 @@ class Summary:
             model, origin = door.line(audit.baseline.model.get("name", "?")), door.line(audit.baseline.origin)
             locked = "lock_sha256" in audit.baseline.model
             reporter.write_line(f"lock: {origin}" if locked else f"baseline: {model} ({origin})")
-        self._undecided()
-        self._without_gate()
+        self._counterexamples()
         self._untested()
         meaning = MEANING.get(audit.verdict, "") if audit.verdict in _EXPLAINED else ""
         if meaning:
@@ -85,7 +85,7 @@ class Summary:
         measured = "" if self.verbose else words.without_limit(gates)
         if not shown and not measured:
             return
-        status = dimension_status(self.audit.gates, dimension)
+        status = dimension_status(self.audit.deciding, dimension)
         self.reporter.write(f"{dimension}: ", bold=True)
         self.reporter.write(str(status), **{_COLOURS[status]: True})
         self.reporter.write_line(f"; {door.line(measured)}" if measured else "")
@@ -128,6 +128,8 @@ class Summary:
             return True
         if gate.status in SILENT:
             return gate.blocking and gate.excuse != "unselected"
+        if not gate.nodeid.startswith(PACKS) and not gate.versus:
+            return True  # an author who declares a number without a limit wants to see it
         return gate.status is not Status.MEASURED or gate.tolerance is not None
 
     def _gate(self, gate: GateResult) -> None:
@@ -161,28 +163,8 @@ class Summary:
             failed = [one for one in found if one.outcome in ("unscored", "error")]
         return failed[0] if failed else None
 
-    def _undecided(self) -> None:
-        """Say that failing cases of a gate outside the selection decide nothing."""
-        aside = [g for g in self.audit.gates if g.excuse == "unselected" and not g.versus]
-        failed = {g.name: sum(f.outcome == "failed" for f in self.found.of(g)) for g in aside}
-        for name, n in failed.items():
-            if n:
-                cases = f"{n} failing {'case' if n == 1 else 'cases'} of {name}"
-                line = f"{cases}, and its gate is not selected: nothing is decided; add --slm-strict, or select 'gate[{name}]'"
-                self.reporter.write_line(door.line(line), yellow=True)
-
-    def _without_gate(self) -> None:
-        """Say how many rows failed of a probe without a limit, and where the counterexamples of a property are kept."""
-        gated = {(g.nodeid.rpartition("::")[0], g.probe) for g in self.audit.gates}
-        rows: dict[str, list[Finding]] = {}
-        for one in self.audit.findings:
-            if (one.nodeid.partition(f"::{one.probe}[")[0], one.probe) not in gated:
-                rows.setdefault(one.probe, []).append(one)
-        for name, found in rows.items():
-            failed = sum(one.outcome == "failed" for one in found)
-            if failed:
-                line = f"{name}: {failed} of {len(found)} rows failed; it has no limit, so each row is a test"
-                self.reporter.write_line(door.line(line), red=True)
+    def _counterexamples(self) -> None:
+        """Say where the counterexamples of a property are kept."""
         for name in sorted({one.probe for one in self.audit.findings if one.outcome == "failed" and "perturbed" in one.evidence}):
             folder = self.corpus / name if self.corpus else None
             n = len(list(folder.glob("*.json"))) if folder and folder.is_dir() else 0

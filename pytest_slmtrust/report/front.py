@@ -12,6 +12,7 @@ from ..audit.bundle_verdict import part_lines, remarks
 from ..audit.bundles import BundleResult
 from ..audit.model import Audit, GateResult, Lack, Status
 from ..audit.quantities import quantity_of, share_text
+from ..audit.row_tests import RowTests, listed
 from ..audit.verdict import NO_PROBE, SILENT, silent_of
 from .account import limit, limit_from, says_nothing
 from .numbers import cut_text, number, percent
@@ -74,7 +75,8 @@ class BundleView:
 @dataclass(frozen=True, slots=True)
 class Front:
     """The first page. ``asked`` is how many tests have a result, ``planned`` how many there are; ``again``
-    is the place of the first test here of which a failing case is shown."""
+    is the place of the first test here of which a failing case is shown; ``rows`` are the first probes whose rows
+    failed as tests by themselves."""
 
     identity: tuple[tuple[str, str, str], ...]
     sentences: Sentences
@@ -87,6 +89,7 @@ class Front:
     compared: str = ""
     bundles: tuple[BundleView, ...] = ()
     again: str = ""
+    rows: tuple[RowTests, ...] = ()
 
 
 def front_view(audit: Audit, dimensions: Sequence[DimensionView], date: str) -> Front:
@@ -100,6 +103,7 @@ def front_view(audit: Audit, dimensions: Sequence[DimensionView], date: str) -> 
         scores=tuple(_score(d, audit) for d in dimensions), heaviest=heaviest,
         untold=untold(audit), limits=_limits(audit), asked=len(told), planned=len(views),
         compared=compared(audit), bundles=_bundles(audit, {v.gate.nodeid: v.anchor for v in views}),
+        rows=tuple(one for d in dimensions for one in d.rows if one.red)[:_HEAVIEST],
         again=next((v.anchor for v in heaviest if v.account is not None and v.account.failed is not None), ""),
     )  # fmt: skip
 
@@ -244,6 +248,7 @@ def _summed(dimension: DimensionView, limited: Sequence[GateView], measured: Seq
     silent = len(silent_of([v.gate for v in (*dimension.gates, *dimension.unasked)]))
     if silent:
         said.append(f"{silent} not tested")
+    said += listed([one.counts for one in dimension.rows])
     return "; ".join(said) or "No test was asked"
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ..audit.model import Audit, GateResult, Status
 from ..audit.quantities import quantity_of, share_text
-from ..audit.verdict import unfinished, untested_of
+from ..audit.row_tests import RowTests, listed
+from ..audit.verdict import red_besides, unfinished, untested_of
 from .account import chosen_by, found, limit, limit_from
 from .numbers import percent
 
@@ -33,7 +34,7 @@ class Sentences:
 def sentences(audit: Audit) -> Sentences:
     """Return the three sentences of an audit and the meaning of its verdict."""
     counted = [g for g in audit.gates if g.blocking and not g.waived and not g.excuse]
-    return Sentences(_found(audit, counted), _sure(audit, counted), _allowed(audit, counted), MEANING.get(audit.verdict, ""))
+    return Sentences(_found(audit, counted), _sure(audit, counted), _allowed(audit, counted), _meaning(audit, counted))
 
 
 #: What the word of a verdict means.
@@ -58,9 +59,11 @@ def _found(audit: Audit, counted: Sequence[GateResult]) -> str:
     if audit.incomplete:
         said = unfinished(audit.incomplete, audit.part)
         return f"{said[0].upper()}{said[1:]}, so nothing was found."
-    missing = untested_of(audit.gates, audit.required)
+    missing = untested_of(audit.deciding, audit.required)
     extra = f" Required and not tested: {', '.join(missing)}." if missing else ""
-    extra += _limits(audit)
+    extra += _limits(audit) + _rows(audit)
+    if not counted and extra.startswith(" Of rows"):
+        return extra[1:]
     if not counted:
         return f"No test in this run counts towards a decision.{_aside(audit)}{extra}"
     groups = [(words, sum(g.status is status for g in counted)) for status, words in _SAID]
@@ -69,6 +72,28 @@ def _found(audit: Audit, counted: Sequence[GateResult]) -> str:
     bad = [g for g in counted if g.status is Status.FAIL]
     shown = [_in_brackets(_what_failed(g)) for g in sorted(bad, key=_heavy)[:_NAMED]]
     return f"{total}{': ' + '; '.join(shown) if shown else ''}.{_aside(audit)}{extra}"
+
+
+def _meaning(audit: Audit, counted: Sequence[GateResult]) -> str:
+    """Say what the word of the verdict means; of a FAIL or INCONCLUSIVE that comes of rows alone, what it means there."""
+    said = MEANING.get(audit.verdict, "")
+    if audit.verdict in _OF_ROWS and all(g.status is not audit.verdict for g in (*counted, *audit.limited)):
+        said = _OF_ROWS[audit.verdict]
+    besides = red_besides(audit)
+    return f"{said} The run is red because of this too: {', '.join(besides)}." if besides else said
+
+
+#: What a verdict means where no gate has it.
+_OF_ROWS = {
+    Status.FAIL: "Each row of a probe without a limit is a test, and at least one failed.",
+    Status.INCONCLUSIVE: "Each row of a probe without a limit is a test, and at least one could not be judged.",
+}
+
+
+def _rows(audit: Audit) -> str:
+    """Say of rows that are tests by themselves how many failed."""
+    rows = [one for one in audit.deciding if isinstance(one, RowTests) and one.blocking]
+    return f" Of rows that count one by one: {'; '.join(listed([one.counts for one in rows]))}." if rows else ""
 
 
 def _limits(audit: Audit) -> str:

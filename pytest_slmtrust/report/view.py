@@ -13,6 +13,7 @@ from typing import Any
 from ..audit.counting import ByGate
 from ..audit.model import Audit, Estimate, Finding, GateResult, Status
 from ..audit.quantities import Shown, made_by, of_estimate, quantity_of
+from ..audit.row_tests import RowTests
 from ..audit.verdict import SILENT, overall
 from .account import FEWEST, Account, account_of
 from .flips import Flip, flip_views
@@ -101,7 +102,8 @@ class GateView:
 
 @dataclass(frozen=True, slots=True)
 class DimensionView:
-    """One dimension: its status, how many of its blocking gates pass, and what of it was not tested."""
+    """One dimension: its status, how many of its blocking gates pass, what of it was not tested, and the probes whose ``rows``
+    are tests by themselves."""
 
     name: str
     anchor: str
@@ -111,6 +113,7 @@ class DimensionView:
     gates: tuple[GateView, ...]
     unasked: tuple[GateView, ...]
     not_tested: tuple[Untested, ...]
+    rows: tuple[RowTests, ...] = ()
 
     @property
     def told(self) -> tuple[GateView, ...]:
@@ -152,7 +155,9 @@ def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
         own[f.outcome] = own.get(f.outcome, 0) + 1
     mine, theirs = ByGate(audit.findings), ByGate(audit.baseline.findings if audit.baseline else ())
     seen: dict[str, int] = {}
-    named = list(dict.fromkeys([*DIMENSIONS, *(g.dimension for g in audit.gates)]))
+    row_tests = [one for one in audit.deciding if isinstance(one, RowTests)]
+    others = [*(g.dimension for g in audit.gates), *(one.dimension for one in row_tests if one.dimension)]
+    named = list(dict.fromkeys([*DIMENSIONS, *others]))
     views = []
     for name in named:
         gates = [g for g in audit.gates if g.dimension == name]
@@ -163,11 +168,12 @@ def dimension_views(audit: Audit) -> tuple[DimensionView, ...]:
             for g in gates
         ]  # fmt: skip
         blocking = [g for g in gates if g.blocking]
+        rows, passed = tuple(one for one in row_tests if one.dimension == name), sum(g.status is Status.PASS for g in blocking)
         views.append(
             DimensionView(
-                name, anchor("dimension", name), overall(gates), sum(g.status is Status.PASS for g in blocking), len(blocking),
+                name, anchor("dimension", name), overall([*gates, *rows]), passed, len(blocking),
                 tuple(v for v in shown if not unasked(v.gate)), tuple(v for v in shown if unasked(v.gate)),
-                by_reason(n for n in audit.not_tested if n.dimension == name),
+                by_reason(n for n in audit.not_tested if n.dimension == name), rows,
             )
         )  # fmt: skip
     return tuple(views)

@@ -8,9 +8,10 @@ from ..audit.model import WAIVABLE, Audit, GateResult, Status
 from ..audit.nodeids import VERSUS, gate_key
 from ..audit.precision import wanting
 from ..audit.quantities import quantity_of, share_text
+from ..audit.row_tests import RowTests, listed
 from ..audit.sections import InTime
 from ..audit.status import Decides
-from ..audit.verdict import SILENT, titled, unfinished, untested_of
+from ..audit.verdict import SILENT, is_red, red_besides, titled, unfinished, untested_of
 
 #: Names that a sentence lists before it counts the others.
 _NAMED = 3
@@ -132,7 +133,15 @@ def _count(n: int, what: str) -> str:
 
 
 def verdict(audit: Audit) -> str:
-    """Say the verdict of an audit in one sentence that needs no glossary."""
+    """Say the verdict of an audit in one sentence that needs no glossary; and in a second one what makes it red besides."""
+    besides = red_besides(audit)
+    if not besides:
+        return _verdict(audit)
+    also = "" if is_red(audit.verdict, audit.deciding, audit.required) else " all the same"
+    return f"{_verdict(audit)} Red{also}: {', '.join(besides)}."
+
+
+def _verdict(audit: Audit) -> str:
     status, gates, title = audit.verdict, audit.deciding, titled(audit.verdict, audit.scope)
     blocking = [g for g in gates if g.blocking]
     if status is Status.INCOMPLETE:
@@ -151,7 +160,9 @@ def verdict(audit: Audit) -> str:
     return f"{title}: {_of_blocking(blocking)}."
 
 
-def _of_blocking(blocking: Sequence[Decides]) -> str:
+def _of_blocking(deciding: Sequence[Decides]) -> str:
+    rows = listed([one.counts for one in deciding if isinstance(one, RowTests)])
+    blocking = [one for one in deciding if not isinstance(one, RowTests)]
     counted = [g for g in blocking if not g.waived and not g.excuse]
     bad = [g for g in counted if g.status is not Status.PASS]
     one = len(counted) == 1
@@ -170,7 +181,7 @@ def _of_blocking(blocking: Sequence[Decides]) -> str:
     ):
         if found:
             said.append(f"{_count(len(found), 'gate')} {words} ({_names(found)})")
-    return "; ".join(said)
+    return "; ".join([*said, *rows])
 
 
 def _names(gates: Sequence[Decides]) -> str:

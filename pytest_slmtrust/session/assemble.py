@@ -18,11 +18,11 @@ from ..audit.dimension import Dimension
 from ..audit.encoding import own, read
 from ..audit.envelope import Envelope
 from ..audit.merkle import answers_root
-from ..audit.model import Audit, Baseline, Finding, GateResult, NotTested, Waiver
+from ..audit.model import Audit, Baseline, Finding, GateResult, NotTested, Status, Waiver
 from ..audit.notes import of_absent
+from ..audit.row_tests import notes_of_rows
 from ..audit.sections import Provenance, Resources, RunSettings, Spent
-from ..audit.status import Decides
-from ..audit.verdict import adjusted, not_tested, overall, sentence
+from ..audit.verdict import adjusted, decided, not_tested
 from ..engine.costs import added
 
 #: Counters that every process of a run has whole.
@@ -35,17 +35,21 @@ _PACKAGES = ("pytest-slmtrust", "pytest", "torch", "transformers", "detoxify", "
 
 @dataclass(slots=True)
 class Collected:
-    """What arrived: gates and findings by node id, and one description for each process."""
+    """What arrived: gates and findings by node id, and one description for each process. ``expected``: failing rows that a marker
+    expects to fail, where each row is a test."""
 
     gates: dict[str, GateResult] = field(default_factory=dict)
     findings: dict[str, Finding] = field(default_factory=dict)
     baseline: dict[str, Finding] = field(default_factory=dict)
     processes: list[Mapping[str, Any]] = field(default_factory=list)
+    expected: set[str] = field(default_factory=set)
     started: datetime = field(default_factory=lambda: now())
 
     def add(self, payload: Mapping[str, Any]) -> None:
         if "finding" in payload:
             self._finding(payload["finding"])
+            if payload.get("expected"):
+                self.expected.add(payload["finding"]["nodeid"])
         if "gate" in payload:
             gate = own(GateResult, payload["gate"])
             self.gates[gate.nodeid] = gate
@@ -80,13 +84,9 @@ def assemble(
     gates.sort(key=lambda g: (list(Dimension).index(Dimension(g.dimension)), g.versus, not g.blocking))
     measured = [read(Envelope, process["envelope"]) for process in collected.processes if process.get("envelope")]
     envelope = measured[0] if measured else unmeasured
-    deciding: tuple[Decides, ...] = (*gates, *(envelope.limits if envelope is not None else ()))
-    verdict = overall(deciding, incomplete, settings.get("required", ()))
     made = Audit(
-        verdict=verdict,
-        sentence=sentence(
-            verdict, deciding, incomplete, settings.get("required", ()), settings.get("dimensions", ()), settings.get("part", "")
-        ),
+        verdict=Status.INCOMPLETE,
+        sentence="",
         profile=settings["profile"]["name"],
         gates=tuple(gates),
         findings=tuple(collected.findings.values()),
@@ -105,6 +105,7 @@ def assemble(
             **({"limits_from": first["limits_from"]} if first.get("limits_from") else {}),
             **({"bars": first["bars"]} if first.get("bars") else {}),
             **({"envelope": envelope} if envelope is not None else {}),
+            **({"expected": sorted(collected.expected)} if collected.expected else {}),
         },
         resources=resources(collected.processes),
         baseline=_baseline(collected, first.get("baseline")),
@@ -118,7 +119,8 @@ def assemble(
         notes=(*notes, *of_absent(gates)),
         incomplete=incomplete,
     )
-    return replace(made, answers_root=answers_root(made))
+    made = decided(replace(made, answers_root=answers_root(made)))
+    return made if incomplete else replace(made, notes=(*notes_of_rows(made), *made.notes))
 
 
 def _baseline(collected: Collected, about: Mapping[str, Any] | None) -> Baseline | None:

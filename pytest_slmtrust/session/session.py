@@ -12,6 +12,7 @@ from ..audit.model import Answers, Finding, FloorCheck, GateResult, Lack, Missin
 from ..audit.nodeids import gate_key, gate_names
 from ..audit.notes import NOT_IN_TIME
 from ..audit.routes import ANSWERED_BY
+from ..audit.row_tests import SKIPPED
 from ..audit.verdict import SILENT
 from ..authoring.datafiles import DataMissing, NotAskable
 from ..authoring.declarations import LimitError, ProbeError, Verdict
@@ -51,8 +52,9 @@ class Suite:
     @property
     def has_gate(self) -> bool:
         """A user's probe without a tolerance is a set of ordinary tests: nothing statistical is claimed. One that cannot be asked
-        has a gate all the same, that says so."""
-        return self.probe.packed or self.gate.tolerance is not None or self.missing is not None
+        has a gate all the same, that says so; and so has one with a criterion, which shows its number where it has no limit."""
+        measured = self.probe.packed or self.probe.criterion is not None
+        return measured or self.gate.tolerance is not None or self.missing is not None
 
     @property
     def gate_id(self) -> str:
@@ -191,7 +193,7 @@ class AuditSession:
         """
         nodeid = suite.case_id(case)
         if case.kind == "case" and nodeid in self.marked:
-            skipped = Verdict.unscored(f"skipped by its marker: {self.marked[nodeid]}")
+            skipped = Verdict.unscored(f"{SKIPPED}: {self.marked[nodeid]}")
             return self.mask.finding(finding(case, nodeid, skipped))
         if (case.kind, nodeid) in self.unasked:
             return self.mask.finding(finding(case, nodeid, Verdict.unscored(NOT_IN_TIME)))
