@@ -237,6 +237,32 @@ def test_a_measured_criterion_has_a_line_and_no_test_by_row(pytester: pytest.Pyt
     assert "No test was asked" not in agrees(pytester, status, audit).split(">privacy<")[1].split(">toxicity<")[0]
 
 
+# ------------------------------------------------------------------ cases whose gate has no result
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--slm-optional=py", "--deselect=probe_x.py::gate[py]"), "30 failing cases of py, and its gate is NOT RUN"),
+        (("-k", "px or (py and not gate)"), "30 failing cases of py, and its gate is not selected"),
+        (("--slm-optional=py", "--deselect=probe_x.py::gate[py]", "-n1"), "30 failing cases of py, and its gate is NOT RUN"),
+    ],
+)
+def test_cases_that_failed_outside_their_gate_are_named(pytester: pytest.Pytester, options: tuple[str, ...], said: str) -> None:
+    status, audit, printed = run(made(pytester, "True", "False"), *options)
+    assert status == 0
+    page = agrees(pytester, status, audit)
+    assert said in printed
+    assert said in page
+    score = page[page.index('id="h-score"') :]
+    assert "30 failing cases of py, whose gate has no result" in score[score.index(">toxicity<") :]
+
+
+def test_cases_outside_a_gate_that_passed_are_not_named(pytester: pytest.Pytester) -> None:
+    _, audit, printed = run(made(pytester, "True"), "--slm-optional=py", "--deselect=probe_x.py::gate[py]")
+    assert "failing case" not in printed + " ".join(audit.notes)
+
+
 # ------------------------------------------------------------------ rows that did not run
 
 

@@ -249,6 +249,10 @@ def _summed(dimension: DimensionView, limited: Sequence[GateView], measured: Seq
     if silent:
         said.append(f"{silent} not tested")
     said += listed([one.counts for one in dimension.rows])
+    aside_of = ((v.gate.name, v.counts.get("failed", 0)) for v in dimension.silent if not v.gate.versus)
+    said += listed(
+        [f"{n} failing {'case' if n == 1 else 'cases'} of {name}, whose gate has no result" for name, n in aside_of if n]
+    )
     return "; ".join(said) or "No test was asked"
 
 
