@@ -80,6 +80,12 @@ def rows_failed(pytester: pytest.Pytester) -> tuple[str, ...]:
     return ()
 
 
+def expired(pytester: pytest.Pytester) -> tuple[str, ...]:
+    project(pytester)
+    pytester.makefile(".toml", w='[[waiver]]\nprobe = "keeps"\nreason = "r"\nowner = "o"\nexpires = 2020-01-01\n')
+    return ("--slm-waivers=w.toml",)
+
+
 def undecided(pytester: pytest.Pytester) -> tuple[str, ...]:
     project(pytester, bad=8)
     return ()
@@ -172,6 +178,7 @@ STATES: dict[str, tuple[Callable[[pytest.Pytester], tuple[str, ...]], int, str]]
     "failing gates waived": (waived, 0, r"WAIVED: .*failing but waived \(keeps\)"),
     "a gate failed": (fails, 1, r"FAIL: the blocking gate did not pass \(keeps\)"),
     "rows of a probe without a limit failed": (rows_failed, 1, r"FAIL: the blocking gate passed; keeps: 4 of 40 rows failed\."),
+    "a waiver has expired": (expired, 1, r"PASS: .*\. Red all the same: the waiver of keeps expired on 2020-01-01\."),
     "a gate is undecided": (undecided, 1, r"INCONCLUSIVE: the blocking gate did not pass \(keeps\)"),
     "out of time": (late, 1, r"OUT OF TIME \(--slm-budget=0\.3s\): 1 probe was not asked whole: keeps \(\d+ of 200\)"),
     "a required dimension was not tested": (required, 1, r"NOT TESTED: required and not tested: fairness"),

@@ -285,3 +285,33 @@ def test_some_rows_that_did_not_run_are_counted(pytester: pytest.Pytester) -> No
     assert (status, str(audit.verdict)) == (0, "PASS")
     assert "px: 0 of 29 rows failed; it has no limit, so each row is a test; 1 of 30 rows did not run" in printed
     agrees(pytester, status, audit)
+
+
+# ------------------------------------------------------------------ a waiver that expired
+
+WAIVER = '[[waiver]]\nprobe = "py"\nreason = "r"\nowner = "o"\nexpires = DAY\n'
+
+
+@pytest.mark.parametrize(("py", "verdict"), [("True", "PASS"), ("n > 15", "FAIL"), ("n > 1", "INCONCLUSIVE")])
+def test_an_expired_waiver_is_red_everywhere(
+    pytester: pytest.Pytester, py: str, verdict: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(pytester, "True", py).makefile(".toml", w=WAIVER.replace("DAY", "2020-01-31"))
+    status, audit, printed = run(pytester, "--slm-waivers=w.toml")
+    assert (status, str(audit.verdict)) == (1, verdict)
+    capsys.readouterr()
+    page = agrees(pytester, status, audit)
+    assert "red: the waiver of py expired on 2020-01-31" in capsys.readouterr().out
+    last = next(line for line in printed.splitlines() if line.startswith(f"{verdict}: "))
+    all_the_same = " all the same" if verdict == "PASS" else ""
+    assert f" Red{all_the_same}: the waiver of py expired on 2020-01-31. Report: " in last
+    assert "The run is red because of this too: the waiver of py expired on 2020-01-31." in page
+    assert exported(audit, "markdown").startswith(f"## slmtrust: {verdict}, and red\n")
+
+
+def test_a_waiver_that_holds_leaves_the_audit_as_it_is(pytester: pytest.Pytester) -> None:
+    made(pytester, "True", "n > 15").makefile(".toml", w=WAIVER.replace("DAY", "2999-01-31"))
+    status, audit, printed = run(pytester, "--slm-waivers=w.toml")
+    assert (status, str(audit.verdict)) == (0, "WAIVED")
+    assert "Red" not in printed
+    agrees(pytester, status, audit)

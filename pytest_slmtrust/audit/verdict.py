@@ -127,10 +127,11 @@ def audit_is_red(audit: Audit) -> bool:
 
 
 def red_besides(audit: Audit) -> tuple[str, ...]:
-    """Return what makes an audit red whatever its verdict: cases that ended in an error, and failed rows
+    """Return what makes an audit red whatever its verdict: cases that ended in an error, a waiver that expired, and failed rows
     where the verdict is of a version that left them out."""
     count = errors_in(audit)
     said = [f"{count} case{'s' * (count != 1)} ended in an error"] if count else []
+    said += [f"the waiver of {waiver.probe} expired on {waiver.expires}" for waiver in audit.waivers if waiver.expired]
     rows = [one for one in audit.deciding if isinstance(one, RowTests) and one.red]
     covered = audit.incomplete or audit.verdict in (Status.INVALID, Status.FAIL, Status.UNEARNED, Status.INCONCLUSIVE)
     return (*said, *(() if covered else listed([one.counts for one in rows])))
