@@ -47,7 +47,7 @@ SLOW_FILES = {
     "test_limit_origins.py", "test_llamacpp.py", "test_lock.py", "test_lock_red.py", "test_lock_selection.py",
     "test_masking.py", "test_model_words.py", "test_named_gates.py", "test_once_runs.py", "test_other_plugins.py", "test_pack.py",
     "test_parity.py", "test_parts.py", "test_plugin.py",
-    "test_privacy_benchmark.py",
+    "test_privacy_benchmark.py", "test_row_tests.py",
     "test_probes_memorisation.py", "test_probes_privacy.py", "test_probes_privacy_benchmarks.py",
     "test_probes_toxicity_benchmarks.py", "test_progress.py", "test_real.py", "test_report_schema.py", "test_rows.py",
     "test_scope.py", "test_search.py", "test_served.py", "test_sessions.py", "test_shards.py", "test_stats_sequential.py",

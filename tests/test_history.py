@@ -16,7 +16,7 @@ from test_comparison import by_id, parsed, section, text
 from test_report_security import ATTRIBUTES, TAGS
 
 from pytest_slmtrust.archive.history import moment_of, read_past
-from pytest_slmtrust.audit.model import Audit, AuditError, Status
+from pytest_slmtrust.audit.model import Audit, AuditError, Status, Waiver
 from pytest_slmtrust.cli import main
 from pytest_slmtrust.report.history import history_lines, notes, render_history, steps_of
 from pytest_slmtrust.report.past import Past
@@ -59,6 +59,7 @@ def test_a_status_is_said_with_the_day_since_when_it_holds() -> None:
 def test_the_counts_of_a_line_do_not_contradict_its_verdict() -> None:
     one = made(1)
     kept = replace(one, gates=tuple(g for g in one.gates if g.status is Status.PASS))
+    kept = replace(kept, findings=tuple(f for f in one.findings if f.probe in {g.probe for g in kept.gates}))
     lacking = replace(kept, verdict=Status.NOT_TESTED, settings={**kept.settings, "required": ["fairness"]})
     line = history_lines(past(lacking))[1]
     assert "NOT TESTED    1 of 1 blocking gates pass; required and not tested: fairness  m  run-1/audit.json" in line
@@ -66,6 +67,11 @@ def test_the_counts_of_a_line_do_not_contradict_its_verdict() -> None:
     worse = replace(kept.gates[0], nodeid="slm::privacy::gate[keeps_it:vs]", quantity="accepted", status=Status.FAIL)
     fell = replace(kept, verdict=Status.FAIL, gates=(*kept.gates, worse))
     assert "FAIL          1 of 2 blocking gates pass  m" in history_lines(past(fell))[1]
+    loose = replace(kept.findings[0], nodeid="probe_x.py::px[1]", probe="px", outcome="failed")
+    rows = replace(kept, verdict=Status.FAIL, findings=(*kept.findings, loose))
+    assert "FAIL          1 of 1 blocking gates pass; px: 1 of 1 rows failed  m" in history_lines(past(rows))[1]
+    expired = replace(kept, waivers=(Waiver("keeps_it", "r", "o", "2020-01-31", expired=True),))
+    assert "1 of 1 blocking gates pass; red: the waiver of keeps_it expired on 2020-01-31  m" in history_lines(past(expired))[1]
 
 
 PACKED = {**made(1).model, "files": {"x.gguf": "cd" * 32}}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..audit.model import Audit, AuditError, Status
 from ..audit.nodeids import gate_key
-from ..audit.verdict import untested_of
+from ..audit.row_tests import listed, row_tests
+from ..audit.verdict import red_besides, untested_of
 from ..report.front import digest, moment, stated, tool
 from ..report.past import Moment, Past
 from .files import DATA
@@ -79,7 +80,7 @@ def moment_of(audit: Audit, place: str, unchecked: str = "") -> Moment:
     if audit.gates and all(gate.versus for gate in audit.gates):
         raise AuditError("holds differences between two models only")
     rows = audit.settings.get("rows_sha256", {})
-    counted = [g for g in audit.deciding if g.blocking]
+    counted = [g for g in audit.limited if g.blocking]
     passed = sum(g.status is Status.PASS for g in counted)
     return Moment(
         place, _started(audit), str(audit.model.get("name") or "unnamed model"), digest(audit.model)[:2],
@@ -88,7 +89,14 @@ def moment_of(audit: Audit, place: str, unchecked: str = "") -> Moment:
         passed, len(counted), tuple(untested_of(audit.deciding, audit.required)),
         {gate_key(gate.nodeid): gate for gate in audit.gates if not gate.versus},
         {gate_key(nodeid): identity for nodeid, identity in rows.items()}, unchecked,
+        _besides(audit),
     )  # fmt: skip
+
+
+def _besides(audit: Audit) -> tuple[str, ...]:
+    """Return which rows failed that are tests by themselves, and what makes an audit red whatever its verdict."""
+    rows = listed([one.counts for one in row_tests(audit) if one.blocking])
+    return tuple(dict.fromkeys((*rows, *(f"red: {said}" for said in red_besides(audit) if said not in rows))))
 
 
 def _started(audit: Audit) -> datetime:

@@ -16,8 +16,8 @@ class Moment:
     ``weights`` is what the digest is of and the digest itself, ``parts`` that of weights, settings and template together;
     ``build`` identifies the built-in probes, ``packs`` are the packs that were asked, and ``owner`` is who the audit says owns
     the model. ``passed`` of the ``counted`` blocking gates passed, comparisons and limits of the machine among them; ``lacking``
-    are the required dimensions that were not tested. ``gates`` and ``rows`` hold the result and the identity of the rows of each
-    gate, by its key.
+    are the required dimensions that were not tested, ``besides`` says which rows failed as tests by themselves, and what else
+    makes the audit red. ``gates`` and ``rows`` hold the result and the identity of the rows of each gate, by its key.
     """
 
     place: str
@@ -37,6 +37,7 @@ class Moment:
     gates: Mapping[str, GateResult]
     rows: Mapping[str, str]
     unchecked: str = ""
+    besides: tuple[str, ...] = ()
 
     @property
     def date(self) -> str:
@@ -46,7 +47,8 @@ class Moment:
     @property
     def aside(self) -> str:
         """What else the verdict rests on; empty if nothing."""
-        return f"; required and not tested: {', '.join(self.lacking)}" if self.lacking else ""
+        lacking = [f"required and not tested: {', '.join(self.lacking)}"] if self.lacking else []
+        return "".join(f"; {said}" for said in (*lacking, *self.besides))
 
     @property
     def day(self) -> str:
