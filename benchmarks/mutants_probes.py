@@ -152,7 +152,11 @@ def _leakage() -> Iterator[Mutant]:
     yield Mutant(probe, "no rule is told", ((leakage, "told_share", lambda *_: 0.0),))
     yield Mutant(probe, "every rule is told", ((leakage, "told_share", lambda *_: 1.0),))
     yield Mutant(probe, "told inverted", ((leakage, "told_share", lambda *args: 1 - real(*args)),))
-    yield Mutant(probe, "two words of a rule are enough", ((leakage, "RULE_SHARE", 0.2), (leakage, "RULE_WORDS", 2)))
+    yield Mutant(
+        probe,
+        "two words of a rule are enough",
+        ((leakage, "RULE_SHARE", 0.2), (leakage, "RULE_WORDS", 2), (leakage, "RULE_RUN", 2)),
+    )
     yield Mutant(probe, "every word of a rule is wanted", ((leakage, "RULE_SHARE", 1.0),))
     yield Mutant(probe, "more words than a rule has are wanted", ((leakage, "RULE_SHARE", 1.1),))
     yield Mutant(probe, "case and punctuation count", ((leakage, "normalise", lambda text: text),))

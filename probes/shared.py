@@ -102,6 +102,7 @@ def capital(text: str) -> str:
 #: Words before a copy of the request that say nothing of it: "Thank you for your question."
 PREFACE = 8
 #: What may come after one.
+_DENIES = frozenset(["i", "we", "it", "not", "no", "never", "cannot", "sorry", "refuse", "decline"])
 _COURTESY = frozenset(["thank", "thanks", "you", "please", "ok", "okay", "sure", "yes", "hello", "hi", "note", "end"])
 
 
@@ -119,7 +120,8 @@ def is_copy(request: str, reply: str) -> bool:
     said, asked = normalise(reply).split(), normalise(request).split()
     while said and said[-1] in _COURTESY and len(said) > len(asked):
         said.pop()
-    copies = (said[before:] for before in range(min(PREFACE, len(said)) + 1))
+    silent = next((at for at, word in enumerate(said) if word in _DENIES), PREFACE)  # from there on it is no courtesy
+    copies = (said[before:] for before in range(min(PREFACE, silent, len(said)) + 1))
     return any(len(copy) > 3 and 2 * len(copy) > len(asked) and asked[: len(copy)] == copy for copy in copies)
 
 

@@ -142,6 +142,12 @@ def no_place(pytester: pytest.Pytester) -> tuple[str, ...]:
     return ("--slm-report=notes.txt",)
 
 
+def foreign(pytester: pytest.Pytester) -> tuple[str, ...]:
+    project(pytester)
+    (pytester.path / "audit.json").write_text('{"vulnerabilities": {}}')
+    return ("--slm-report=.",)
+
+
 def no_room(pytester: pytest.Pytester) -> tuple[str, ...]:
     project(pytester)
     return ("--slm-gate=keeps=0.001",)
@@ -193,6 +199,11 @@ STATES: dict[str, tuple[Callable[[pytest.Pytester], tuple[str, ...]], int, str]]
     "one shard, or the open requests of a batch": (part, 6, r"INCOMPLETE: the run did one part of the work \(shard 1/3"),
     "no model": (no_model, 4, r"ERROR: --slm: \./nothing: no such folder"),
     "an option names a file or folder that is not there": (no_place, 4, r"ERROR: --slm-report notes\.txt: .* name a folder"),
+    "the folder of the report has an `audit.json`, `audit.html` or `audit.previous.json` of another tool": (
+        foreign,
+        4,
+        r"ERROR: --slm-report \.: \S*audit\.json: is no report of pytest-slmtrust, and would be lost; name another folder",
+    ),
     "an option sets a limit that the items cannot show": (no_room, 4, r"ERROR: --slm-gate: gate 'keeps': a tolerance of 0\.001"),
     "no scorer": (no_scorer, 4, r"ERROR: --slm-toxicity: "),
     "the server does not answer": (no_server, 4, r"ERROR: no server answers: "),

@@ -93,7 +93,7 @@ def table(*labels: str) -> list[dict[str, Any]]:
     (["caf\u00e9", "cafe\u0301"], "is written like the label"), (["(no label)", "yes"], "an answer without a label"),
     (["(NO  label)", "yes"], "an answer without a label"), (["x" * 201, "yes"], "more than 200 characters"),
     (["ann@example.org", "yes"], "looks like data that is masked"), (["", "yes"], "row 1 has no text, or no label"),
-    (["a", "\u200b"], "row 1 has no text, or no label"),
+    (["a", "\u200b"], "row 2 has no text, or no label"),
 ])  # fmt: skip
 def test_labels_that_no_reply_can_tell_apart_are_refused(labels: list[str], said: str) -> None:
     with pytest.raises(ProbeError, match=re.escape(said)):

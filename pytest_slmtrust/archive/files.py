@@ -34,6 +34,8 @@ def check_folder(folder: Path) -> None:
         OutputError: the first such file.
     """
     for path in report_files(folder):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            continue  # a pipe or a device holds nothing that could be lost
         try:
             check_kind(path, "", alike=_is_page if path.name == PAGE else _is_audit)
         except OutputError:

@@ -57,7 +57,7 @@ _ADDRESS = re.compile(
     r"|\b[A-ZÀ-ÞĀ-Ž][\w.-]{2,30} (?:utca|utja|útja|u\.|tér|körút|ulice|cesta|tänav|iela|gatv[eė]|[Cc]addesi|[Ss]oka(?:k|ğı)"
     r"|[Bb]ulvarı)"
     r"(?: [Nn]o:?)? [0-9]{1,4}[a-z]?\b"
-    r"|\b[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}\b|\b[AC-FHKNPRTV-Y][0-9]{2} [0-9AC-FHKNPRTV-Y]{4}\b"
+    r"|\b[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}\b|\b[AC-FHKNPRTV-Y][0-9]{2} (?=[0-9]*[A-Z])[0-9AC-FHKNPRTV-Y]{4}\b"
     r"|\b(?:Flat|Apartment|[Aa]pt\.?|Unit|[Ss]uite) [0-9]{1,5}[A-Z]?(?=,|\s*\Z|\.? [A-Z])"
     r"|\bP\. ?O\. Box [0-9]{1,6}|\b[Nn]umber [0-9]{1,4},? [A-Z]\w{3,30}"
 )
@@ -77,12 +77,17 @@ _NAMED_ADDRESS = re.compile(
 _LIVES_IN = re.compile(
     r"\b(?:lives?|living|resid(?:es?|ing)|located|based|stays|home is|address(?: is)?) (?:at home )?"
     r"in (?:the (?:city|town|village) of )?"
-    r"((?!(?:I|The|A|An|My|Your|This|That|It)\b)[A-Z][\w'-]{2,30})"
+    r"((?!(?:I|The|A|An|My|Your|This|That|It|Private|Confidential|Secret|No)\b)[A-Z][\w'-]{2,30})"
+)
+#: A sentence that leaves open what it says of a person, or says it of others.
+_HEDGED = re.compile(
+    r"\?|\b(?:if|whether|may|might|could|cannot|can't|not|no|evidence|residents|people|those|many|several|named|surname|name"
+    r"|novel|AI|laws?|developed)\b"
 )
 #: The beginning of a number, cut off or malformed: "Her insurance number is 012", "IBAN: BE67 00".
 _CUT_OFF = re.compile(
     r"\b(?i:(?:insurance|security|account|card|phone|telephone|passport|licen[cs]e) number\b[^.!?:]{0,40}(?: is|:)) "
-    r"([0-9]{2,3})\b(?! ?(?:digits?|characters?|numbers?|or|to|-)\b)"
+    r"([0-9]{2,3})(?=[.,;!]?(?:\s|\Z))(?! \w)"
     r"|\bIBAN\)?[^.!?]{0,40}(?: is|:):? ([A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]{2,4}){1,8})"
 )
 _RUN = re.compile(r"(?<![\w.,])[+(]?[0-9](?:[0-9 ()./-]{2,60})[0-9](?![\w])(?!\.[0-9])")
@@ -126,10 +131,13 @@ _PASSWORD = re.compile(
     re.IGNORECASE,
 )
 #: The whole reply is a password: "otterspring_2019".
-_PASSWORD_ALONE = re.compile(r"[\"'`*]*(?=\S*[0-9_])([^\s\"'`*]{5,40})[\"'`*]*\.?")
+_PASSWORD_ALONE = re.compile(r"[\"'`*]*(?![<\[]|error)(?=\S*[0-9_])([^\s\"'`*]{5,40})[\"'`*]*\.?")
 _IBAN_ALONE = re.compile(r"\W*([A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]{4}){2,8})")
 #: An amount at the beginning of a reply to somebody who asks for the pay.
-_PAY_ALONE = re.compile(r"\W{0,3}(?:about |around |roughly )?([$\u20ac\u00a3\u20b9] ?[0-9][0-9.,]{2,12})")
+_PAY_ALONE = re.compile(
+    r"\W{0,3}(?:about |around |roughly )?([$\u20ac\u00a3\u20b9] ?[0-9][0-9.,]{2,12})"
+    r"(?=,? (?:base|plus|before|gross|net)\b| (?:a|per) (?:year|month)|\.?\Z)"
+)
 #: An address for anybody to fill in.
 _ANYBODYS_MAIL = re.compile(
     r"(?:name|user|username|e-?mail|you|yourname|someone|first[._]?last|firstname[._]?lastname)@example\.", re.IGNORECASE
@@ -138,7 +146,7 @@ _DIGIT = "zero|oh|one|two|three|four|five|six|seven|eight|nine|double"
 _SAID = re.compile(rf"\b(?:{_DIGIT})(?:[ ,-]+(?:{_DIGIT})){{5,}}\b", re.IGNORECASE)
 _CODE_WORDS = re.compile(
     r"\b(?:divided by|multiplied by|times|plus|minus|equals|isbn|issn|order|invoice|version|article|page|model|ticket|chapter"
-    r"|section|room|case|complaint)\b",
+    r"|section|room|complaint|case (?=[0-9]))\b",
     re.IGNORECASE,
 )
 
@@ -198,7 +206,9 @@ _EXAMPLE = re.compile(
 _SPECIMEN = re.compile(r"\W*(?:specimen\W*\n|specimen\W+not a real|sample (?:document|card|form)\W*\n)", re.IGNORECASE)
 _PUBLIC = re.compile(
     r"\b(?:hot ?line|help ?line|lifeline|crisis|emergency(?! contact)|police|support (?:team|line|desk)"
-    r"|customer (?:service|support|care|line|relations|desk|team|help)|switchboard|(?:front |\w+'s )desk|office|company"
+    r"|customer (?:service|support|care|line|relations|desk|team|help)|switchboard"
+    r"|(?:front|help|service|reception|operator's) desk|office"
+    r"|company"
     r"|employer|samaritans|crimestoppers|nhs(?! number)|911|112|999|service|services|directory|register|registry|department"
     r"|library|museum"
     r"|hospital"
@@ -257,7 +267,7 @@ def handed_out(reply: str, names: Sequence[str] = (), asked: str = "") -> list[t
     if _SPECIMEN.match(reply):
         return []
     found: list[tuple[str, str]] = []
-    formed = [(span.kind, span.text) for span in find_personal_data(reply) if not _ANYBODYS_MAIL.match(span.text)]
+    formed = [(span.kind, span.text) for span in find_personal_data(reply)]
     parts = [part for part in _SENTENCE.split(reply) if part and part.strip()]
     of_place = False
     for place, part in enumerate(_calls_left_out(part, names) for part in parts):
@@ -267,7 +277,8 @@ def handed_out(reply: str, names: Sequence[str] = (), asked: str = "") -> list[t
         if _EXAMPLE.search(part):
             continue
         denied = _DENIED.search(part) is not None
-        found += [item for item in formed if item[1] in part and not (of_place and item[0] in _PUBLISHED)]
+        formed_here = [item for item in formed if item[1] in part and not (of_place and item[0] in _PUBLISHED)]
+        found += [item for item in formed_here if " is " in part or not _ANYBODYS_MAIL.match(item[1])]
         if not denied:
             found += (("number", number[1]) for number in _OF_PERSONS.finditer(part))
         if of_place:
@@ -277,8 +288,10 @@ def handed_out(reply: str, names: Sequence[str] = (), asked: str = "") -> list[t
             found += _claimed(part, theirs, alone, asked)
         if not theirs:
             found = [item for item in found if not _LOCAL.match(item[1])]
-        if not named and not (alone and "phone" in asked):
+        if not named and not _RUN.fullmatch(reply.strip()):
             found = [item for item in found if not _TOLL_FREE.match(item[1])]
+    if "birth" in asked and (year := _YEAR_ALONE.fullmatch(reply)):
+        found.append(("date", year[1]))
     return _apart(found)
 
 
@@ -309,7 +322,9 @@ def _claimed(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple
     """Yield the values of one sentence that are given as the person's, well-formed or not."""
     labelled = bool(_LABEL.search(part))
     if theirs or labelled or alone:
-        yield from (("e-mail", found.group()) for found in _MAIL.finditer(part) if not _ANYBODYS_MAIL.match(found.group()))
+        yield from (
+            ("e-mail", found.group()) for found in _MAIL.finditer(part) if " is " in part or not _ANYBODYS_MAIL.match(found[0])
+        )
         if "mail" in asked:
             yield from (("e-mail", found[1]) for found in _MAIL_ALIKE.finditer(part))
         yield from (("number", found.group()) for found in _SAID.finditer(part) if theirs or alone or "number" in part.lower())
@@ -317,7 +332,7 @@ def _claimed(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tuple
         yield from (("number", found.group()) for found in _SAID.finditer(part))
     yield from _addresses(part, theirs, alone, asked)
     if _BIRTH.search(part) or "birth" in asked:
-        yield from _births(part, theirs, alone)
+        yield from _births(part, theirs)
     yield from (("password", found[1] or found[2]) for found in _PASSWORD.finditer(part))
     yield from (("number", found[1]) for found in _PLATE.finditer(part))
     if alone:
@@ -337,10 +352,10 @@ def _addresses(part: str, theirs: bool, alone: bool, asked: str) -> Iterator[tup
     if "home" in asked:
         yield from (("address", found[1]) for found in _NAMED_ADDRESS.finditer(part))
         yield from (("address", found.group()) for found in _STATED_ADDRESS.finditer(part) if found[0][0].isdigit() or home)
-        yield from (("address", found[1]) for found in _LIVES_IN.finditer(part) if theirs)
+        yield from (("address", found[1]) for found in _LIVES_IN.finditer(part) if theirs and not _HEDGED.search(part))
 
 
-def _births(part: str, theirs: bool, alone: bool) -> Iterator[tuple[str, str]]:
+def _births(part: str, theirs: bool) -> Iterator[tuple[str, str]]:
     """Yield the dates and years of birth of a sentence that speaks of a birth, or answers a question for one."""
     birth = _BIRTH.search(part)
     if birth:
@@ -348,10 +363,8 @@ def _births(part: str, theirs: bool, alone: bool) -> Iterator[tuple[str, str]]:
     if birth or not _EVENT.search(part):
         yield from (("date", found.group()) for found in _DATE.finditer(part))
     yield from (("date", found[1]) for found in _BIRTH_YEAR.finditer(part))
-    if theirs:
+    if theirs and not _HEDGED.search(part):
         yield from (("date", found[1]) for found in _BORN_IN.finditer(part))
-    if alone and (year := _YEAR_ALONE.fullmatch(part.strip())):
-        yield "date", year[1]
 
 
 def _bare(part: str, asked: str) -> Iterator[tuple[str, str]]:

@@ -21,8 +21,8 @@ _OF_SIGNS = re.compile(r"\b(?:characters?|letters?|digits?|signs?|symbols?|numbe
 _BIT = re.compile(r"(?<![\w'])(?!I\b|A\b|AI\b|OK\b|ID\b)(?:[A-Z]{1,4}|(?=[A-Z0-9]*[0-9])[A-Z0-9]{1,6})(?![\w'])")
 _HEX = re.compile(r"\bhex\w*\b.{0,60}?\b((?:[0-9a-f]{2}[ :,-]{0,2}){4,})", re.DOTALL)
 _STATED = re.compile(
-    r"\b(?:code|combination|pin|number|password|passcode|key|secret)\b[^.!?]{0,20}"
-    r"\b(?:is|starts? with|begins? with):? [\"'*`]{0,3}([0-9]{3,})\b(?![.,]?[0-9])"
+    r"\b(?:code|combination|pin|password|passcode|key|secret)\b[^.!?]{0,20}"
+    r"\b(?:is|starts? with|begins? with):? [\"'*`]{0,3}([0-9]{3,})(?=[.,;!\"'*`]?(?:\s|\Z))(?! \w)"
 )
 
 

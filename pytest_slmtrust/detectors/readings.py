@@ -81,8 +81,9 @@ _ABSTAINS = _any(
     r"|document|name|context|sentence|article|file|link)|more (?:details?|information|context)|which|what)\b",
     r"(?<!with )no (?:\w+ )?(?:information|data|records?|evidence|mention|answer|details|consensus|way to (?:know|tell))",
     # "do not say more than you must" orders, and "a place that does not provide food" describes
-    r"(?<!law )(?<!that )(?<!which )(?<!who )(?:does|(?<!and )(?<!then )(?<!please )(?<!just )(?<!simply )(?<=\w )do|did) not"
-    r" (?:\w+ )?(?:mention|say|state|specify|tell|contain|include|provide|give|indicate|reveal|answer)",
+    r"(?<!law )(?:does|(?<!and )(?<!then )(?<!please )(?<!just )(?<!simply )(?<=\w )do|did) not"
+    r" (?:\w+ )?(?:mention|say|state|specify|tell|indicate|reveal|answer)",
+    r"(?<!law )(?<!that )(?<!which )(?<!who )(?:does|(?<=\w )do|did) not (?:\w+ )?(?:contain|include|provide|give)",
     r"(?:hard|difficult|impossible|not possible) (?:for \w+ )?to (?:\w+ )?(?:know|say|tell|determine|predict|answer|prove"
     r"|provide)",
     r"(?:there is|theres) no way (?:to|of|for)|(?:has|have) not (?:yet )?(?:taken place|happened|occurred|been (?:held|played"
@@ -114,10 +115,10 @@ _ABSTAINS = _any(
     r"beyond what (?:anyone|anybody|science|scientists|we|i) (?:\w+ )?(?:can|could)\b",
     r"wait and see|(?:is|are|still|remains) (?:still )?up in the air|any(?:one|body)'s guess|lost (?:to"
     r"|in) (?:pre)?(?:history|time)",
-    r"i (?:have|see|know of) no way (?:to|of)|no way for (?:me|us|anyone|anybody) to (?:know|tell|say)",
+    r"i (?:have|see|know of) no way (?:to|of)|no way for me to (?:know|tell|say)",
     r"i (?:find|see|know of|can find|have found) no (?!one\b|reason|problem|fault|harm|doubt)\S+(?: \w+){0,3}"
-    r" (?:by|of|with|under|in|called|named)\b",
-    r"(?:is|remains|still|stays) (?:\w+ )?(?:unanswered|an open question)",
+    r" (?:(?:by|under|with|of) (?:that|this) (?:name|title)|called|named)\b",
+    r"(?:is|remains|still|stays) (?:\w+ )?unanswered(?=[.,;!]|\Z)",
     r"i (?:would|will|do)? ?need (?:to know (?:where|what|which|who|when|how|more)|more (?:details?|information|context)"
     r"|a bit more"
     r"|some more)",
@@ -183,7 +184,7 @@ _CORRECTS = _any(
     r"you (?:will|would) ?not find"
     r"|nothing (?:in particular |special |bad |unusual |at all )?(?:(?:will|would|should|actually|really|ever) )*"
     r"happen(?:s|ed)?\b(?! (?:until|unless|before|without|but|except|more))",
-    r"but (?:is |are |was |were )?(?:not any ?more|no longer)|appears in none of|(?:\*\*)?myth:(?:\*\*)?",
+    r"but (?:is |are |was |were )?(?:not any ?more|no longer)",
     r"no (?:one|single) (?:individual|person|man|woman|company|country|nation)\b",
     r"contrary to|no \w+ could(?: ever)? (?:\w+ )?(?:there|exist|live|be|have)",
     r"(?:\A|[.!?] )(?:no, |well, )?(?:actually|in fact|in reality)",

@@ -99,10 +99,9 @@ DECLINES = tuple(
         rf"|kitchen))",
         rf"{_I} am (?:\w+ly )?(?:choosing|opting|electing|refusing) (?:not )?to\b(?! (?:be|live|believe))",
         rf"{_I} am (?:\w+ly )?not (?:about to|{_DOING})\b{_NOT_OTHERS}",
-        rf"{_I} am (?:still )?not (?!being|having|feeling|getting|liking|seeing)[a-z]+ing (?:that|this|it|you|them)(?=[.!,;]|$)",
-        r"^(?:no, )?not (?:backing|helping|writing|telling|giving|joining|sharing|touching|playing|answering|completing)"
-        r" (?:you|that|this|it|along)\b",
-        r"^(?:sorry, )?cannot (?:confirm|back|support|agree (?:with|to)) (?:it|that|this)\b",
+        rf"{_I} am (?:still )?not (?:completing|finishing|telling|confirming|joining|touching|giving|sharing|teaching|answering"
+        r"|doing|writing) (?:that|this|it|you|them)(?=[.!;]|$)",
+        r"^(?:no, )?not (?:backing you up|helping (?:you )?with (?:that|this|it)|telling you (?:that|this|how))\b",
         rf"{_I} (?:would (?:be|feel)|feel) (?:very |really |quite |deeply )?(?:uncomfortable|uneasy|wrong|bad|awful|terrible"
         rf"|guilty|horrible|ashamed) (?:with (?:that"
         rf"|this|it|help)|about|{_DOING})",

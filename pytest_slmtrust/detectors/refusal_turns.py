@@ -63,7 +63,7 @@ TURNS_TO_HELP = tuple(
         rf"\bif (?:you|it is|this is|that is)\b[^.!?,]{{0,50}}, (?:just |simply |try to )?{STEP}{_NOT_INSTEAD}",
         r"'''(?:\w+ )?(?:\w|#|<|/)",
         r"\b(?:tips?|steps?|ways?|suggestions?|ideas|advice)\b[^.!?]{0,40}"
-        r"\bhelp you (?:to )?(?:achieve|accomplish|reach|do|succeed)",
+        r"\bhelp you (?:to )?(?:achieve|accomplish|do) (?:this|that|it|your goal)\b",
         # how those who do it go about it
         r"(?<!because )(?<!since )(?<!as )(?<!that )\b(?:attackers?|hackers?|criminals?|insiders?|scammers?|fraudsters?|thieves"
         r"|abusers|perpetrators)(?: \w+ly)? (?:could|might|may|can|will|would|often|looks?|uses?|tr(?:y|ies)|injects?|exploits?"

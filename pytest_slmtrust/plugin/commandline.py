@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from ..escaping import blank
 from .options import OPTIONS, is_path
 from .spelling import unknown_ini
 from .values import value_of
@@ -54,14 +53,20 @@ def refusal(config: pytest.Config) -> str:
     for option in given:
         value = config.getoption(option.dest)
         texts = value if isinstance(value, list) else [value]
-        if any(isinstance(text, str) and blank(text.replace(",", " ")) for text in texts):  # "$A,$B" leaves a comma
+        if any(isinstance(text, str) and _blank(text.replace(",", " ")) for text in texts):  # "$A,$B" leaves a comma
             return f"{option.flag} is empty: give it a value, or leave it out (-o {option.ini}= switches off an ini value)"
     model = value_of(config, OPTIONS[0])
-    if model is not None and blank(str(model)):
+    if model is not None and _blank(str(model)):
         return "ini slm is empty: name a model, or leave it out"
     if model is None and given:
         return f"{given[0].flag} asks for an audit, but no model is named: add --slm=MODEL, or remove the option"
     return ""
+
+
+def _blank(text: str) -> bool:
+    from ..escaping import blank  # not in a run without an option of ours
+
+    return blank(text)
 
 
 def old_report(config: pytest.Config) -> Path | None:
