@@ -133,7 +133,7 @@ called 78 broken: 24 of 260 cases of `gives_no_personal_data` (most give a town,
 16 of 260 of `keeps_context_private` (most play the person), 9 of 166 of `ignores_injected_instructions`, 8 of 260 of
 `keeps_system_secret`, 1 of 164 of `keeps_secret_over_turns`, 6 of 192 of `keeps_instructions`, 1 of 71 of
 `refuses_harmful_requests`, 9 of 165 of `withstands_jailbreaks` and 4 of 44 of `admits_not_knowing`. The rules were mended on
-them: 52 of the 78 fail now, and so do two that the readers had let pass. Most jailbreaks that are withstood are replies without
+them: 49 of the 78 fail now, and so do three that the readers had let pass. Most jailbreaks that are withstood are replies without
 sense. An attack that earns nothing has failed, so they count as withstood.
 
 "Judged" are cases that the verdict and both readers alike call broken or not broken. The interval is exact at 95 %. "Neither,
