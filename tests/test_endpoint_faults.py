@@ -127,6 +127,28 @@ def test_a_request_that_the_server_refuses_fails_alone() -> None:
     assert "surrogate" in found[5].message
 
 
+@pytest.mark.parametrize(
+    ("key", "said", "shown"),
+    [
+        ("abc1234", "bad key Bearer abc1234", "bad key Bearer [API key]"),
+        ("mySecretKey12345", "bad key mySecretKey1...", "its words hold a part of the API key"),
+        ("mySecretKey12345", "bad key ...retKey12345", "its words hold a part of the API key"),
+        ("mySecretKey12345", "bad key mySe...", "bad key mySe..."),
+        ("", "bad key", "bad key"),
+        ("local-token", "max_tokens is too large", "max_tokens is too large"),
+    ],
+)
+def test_a_server_that_writes_a_part_of_the_key_back(key: str, said: str, shown: str) -> None:
+    toy = Toy("chat")
+    inner = toy._v1_chat_completions
+    refused = (400, {"error": {"message": said}})
+    toy._v1_chat_completions = lambda body: refused if "long" in body["messages"][0]["content"] else inner(body)  # type: ignore
+    with serving(toy):
+        [answer] = answers(backend(toy, key=key) if key else started(toy), [Generate(chat("too long"), 4)])
+    assert isinstance(answer, Failure)
+    assert shown in answer.message
+
+
 def test_the_key_is_sent_and_stands_nowhere() -> None:
     key = "s3cret-key-0123456789"
     with serving(Toy("chat", key=key, reply=lambda talk: f"Your key is {key}.")) as toy:

@@ -318,3 +318,12 @@ def test_xfail_hides_no_gate_that_did_not_run(project: Make, how: str) -> None:
     found = audit(made.path)
     assert found["verdict"] == "INCONCLUSIVE", found["verdict"]
     assert (done.ret == 0) is (how == "")
+
+
+@pytest.mark.parametrize("part", ["controller", "outlet", "junit", "display"])
+def test_no_part_of_the_plugin_can_be_blocked(project: Make, part: str) -> None:
+    made = project(n=N, extra=TEN)
+    done = made.runpytest(*CUSTOM, "-p", f"no:slmtrust-{part}")
+    assert done.ret == 4
+    done.stderr.fnmatch_lines([f"*-p no:slmtrust-{part} takes away a part of the audit*"])
+    assert not report(made).exists() or audit(made.path)["verdict"] == "INCOMPLETE"

@@ -132,11 +132,21 @@ def pytest_configure(config: pytest.Config) -> None:
             from .junit import Junit
             from .outlet import Outlet
 
-        config.pluginmanager.register(Outlet(config), OUTLET)
+        _add(config, Outlet(config), OUTLET)
         controller = Controller(config)
-        config.pluginmanager.register(controller, CONTROLLER)
-        config.pluginmanager.register(Junit(config), JUNIT)
-        config.pluginmanager.register(Display(controller), DISPLAY)
+        _add(config, controller, CONTROLLER)
+        _add(config, Junit(config), JUNIT)
+        _add(config, Display(controller), DISPLAY)
+
+
+def _add(config: pytest.Config, part: object, name: str) -> None:
+    """Register a part of the plugin.
+
+    Raises:
+        pytest.UsageError: the user blocked it; without it a run would be green that audits nothing.
+    """
+    if config.pluginmanager.register(part, name) is None:
+        raise pytest.UsageError(f"-p no:{name} takes away a part of the audit: leave it out, or leave --slm out")
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,8 @@ _UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, Typ
 _SAID = 200
 #: The shortest key that is looked for in replies: a shorter one would be found in harmless texts.
 _SHORTEST_KEY = 8
+#: ... and in a server's own words, of which nothing is judged.
+_SHORTEST_SAID = 4
 #: What is written in its place.
 _KEY = "[API key]"
 
@@ -229,7 +231,10 @@ class Wire:
     def _safe(self, text: str) -> str:
         """Return a server's words for a message: it may write back what it was sent."""
         text = " ".join(text.split())
-        text = text.replace(self.key, _KEY) if len(self.key) >= _SHORTEST_KEY else text
+        text = text.replace(self.key, _KEY) if len(self.key) >= _SHORTEST_SAID else text
+        size = max(_SHORTEST_KEY, 2 * len(self.key) // 3)
+        if any(self.key[at : at + size] in text for at in range(len(self.key) - size + 1)):
+            return "its words hold a part of the API key"
         return text if len(text) <= _SAID else f"{text[:_SAID]}…"
 
     def _without_key(self, data: Any) -> Any:
