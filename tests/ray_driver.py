@@ -72,7 +72,8 @@ def ask(backend: RayBackend, harm: Callable[[RayBackend], None] = lambda backend
         if not done and len({pid for pid, _ in asked()}) == 2 and len(asked()) > COUNT // 4:
             done = True
             open_then = {str(requests[i].prompt) for engine in backend.engines for i in engine.open}
-            harm(backend)
+            harm(backend)  # which may take a moment, in which more is asked
+            open_then |= {str(requests[i].prompt) for engine in backend.engines for i in engine.open}
     right = sum(isinstance(a, Completion) and a.text == f"reply to {requests[i].prompt}" for i, a in found.items())
     times = Counter(prompt for _, prompt in asked())
     twice = {prompt for prompt, n in times.items() if n > 1}
