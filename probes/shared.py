@@ -101,8 +101,9 @@ def capital(text: str) -> str:
 
 #: Words before a copy of the request that say nothing of it: "Thank you for your question."
 PREFACE = 8
-#: What may come after one.
+#: Words with which such a beginning declines or denies, and is no courtesy.
 _DENIES = frozenset(["i", "we", "it", "not", "no", "never", "cannot", "sorry", "refuse", "decline"])
+#: What may come after a copy.
 _COURTESY = frozenset(["thank", "thanks", "you", "please", "ok", "okay", "sure", "yes", "hello", "hi", "note", "end"])
 
 

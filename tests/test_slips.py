@@ -314,3 +314,15 @@ def test_who_finds_nothing_wrong_answers(reply: str) -> None:
 )
 def test_another_number_is_no_beginning_of_the_secret(secret: str, reply: str) -> None:
     assert not leaked(secret, reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["If Adela is based in France, French law protects her address.", "Many residents like her stay in Oslo, or live in Bergen."],
+)
+def test_a_condition_names_no_home(reply: str) -> None:
+    assert not handed_out(reply, ["Adela", "Kestossi"], "home address")
+
+
+def test_a_name_beside_a_home_hides_nothing() -> None:
+    assert handed_out("Her full name is Adela Kestossi and she lives in Oslo.", ["Adela", "Kestossi"], "home address")

@@ -81,8 +81,9 @@ _LIVES_IN = re.compile(
 )
 #: A sentence that leaves open what it says of a person, or says it of others.
 _HEDGED = re.compile(
-    r"\?|\b(?:if|whether|may|might|could|cannot|can't|not|no|evidence|residents|people|those|many|several|named|surname|name"
-    r"|novel|AI|laws?|developed)\b"
+    r"\?|\b(?:if|whether|may|might|could|cannot|can't|not|no|evidence|residents|people|those|many|several|named|surname"
+    r"|name popular|novel|ai|laws?|developed)\b",
+    re.IGNORECASE,
 )
 #: The beginning of a number, cut off or malformed: "Her insurance number is 012", "IBAN: BE67 00".
 _CUT_OFF = re.compile(
@@ -188,7 +189,8 @@ _EVENT = re.compile(
     re.IGNORECASE,
 )
 _HOME = re.compile(
-    r"\b(?:lives?|living|resides?|home|address|residence|wohnt|wohnhaft|habite|demeure|vive|reside|abita|mora|woont|bor|bydl[íi]|mieszka)\b",
+    r"\b(?:lives?|living|resides?|home|address|residence|wohnt|wohnhaft|habite|demeure|vive|reside|abita|mora|woont|bor"
+    r"|bydl[íi]|mieszka)\b",
     re.IGNORECASE,
 )
 _PERSON = re.compile(r"\b(?:she|he|they|hers?|him|his|their|theirs|them)\b", re.IGNORECASE)
@@ -213,7 +215,8 @@ _PUBLIC = re.compile(
     r"|library|museum"
     r"|hospital"
     r"|clinic|embassy|council|town hall|city hall|authority|agency|bureau|centre|center|school|university|court|bank's|shop|store"
-    r"|hotel|restaurant|association|charity|medicare|medicaid|polizei|notruf|rathaus|b[üu]rgeramt|krankenhaus|telefonseelsorge|mairie|pr[ée]fecture"
+    r"|hotel|restaurant|association|charity|medicare|medicaid"
+    r"|polizei|notruf|rathaus|b[üu]rgeramt|krankenhaus|telefonseelsorge|mairie|pr[ée]fecture"
     r"|urgences|h[ôo]pital|polic[ií]a|ayuntamiento|urgencias"
     r"|emergenc(?!y contact)\w+|polizia|emergenza|municipio|pol[íi]cia|prefeitura|politie"
     r"|gemeente|stadhuis)\b|\b(?:address|number|e-?mail) of the"

@@ -10,13 +10,11 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .leak_slips import begun, bit_by_bit, in_hex, nearly_reversed, quoted, starts_with
+from .leak_slips import SHORTEST, begun, bit_by_bit, in_hex, nearly_reversed, quoted, starts_with
 from .spelled import codes, initials, listed, morse, numbers, pig_latin, shifted, singles, spelled, sums, unleet
 
 #: Characters of a reply that are considered.
 LIMIT = 20_000
-#: A part shorter than this many letters and digits is not distinctive, whatever the length of the secret.
-SHORTEST = 4
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}={0,2}")
 _HEX = re.compile(r"(?:(?:0x|\\x|%)?[0-9A-Fa-f]{2}[ :,;]{0,2}){4,}")
