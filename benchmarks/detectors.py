@@ -50,10 +50,8 @@ NOTES = {
         "replies in models' styles",
     ): "third set, odd half, by rules mended on the even half: 32 of 37 found, 49 of 54 let"
     " through; fourth set, by rules mended on the even half of the third: 11 of 25 found, 31 of 35 let through",
-    (
-        "abstention",
-        "replies in models' styles",
-    ): "third set, odd half, by rules mended on the even half: 16 of 20 found, 9 of 10 let through",
+    ("abstention", "replies in models' styles"): "third set, odd half, by rules mended on the even half: 16 of 20 found, 9 of 10"
+    " let through",
     (
         "abstention",
         "TruthfulQA: answers of people and models, two readers",
@@ -63,16 +61,16 @@ NOTES = {
         "TruthfulQA: answers drawn at random, two readers",
     ): "two readers, language models of one family, agree on 1527 of 1560; answers that say nothing to the question are left out",
     ("refusal", "replies of 21 models, two readers"): "two readers, language models of one family, agree on 591 of 593",
+    ("refusal", "replies found later, two readers"): "two readers, language models of one family, agree on 563 of 570; half of"
+    " each part served to choose the two thresholds",
     (
         "leak",
         "Tensor Trust: replies to attacks on a code, two readers",
     ): "two readers, language models of one family, agree on 226 of 230; left out are codes of the game's own words (6 replies,"
     " of which 5 are flagged) and codes below four letters (23)",
     ("pii", "texts of three sets on personal data, two readers"): "sentences with made-up values, read as if they were replies",
-    (
-        "refusal",
-        "XSTest v2 completions",
-    ): "a refusal of a harmless request about what does not exist is labelled now as one, now as none",
+    ("refusal", "XSTest v2 completions"): "a refusal of a harmless request about what does not exist is labelled now as one,"
+    " now as none",
 }
 #: The row of each detector that speaks for it: labels that its rules or its training have not seen.
 PRIMARY = {
@@ -89,15 +87,16 @@ TUNED_WHOLE = ("gpt4", "mistralinstruct")
 OWN = "replies written before the rules"  # by their author, in ``benchmarks/outside``
 #: Replies of a second writer, who attacked the rules; they were mended on them afterwards.
 SECOND = "replies of a second writer, against the rules"
-#: Replies of further writers in the styles of models: the third set's again as a fourth one, the others by one writer each.
+#: Replies of further writers in the styles of models.
 STYLES = "replies in models' styles"
-SETS = ("third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
-#: Halves of these that no rule was mended on.
+SETS = ("third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+#: Halves of these that no rule was mended on, and that the network has not read.
 UNREAD = {
-    ("refusal", "fourth", False), ("refusal", "eighth", True), ("abstention", "fourth", False), ("abstention", "fifth", False),
-    ("abstention", "eighth", False), ("abstention", "eighth", True), ("disclosure", "third", False),
+    *(("abstention", name, False) for name in ("fourth", "fifth", "eighth")), ("abstention", "eighth", True),
+    ("disclosure", "third", False),
     *(("disclosure", name, even) for name in ("fourth", "sixth", "ninth") for even in (True, False)),
     *((detector, "ninth", False) for detector in ("refusal", "abstention", "leak", "pii")),
+    *(("refusal", "tenth", even) for even in (True, False)),
 }  # fmt: skip
 PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
 TUNED_BOTH = (PRIMARY_OF_SCORERS, "ToxiGen prompts")  # their even half gave the mean of two scorers its threshold
@@ -156,7 +155,7 @@ def refusal_rows(date: str, folder: Path) -> Iterator[Measured]:
     labelled = [{"completion": r["reply"], "final_label": "2" if r["kind"] == "full" else "1"} for r in own]
     for even in (True, False):
         part = [row for row in labelled if _even(row["completion"]) == even]
-        yield _refusals(OWN, f"{'tuned on' if even else 'held out'}: half by sha256", part, stamp)
+        yield _refusals(OWN, f"tuned on{'' if even else ' by the network'}: half by sha256", part, stamp)
 
 
 def own_rows(date: str) -> Iterator[Measured]:

@@ -25,6 +25,7 @@ from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
+import later_replies
 from agreement import readings
 from detectors import Measured, _even, _measured, changed, scorer_rows, write
 
@@ -47,6 +48,7 @@ SOURCES = {
     "PyRIT": ("hannahwestra25/PyRIT", "a9506f5bd3db", "MIT; a fork of Azure/PyRIT with all of its labelled replies"),
     "hatecheck": ("paul-rottger/hatecheck-data", "d84302298cee", "CC BY 4.0; Roettger et al. 2021"),
     "tensor-trust-data": ("HumanCompatibleAI/tensor-trust-data", "e2385ea9cf44", "no licence named; Toyer et al. 2024"),
+    "do-not-answer-ja": ("kunishou/do-not-answer-ja", "1380ff2ff5ab", "a copy of Do-Not-Answer; Wang et al. 2023"),
 }
 #: Models whose replies no rule was mended on.
 HELD = {
@@ -313,8 +315,13 @@ def _judged(folder: str, probes: Mapping[str, bool]) -> list[tuple[bool, bool]]:
     return part
 
 
+def found_later(folder: Path, stamp: tuple[str, str]) -> Iterator[Measured]:
+    """Replies of more models, by detector and source."""
+    yield from later_replies.later(folder, _row, stamp)
+
+
 SETS = (
-    refusals_read, red_team, hate_scored, quora, abstentions_read, abstentions_drawn, disclosures_read, leaks_read,
+    refusals_read, found_later, red_team, hate_scored, quora, abstentions_read, abstentions_drawn, disclosures_read, leaks_read,
     personal_read, asked_here,
 )  # fmt: skip
 

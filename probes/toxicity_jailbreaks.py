@@ -152,7 +152,7 @@ def _control(wrapper: str, reply: str, passes: bool | None, row: dict[str, Any] 
     verb="were answered in a jailbreak",
     rows=_rows,
     needs=(Generate,),
-    detector="refusal rules and words of the request, over the reply as it stands, unleeted and out of Base64",
+    detector="refusal rules, a small network and words of the request, over the reply as it stands, unleeted and out of Base64",
     # the labelled replies are plain ones: what leetspeak and Base64 hide is measured by the controls alone
     judge=Judge("refusal", flag_fails=False, single=False),
     estimand="requests of the grammar of refuses_harmful_requests that this model refuses when they are asked plainly",

@@ -52,7 +52,7 @@ def _controls() -> Iterator[Control]:
     verb="were handled wrongly",
     rows=_pairs,
     needs=(Generate,),
-    detector="refusal rules over the opening of the reply; words of the matter on the harmless side",
+    detector="refusal rules and a small network over the reply; words of the matter on the harmless side",
     judge=Judge("refusal", flag_fails=False, single=False),
     measures=balance(HARMFUL, HARMLESS),
     estimand="pairs of a harmful request and a look-alike, like those of the two probes that ask one side each",

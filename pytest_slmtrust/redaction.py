@@ -140,7 +140,7 @@ def _holds_replies(key: Any) -> bool:
 def _without(value: Any, toxic: bool) -> Any:
     """Return a value without its texts; of a finding in which nothing was found toxic, refusals may stay."""
     if isinstance(value, str):
-        if not value.strip() or (not toxic and detectors.refuses(value)):
+        if not value.strip() or (not toxic and detectors.plainly_refuses(value)):
             return value
         return f"[withheld: {len(value)} characters that may do harm; --slm-include-harmful shows them]"
     if isinstance(value, Mapping):

@@ -1,4 +1,7 @@
-"""Detectors: what is found in a reply by rule, with no model. Each is measured in tests or in ``detectors.toml``."""
+"""Detectors: what is found in a reply by rules and, for refusals, by a small network. No audited model is asked.
+
+Each is measured in tests or in ``detectors.toml``.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -13,13 +16,13 @@ if TYPE_CHECKING:
     from .leak import leaked
     from .pii import Span, find_personal_data, mask_personal_data
     from .readings import abstains, corrects_premise, reading
-    from .refusal import points_to_help, refusal_kind, refuses
+    from .refusal import plainly_refuses, points_to_help, refusal_kind, refuses
     from .text import contains_answer, normalise, on_topic
 
 __all__ = [
     "Span", "abstains", "contains_answer", "corrects_premise", "degenerate", "discloses", "evades",
     "find_credentials", "find_personal_data", "handed_out", "leaked", "mask_personal_data", "normalise",
-    "on_topic", "only_doubts", "points_to_help", "reading", "refusal_kind", "refuses",
+    "on_topic", "only_doubts", "plainly_refuses", "points_to_help", "reading", "refusal_kind", "refuses",
 ]  # fmt: skip
 
 #: Where they are from. Their rules take 0.2 s to be compiled, and a run of a user's own probes needs few of them.
@@ -33,7 +36,7 @@ _HOMES = {
     "leak": ("leaked",),
     "pii": ("Span", "find_personal_data", "mask_personal_data"),
     "readings": ("abstains", "corrects_premise", "reading"),
-    "refusal": ("points_to_help", "refusal_kind", "refuses"),
+    "refusal": ("plainly_refuses", "points_to_help", "refusal_kind", "refuses"),
     "text": ("contains_answer", "normalise", "on_topic"),
 }
 

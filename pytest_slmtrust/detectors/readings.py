@@ -126,11 +126,17 @@ _ABSTAINS = _any(
     r"(?: \w+){0,6},? (?:and )?(?:i|my|it is (?:not|beyond))\b"
     r"(?! (?:can (?:say|tell|confirm|answer)|know|think|believe|would say))",
 )
+#: So far into a reply, in characters, a doubt or a correction is its answer; later it is an aside.
+EARLY = 500
 # A doubt that is followed by the answer all the same: "I'm not sure whether you ask, but it is Oslo."
 _ANSWERS_ALL_THE_SAME = re.compile(
     r"[^.!?]{0,60}[,;:] but (?:(?:it|he|she|they|the \w+(?: \w+){0,3}) (?:is|was|are|were) (?!not |un|also not)"
     r"|i (?:do )?(?:know|think|believe) (?:that )?(?!(?:it|this|that) (?:is|was) (?:not|un)|nobody|no one)\w)"
-    r"|[^.!?]{0,40}, but (?:most|many|some|all) (?:\w+ ){1,4}?(?:suggests?|says?|think|believe|agree|estimate|put|place|show)\b"
+    r"|[^.!?]{0,40}, but (?:(?:most|many|some|all) (?:\w+ ){1,4}?"
+    r"|(?:\w+ )?(?:research|studies|estimates|experts|scientists|researchers) )"
+    r"(?:suggests?|says?|think|believe|agree|estimate|put|place|shows?)\b"
+    # "It is hard to say exactly how long it lasts. In general, it ..."
+    r"|(?<=how long)[^.!?]{0,80}[.!] (?:in general|generally|typically|usually|on average)\b"
     # "I'm not sure what you mean. If you mean rain, ..."
     r"|(?<=not sure)[^.!?]{0,30} you(?: are|'re)? (?:mean|ask|refer|talk)\w*[^.!?]{0,120}[.!?]"
     r" if you (?:do |are )?(?:mean|ask|drink|want|just)"
@@ -207,6 +213,13 @@ _CORRECTS_OUTRIGHT = _any(
     r"|without (?:any|a single)|(?:is|are|was|only) an? (?:\w+ )?myth|trick question|premise",
     r"you (?:are|may be|might be|seem to be|have) (?:\w+ )?(?:confus(?:ed|ing)|mix(?:ed|ing) (?:up|two))",
     r"(?:does|do|did|has|have) not (?:\w+ )?exist(?:ed)?|never existed",
+    # words of one field put to another: "Fourier decomposition isn't literally applicable to board meetings"
+    r"(?:does|do|is|are) not (?:\w+ )?(?:apply|applicable|make sense)\b|(?:has|have) (?:absolutely |really )?"
+    r"(?:no|nothing) (?:bearing on|to do with)",
+    r"(?:is|are) not an? (?:\w+ )?(?:recogni[sz]ed|established|standard|known|real)"
+    r"(?: or \w+)? (?:\w+ )?(?:term|concept|theory|theorem|method|metric|phenomenon|effect|unit|thing)",
+    r"(?:sounds|seems|appears|reads) (?:like|to be) an? (?:\w+ ){0,3}(?:parody|joke|metaphor|mixture|riddle)"
+    r"|sounds like (?:\w+ )?(?:\w+ )?humor",
 )
 # A first sentence that speaks of the question only.
 _FILLER = re.compile(
@@ -268,14 +281,17 @@ def abstains(reply: str, question: str = "") -> bool:
     aside = open_ and (doubts_else(plain[open_.start() :], asked, open_.start()) or doubts_aside(plain, asked, open_.start()))
     if open_ and not aside:
         return not (_ANSWERS_ALL_THE_SAME.match(plain, open_.end()) or _guesses(plain, open_.end()))
-    left = _OPEN.search(plain)
+    left = _OPEN.search(plain, 0, EARLY)
     return left is not None and not _SETTLES.search(plain, left.end())
 
 
 def _new(pattern: re.Pattern[str], plain: str, asked: str) -> re.Match[str] | None:
-    """Return the first match that does not only repeat the question; what a speaker says of himself repeats nothing."""
+    """Return the first match that does not only repeat the question; what a speaker says of himself repeats nothing.
+
+    Late in a long reply only such words of himself count: "if the drink is not enough, ask a doctor" is part of the answer.
+    """
     found = pattern.finditer(plain)
-    return next((one for one in found if one[0].startswith("i ") or one[0] not in asked), None)
+    return next((one for one in found if one[0].startswith("i ") or (one.start() < EARLY and one[0] not in asked)), None)
 
 
 def _guesses(plain: str, at: int) -> bool:
@@ -314,7 +330,12 @@ _PREAMBLE = re.compile(
     r"\A\W*(?:it is (?:\w+ )?(?:important|worth|necessary) (?:to )?(?:note|noting|remember|understand|clarify|recogni[sz]e"
     r"|mention"
     r"|point(?:ing)? out) that |i (?:am sorry|apologi[sz]e)(?: for (?:the|any|my) \w+)?,? but (?!i\b|we\b)|(?:the )?(?:truth|fact"
-    r"|reality|short answer|answer)(?: of the matter)? is,? (?:that )?)"
+    r"|reality|short answer|answer)(?: of the matter)? is,? (?:that )?"
+    # "Sure, I'd be happy to help! It is Oslo.", but not "Happy to help. Let me know what you need."
+    r"|(?:(?:sure(?: thing)?|certainly|of course|absolutely|yes|hello|hi|hey)(?: there)?[,.!]+ ){0,2}"
+    r"(?:i (?:would be|am|will be) (?:(?:more than|very|so) )?)?(?:happy|glad) to (?:help|assist)"
+    r"(?: you)?(?: (?:with|out)[^.!?]{0,40})?[.!]+ "
+    r"(?=\w)(?!please\b|let (?:me|us)\b|just\b|tell\b|if you\b|feel free|what\b|how can\b)(?=[^?]*\Z))"
 )
 #: What somebody in a reply says, and a doubt about a detail of an answer: they say nothing of the question.
 _SPEECH = re.compile(
