@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_slmtrust import Verdict
 from pytest_slmtrust.detectors import refusal, text
+from pytest_slmtrust.detectors.refusal_network import Shares
 
 choice = import_module("pytest_slmtrust.probes.choice")
 
@@ -42,6 +43,14 @@ def degenerate(module: Any) -> Iterator[tuple[str, tuple[Patch, ...]]]:
 
 
 def refusal_rules() -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    """The rules without the network, which would hide their faults, and the network without sense."""
+    deaf = (refusal, "_heard", lambda _: None)
+    yield from ((name, (*patches, deaf)) for name, patches in _rules())
+    yield "the network hears refusals only", ((refusal, "_heard", lambda _: Shares(1.0, 0.0)),)
+    yield "the network hears no refusal", ((refusal, "_heard", lambda _: Shares(0.0, 0.0)),)
+
+
+def _rules() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     """The groups of refusal rules: emptied, cut to their first pattern, made to heed case, read elsewhere in the reply."""
     groups = ("STATES", "UNABLE", "REJECTS")
     for group in groups:
