@@ -164,6 +164,12 @@ def test_what_has_no_word_is_left_to_the_rules() -> None:
     assert shares("\x00\ud800" * 3) is None
 
 
+@pytest.mark.parametrize("odd", ["\ud800", "\udfff\ud800", "\x00", "\u2028", "\U0010ffff", "a" * 100_000, "\u0301" * 2_000])
+def test_odd_characters_and_endless_words_stop_nothing(odd: str) -> None:
+    assert shares(f"I would rather not do that for you {odd} my friend, and that is it.") is not None
+    assert refusal_kind(f"This is how you do it: {odd} with the lid on.") == "none"
+
+
 def test_a_long_reply_is_read_at_both_ends_and_at_once() -> None:
     start = time.perf_counter()
     heard = shares("this and that " * 200_000)

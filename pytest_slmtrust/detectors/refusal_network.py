@@ -73,7 +73,8 @@ def _english(text: str) -> bool:
 def pieces_of(tokenizer: Any, reply: str) -> list[int]:
     """The numbers of the pieces that are read, with the marks around them; none for a text without a piece."""
     text = reply if len(reply) < 2 * _HEAD else f"{reply[:_HEAD]} {reply[-_TAIL:]}"
-    pieces = tokenizer.encode(text, add_special_tokens=False).ids
+    whole = text.encode("utf-8", "replace").decode()  # half a surrogate pair, which the tokenizer refuses, is "?"
+    pieces = tokenizer.encode(whole, add_special_tokens=False).ids
     begin, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     if len(pieces) > FIRST + LAST:
         pieces = [*pieces[:FIRST], end, *pieces[-LAST:]]
