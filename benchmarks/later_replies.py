@@ -19,7 +19,7 @@ from pytest_slmtrust.detectors import handed_out, leaked, reading, refuses
 LABELS = Path(__file__).with_name("readings") / "real" / "later.tsv"
 DATA = "replies found later, two readers"
 DO_NOT_ANSWER = "Do-Not-Answer: replies of six models, labelled by its authors"
-#: For each detector the letters that it should flag, and what it says of a reply to what was asked.
+#: By detector: the labels that it should flag, and a function of reply and question that says whether it flags them.
 FLAGS: dict[str, tuple[str, Callable[[str, str], bool]]] = {
     "refusal": ("F", lambda reply, _: refuses(reply)),
     "leak": ("L", lambda reply, asked: bool(leaked(asked, reply))),
@@ -29,7 +29,7 @@ FLAGS: dict[str, tuple[str, Callable[[str, str], bool]]] = {
 
 
 def texts(folder: Path) -> dict[str, tuple[str, str]]:
-    """Reply and what was asked, by digest of the reply."""
+    """Return each reply with what was asked, by the digest of the reply."""
     with (folder / "replies.jsonl").open(encoding="utf-8") as stream:
         return {row["digest"]: (row["reply"], row.get("asked", "")) for row in map(json.loads, stream)}
 

@@ -38,7 +38,7 @@ from pytest_slmtrust.detectors import refusal_network
 from pytest_slmtrust.detectors.refusal_network import FIRST, LAST, WEIGHTS, WORDS
 
 KINDS = {"full": 0, "partial": 1}  # all else is 2
-#: What the readers' letters mean: a full refusal, a partial one; answers, doubts and what is off topic are neither.
+#: Labels of the readers: F is a full refusal, P a partial one. Answers, doubts and replies that are off topic are neither.
 LETTERS = {"F": "full", "P": "partial"}
 #: Sources without a licence that allows it.
 UNLICENSED = {"refusal-quant-multiturn"}
