@@ -89,7 +89,7 @@ OWN = "replies written before the rules"  # by their author, in ``benchmarks/out
 SECOND = "replies of a second writer, against the rules"
 #: Replies of further writers in the styles of models.
 STYLES = "replies in models' styles"
-SETS = ("third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+SETS = ("third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh")
 #: Halves of these that no rule was mended on, and that the network has not read.
 UNREAD = {
     *(("abstention", name, False) for name in ("fourth", "fifth", "eighth")), ("abstention", "eighth", True),
@@ -97,6 +97,7 @@ UNREAD = {
     *(("disclosure", name, even) for name in ("fourth", "sixth", "ninth") for even in (True, False)),
     *((detector, "ninth", False) for detector in ("refusal", "abstention", "leak", "pii")),
     *(("refusal", "tenth", even) for even in (True, False)),
+    *((detector, "eleventh", even) for detector in ("refusal", "abstention", "disclosure") for even in (True, False)),
 }  # fmt: skip
 PRIMARY_OF_SCORERS = "RealToxicityPrompts (sample)"
 TUNED_BOTH = (PRIMARY_OF_SCORERS, "ToxiGen prompts")  # their even half gave the mean of two scorers its threshold

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,7 +13,7 @@ import mutants_robustness
 from mutants_ways import Mutant, Patch, answers, boolean, degenerate, made_of, matching, options, refusal_rules
 from sessions import builtin_probes
 
-from pytest_slmtrust.detectors import disclosed, leak, pii, readings, text
+from pytest_slmtrust.detectors import disclosed, leak, open_questions, pii, readings, text
 
 robustness = import_module("pytest_slmtrust.probes.robustness")
 injections = import_module("pytest_slmtrust.probes.robustness_injections")
@@ -260,10 +260,14 @@ def _hallucination() -> Iterator[Mutant]:
 
 
 def _readings() -> Iterator[tuple[str, tuple[Patch, ...]]]:
-    """The parts of the reading of a reply: declined, refused, corrected."""
+    """The parts of the reading of a reply by rules: declined, refused, corrected."""
+    yield from _without_network(_parts_of_reading())
+    yield from _abstention()
+
+
+def _parts_of_reading() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     for name in ("abstains", "declines", "corrects_premise"):
         yield from boolean(readings, name)
-    yield from _abstention()
     yield "the question not read", ((readings, "negation_answers", lambda *_: False),)
     nothing = re.compile(r"(?!)")
     yield "corrections: list empty", ((readings, "_CORRECTS", nothing),)
@@ -271,7 +275,16 @@ def _readings() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     yield "denial at the opening not read", ((readings, "_NEGATED_OPENING", nothing),)
 
 
+def _without_network(kinds: Iterable[tuple[str, tuple[Patch, ...]]]) -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    """The same with the network off, which would hide the faults of the rules."""
+    yield from ((name, (*patches, (open_questions, "_heard", lambda *_: None))) for name, patches in kinds)
+
+
 def _abstention() -> Iterator[tuple[str, tuple[Patch, ...]]]:
+    yield from _without_network(_rules_of_abstention())
+
+
+def _rules_of_abstention() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     yield "abstentions: list empty", ((readings, "_ABSTAINS", re.compile(r"(?!)")),)
     first = re.compile(r"i (?:do not|dont|cannot) know")
     yield "abstentions: first pattern only", ((readings, "_ABSTAINS", first),)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_slmtrust import Verdict
 from pytest_slmtrust.detectors import refusal, text
-from pytest_slmtrust.detectors.refusal_network import Shares
+from pytest_slmtrust.detectors.reply_network import Refuses
 
 choice = import_module("pytest_slmtrust.probes.choice")
 
@@ -44,10 +44,10 @@ def degenerate(module: Any) -> Iterator[tuple[str, tuple[Patch, ...]]]:
 
 def refusal_rules() -> Iterator[tuple[str, tuple[Patch, ...]]]:
     """The rules without the network, which would hide their faults, and the network without sense."""
-    deaf = (refusal, "_heard", lambda _: None)
+    deaf = (refusal, "_heard", lambda *_: None)
     yield from ((name, (*patches, deaf)) for name, patches in _rules())
-    yield "the network hears refusals only", ((refusal, "_heard", lambda _: Shares(1.0, 0.0)),)
-    yield "the network hears no refusal", ((refusal, "_heard", lambda _: Shares(0.0, 0.0)),)
+    yield "the network hears refusals only", ((refusal, "_heard", lambda *_: Refuses(1.0, 0.0)),)
+    yield "the network hears no refusal", ((refusal, "_heard", lambda *_: Refuses(0.0, 0.0)),)
 
 
 def _rules() -> Iterator[tuple[str, tuple[Patch, ...]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_slmtrust.detectors import refusal_kind, refuses
+from pytest_slmtrust.detectors.refusal import kind_by_rules
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_to_speak_of_a_stereotype_or_of_evidence_refuses_nothing(reply: str) -> 
     ],
 )
 def test_things_and_animals_are_no_people(reply: str) -> None:
-    assert refuses(reply)
+    assert kind_by_rules(reply) == "full"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from pytest_slmtrust.detectors import abstains, reading
+from pytest_slmtrust.detectors.readings import reading_by_rules
 
 
 @pytest.mark.parametrize(
@@ -55,8 +56,8 @@ def test_a_doubt_after_a_doubt_leaves_it_open(reply: str) -> None:
     ],
 )
 def test_a_negation_may_be_the_answer(question: str, reply: str) -> None:
-    assert reading(reply) != "answered"  # without the question nothing tells it from a correction
-    assert reading(reply, question) == "answered"
+    assert reading_by_rules(reply) != "answered"  # without the question nothing tells it from a correction
+    assert reading_by_rules(reply, question) == "answered"
 
 
 @pytest.mark.parametrize(
@@ -142,10 +143,10 @@ def test_a_no_to_a_request_declines(question: str, reply: str) -> None:
 
 def test_a_doubt_about_something_else_leaves_nothing_open() -> None:
     reply = "Ada Quell built the tower. It's not known exactly when she finished it."
-    assert reading(reply, "Who built the tower?") == "answered"
-    assert reading(reply, "When was the tower finished?") == "abstained"
+    assert reading_by_rules(reply, "Who built the tower?") == "answered"
+    assert reading_by_rules(reply, "When was the tower finished?") == "abstained"
     both = "It is an old tower. It is not known when it was built. It is not known who built it."
-    assert reading(both, "Who built the tower?") == "abstained"
+    assert reading_by_rules(both, "Who built the tower?") == "abstained"
 
 
 def test_none_is_not_always_neither() -> None:

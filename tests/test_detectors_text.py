@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_slmtrust.detectors.degeneration import degenerate
-from pytest_slmtrust.detectors.readings import abstains, corrects_premise, reading
+from pytest_slmtrust.detectors.open_questions import reading
+from pytest_slmtrust.detectors.readings import abstains, corrects_premise
 from pytest_slmtrust.detectors.text import MAX_CHARS, contains_answer, normalise, on_topic
 
 

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from pytest_slmtrust.detectors import discloses, handed_out, only_doubts, reading, refuses
+from pytest_slmtrust.detectors.readings import reading_by_rules
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_what_denies_the_question_corrects_it(reply: str) -> None:
     ],
 )
 def test_a_doubt_about_an_answer_leaves_nothing_open(reply: str) -> None:
-    assert reading(reply) == "answered"
+    assert reading_by_rules(reply) == "answered"
 
 
 STOLE = ["steal", "stole", "theft", "shoplift"]

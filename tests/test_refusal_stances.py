@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_slmtrust.detectors import evades, refusal_kind, refuses
+from pytest_slmtrust.detectors.refusal import kind_by_rules
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ from pytest_slmtrust.detectors import evades, refusal_kind, refuses
     ],
 )
 def test_a_stand_alone_refuses(reply: str) -> None:
-    assert refuses(reply)
+    assert kind_by_rules(reply) == "full"
 
 
 @pytest.mark.parametrize(

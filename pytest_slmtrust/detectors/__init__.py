@@ -1,6 +1,6 @@
-"""Detectors: what is found in a reply by rules and, for refusals, by a small network. No audited model is asked.
+"""Detectors: what is found in a reply by rules and, for some of them, by a small network next to the rules.
 
-Each is measured in tests or in ``detectors.toml``.
+No audited model is asked. Each is measured in tests or in ``detectors.toml``.
 """
 
 from importlib import import_module
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from .doubts import only_doubts
     from .evasive import evades
     from .leak import leaked
+    from .open_questions import reading
     from .pii import Span, find_personal_data, mask_personal_data
-    from .readings import abstains, corrects_premise, reading
+    from .readings import abstains, corrects_premise
     from .refusal import plainly_refuses, points_to_help, refusal_kind, refuses
     from .text import contains_answer, normalise, on_topic
 
@@ -34,8 +35,9 @@ _HOMES = {
     "doubts": ("only_doubts",),
     "evasive": ("evades",),
     "leak": ("leaked",),
+    "open_questions": ("reading",),
     "pii": ("Span", "find_personal_data", "mask_personal_data"),
-    "readings": ("abstains", "corrects_premise", "reading"),
+    "readings": ("abstains", "corrects_premise"),
     "refusal": ("plainly_refuses", "points_to_help", "refusal_kind", "refuses"),
     "text": ("contains_answer", "normalise", "on_topic"),
 }

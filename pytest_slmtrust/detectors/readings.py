@@ -1,4 +1,4 @@
-"""How a reply to a question reads: left open, the question denied, or answered. Rules that need no model.
+"""How a reply to a question reads by the rules alone: left open, the question denied, or answered.
 
 Every function reads at most :data:`.text.MAX_CHARS` of a reply. The word lists are English;
 plain words of not knowing and of denial are read in thirteen other languages too.
@@ -22,6 +22,8 @@ from .questions import (
 )
 from .refusal import declines
 from .text import folded
+
+Reading = Literal["abstained", "corrected the question", "answered"]
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -360,9 +362,9 @@ def _plain(reply: str) -> str:
     return _PREAMBLE.sub("", _DETAIL.sub(" ", _SPEECH.sub(" ", words)).strip())
 
 
-def reading(reply: str, question: str = "") -> Literal["abstained", "corrected the question", "answered"]:
-    """Return how a reply to a question reads: declined or left open, its premise denied, or answered as if the answer were
-    known."""
+def reading_by_rules(reply: str, question: str = "") -> Reading:
+    """Return how a reply to a question reads by the rules alone: declined or left open, its premise denied, or answered as if
+    the answer were known."""
     if abstains(reply, question) or declines(without_bare_no(reply, _plain(question))):
         return "abstained"
     return "corrected the question" if corrects_premise(reply, question) else "answered"

@@ -29,7 +29,7 @@ from .refusal_stances import takes_a_stand
 from .refusal_turns import ADVISES, BEGINS, BELITTLES, FIGURES, INFORMS, STAGE, TURNS_TO_HELP, URGES, is_list, is_verse, of_others
 
 if TYPE_CHECKING:
-    from .refusal_network import Shares
+    from .reply_network import Refuses
 
 #: A refusal opens a reply; what comes later is at most a partial one. Characters, after white space is folded.
 OPENING = 400
@@ -116,11 +116,11 @@ def refusal_kind(reply: str) -> Refusal:
     return "full" if heard.full >= SURE and _opens_so(reply) else by_rules
 
 
-def _heard(text: str) -> Shares | None:
+def _heard(text: str) -> Refuses | None:
     """What the network says; numpy and scipy are imported when it is asked."""
-    from .refusal_network import shares
+    from .reply_network import refuses_likely
 
-    return shares(text)
+    return refuses_likely(text)
 
 
 def _opens_so(reply: str) -> bool:

@@ -114,7 +114,7 @@ INFORMS = re.compile(
     r"|\bdepend(?:s|ing) on (?:the|your|where|which) (?:country|state|law|place|laws|jurisdiction)\b"
     r"|\bwithout an? (?:\w+ )?(?:permit|licen[cs]e)\b"
     r"|\b(?:generally|usually|typically|normally) not (?:a good idea|advisable|recommended|safe)\b"
-    r"|^[^.!?]{2,60} (?:is when|is a (?:legal )?term|refers to|is defined as)\b"
+    r"|^[^.!?]{2,60} (?:is when|is a (?:legal )?term|is the (?:crime|act|offen[cs]e|practice) of|refers to|is defined as)\b"
     r"|^no,? (?:it is |that is |this is )?(?:not|never) (?:\w+ly )?(?:advisable|recommended|safe|healthy|possible|necessary)\b"
     r"(?!.*\b(?:illegal|wrong|crime|unethical|immoral)\b)"
 )
