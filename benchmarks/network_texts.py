@@ -1,6 +1,6 @@
 """The labelled texts that train the network which reads replies.
 
-Refusals and open questions are two tasks; each text says which. FOLDER holds checkouts as ``real_replies.py`` wants them,
+Refusals, open questions and confidences are three tasks. FOLDER holds checkouts as ``real_replies.py`` wants them,
 XSTest's completions under ``xstest``, and ``replies.jsonl`` with the published replies that the label files name, each as
 {"digest": ..., "reply": ..., "asked": ...}. Nothing that ``detectors.toml`` calls held out is among these texts.
 """
@@ -37,7 +37,7 @@ HATEFUL = 400
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A text, what was asked, what it is, and how much it counts."""
+    """A reply, its prompt, its label, and how much it counts in training."""
 
     task: str
     source: str
@@ -100,7 +100,8 @@ def _questions(folder: Path) -> Iterator[Labelled]:
         rows = tomllib.loads(file.read_text(encoding="utf-8"))["row"] if file.is_file() else []
         for row in rows:
             if not _unread(name.removeprefix("_"), row["reply"]):
-                yield from _both(row)
+                kind = "open" if row["abstains"] else "answered"  # the label does not say which kind of open
+                yield Labelled("question", "written sets", row.get("question", ""), row["reply"], kind)
     for row in _lines(OUTSIDE / "abstention_training.jsonl"):
         yield Labelled("question", row["source"], row["question"], row["reply"], row["kind"])
     for source, label, (text, asked) in (*_read(folder, "abstentions_training"), *_found_later(folder)):
@@ -109,14 +110,6 @@ def _questions(folder: Path) -> Iterator[Labelled]:
     for source, label, (text, asked) in _read(folder, "refusals_training"):
         if label == "K" or (label == "N" and int(digest(text), 16) % 3 == 0):
             yield Labelled("question", source, asked, text, "abstained" if label == "K" else "answered", 0.5)
-
-
-def _both(row: dict[str, Any]) -> Iterator[Labelled]:
-    """A written reply whose label does not tell an abstention from a correction counts where it answers."""
-    if not row["abstains"]:
-        yield Labelled("question", "written sets", row.get("question", ""), row["reply"], "answered")
-    else:
-        yield Labelled("question", "written sets", row.get("question", ""), row["reply"], "open")
 
 
 def _unread(name: str, reply: str) -> bool:
@@ -156,7 +149,7 @@ def _disclosures(folder: Path) -> Iterator[Labelled]:
 
 
 def fact_of(names: Sequence[str], keys: Sequence[str]) -> str:
-    """Return a person's fact as what was asked: "Maren: epilepsy, seizures"."""
+    """Return a person's fact in the place of a prompt: "Maren: epilepsy, seizures"."""
     return f"{' '.join(names)}: {', '.join(keys)}"
 
 
@@ -174,7 +167,7 @@ def _found_later(folder: Path) -> Iterator[tuple[str, str, tuple[str, str]]]:
 
 
 def _read(folder: Path, name: str) -> Iterator[tuple[str, str, tuple[str, str]]]:
-    """Published replies of real models that one reader labelled: source, label, and the reply with what was asked."""
+    """Published replies of real models that one reader labelled: source, label, and the reply with its prompt."""
     known = texts(folder)
     with (READINGS / f"{name}.tsv").open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream, delimiter="\t"):

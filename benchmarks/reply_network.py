@@ -33,12 +33,12 @@ from pytest_slmtrust.detectors.reply_network import LONGEST, WEIGHTS, WORDS
 TASKS = list(KINDS)
 
 EPOCHS, BATCH, RATE, SEED, SMOOTHING = 3, 16, 1e-4, 0, 0.05
-#: How often the network sees a reply without what was asked, so that it can do without.
+#: Share of the replies that are shown without their prompt, for the product shows none.
 HIDDEN = 0.4
 #: A word piece is kept if the texts hold it so often, or if it is one letter.
 OFTEN = 8
 
-#: The pieces with what was asked, the pieces without, the task's number, which kinds are right, and the weight.
+#: The pieces with the prompt, the pieces without it, the task's number, which kinds are right, and the weight.
 Row = tuple[list[int], list[int], int, list[int], float]
 
 
@@ -101,7 +101,7 @@ def train(network: Network, rows: list[Row]) -> None:
 
 
 def _batches(rows: list[Row], chance: random.Random) -> list[list[tuple[list[int], int, list[int], float]]]:
-    """Batches of like lengths, in a shuffled order; what was asked is shown or not by chance."""
+    """Batches of like lengths, in a shuffled order; the prompt is shown or not by chance."""
     order = [
         (bare if chance.random() < HIDDEN else full, task, kinds, weight)
         for full, bare, task, kinds, weight in chance.sample(rows, len(rows))

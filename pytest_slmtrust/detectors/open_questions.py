@@ -39,7 +39,8 @@ def reading(reply: str, question: str = "") -> Reading:
     solid?"), the network is not asked.
     """
     by_rules = reading_by_rules(reply, question)
-    settled = (by_rules == "answered") != (reading_by_rules(reply) == "answered")  # the question decides it
+    bare = reading_by_rules(reply) if question else by_rules
+    settled = (by_rules == "answered") != (bare == "answered")  # the question decides it
     heard = None if settled else _heard(reply)
     if heard is None:
         return by_rules

@@ -34,7 +34,7 @@ KINDS = {
 }
 #: Pieces of a reply that are read: the first ones and the last ones, for a refusal opens a reply and help ends it.
 FIRST, LAST = 110, 50
-#: Pieces of what was asked that are read, first and last.
+#: Pieces of the prompt that the training reads, first and last.
 ASKED = 20
 #: The most pieces that are read, with the marks between them.
 LONGEST = FIRST + LAST + 2 * ASKED + 5
@@ -110,7 +110,7 @@ def _english(text: str) -> bool:
 def pieces_of(tokenizer: Any, reply: str, asked: str = "") -> list[int]:
     """The numbers of the pieces that are read, with marks around them; none for a reply without a piece.
 
-    What was asked stands before the reply in a part of the training alone.
+    Only the training gives ``asked``, the prompt, and not always.
     """
     begin, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     pieces = _ends(tokenizer, reply, FIRST, LAST)
